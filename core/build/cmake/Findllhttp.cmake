@@ -1,0 +1,49 @@
+# llhttp::llhttp, from the newest form the system has: a CMake package, a pkg-config library, or
+# Debian's packaged sources, which are compiled here because their strict mode is a compile-time
+# choice and off by default.
+find_package(llhttp CONFIG QUIET)
+if(TARGET llhttp::llhttp)
+  set(llhttp_HOW "library")
+elseif(TARGET llhttp::llhttp_static)
+  add_library(llhttp::llhttp ALIAS llhttp::llhttp_static)
+  set(llhttp_HOW "library")
+else()
+  find_package(PkgConfig QUIET)
+  if(PkgConfig_FOUND)
+    pkg_check_modules(PC_LLHTTP QUIET IMPORTED_TARGET libllhttp)
+  endif()
+  if(PC_LLHTTP_FOUND)
+    add_library(llhttp::llhttp ALIAS PkgConfig::PC_LLHTTP)
+    set(llhttp_VERSION ${PC_LLHTTP_VERSION})
+    set(llhttp_HOW "library")
+  endif()
+endif()
+
+if(NOT TARGET llhttp::llhttp)
+  find_path(llhttp_SOURCE_DIR NAMES llhttp.c PATHS /usr/share/llhttp /usr/local/share/llhttp)
+  find_path(llhttp_INCLUDE_DIR NAMES llhttp.h PATHS /usr/share/include /usr/local/share/include
+    PATH_SUFFIXES llhttp)
+  mark_as_advanced(llhttp_SOURCE_DIR llhttp_INCLUDE_DIR)
+  if(llhttp_SOURCE_DIR AND llhttp_INCLUDE_DIR)
+    file(STRINGS ${llhttp_INCLUDE_DIR}/llhttp.h llhttp_LINES REGEX "define LLHTTP_VERSION_M[A-Z]+ ")
+    string(REGEX REPLACE "[^0-9]*([0-9]+)[^0-9]*;[^0-9]*([0-9]+).*" "\\1.\\2" llhttp_VERSION
+      "${llhttp_LINES}")
+    add_library(llhttp STATIC ${llhttp_SOURCE_DIR}/llhttp.c ${llhttp_SOURCE_DIR}/api.c
+      ${llhttp_SOURCE_DIR}/http.c)
+    target_include_directories(llhttp SYSTEM PUBLIC ${llhttp_INCLUDE_DIR})
+    # 9.x is strict by default and has other switches.
+    if(llhttp_VERSION VERSION_LESS 9)
+      target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
+    endif()
+    target_compile_options(llhttp PRIVATE -w -O3)
+    add_library(llhttp::llhttp ALIAS llhttp)
+    set(llhttp_HOW "compiled from packaged sources, strict mode")
+  endif()
+endif()
+
+if(TARGET llhttp::llhttp)
+  set(llhttp_TARGET llhttp::llhttp)
+endif()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(llhttp REQUIRED_VARS llhttp_TARGET VERSION_VAR llhttp_VERSION
+  REASON_FAILURE_MESSAGE "install node-llhttp (or libllhttp-dev)")

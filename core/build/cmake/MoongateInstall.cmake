@@ -1,0 +1,8 @@
+include(GNUInstallDirs)
+set(share ${CMAKE_INSTALL_DATADIR}/moongate)
+if(TARGET moongate)
+  install(TARGETS moongate RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+install(DIRECTORY scripts examples DESTINATION ${share} OPTIONAL)

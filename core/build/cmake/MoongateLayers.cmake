@@ -1,0 +1,42 @@
+# One static library gate_<folder> per folder of core/, linked as core/LAYERS says. A folder
+# without sources is no library; what depends on it goes without.
+set(MOONGATE_LAYERS "")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/core/LAYERS)
+file(STRINGS ${CMAKE_SOURCE_DIR}/core/LAYERS layer_lines REGEX "^[0-9]")
+foreach(line IN LISTS layer_lines)
+  string(REGEX MATCH "^[0-9]+ +([a-z]+):(.*)" unused "${line}")
+  list(APPEND MOONGATE_LAYERS ${CMAKE_MATCH_1})
+  string(STRIP "${CMAKE_MATCH_2}" below)
+  string(REPLACE " " ";" MOONGATE_BELOW_${CMAKE_MATCH_1} "${below}")
+endforeach()
+
+function(moongate_add_layers)
+  foreach(folder IN LISTS MOONGATE_LAYERS)
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/core/${folder}/*.c)
+    list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/core/run/main.c)
+    if(sources)
+      moongate_add_sources(${folder} ${sources})
+    endif()
+  endforeach()
+endfunction()
+
+function(moongate_add_sources folder)
+  if(TARGET gate_${folder})
+    target_sources(gate_${folder} PRIVATE ${ARGN})
+    return()
+  endif()
+  add_library(gate_${folder} STATIC ${ARGN})
+  target_include_directories(gate_${folder} PUBLIC ${CMAKE_SOURCE_DIR}/core)
+  moongate_optimise(gate_${folder})
+  foreach(below IN LISTS MOONGATE_BELOW_${folder})
+    # Whether the lower library exists is known only when all folders have been seen.
+    target_link_libraries(gate_${folder} PUBLIC
+      $<TARGET_NAME_IF_EXISTS:gate_${below}>)
+  endforeach()
+endfunction()
+
+function(moongate_link folder)
+  if(TARGET gate_${folder})
+    target_link_libraries(gate_${folder} PUBLIC ${ARGN})
+  endif()
+endfunction()
