@@ -3,7 +3,7 @@
 #   spec/**/*_spec.lua             spec     all but spec/e2e, in one run
 #   spec/e2e/*_spec.lua            e2e      one test a file, against the built binary
 #   tests/lint/*.lua               lint
-#   tests/fuzz/fuzz_<x>.c          (fuzz preset) libFuzzer program, corpus tests/fuzz/corpus/<x>
+#   tests/fuzz/fuzz_<x>.c          fuzz     (fuzz preset only) corpus in tests/fuzz/corpus/<x>
 #   tests/bench/bench_<x>.c        programs, not tests
 find_package(cmocka QUIET CONFIG)
 find_program(BUSTED busted)
@@ -37,8 +37,16 @@ function(moongate_test_support)
   endif()
 endfunction()
 
+# In an optimised build each test program is linked anew across all files: only on demand.
+add_custom_target(tests)
+set(on_demand "")
+if(NOT MOONGATE_DEBUG)
+  set(on_demand EXCLUDE_FROM_ALL)
+endif()
+
 function(moongate_test_program target folder source)
-  add_executable(${target} ${source})
+  add_executable(${target} ${on_demand} ${source})
+  add_dependencies(tests ${target})
   target_include_directories(${target} PRIVATE ${TESTS} ${CMAKE_SOURCE_DIR}/core)
   target_link_libraries(${target} PRIVATE $<TARGET_NAME_IF_EXISTS:gate_test_support>
     $<TARGET_NAME_IF_EXISTS:gate_${folder}> ${ARGN})
@@ -103,12 +111,19 @@ function(moongate_fuzzers)
     get_filename_component(target ${source} NAME_WE)
     moongate_test_program(${target} script ${source} $<TARGET_NAME_IF_EXISTS:gate_flow>)
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    target_compile_options(${target} PRIVATE -Wno-missing-prototypes)
     add_dependencies(fuzzers ${target})
+    string(REGEX REPLACE "^fuzz_" "" corpus ${target})
+    moongate_test(${target} fuzz 3600 sh ${CMAKE_SOURCE_DIR}/core/build/fuzz.sh
+      $<TARGET_FILE:${target}> ${TESTS}/fuzz ${corpus})
   endforeach()
 endfunction()
 
 function(moongate_benches)
   add_custom_target(benches)
+  if(NOT MOONGATE_SANITIZE STREQUAL "none")
+    return()
+  endif()
   file(GLOB sources CONFIGURE_DEPENDS ${TESTS}/bench/bench_*.c)
   foreach(source IN LISTS sources)
     get_filename_component(target ${source} NAME_WE)
@@ -128,12 +143,12 @@ if(NOT MOONGATE_SANITIZE STREQUAL "fuzzer")
 endif()
 
 add_custom_target(check
-  COMMAND ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR}
+  COMMAND ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --target all tests
   COMMAND ${CMAKE_CTEST_COMMAND} --output-on-failure -j2 --no-tests=ignore
   USES_TERMINAL VERBATIM)
 
 set(MOONGATE_TEST_SUMMARY "")
-foreach(label unit spec e2e lint)
+foreach(label unit spec e2e lint fuzz)
   get_property(names GLOBAL PROPERTY moongate_${label})
   list(LENGTH names count)
   string(APPEND MOONGATE_TEST_SUMMARY "${label} ${count}  ")
