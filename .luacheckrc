@@ -1,12 +1,14 @@
 std = "luajit"
 max_line_length = 100
-unused_args = true
 self = false
 
--- The sandbox's whitelist has its own global.
+-- Line length in lua/ is the size lint's, which knows exceptions.
+files["lua"] = { max_line_length = false }
+files["spec"] = { std = "luajit+busted" }
+
+-- Code that runs inside the gateway has one more global.
 local gateway = { read_globals = { "gate" } }
+files["lua/moongate/policy"] = { read_globals = { "gate" }, max_line_length = false }
 files["scripts"] = gateway
 files["examples"] = gateway
-files["lua/moongate/policy"] = gateway
-files["spec"] = { std = "luajit+busted", read_globals = { "gate" } }
-files["spec/**/*.lua"] = { std = "luajit+busted", read_globals = { "gate" } }
+files["spec/e2e"] = { std = "luajit+busted", read_globals = { "gate" } }
