@@ -1,0 +1,51 @@
+/* Worker: what exchanges, scripts and sessions use of their worker thread. run/ fills and owns it; one thread, but for the counters,
+ * which anybody reads. */
+#ifndef GATE_EXCHANGE_WORKER_H
+#define GATE_EXCHANGE_WORKER_H
+
+#include "base/counters.h"
+#include "base/handle.h"
+#include "base/mem.h"
+#include "base/siphash.h"
+#include "exchange/generation.h"
+#include "http/date.h"
+#include "net/loop.h"
+#include "net/mailbox.h"
+
+struct gate_access_log;     /* flow/access_log.h */
+struct gate_watchdog;       /* script/watchdog.h */
+struct gate_links;          /* upstream/links.h: this worker's links and shelves */
+struct gate_offload;
+
+/* Requests by route and status class (1xx..5xx): control sums them. */
+struct gate_route_stats {
+    _Atomic uint64_t by_class[6];
+};
+
+struct gate_worker {
+    uint32_t index;
+    struct gate_loop loop;
+    struct gate_mailbox mail;
+    struct gate_counters counters;
+    struct gate_log *log;
+    struct gate_handle_table exchanges;         /* handle -> struct gate_exchange */
+    struct gate_slab exchange_slab;
+    struct gate_slab session_slab;
+    struct gate_list live;                      /* exchanges that run, for drain, crash report and /status */
+    struct gate_generation_seat *seat;          /* the current generation; new requests begin on it */
+    struct gate_links *links;
+    struct gate_access_log *access_log;         /* NULL: off */
+    struct gate_watchdog *watchdog;
+    struct gate_offload *offload;
+    uint64_t id_prefix;                         /* random per worker; request ids count on from it */
+    uint64_t id_next;
+    int64_t date_s;                             /* second that `date` shows */
+    char date[GATE_DATE_LEN];
+    bool draining;                              /* answers say close */
+    uint32_t sessions;                          /* open client connections */
+};
+
+/* The Date of now, cached for the second. */
+struct gate_str gate_worker_date(struct gate_worker *w);
+
+#endif

@@ -1,0 +1,32 @@
+/* Flow: the life of an exchange, one const array of steps (DESIGN.md section 5). Called by session; one thread. */
+#ifndef GATE_FLOW_FLOW_H
+#define GATE_FLOW_FLOW_H
+
+#include "exchange/exchange.h"
+#include "exchange/record.h"
+#include "script/hook.h"
+
+/* Starts an exchange whose head is parsed and whose `down` stream is attached. Events and waits drive it from here on; it frees itself
+ * after the log hook. */
+void gate_flow_start(struct gate_exchange *x);
+
+/* The client connection is gone: what waits is cancelled, the log hook still runs. The exchange's session pointer is cleared. */
+void gate_flow_client_gone(struct gate_exchange *x, const char *why);
+
+/* Runs the connect hooks for session; see gate_hook_connect. */
+enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info, gate_connect_done *done, void *arg,
+                                      struct gate_hook_run **run, struct gate_hook_verdict *v);
+
+/* A head that made no exchange, or a connection that ended inside one: writes the access line and counts. */
+void gate_flow_refused(struct gate_worker *w, struct gate_access_record *r);
+
+/* The built-in page of a status, for session too: one place. Body bytes and Content-Type into the arena. */
+struct gate_str gate_flow_page(struct gate_arena *arena, int status, struct gate_str id);
+
+/* Stream events of the client's side; session attaches them to the stream it makes. */
+extern const struct gate_stream_events gate_flow_down_events;
+
+/* Services for scripts (gate_hook_set_services). */
+extern const struct gate_hook_services gate_flow_services;
+
+#endif

@@ -1,0 +1,91 @@
+/* Conns: a non-blocking byte stream, plain now, TLS later, faulty in tests. One thread; whoever opened it owns it and
+ * closes it. Operations say what they wait for: want-read and want-write are apart from the operation (TLS). */
+#ifndef GATE_NET_CONN_H
+#define GATE_NET_CONN_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/err.h"
+#include "net/loop.h"
+
+struct gate_conn;
+
+enum gate_want { GATE_WANT_NOTHING = 0, GATE_WANT_READ = 1, GATE_WANT_WRITE = 2 };
+
+struct gate_conn_ops {
+    const char *name;
+    /* Reads into iov. GATE_OK with *n > 0, GATE_E_AGAIN (c->read_wants says for what), GATE_E_EOF, GATE_E_RESET, GATE_E_SYS. */
+    enum gate_err (*read)(struct gate_conn *c, const struct iovec *iov, int count, size_t *n);
+    /* Writes; GATE_OK with *n > 0 (may be short), GATE_E_AGAIN (c->write_wants says for what), GATE_E_RESET, GATE_E_SYS. */
+    enum gate_err (*write)(struct gate_conn *c, const struct iovec *iov, int count, size_t *n);
+    /* Looks at bytes without taking them. Same results as read. */
+    enum gate_err (*peek)(struct gate_conn *c, void *to, size_t cap, size_t *n);
+    /* Bytes that can be read although the descriptor is not readable (TLS records already taken in). */
+    size_t (*pending)(const struct gate_conn *c);
+    /* Ends our direction in order. GATE_E_AGAIN is possible (TLS close_notify). */
+    enum gate_err (*shut)(struct gate_conn *c);
+    /* Releases what the kind itself holds; the descriptor is closed by gate_conn_close. */
+    void (*fini)(struct gate_conn *c);
+};
+
+/* 0: an error the callbacks read by trying. */
+typedef void gate_conn_fn(struct gate_conn *c);
+
+/* Embedded in its owner (session, link). */
+struct gate_conn {
+    const struct gate_conn_ops *ops;
+    struct gate_loop *loop;
+    gate_conn_fn *on_readable;  /* a read may get further; called while reading is on */
+    gate_conn_fn *on_writable;  /* a write may get further; called once a blocked write was asked for */
+    struct ev_io in;            /* EV_READ; stays on while the reader has credit */
+    struct ev_io out;           /* EV_WRITE; only after a write has blocked */
+    int fd;
+    uint8_t read_wants;         /* enum gate_want of the last GATE_E_AGAIN of read */
+    uint8_t write_wants;
+    bool reading;               /* the owner wants on_readable */
+    bool writing;               /* the owner wants on_writable */
+};
+
+/* Takes the descriptor over. Nothing is watched yet. */
+void gate_conn_open(struct gate_conn *c, struct gate_loop *loop, int fd, gate_conn_fn *on_readable,
+                    gate_conn_fn *on_writable);
+
+/* Stops watching and closes. Safe on a closed one (fd -1). */
+void gate_conn_close(struct gate_conn *c);
+
+/* Closes with a reset (SO_LINGER 0): the peer must see that something is cut. */
+void gate_conn_abort(struct gate_conn *c);
+
+static inline bool gate_conn_is_open(const struct gate_conn *c)
+{
+    return c->fd >= 0;
+}
+
+/* Whether on_readable is wanted. Turning it off and on inside one turn costs no system call. A conn with pending bytes is made ready
+ * by the next turn. */
+void gate_conn_reading(struct gate_conn *c, bool on);
+
+/* Asks for on_writable, once. */
+void gate_conn_want_write(struct gate_conn *c);
+
+static inline enum gate_err gate_conn_read(struct gate_conn *c, const struct iovec *iov, int count, size_t *n)
+{
+    return c->ops->read(c, iov, count, n);
+}
+
+static inline enum gate_err gate_conn_write(struct gate_conn *c, const struct iovec *iov, int count, size_t *n)
+{
+    return c->ops->write(c, iov, count, n);
+}
+
+/* Takes the conn off its loop, descriptor and state kept, and puts it on another (in that loop's thread). */
+void gate_conn_detach(struct gate_conn *c);
+void gate_conn_attach(struct gate_conn *c, struct gate_loop *loop);
+
+/* The plain kind: recv/readv, send/writev on the descriptor. */
+extern const struct gate_conn_ops gate_conn_plain;
+
+#endif

@@ -1,0 +1,100 @@
+/* Loop: a worker's reactor. libev loop, one ready queue, timer wheel, flush list, block and chunk pools, a cached clock.
+ * One thread owns it and all that hangs on it; only gate_loop_stop_async and mailboxes may be used from others. */
+#ifndef GATE_NET_LOOP_H
+#define GATE_NET_LOOP_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/block.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "net/wheel.h"
+
+/* Something that runs when the ready queue or the flush list is drained. Embedded in its owner. */
+struct gate_ready {
+    struct gate_list node;
+    void (*fn)(struct gate_ready *r);
+};
+
+struct gate_loop {
+    struct ev_loop *ev;
+    struct gate_list ready;         /* struct gate_ready: waits that woke, events to deliver */
+    struct gate_list flush;         /* struct gate_ready: connections with output to send */
+    struct gate_wheel wheel;
+    struct gate_block_pool blocks;
+    struct gate_chunk_pool chunks;
+    const struct gate_clock *clock;
+    struct gate_log *log;
+    uint64_t now_ns;                /* cached; refreshed once a turn and after long work */
+    struct ev_prepare prepare;
+    struct ev_check check;
+    struct ev_timer timer;
+    struct ev_async wake;
+    _Atomic bool stop;
+    bool draining;                  /* inside the drain of the ready queue: never nested */
+    bool in_script;                 /* a VM of this thread is inside lua_resume: draining now is a bug (debug assert) */
+};
+
+/* epoll, environment ignored. GATE_E_SYS when the system gives no epoll set. */
+enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *clock, struct gate_log *log);
+void gate_loop_close(struct gate_loop *loop);
+
+/* Runs until gate_loop_stop. */
+void gate_loop_run(struct gate_loop *loop);
+
+/* One turn: waits at most `wait` (true: until something happens), runs what is due. For tests. */
+void gate_loop_turn(struct gate_loop *loop, bool wait);
+
+/* From the loop's own thread or any other. */
+void gate_loop_stop_async(struct gate_loop *loop);
+
+/* Cached loop time in ms; monotonic, with the test clock's skew. Never 0. */
+static inline uint64_t gate_loop_now(const struct gate_loop *loop)
+{
+    return loop->now_ns / GATE_MS;
+}
+
+/* Reads the clock again (after long work). Also called for every loop when the test clock was moved. */
+void gate_loop_refresh(struct gate_loop *loop);
+
+static inline void gate_ready_init(struct gate_ready *r, void (*fn)(struct gate_ready *r))
+{
+    gate_list_init(&r->node);
+    r->fn = fn;
+}
+
+/* Links into the ready queue; nothing runs before the loop drains it. Twice is once. */
+static inline void gate_loop_ready(struct gate_loop *loop, struct gate_ready *r)
+{
+    if (gate_list_empty(&r->node))
+        gate_list_push(&loop->ready, &r->node);
+}
+
+/* Links into the flush list, drained when the ready queue is empty: one send per connection and turn. */
+static inline void gate_loop_flush(struct gate_loop *loop, struct gate_ready *r)
+{
+    if (gate_list_empty(&r->node))
+        gate_list_push(&loop->flush, &r->node);
+}
+
+static inline void gate_ready_cancel(struct gate_ready *r)
+{
+    gate_list_remove(&r->node);
+}
+
+/* Timers in ms from now. */
+static inline void gate_loop_timer(struct gate_loop *loop, struct gate_timer *t, uint64_t after_ms)
+{
+    gate_wheel_start(&loop->wheel, t, gate_loop_now(loop) + after_ms);
+}
+
+static inline void gate_loop_untimer(struct gate_loop *loop, struct gate_timer *t)
+{
+    gate_wheel_stop(&loop->wheel, t);
+}
+
+#endif
