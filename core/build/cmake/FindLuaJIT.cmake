@@ -47,6 +47,7 @@ set_target_properties(LuaJIT::LuaJIT PROPERTIES
 # The probe prints one line per missing ability. Its result is kept per library.
 if(NOT LuaJIT_PROBED STREQUAL LuaJIT_LIBRARY)
   find_package(Threads REQUIRED)
+  unset(LuaJIT_GAPS CACHE)
   unset(LuaJIT_PROBE_RUN CACHE)
   unset(LuaJIT_PROBE_COMPILED CACHE)
   try_run(LuaJIT_PROBE_RUN LuaJIT_PROBE_COMPILED
@@ -63,4 +64,9 @@ if(NOT LuaJIT_PROBED STREQUAL LuaJIT_LIBRARY)
     set(LuaJIT_GAPS TRUE CACHE INTERNAL "")
   endif()
   set(LuaJIT_PROBED ${LuaJIT_LIBRARY} CACHE INTERNAL "")
+endif()
+if(LuaJIT_GAPS)
+  # The program says so at start.
+  set_target_properties(LuaJIT::LuaJIT PROPERTIES
+    INTERFACE_COMPILE_DEFINITIONS GATE_LUAJIT_GAPS=1)
 endif()
