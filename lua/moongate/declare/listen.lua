@@ -1,0 +1,73 @@
+--- `gate.listen { address, … }`.
+
+local load_state = require "moongate.declare.load"
+local schema = require "moongate.schema"
+local units = require "moongate.units"
+
+local M = {}
+
+--- A listener's address, as it was written.
+local ADDRESS = schema.custom('an address such as ":8080", "127.0.0.1:8080" or "unix:/path"', function(value)
+  local address, why = units.address(value)
+  if not address then return nil, why end
+  return value
+end)
+
+--- Permission bits of a Unix socket, written in octal as for chmod.
+local MODE = schema.custom('octal permissions such as "0660"', function(value)
+  if type(value) == "string" and value:find("^0?[0-7][0-7][0-7]$") then return tonumber(value, 8) end
+end)
+
+local LISTEN = schema.record("gate.listen", {
+  [1] = schema.with(ADDRESS, { required = true }),
+  trust = schema.with(schema.list(schema.cidr()), { default = {} }),
+  mode = schema.with(MODE, { default = -1 }),
+  backlog = schema.with(schema.integer(1, 65535), { default = 0 }),
+  half_close = schema.with(schema.boolean(), { default = false }),
+  tls = schema.later(),
+  http2 = schema.later(),
+  proxy_protocol = schema.later(),
+})
+
+--- What only two options together, or two listeners together, get wrong.
+---@param load moongate.Load
+---@param spot moongate.Spot
+---@param options table
+---@param given table
+local function check_together(load, spot, options, given)
+  local address = options[1] and units.address(options[1])
+  if not address then return end
+  if options.mode ~= -1 and address.kind ~= "unix" then
+    spot:at("mode", given):fail {
+      name = "mode", expected = "a Unix socket's address",
+      message = "'mode' is for Unix sockets; this listener is " .. options[1],
+    }
+  end
+  if address.port == 0 then return end
+  for _, other in ipairs(load.listeners) do
+    if other.address == options[1] then
+      spot:at(1, given):fail {
+        name = options[1], expected = "an address of its own",
+        message = ("the address %s is declared twice (first at %s)"):format(options[1], other.at),
+      }
+    end
+  end
+end
+
+--- Declares a listener. Legal only at load.
+--- Example: `gate.listen { "127.0.0.1:8080" }`.
+---@param load moongate.Load
+---@param options table
+function M.declare(load, options)
+  local declaration = load:declare("listen")
+  local spot = load:spot(declaration, 1)
+  local result = LISTEN:check(options, spot)
+  if not result then return end
+  check_together(load, spot, result, options)
+  load.listeners[#load.listeners + 1] = {
+    address = result[1], trust = result.trust, mode = result.mode, backlog = result.backlog,
+    half_close = result.half_close, at = load_state.at(declaration.place),
+  }
+end
+
+return M

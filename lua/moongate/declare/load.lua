@@ -1,0 +1,157 @@
+--- One load of a gateway file: what was declared so far, and the mistakes met on the way. A mistake does
+--- not end a load; the next declarations still run, so that one load reports as many as it can.
+
+local data = require "moongate.data"
+local mistake = require "moongate.declare.mistake"
+local place = require "moongate.declare.place"
+local schema = require "moongate.schema"
+local source = require "moongate.source"
+
+local M = {}
+
+---@class moongate.Host what the loader provides
+---@field file string the gateway file, as in chunk names
+---@field read fun(name: string): string|nil, string|nil bytes of a bundle file
+---@field data? fun(name: string): string|nil, string|nil data supplied by name, and its file
+---@field require? fun(module: string): any
+---@field policies? string[] names of the ready-made policies
+---@field runtime table<string, any> functions of the runtime half
+
+---@class moongate.Declaration
+---@field callee string
+---@field place moongate.Place
+
+---@class moongate.Load
+---@field host moongate.Host
+---@field open boolean whether declarations are still legal
+---@field mistakes moongate.Mistake[]
+---@field listeners table[]
+---@field upstreams table[]
+---@field upstream_by_name table<string, table>
+---@field policies table[]
+---@field global integer[]
+---@field routes table[]
+---@field limits table
+---@field process table
+local Load = {}
+Load.__index = Load
+
+---@param host moongate.Host
+---@return moongate.Load
+function M.new(host)
+  return setmetatable({
+    host = host, open = true, mistakes = {}, raised = {}, tokens = {},
+    listeners = {}, upstreams = {}, upstream_by_name = {},
+    policies = {}, policy_of = {}, global = {}, routes = {}, limits = {}, process = {},
+  }, Load)
+end
+
+--- Raises at the user's line, and keeps the structured form for the list of mistakes.
+---@param parts { message: string, name?: string, expected?: string, nearest?: string }
+function Load:raise(parts)
+  local at = place.caller() or { file = self.host.file, line = 0 }
+  local made = mistake.new(at, parts)
+  local text = tostring(made)
+  self.raised[text] = made
+  error(text, 0)
+end
+
+--- Begins a declaration: refuses it after the load, and remembers where it stands.
+---@param callee string the last part of its name
+---@param name? string its full name for messages
+---@return moongate.Declaration
+function Load:declare(callee, name)
+  if not self.open then
+    place.raise(("%s declares, which is legal only while the gateway file loads")
+      :format(name or "gate." .. callee))
+  end
+  return { callee = callee, place = place.caller() or { file = self.host.file, line = 0 } }
+end
+
+--- The tokens of a user's file, read once.
+---@param file string
+---@return moongate.Token[]|nil
+function Load:tokens_of(file)
+  if self.tokens[file] == nil then
+    local text = self.host.read(file)
+    self.tokens[file] = text and source.tokens(text) or false
+  end
+  return self.tokens[file] or nil
+end
+
+--- Where in a data file a spot stands, or nil when it is not in data.
+---@param spot moongate.Spot
+---@return { file: string, pointer: string }|nil
+local function data_place(spot)
+  local below = {}
+  while spot and spot.holder do
+    local origin = data.origin(spot.holder)
+    local pointer = data.pointer(origin and origin.pointer or "", spot.key, spot.holder)
+    if origin then
+      return { file = origin.file, pointer = pointer .. table.concat(below) }
+    end
+    table.insert(below, 1, pointer)
+    spot = spot.parent
+  end
+end
+
+--- Where a spot stands: in data, at its own line in the source, or at the line of the call.
+---@param declaration moongate.Declaration
+---@param spot moongate.Spot
+---@return { file: string, line?: integer, pointer?: string }
+function Load:locate(declaration, spot)
+  local in_data = data_place(spot)
+  if in_data then return in_data end
+  local at = declaration.place
+  local tokens = self:tokens_of(at.file)
+  local line = tokens and source.find(tokens, at.line, declaration.callee, spot:path())
+  return { file = at.file, line = line or at.line }
+end
+
+--- The spot of an argument of a declaration; mistakes reported there join the list.
+---@param declaration moongate.Declaration
+---@param argument integer
+---@return moongate.Spot
+function Load:spot(declaration, argument)
+  local root = schema.spot {
+    report = function(spot, parts)
+      self:add(mistake.new(self:locate(declaration, spot), parts))
+    end,
+    locate = function(spot) return self:locate(declaration, spot) end,
+  }
+  return root:at(argument)
+end
+
+--- Adds a mistake to the list.
+---@param made moongate.Mistake
+function Load:add(made)
+  self.mistakes[#self.mistakes + 1] = made
+end
+
+--- "gateway.lua:5" or "routes.json /3": where a declaration stands, for logs and tools.
+---@param at { file: string, line?: integer, pointer?: string }
+---@return string
+function M.at(at)
+  if at.pointer then return at.file .. " " .. at.pointer end
+  return ("%s:%d"):format(at.file, at.line or 0)
+end
+
+--- The mistakes so far, with the error that ended the load, in order and without repeats.
+---@param err any the uncaught error, or nil
+---@return moongate.Mistake[]
+function Load:all_mistakes(err)
+  if err ~= nil then
+    self:add(self.raised[err] or mistake.from_error(err, self.host.file))
+  end
+  local list, seen = {}, {}
+  for _, made in ipairs(mistake.sort(self.mistakes)) do
+    local text = tostring(made)
+    if not seen[text] then
+      seen[text] = true
+      list[#list + 1] = made
+    end
+  end
+  return list
+end
+
+return M

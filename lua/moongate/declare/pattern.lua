@@ -1,0 +1,83 @@
+--- Path patterns of routes (`/a/`, `/a`, `/users/:id`, `/files/*rest`) and the templates that use their
+--- captures (`rewrite`, `redirect`). Pure functions.
+
+local nearest = require "moongate.nearest"
+
+local M = {}
+
+---@class moongate.Pattern
+---@field prefix boolean whether a path may go on behind it
+---@field captures table<string, boolean>
+
+---@param segment string
+---@param captures table<string, boolean>
+---@param last boolean
+---@return string|nil why
+local function check_segment(segment, captures, last)
+  local sigil = segment:sub(1, 1)
+  if segment == "." or segment == ".." then
+    return "'" .. segment .. "' never stands in a canonical path"
+  end
+  if sigil ~= ":" and sigil ~= "*" then return nil end
+  local name = segment:sub(2)
+  if not name:find("^[%a_][%w_]*$") then
+    return ("a capture needs a name of letters, digits and underscores: '%s'"):format(segment)
+  end
+  if sigil == "*" and not last then
+    return ("'%s' takes the rest and must come last"):format(segment)
+  end
+  if captures[name] then return ("the capture '%s' stands twice"):format(name) end
+  captures[name] = true
+end
+
+--- Reads a path pattern.
+---@param path any
+---@return moongate.Pattern|nil pattern nil when it is none
+---@return string|nil why
+function M.parse(path)
+  if type(path) ~= "string" then return nil end
+  if path:sub(1, 1) ~= "/" then return nil, "a path begins with '/'" end
+  if path:find("%c") then return nil, "it holds a control character" end
+  if path:find("[?#]") then return nil, "a path has no '?' or '#'; use `query`" end
+  local encoded = path:gsub("%%2F", ""):gsub("%%25", ""):match("%%%x%x")
+  if encoded then
+    return nil, ("routes match the decoded path, so '%s' never matches"):format(encoded)
+  end
+  local captures = {}
+  local segments = {}
+  for segment in (path:sub(2) .. "/"):gmatch("([^/]*)/") do segments[#segments + 1] = segment end
+  for i, segment in ipairs(segments) do
+    local why = check_segment(segment, captures, i == #segments)
+    if why then return nil, why end
+  end
+  return { prefix = path:sub(-1) == "/", captures = captures }
+end
+
+--- Checks a template against the pattern whose captures it uses; "*" is what a prefix path left over.
+---@param template string
+---@param pattern moongate.Pattern
+---@return { name: string, expected: string, nearest: string|nil, message: string }|nil parts of a mistake
+function M.check_template(template, pattern)
+  local known = {}
+  for name in pairs(pattern.captures) do known[name] = true end
+  local path = template:gsub("^%a[%w+.-]*://[^/]*", "")
+  for sigil, name in path:gmatch("/([:*])([^/?#]*)") do
+    if name == "" and sigil == "*" then
+      if not pattern.prefix then
+        return {
+          name = "*", expected = "a path that ends in '/'",
+          message = "'*' is what a prefix path left over, and this path is no prefix",
+        }
+      end
+    elseif not known[name] then
+      local near = nearest.find(name, known)
+      return {
+        name = sigil .. name, expected = "a capture of the path", nearest = near and sigil .. near,
+        message = ("the path has no capture '%s'%s"):format(name,
+          near and ("; did you mean '" .. near .. "'?") or ""),
+      }
+    end
+  end
+end
+
+return M

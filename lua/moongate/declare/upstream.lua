@@ -1,0 +1,247 @@
+--- `gate.upstream(name, options)` and `gate.upstreams(list)`, and the upstream objects that scripts hold.
+
+local load_state = require "moongate.declare.load"
+local place = require "moongate.declare.place"
+local schema = require "moongate.schema"
+local strict = require "moongate.declare.strict"
+local units = require "moongate.units"
+
+local M = {}
+
+-- Objects -----------------------------------------------------------------------------------------
+
+---@class moongate.Upstream
+---@field name string
+---@field ordinal integer from 0, in declared order
+local Upstream = {}
+
+--- The metatable of upstream objects: `getmetatable(x) == Upstream` tells one.
+M.Upstream = Upstream
+
+--- Methods of upstream objects; the runtime half adds those that ask the engine.
+---@type table<string, function>
+M.methods = {}
+
+local LATER = { servers = true, add = true, remove = true, drain = true, set_weight = true }
+
+function Upstream.__index(self, key)
+  local method = M.methods[key]
+  if method then return method end
+  local names = { name = true, ordinal = true }
+  for name in pairs(M.methods) do names[name] = true end
+  place.raise(strict.missing("upstream '" .. rawget(self, "name") .. "'", key, names, LATER).message)
+end
+
+function Upstream.__newindex(_, key)
+  place.raise(("an upstream cannot be changed (field '%s')"):format(tostring(key)))
+end
+
+function Upstream:__tostring()
+  return "upstream '" .. self.name .. "'"
+end
+
+-- Schema ------------------------------------------------------------------------------------------
+
+local SERVER_ADDRESS = schema.custom('a server such as "127.0.0.1:9001" or "unix:/path"', function(value)
+  local address, why = units.address(value)
+  if not address then return nil, why end
+  if address.kind == "tcp" and address.host == "" then return nil, "the host is missing" end
+  if address.port == 0 then return nil, "port 0 is no server's" end
+  return value
+end)
+
+local SERVER = schema.record("a server", {
+  [1] = schema.with(SERVER_ADDRESS, { required = true }),
+  weight = schema.with(schema.integer(1, 65535), { default = 1 }),
+  max_connections = schema.with(schema.integer(1, 2 ^ 31 - 1), { default = 0 }),
+  backup = schema.with(schema.boolean(), { default = false }),
+  zone = schema.with(schema.custom("a string", function(value)
+    return type(value) == "string" and value or nil
+  end), { default = "" }),
+  down = schema.with(schema.boolean(), { default = false }),
+})
+
+--- A server is an address, or a table that begins with one.
+local SERVER_ITEM = {
+  expected = SERVER_ADDRESS.expected,
+  check = function(_, value, spot)
+    if type(value) == "string" then
+      local address = SERVER_ADDRESS:check(value, spot)
+      return address and SERVER:check({ address }, spot)
+    end
+    if type(value) ~= "table" then return spot:unexpected(value, SERVER_ADDRESS.expected) end
+    return SERVER:check(value, spot)
+  end,
+}
+
+--- The fields of `timeouts`, also used by routes. Without defaults: a route gives only what differs.
+M.TIMEOUTS = {
+  connect = schema.duration(), send = schema.duration(), first_byte = schema.duration(),
+  read = schema.duration(), total = schema.duration(),
+}
+
+local TIMEOUT_DEFAULTS = {
+  connect = 5000, send = 60000, first_byte = 60000, read = 60000, total = 0,
+}
+
+local function timeouts_with_defaults()
+  local fields = {}
+  for name, kind in pairs(M.TIMEOUTS) do
+    fields[name] = schema.with(kind, { default = TIMEOUT_DEFAULTS[name] })
+  end
+  return schema.record("timeouts", fields)
+end
+
+--- What may be tried again: failures by name, answers by status ("503").
+local RETRY_ON = schema.enum { "connect", "reset", "timeout" }
+local RETRY_ITEM = {
+  expected = 'connect, reset, timeout or a status such as "503"',
+  check = function(self, value, spot)
+    if type(value) == "string" and value:find("^%d") then
+      if value:find("^[45]%d%d$") then return value end
+      return spot:unexpected(value, self.expected)
+    end
+    return RETRY_ON:check(value, spot)
+  end,
+}
+
+local BUDGET = schema.custom("a share from 0 to 1", function(value)
+  if type(value) == "number" and value >= 0 and value <= 1 then
+    return math.floor(value * 100 + 0.5)
+  end
+end)
+
+local KEEPALIVE = schema.record("keepalive", {
+  idle = schema.with(schema.integer(0, 65535), { default = 64 }),
+  idle_timeout = schema.with(schema.duration(), { default = 60000 }),
+  max_requests = schema.with(schema.integer(1, 2 ^ 31 - 1), { default = 0 }),
+  max_age = schema.with(schema.duration(), { default = 0 }),
+  warm = schema.later(),
+})
+
+local RETRY = schema.record("retry", {
+  tries = schema.with(schema.integer(1, 10), { default = 2 }),
+  on = schema.with(schema.list(RETRY_ITEM), { default = { "connect", "reset" } }),
+  budget = schema.with(BUDGET, { default = 20 }),
+  per_try = schema.later(),
+  backoff = schema.later(),
+})
+
+local BALANCE = {
+  expected = "a balancing algorithm",
+  named = schema.enum({ "round_robin", "least_requests" },
+    { "random_two", "ewma", "ring_hash", "maglev", "source_ip", "sticky" }),
+  check = function(self, value, spot)
+    if type(value) == "function" then return schema.not_here(spot, "balance = function") end
+    return self.named:check(value, spot)
+  end,
+}
+
+--- What an absent table of options stands for: the same table with its defaults.
+local function defaults_of(record)
+  return record:check({}, schema.spot { report = error })
+end
+
+local TIMEOUTS = timeouts_with_defaults()
+
+local OPTIONS = {
+  servers = schema.with(schema.list(SERVER_ITEM, { min = 1 }), { required = true }),
+  balance = schema.with(BALANCE, { default = "round_robin" }),
+  host = schema.with(schema.enum { "client", "peer", "name" }, { default = "client" }),
+  forwarded = schema.with(schema.enum { "x", "rfc7239", "both", "none" }, { default = "x" }),
+  keepalive = schema.with(KEEPALIVE, { default = defaults_of(KEEPALIVE) }),
+  timeouts = schema.with(TIMEOUTS, { default = defaults_of(TIMEOUTS) }),
+  retry = schema.with(RETRY, { default = defaults_of(RETRY) }),
+  max_connections = schema.with(schema.integer(1, 2 ^ 31 - 1), { default = 0 }),
+}
+for _, name in ipairs {
+  "hash_key", "bounded_load", "health", "outlier", "max_requests", "queue", "slow_start", "tls", "http2",
+} do
+  OPTIONS[name] = schema.later()
+end
+
+local NAME = schema.custom("a name", function(value)
+  if type(value) ~= "string" then return nil end
+  if value == "" or #value > 128 then return nil, "a name has 1 to 128 bytes" end
+  if value:find("[%c%s]") then return nil, "a name has no spaces" end
+  return value
+end)
+
+local UPSTREAM = schema.record("gate.upstream", OPTIONS)
+
+local ENTRY = (function()
+  local fields = { name = schema.with(NAME, { required = true }) }
+  for name, kind in pairs(OPTIONS) do fields[name] = kind end
+  return schema.record("an upstream", fields)
+end)()
+
+-- Declarations ------------------------------------------------------------------------------------
+
+--- Adds an upstream that was checked. A name that exists is a mistake, but gets an object too, so that
+--- the load can go on.
+local function add(load, name, options, spot, at)
+  local first = name and load.upstream_by_name[name]
+  if first then
+    spot:fail {
+      name = name, expected = "a name of its own",
+      message = ("the upstream '%s' is declared twice (first at %s)"):format(name, first.at),
+    }
+    return first.object
+  end
+  local object = setmetatable({ name = name or "?", ordinal = #load.upstreams }, Upstream)
+  local entry = { object = object, name = object.name, options = options, at = at }
+  load.upstreams[#load.upstreams + 1] = entry
+  if name then load.upstream_by_name[name] = entry end
+  return object
+end
+
+--- Declares an upstream. Legal only at load.
+--- Example: `gate.upstream("shop", { servers = { "127.0.0.1:9001" } })`.
+---@param load moongate.Load
+---@param name string
+---@param options table
+---@return moongate.Upstream
+function M.declare(load, name, options)
+  local declaration = load:declare("upstream")
+  local name_spot = load:spot(declaration, 1)
+  local good = NAME:check(name, name_spot)
+  local result = UPSTREAM:check(options, load:spot(declaration, 2))
+  return add(load, good, result, name_spot, load_state.at(declaration.place))
+end
+
+--- The entries of `gate.upstreams`: a list of tables with `name`, or a table of name to options.
+local function entries_of(value)
+  if type(value) ~= "table" or value[1] ~= nil then return value end
+  local list = {}
+  for name in pairs(value) do list[#list + 1] = tostring(name) end
+  table.sort(list, function(a, b) return a < b end)
+  return list
+end
+
+--- Declares many upstreams: entries are plain data, each with its `name`; or a table of name to
+--- options. Legal only at load. Example: `gate.upstreams(gate.data "upstreams")`.
+---@param load moongate.Load
+---@param list table
+function M.declare_many(load, list)
+  local declaration = load:declare("upstreams")
+  local spot = load:spot(declaration, 1)
+  if type(list) ~= "table" then
+    spot:unexpected(list, "a list of upstreams")
+    return
+  end
+  local by_name = list[1] == nil
+  for i, key in ipairs(entries_of(list)) do
+    local here = spot:at(by_name and key or i, list)
+    local name, options
+    if by_name then
+      name, options = NAME:check(key, here), UPSTREAM:check(list[key], here)
+    else
+      options = ENTRY:check(list[i], here)
+      name = options and options.name
+      here = options and here:at("name", list[i]) or here
+    end
+    add(load, name, options, here, load_state.at(here:place()))
+  end
+end
+
+return M

@@ -1,0 +1,133 @@
+--- What the declarations come to: canonical JSON for the engine, and the functions by ordinal.
+
+local json = require "moongate.json"
+local limits = require "moongate.declare.limits"
+local process = require "moongate.declare.process"
+
+local M = {}
+
+--- The version of the emitted form.
+M.FORMAT = 1
+
+--- A list as a JSON array, its items made by `make` when given.
+---@param items table
+---@param make? fun(item: any): any
+---@return table
+local function list(items, make)
+  local result = {}
+  for i, item in ipairs(items) do result[i] = make and make(item) or item end
+  return json.array(result)
+end
+
+local function listener(given)
+  return {
+    address = given.address, trust = list(given.trust), mode = given.mode, backlog = given.backlog,
+    half_close = given.half_close, at = given.at,
+  }
+end
+
+local function server(given)
+  return {
+    address = given[1], weight = given.weight, max_connections = given.max_connections,
+    backup = given.backup, zone = given.zone, down = given.down,
+  }
+end
+
+--- Adds the unit to each name: `connect` becomes `connect_ms`.
+local function in_ms(given)
+  local result = {}
+  for name, ms in pairs(given) do result[name .. "_ms"] = ms end
+  return result
+end
+
+local function upstream(entry)
+  local o = entry.options
+  return {
+    name = entry.name, balance = o.balance, host = o.host, forwarded = o.forwarded,
+    servers = list(o.servers, server),
+    keepalive = {
+      idle = o.keepalive.idle, idle_timeout_ms = o.keepalive.idle_timeout,
+      max_requests = o.keepalive.max_requests, max_age_ms = o.keepalive.max_age,
+    },
+    timeouts = in_ms(o.timeouts),
+    retry = { tries = o.retry.tries, on = list(o.retry.on), budget_percent = o.retry.budget },
+    max_connections = o.max_connections, at = entry.at,
+  }
+end
+
+local function policy(given)
+  return {
+    name = given.name, on_error = given.on_error, guards = given.guards, cpu_us = given.cpu_us,
+    hooks = list(given.hooks),
+  }
+end
+
+--- A header or query matcher: [name, value], or [name, null] when presence is enough.
+local function matcher(pair)
+  return json.array { pair[1], pair[2] == true and json.null or pair[2] }
+end
+
+local function pair_of(pair)
+  return json.array { pair[1], pair[2] }
+end
+
+local function route(given)
+  local result = {
+    name = given.name or "", host = given.host or "", path = given.path and given.path.text or "",
+    methods = list(given.methods), headers = list(given.headers, matcher),
+    query = list(given.query, matcher), when = given.when ~= nil, priority = given.priority,
+    action = given.action, rewrite = given.rewrite or "", use = list(given.use),
+    timeouts = in_ms(given.timeouts), max_body = given.max_body, upgrade = list(given.upgrade),
+    at = given.at,
+  }
+  if given.action == "upstream" then result.upstream = given.upstream.name end
+  if given.action == "redirect" then result.redirect = given.redirect end
+  if given.action == "reply" then
+    result.reply = {
+      status = given.reply.status, body = given.reply.body,
+      headers = list(given.reply.headers, pair_of),
+    }
+  end
+  return result
+end
+
+--- The canonical JSON of a load without mistakes: object keys sorted, all defaults filled in.
+---@param load moongate.Load
+---@return string
+function M.text(load)
+  return json.canonical {
+    format = M.FORMAT,
+    process = process.complete(load.process),
+    limits = (function()
+      local all = limits.complete(load.limits)
+      all.outbound_allow, all.outbound_deny = list(all.outbound_allow), list(all.outbound_deny)
+      return all
+    end)(),
+    listeners = list(load.listeners, listener),
+    upstreams = list(load.upstreams, upstream),
+    policies = list(load.policies, policy),
+    global = list(load.global),
+    routes = list(load.routes, route),
+  }
+end
+
+---@class moongate.Output
+---@field json string
+---@field policies table[] in order; the ordinal is the index less one
+---@field routes { when: table<integer, function>, handler: table<integer, function> } by ordinal, from 0
+---@field upstreams table<string, moongate.Upstream>
+
+--- Everything the engine and the hook runner need of a load without mistakes.
+---@param load moongate.Load
+---@return moongate.Output
+function M.output(load)
+  local routes, upstreams = { when = {}, handler = {} }, {}
+  for i, given in ipairs(load.routes) do
+    routes.when[i - 1] = given.when
+    routes.handler[i - 1] = given.handler
+  end
+  for _, entry in ipairs(load.upstreams) do upstreams[entry.name] = entry.object end
+  return { json = M.text(load), policies = load.policies, routes = routes, upstreams = upstreams }
+end
+
+return M

@@ -1,0 +1,135 @@
+--- Builds the table that scripts get from `require "moongate"`: the declarations, and the functions of
+--- the runtime. One table a load.
+
+local data = require "moongate.data"
+local emit = require "moongate.emit"
+local json = require "moongate.json"
+local limits = require "moongate.declare.limits"
+local listen = require "moongate.declare.listen"
+local load_state = require "moongate.declare.load"
+local mistake = require "moongate.declare.mistake"
+local policy = require "moongate.declare.policy"
+local process = require "moongate.declare.process"
+local route = require "moongate.declare.route"
+local strict = require "moongate.declare.strict"
+local upstream = require "moongate.declare.upstream"
+
+local M = {}
+
+--- Declarations of the language that this build does not have. They are reported, and the load goes on.
+local LATER_DECLARATIONS = { "cache", "every", "tenant" }
+
+--- Other names of the language that a build may lack: using one raises, and says so.
+local LATER = {}
+for name in ([[shared spawn all fetch tcp udp resolve semaphore metric re ip uri purge retry exiting
+  sleep reply redirect log json crypto time clock env]]):gmatch("%a+") do
+  LATER[name] = true
+end
+
+--- Wraps a declaration, so that a call with a colon says what is wrong with it.
+local function dotted(load, gate, name, declare)
+  return function(first, ...)
+    if first == gate then
+      load:raise {
+        name = name, expected = "gate." .. name,
+        message = ("gate.%s is called with a dot, not with a colon"):format(name),
+      }
+    end
+    return declare(load, first, ...)
+  end
+end
+
+--- `gate.data(name)`: plain tables of a JSON file; {} after a mistake, so that the load goes on.
+local function declare_data(load, name)
+  local declaration = load:declare("data")
+  local spot = load:spot(declaration, 1)
+  if type(name) ~= "string" or not name:find("^[%w_.-]+$") then
+    spot:unexpected(name, "the name of a data file without .json")
+    return {}
+  end
+  local text, file = data.find(load.host, name)
+  if not text then
+    spot:fail {
+      name = name, expected = table.concat(data.files(name), " or "),
+      message = ("there is no data '%s' (no file %s)"):format(name, table.concat(data.files(name), " or ")),
+    }
+    return {}
+  end
+  local value, err = data.decode(text, file)
+  if not err then return value end
+  load:add(mistake.new({ file = file, line = err.line }, { expected = "JSON", message = err.message }))
+  return {}
+end
+
+--- A declaration that this build does not have.
+local function declare_later(load, name)
+  local declaration = load:declare(name)
+  load:add(mistake.new(declaration.place, strict.missing("gate", name, {}, { [name] = true })))
+end
+
+--- `gate.upstreams`: declares when it is called, and has `get(name)`.
+local function upstreams_table(load, gate)
+  local t = {
+    --- The upstream of a name, or nil. Legal at load and later.
+    get = function(name)
+      local entry = load.upstream_by_name[name]
+      return entry and entry.object
+    end,
+  }
+  return strict.table(t, "gate.upstreams", {
+    raise = function(parts) load:raise(parts) end,
+    call = function(_, list, ...)
+      return dotted(load, gate, "upstreams", upstream.declare_many)(list, ...)
+    end,
+  })
+end
+
+---@param load moongate.Load
+---@return table gate
+local function build(load)
+  local gate = { json = json, on = policy.on(load) }
+  for name, value in pairs(load.host.runtime or {}) do gate[name] = value end
+  local declarations = {
+    listen = listen.declare, upstream = upstream.declare, route = route.declare,
+    routes = route.declare_many, use = policy.use, limits = limits.declare,
+    process = process.declare, data = declare_data,
+  }
+  for name, declare in pairs(declarations) do gate[name] = dotted(load, gate, name, declare) end
+  for _, name in ipairs(LATER_DECLARATIONS) do
+    gate[name] = function() declare_later(load, name) end
+  end
+  gate.upstreams = upstreams_table(load, gate)
+  return strict.table(gate, "gate", {
+    later = LATER, raise = function(parts) load:raise(parts) end,
+  })
+end
+
+---@class moongate.Loading
+---@field finish fun(err?: any): moongate.Output|nil, moongate.Mistake[]
+---@field mistakes fun(err?: any): moongate.Mistake[]
+
+--- Makes the `gate` table of one load, and what ends the load. After `finish` declarations raise.
+---@param host moongate.Host
+---@return table gate
+---@return moongate.Loading
+function M.new(host)
+  local load = load_state.new(host)
+  local loading = {}
+
+  --- Ends the load: the output, or nil and the mistakes.
+  function loading.finish(err)
+    if load.open and err == nil then route.resolve(load) end
+    load.open = false
+    local mistakes = load:all_mistakes(err)
+    if #mistakes > 0 then return nil, mistakes end
+    return emit.output(load), mistakes
+  end
+
+  function loading.mistakes(err)
+    return load:all_mistakes(err)
+  end
+
+  return build(load), loading
+end
+
+return M
