@@ -1,5 +1,6 @@
-/* Conns: a non-blocking byte stream, plain now, TLS later, faulty in tests. One thread; whoever opened it owns it and
- * closes it. Operations say what they wait for: want-read and want-write are apart from the operation (TLS). */
+/* Conns: a non-blocking byte stream, plain now, TLS later, faulty in tests. One thread; whoever
+ * opened it owns it and closes it. Operations say what they wait for: want-read and want-write
+ * are apart from the operation (TLS). */
 #ifndef GATE_NET_CONN_H
 #define GATE_NET_CONN_H
 
@@ -17,13 +18,16 @@ enum gate_want { GATE_WANT_NOTHING = 0, GATE_WANT_READ = 1, GATE_WANT_WRITE = 2 
 
 struct gate_conn_ops {
     const char *name;
-    /* Reads into iov. GATE_OK with *n > 0, GATE_E_AGAIN (c->read_wants says for what), GATE_E_EOF, GATE_E_RESET, GATE_E_SYS. */
+    /* Reads into iov. GATE_OK with *n > 0, GATE_E_AGAIN (c->read_wants says for what),
+     * GATE_E_EOF, GATE_E_RESET, GATE_E_SYS. */
     enum gate_err (*read)(struct gate_conn *c, const struct iovec *iov, int count, size_t *n);
-    /* Writes; GATE_OK with *n > 0 (may be short), GATE_E_AGAIN (c->write_wants says for what), GATE_E_RESET, GATE_E_SYS. */
+    /* Writes; GATE_OK with *n > 0 (may be short), GATE_E_AGAIN (c->write_wants says for what),
+     * GATE_E_RESET, GATE_E_SYS. */
     enum gate_err (*write)(struct gate_conn *c, const struct iovec *iov, int count, size_t *n);
     /* Looks at bytes without taking them. Same results as read. */
     enum gate_err (*peek)(struct gate_conn *c, void *to, size_t cap, size_t *n);
-    /* Bytes that can be read although the descriptor is not readable (TLS records already taken in). */
+    /* Bytes that can be read although the descriptor is not readable (TLS records already taken
+     * in). */
     size_t (*pending)(const struct gate_conn *c);
     /* Ends our direction in order. GATE_E_AGAIN is possible (TLS close_notify). */
     enum gate_err (*shut)(struct gate_conn *c);
@@ -31,7 +35,7 @@ struct gate_conn_ops {
     void (*fini)(struct gate_conn *c);
 };
 
-/* 0: an error the callbacks read by trying. */
+/* Errors are found by trying. May close or free the conn. */
 typedef void gate_conn_fn(struct gate_conn *c);
 
 /* Embedded in its owner (session, link). */
@@ -39,9 +43,10 @@ struct gate_conn {
     const struct gate_conn_ops *ops;
     struct gate_loop *loop;
     gate_conn_fn *on_readable;  /* a read may get further; called while reading is on */
-    gate_conn_fn *on_writable;  /* a write may get further; called once a blocked write was asked for */
-    struct ev_io in;            /* EV_READ; stays on while the reader has credit */
+    gate_conn_fn *on_writable;  /* a write may get further; called once for each want_write */
+    struct ev_io in;            /* EV_READ; stays on until it fires without a reader */
     struct ev_io out;           /* EV_WRITE; only after a write has blocked */
+    struct gate_ready ready;    /* linked while bytes may be pending that epoll knows nothing of */
     int fd;
     uint8_t read_wants;         /* enum gate_want of the last GATE_E_AGAIN of read */
     uint8_t write_wants;
@@ -49,7 +54,7 @@ struct gate_conn {
     bool writing;               /* the owner wants on_writable */
 };
 
-/* Takes the descriptor over. Nothing is watched yet. */
+/* Takes the descriptor over (a non-blocking socket); its kind is plain. Nothing is watched yet. */
 void gate_conn_open(struct gate_conn *c, struct gate_loop *loop, int fd, gate_conn_fn *on_readable,
                     gate_conn_fn *on_writable);
 
@@ -64,24 +69,35 @@ static inline bool gate_conn_is_open(const struct gate_conn *c)
     return c->fd >= 0;
 }
 
-/* Whether on_readable is wanted. Turning it off and on inside one turn costs no system call. A conn with pending bytes is made ready
- * by the next turn. */
+/* Whether on_readable is wanted. Turning it off costs nothing: the watcher is stopped when bytes
+ * come that nobody wants, and only then turning it on again costs a system call. A conn with
+ * pending bytes is made ready by the next turn. */
 void gate_conn_reading(struct gate_conn *c, bool on);
 
 /* Asks for on_writable, once. */
 void gate_conn_want_write(struct gate_conn *c);
 
-static inline enum gate_err gate_conn_read(struct gate_conn *c, const struct iovec *iov, int count, size_t *n)
+/* Watches what the last GATE_E_AGAIN asked for. The calls here do it by themselves. */
+void gate_conn_settle(struct gate_conn *c);
+
+static inline enum gate_err gate_conn_read(struct gate_conn *c, const struct iovec *iov, int count,
+                                           size_t *n)
 {
-    return c->ops->read(c, iov, count, n);
+    enum gate_err err = c->ops->read(c, iov, count, n);
+
+    if (err == GATE_E_AGAIN && c->read_wants == GATE_WANT_WRITE)
+        gate_conn_settle(c);
+    return err;
 }
 
-static inline enum gate_err gate_conn_write(struct gate_conn *c, const struct iovec *iov, int count, size_t *n)
+static inline enum gate_err gate_conn_write(struct gate_conn *c, const struct iovec *iov, int count,
+                                            size_t *n)
 {
     return c->ops->write(c, iov, count, n);
 }
 
-/* Takes the conn off its loop, descriptor and state kept, and puts it on another (in that loop's thread). */
+/* Takes the conn off its loop, descriptor and state kept, and puts it on another (in that loop's
+ * thread). */
 void gate_conn_detach(struct gate_conn *c);
 void gate_conn_attach(struct gate_conn *c, struct gate_loop *loop);
 

@@ -1,5 +1,6 @@
-/* Fault conn: a kind of conn that is as unkind as the network may be: short reads and writes, would-block in every state, an errno
- * at a chosen call. Debug builds only use it when GATE_FAULT is set in the environment; tests wrap conns directly. One thread. */
+/* Fault conn: a kind of conn that is as unkind as the network may be: short reads and writes,
+ * would-block in every state, an errno at a chosen call. Debug builds only use it when
+ * GATE_FAULT is set in the environment; tests wrap conns directly. One thread. */
 #ifndef GATE_NET_CONN_FAULT_H
 #define GATE_NET_CONN_FAULT_H
 

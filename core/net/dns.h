@@ -1,4 +1,5 @@
-/* DNS: names to addresses by c-ares on a loop, with a small cache by TTL. One thread (one channel per loop). */
+/* DNS: names to addresses by c-ares on a loop, with a small cache by TTL. One thread (one
+ * channel per loop). */
 #ifndef GATE_NET_DNS_H
 #define GATE_NET_DNS_H
 
@@ -24,7 +25,8 @@ enum gate_err gate_dns_open(struct gate_dns **out, struct gate_loop *loop, const
 /* Pending questions are answered with GATE_E_CANCELLED. */
 void gate_dns_close(struct gate_dns **dns);
 
-/* Asks for A and AAAA. The answer comes from the loop, never from inside the call. *query names it for cancel. */
+/* Asks for A and AAAA. The answer comes from the loop, never from inside the call. *query names
+ * it for cancel. */
 struct gate_dns_query;
 void gate_dns_resolve(struct gate_dns *dns, struct gate_str name, gate_dns_fn *fn, void *arg,
                       struct gate_dns_query **query);

@@ -1,5 +1,6 @@
-/* Loop: a worker's reactor. libev loop, one ready queue, timer wheel, flush list, block and chunk pools, a cached clock.
- * One thread owns it and all that hangs on it; only gate_loop_stop_async and mailboxes may be used from others. */
+/* Loop: a worker's reactor. libev loop, one ready queue, timer wheel, flush list, block and
+ * chunk pools, a cached clock. One thread owns it and all that hangs on it; only
+ * gate_loop_stop_async and mailboxes may be used from others. */
 #ifndef GATE_NET_LOOP_H
 #define GATE_NET_LOOP_H
 
@@ -10,6 +11,7 @@
 #include "base/arena.h"
 #include "base/block.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "net/wheel.h"
@@ -30,23 +32,27 @@ struct gate_loop {
     const struct gate_clock *clock;
     struct gate_log *log;
     uint64_t now_ns;                /* cached; refreshed once a turn and after long work */
-    struct ev_prepare prepare;
     struct ev_check check;
-    struct ev_timer timer;
+    struct ev_timer timer;          /* wakes the poll for the wheel */
     struct ev_async wake;
+    uint64_t armed_ms;              /* loop time of `timer`; UINT64_MAX: not started */
+    int64_t skew_ns;                /* of the clock, when `timer` was started */
     _Atomic bool stop;
     bool draining;                  /* inside the drain of the ready queue: never nested */
-    bool in_script;                 /* a VM of this thread is inside lua_resume: draining now is a bug (debug assert) */
+    bool in_script;                 /* a VM of this thread is inside lua_resume: no draining now */
 };
 
 /* epoll, environment ignored. GATE_E_SYS when the system gives no epoll set. */
-enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *clock, struct gate_log *log);
+enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *clock,
+                             struct gate_log *log);
 void gate_loop_close(struct gate_loop *loop);
 
 /* Runs until gate_loop_stop. */
 void gate_loop_run(struct gate_loop *loop);
 
-/* One turn: waits at most `wait` (true: until something happens), runs what is due. For tests. */
+/* One turn: polls (wait: until something happens, unless something is ready to run), delivers
+ * I/O, runs the timers that are due, drains. Tests call it; nothing else may, and never from
+ * inside a turn. */
 void gate_loop_turn(struct gate_loop *loop, bool wait);
 
 /* From the loop's own thread or any other. */
@@ -58,7 +64,8 @@ static inline uint64_t gate_loop_now(const struct gate_loop *loop)
     return loop->now_ns / GATE_MS;
 }
 
-/* Reads the clock again (after long work). Also called for every loop when the test clock was moved. */
+/* Reads the clock again (after long work). Also called for every loop when the test clock was
+ * moved. */
 void gate_loop_refresh(struct gate_loop *loop);
 
 static inline void gate_ready_init(struct gate_ready *r, void (*fn)(struct gate_ready *r))
@@ -74,7 +81,8 @@ static inline void gate_loop_ready(struct gate_loop *loop, struct gate_ready *r)
         gate_list_push(&loop->ready, &r->node);
 }
 
-/* Links into the flush list, drained when the ready queue is empty: one send per connection and turn. */
+/* Links into the flush list, drained when the ready queue is empty: one send per connection and
+ * turn. */
 static inline void gate_loop_flush(struct gate_loop *loop, struct gate_ready *r)
 {
     if (gate_list_empty(&r->node))

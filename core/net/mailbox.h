@@ -1,5 +1,5 @@
-/* Mailboxes: messages between threads. Any thread posts, the owner's loop receives; a message owns what it carries.
- * Lock-free push (C11 atomics), one ev_async; thread-safe as said. */
+/* Mailboxes: messages between threads. Any thread posts, the owner's loop receives; a message
+ * owns what it carries. Lock-free push (C11 atomics), one ev_async; thread-safe as said. */
 #ifndef GATE_NET_MAILBOX_H
 #define GATE_NET_MAILBOX_H
 

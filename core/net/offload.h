@@ -1,5 +1,5 @@
-/* Offload: a small pool of threads for work that blocks (files, password hashes). Thread-safe: its queue has its own lock,
- * held for the queue only. Owned by the engine. */
+/* Offload: a small pool of threads for work that blocks (files, password hashes). Thread-safe:
+ * its queue has its own lock, held for the queue only. Owned by the engine. */
 #ifndef GATE_NET_OFFLOAD_H
 #define GATE_NET_OFFLOAD_H
 
@@ -7,7 +7,8 @@
 
 struct gate_offload;
 
-/* Work that owns itself: `run` on a pool thread, then `done` on the loop of `reply`, which frees it. */
+/* Work that owns itself: `run` on a pool thread, then `done` on the loop of `reply`, which frees
+ * it. */
 struct gate_work {
     struct gate_mail mail;      /* private */
     struct gate_work *next;     /* private */

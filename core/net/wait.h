@@ -1,4 +1,5 @@
-/* Waits: one embedded per waiting thing. A wake never runs anything: it links the waiter into the ready queue. One thread. */
+/* Waits: one embedded per waiting thing. A wake never runs anything: it links the waiter into
+ * the ready queue. One thread. */
 #ifndef GATE_NET_WAIT_H
 #define GATE_NET_WAIT_H
 
@@ -11,27 +12,35 @@ struct gate_wait {
     struct gate_ready ready;
     struct gate_timer timer;
     struct gate_loop *loop;
-    /* Called from the drain with the result: GATE_OK or what wake was given; GATE_E_TIMEOUT when the deadline passed. */
+    /* Called from the drain with the result: GATE_OK or what wake was given; GATE_E_TIMEOUT when
+     * the deadline passed. */
     void (*fn)(struct gate_wait *w, enum gate_err result);
-    /* Undoes what the waiter waits for; called by cancel and by the deadline, before fn. May be NULL. */
+    /* Undoes what the waiter waits for; called once by cancel of an armed wait, or by the deadline
+     * (before fn). May be NULL. */
     void (*on_cancel)(struct gate_wait *w);
     void *arg;
     enum gate_err result;
     uint8_t state;
 };
 
-void gate_wait_init(struct gate_wait *w, struct gate_loop *loop, void (*fn)(struct gate_wait *, enum gate_err), void *arg);
+void gate_wait_init(struct gate_wait *w, struct gate_loop *loop,
+                    void (*fn)(struct gate_wait *w, enum gate_err result), void *arg);
 
-/* Begins to wait; deadline_ms 0: none, else loop time at which it ends with GATE_E_TIMEOUT. Asserts that it is idle. */
-void gate_wait_arm(struct gate_wait *w, uint64_t deadline_ms, void (*on_cancel)(struct gate_wait *w));
+/* Begins to wait; deadline_ms 0: none, else loop time at which it ends with GATE_E_TIMEOUT.
+ * Asserts that it is idle. */
+void gate_wait_arm(struct gate_wait *w, uint64_t deadline_ms,
+                   void (*on_cancel)(struct gate_wait *w));
 
 /* Moves the deadline of an armed wait. */
 void gate_wait_deadline(struct gate_wait *w, uint64_t deadline_ms);
 
-/* Ends the wait with a result; fn runs at the next drain. A wake of an idle or woken one does nothing. */
+/* Ends the wait with a result; fn runs at the next drain. A wake of an idle or woken one does
+ * nothing. */
 void gate_wait_wake(struct gate_wait *w, enum gate_err result);
 
-/* Ends it without calling fn: on_cancel runs, the waiter is idle. Safe in every state. */
+/* Ends it without calling fn; the waiter is idle. on_cancel runs when the wait was armed; one that
+ * was woken has nothing left to undo (what it was given is the caller's to return: see state). Safe
+ * in every state. */
 void gate_wait_cancel(struct gate_wait *w);
 
 #endif

@@ -1,4 +1,5 @@
-/* Wheel: a hierarchical timer wheel with 1 ms ticks; start, stop and move are O(1). One thread. Owned by a loop. */
+/* Wheel: a hierarchical timer wheel with 1 ms ticks; start, stop and move are O(1). One thread.
+ * Owned by a loop. */
 #ifndef GATE_NET_WHEEL_H
 #define GATE_NET_WHEEL_H
 
@@ -42,7 +43,8 @@ static inline bool gate_timer_active(const struct gate_timer *t)
 void gate_wheel_start(struct gate_wheel *w, struct gate_timer *t, uint64_t at_ms);
 void gate_wheel_stop(struct gate_wheel *w, struct gate_timer *t);
 
-/* Moves every timer that is due to the end of `due` (by its node, at_ms set to 0); the caller runs them. */
+/* Moves every timer that is due to the end of `due` (by its node, at_ms set to 0); the caller
+ * runs them. */
 void gate_wheel_advance(struct gate_wheel *w, uint64_t now_ms, struct gate_list *due);
 
 /* A lower bound of the next time at which something may be due; UINT64_MAX: nothing is started. */

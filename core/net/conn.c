@@ -1,0 +1,288 @@
+#include "net/conn.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "net/conn_int.h"
+
+enum gate_err gate_conn_error(int sys_errno)
+{
+    switch (sys_errno) {
+    case EAGAIN:
+#if EAGAIN != EWOULDBLOCK
+    case EWOULDBLOCK:
+#endif
+        return GATE_E_AGAIN;
+    case ECONNRESET:
+    case ECONNABORTED:
+    case EPIPE:
+    case ETIMEDOUT:
+    case ENOTCONN:
+    case ESHUTDOWN:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+        return GATE_E_RESET;
+    default:
+        return GATE_E_SYS;
+    }
+}
+
+/* The plain kind */
+
+/* Judges what a read gave: bytes, the end (0), or errno. */
+static enum gate_err read_result(struct gate_conn *c, ssize_t got, size_t *n)
+{
+    enum gate_err err;
+
+    if (got > 0) {
+        *n = (size_t)got;
+        return GATE_OK;
+    }
+    *n = 0;
+    if (got == 0)
+        return GATE_E_EOF;
+    err = gate_conn_error(errno);
+    if (err == GATE_E_AGAIN)
+        c->read_wants = GATE_WANT_READ;
+    return err;
+}
+
+static enum gate_err plain_read(struct gate_conn *c, const struct iovec *iov, int count, size_t *n)
+{
+    ssize_t got;
+
+    do {
+        if (count == 1)
+            got = recv(c->fd, iov->iov_base, iov->iov_len, 0);
+        else
+            got = readv(c->fd, iov, count);
+    } while (got < 0 && errno == EINTR);
+    return read_result(c, got, n);
+}
+
+static enum gate_err plain_peek(struct gate_conn *c, void *to, size_t cap, size_t *n)
+{
+    ssize_t got;
+
+    do
+        got = recv(c->fd, to, cap, MSG_PEEK);
+    while (got < 0 && errno == EINTR);
+    return read_result(c, got, n);
+}
+
+static enum gate_err plain_write(struct gate_conn *c, const struct iovec *iov, int count, size_t *n)
+{
+    struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count };
+    enum gate_err err;
+    ssize_t put;
+
+    do {
+        if (count == 1)
+            put = send(c->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+        else
+            put = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+    } while (put < 0 && errno == EINTR);
+    if (put >= 0) {
+        *n = (size_t)put;
+        return GATE_OK;
+    }
+    *n = 0;
+    err = gate_conn_error(errno);
+    if (err == GATE_E_AGAIN)
+        c->write_wants = GATE_WANT_WRITE;
+    return err;
+}
+
+static size_t plain_pending(const struct gate_conn *c)
+{
+    (void)c;
+    return 0;
+}
+
+static enum gate_err plain_shut(struct gate_conn *c)
+{
+    return shutdown(c->fd, SHUT_WR) == 0 ? GATE_OK : gate_conn_error(errno);
+}
+
+static void plain_fini(struct gate_conn *c)
+{
+    (void)c;
+}
+
+const struct gate_conn_ops gate_conn_plain = {
+    .name = "plain",
+    .read = plain_read,
+    .write = plain_write,
+    .peek = plain_peek,
+    .pending = plain_pending,
+    .shut = plain_shut,
+    .fini = plain_fini,
+};
+
+/* Watching. What an operation waits for is not always what it is named after (a TLS write may
+ * want to read), so that each event may concern either side. One event calls one callback, after
+ * which the conn may be gone; the other side's watcher stays on and epoll reports it again. */
+
+static bool read_waits_for(const struct gate_conn *c, enum gate_want want)
+{
+    return c->reading && (c->read_wants == GATE_WANT_WRITE) == (want == GATE_WANT_WRITE);
+}
+
+static bool write_waits_for(const struct gate_conn *c, enum gate_want want)
+{
+    return c->writing && (c->write_wants == GATE_WANT_READ) == (want == GATE_WANT_READ);
+}
+
+void gate_conn_settle(struct gate_conn *c)
+{
+    struct ev_loop *ev = c->loop->ev;
+
+    if (read_waits_for(c, GATE_WANT_READ) || write_waits_for(c, GATE_WANT_READ))
+        ev_io_start(ev, &c->in);
+    else if (c->reading)
+        ev_io_stop(ev, &c->in);     /* the reader waits for a write: bytes that come would spin */
+    if (read_waits_for(c, GATE_WANT_WRITE) || write_waits_for(c, GATE_WANT_WRITE))
+        ev_io_start(ev, &c->out);
+    else
+        ev_io_stop(ev, &c->out);
+}
+
+static void call_readable(struct gate_conn *c)
+{
+    /* Linked before the call, because the conn may be gone after it. A plain conn has nothing
+     * pending. */
+    if (c->ops != &gate_conn_plain)
+        gate_loop_ready(c->loop, &c->ready);
+    c->on_readable(c);
+}
+
+static void call_writable(struct gate_conn *c)
+{
+    c->writing = false;
+    c->write_wants = GATE_WANT_NOTHING;
+    gate_conn_settle(c);
+    c->on_writable(c);
+}
+
+static void on_in(struct ev_loop *ev, struct ev_io *in, int events)
+{
+    struct gate_conn *c = gate_container_of(in, struct gate_conn, in);
+
+    (void)events;
+    if (write_waits_for(c, GATE_WANT_READ))
+        call_writable(c);
+    else if (read_waits_for(c, GATE_WANT_READ))
+        call_readable(c);
+    else
+        ev_io_stop(ev, in);
+}
+
+static void on_out(struct ev_loop *ev, struct ev_io *out, int events)
+{
+    struct gate_conn *c = gate_container_of(out, struct gate_conn, out);
+
+    (void)events;
+    if (read_waits_for(c, GATE_WANT_WRITE)) {
+        c->read_wants = GATE_WANT_NOTHING;
+        gate_conn_settle(c);
+        call_readable(c);
+    } else if (write_waits_for(c, GATE_WANT_WRITE)) {
+        call_writable(c);
+    } else {
+        ev_io_stop(ev, out);
+    }
+}
+
+static void on_pending(struct gate_ready *r)
+{
+    struct gate_conn *c = gate_container_of(r, struct gate_conn, ready);
+
+    if (c->reading && c->ops->pending(c) > 0)
+        call_readable(c);
+}
+
+static void watch_pending(struct gate_conn *c)
+{
+    if (c->reading && c->ops->pending(c) > 0)
+        gate_loop_ready(c->loop, &c->ready);
+}
+
+void gate_conn_reading(struct gate_conn *c, bool on)
+{
+    if (c->reading == on)
+        return;
+    c->reading = on;
+    if (!on)
+        return;
+    gate_conn_settle(c);
+    watch_pending(c);
+}
+
+void gate_conn_want_write(struct gate_conn *c)
+{
+    c->writing = true;
+    gate_conn_settle(c);
+}
+
+/* Life */
+
+void gate_conn_open(struct gate_conn *c, struct gate_loop *loop, int fd, gate_conn_fn *on_readable,
+                    gate_conn_fn *on_writable)
+{
+    c->ops = &gate_conn_plain;
+    c->loop = loop;
+    c->on_readable = on_readable;
+    c->on_writable = on_writable;
+    ev_io_init(&c->in, on_in, fd, EV_READ);
+    ev_io_init(&c->out, on_out, fd, EV_WRITE);
+    gate_ready_init(&c->ready, on_pending);
+    c->fd = fd;
+    c->read_wants = GATE_WANT_NOTHING;
+    c->write_wants = GATE_WANT_NOTHING;
+    c->reading = false;
+    c->writing = false;
+}
+
+/* libev takes the descriptor out of the old epoll set when it next hears of it there; closing
+ * does it too. */
+void gate_conn_detach(struct gate_conn *c)
+{
+    ev_io_stop(c->loop->ev, &c->in);
+    ev_io_stop(c->loop->ev, &c->out);
+    gate_ready_cancel(&c->ready);
+    c->loop = NULL;
+}
+
+void gate_conn_attach(struct gate_conn *c, struct gate_loop *loop)
+{
+    GATE_ASSERT(c->loop == NULL);
+    c->loop = loop;
+    gate_conn_settle(c);
+    watch_pending(c);
+}
+
+void gate_conn_close(struct gate_conn *c)
+{
+    if (c->fd < 0)
+        return;
+    if (c->loop != NULL)
+        gate_conn_detach(c);
+    c->ops->fini(c);
+    close(c->fd);
+    c->fd = -1;
+    c->reading = false;
+    c->writing = false;
+}
+
+void gate_conn_abort(struct gate_conn *c)
+{
+    struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+    if (c->fd >= 0)
+        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    gate_conn_close(c);
+}

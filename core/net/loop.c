@@ -1,0 +1,180 @@
+#include "net/loop.h"
+
+#include "base/assert.h"
+
+/* How often the ready queue and the flush list are run before the loop polls again: work that
+ * makes itself ready for ever must not keep descriptors waiting. */
+#define DRAIN_ROUNDS 8
+
+static void disarm_timer(struct gate_loop *loop)
+{
+    ev_timer_stop(loop->ev, &loop->timer);
+    loop->armed_ms = UINT64_MAX;
+}
+
+void gate_loop_refresh(struct gate_loop *loop)
+{
+    int64_t skew = atomic_load_explicit(&loop->clock->skew_ns, memory_order_relaxed);
+    uint64_t now = gate_clock_now_ns(loop->clock);
+
+    loop->now_ns = now >= GATE_MS ? now : GATE_MS;
+    if (skew != loop->skew_ns) {
+        loop->skew_ns = skew;
+        disarm_timer(loop);     /* it runs by the system's clock and would now be late */
+    }
+}
+
+/* Runs before the I/O callbacks of the same poll, by its priority. */
+static void on_check(struct ev_loop *ev, struct ev_check *check, int events)
+{
+    (void)ev;
+    (void)events;
+    gate_loop_refresh(gate_container_of(check, struct gate_loop, check));
+}
+
+static void on_timer(struct ev_loop *ev, struct ev_timer *timer, int events)
+{
+    (void)ev;
+    (void)events;
+    gate_container_of(timer, struct gate_loop, timer)->armed_ms = UINT64_MAX;
+}
+
+/* Only interrupts the poll. */
+static void on_wake(struct ev_loop *ev, struct ev_async *wake, int events)
+{
+    (void)ev;
+    (void)wake;
+    (void)events;
+}
+
+enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *clock,
+                             struct gate_log *log)
+{
+    loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+    if (loop->ev == NULL)
+        return GATE_E_SYS;
+    gate_list_init(&loop->ready);
+    gate_list_init(&loop->flush);
+    gate_block_pool_init(&loop->blocks, 0);
+    gate_chunk_pool_init(&loop->chunks);
+    loop->clock = clock;
+    loop->log = log;
+    ev_timer_init(&loop->timer, on_timer, 0., 0.);
+    loop->armed_ms = UINT64_MAX;
+    loop->skew_ns = 0;
+    gate_loop_refresh(loop);
+    gate_wheel_init(&loop->wheel, gate_loop_now(loop));
+    atomic_init(&loop->stop, false);
+    loop->draining = false;
+    loop->in_script = false;
+
+    ev_check_init(&loop->check, on_check);
+    ev_set_priority(&loop->check, EV_MAXPRI);
+    ev_check_start(loop->ev, &loop->check);
+    ev_async_init(&loop->wake, on_wake);
+    ev_async_start(loop->ev, &loop->wake);
+    return GATE_OK;
+}
+
+void gate_loop_close(struct gate_loop *loop)
+{
+    GATE_ASSERT(!loop->draining);
+    ev_async_stop(loop->ev, &loop->wake);
+    ev_timer_stop(loop->ev, &loop->timer);
+    ev_check_stop(loop->ev, &loop->check);
+    gate_chunk_pool_fini(&loop->chunks);
+    gate_block_pool_fini(&loop->blocks);
+    ev_loop_destroy(loop->ev);
+    loop->ev = NULL;
+}
+
+/* libev's timer is moved only towards earlier times. One that fires before anything is due costs
+ * a turn, and is cheaper than a move for each start and stop in the wheel. */
+static void arm_timer(struct gate_loop *loop)
+{
+    uint64_t next = gate_wheel_next(&loop->wheel);
+    uint64_t at_ns;
+
+    if (next >= loop->armed_ms)
+        return;
+    disarm_timer(loop);
+    at_ns = next * GATE_MS;
+    ev_timer_set(&loop->timer,
+                 at_ns > loop->now_ns ? (double)(at_ns - loop->now_ns) / GATE_SEC : 0., 0.);
+    ev_timer_start(loop->ev, &loop->timer);
+    loop->armed_ms = next;
+}
+
+static void run_timers(struct gate_loop *loop)
+{
+    uint64_t now = gate_loop_now(loop);
+    struct gate_list due;
+    struct gate_list *n;
+
+    if (loop->armed_ms > now && loop->armed_ms != UINT64_MAX)
+        return;     /* the wheel's first time is not before libev's */
+    gate_list_init(&due);
+    gate_wheel_advance(&loop->wheel, now, &due);
+    while ((n = gate_list_pop(&due)) != NULL) {
+        struct gate_timer *t = gate_container_of(n, struct gate_timer, node);
+
+        t->fn(t);
+    }
+}
+
+/* One generation: what is linked now, not what it links. */
+static void run_list(struct gate_list *list)
+{
+    struct gate_list present;
+    struct gate_list *n;
+
+    gate_list_init(&present);
+    gate_list_splice(&present, list);
+    while ((n = gate_list_pop(&present)) != NULL) {
+        struct gate_ready *r = gate_container_of(n, struct gate_ready, node);
+
+        r->fn(r);
+    }
+}
+
+static bool has_work(const struct gate_loop *loop)
+{
+    return !gate_list_empty(&loop->ready) || !gate_list_empty(&loop->flush);
+}
+
+/* The only place where woken waits run. Resuming a script from inside a script's call into C
+ * crashes the VM, so that both asserts stay in release builds. */
+static void drain(struct gate_loop *loop)
+{
+    GATE_ASSERT(!loop->in_script);
+    GATE_ASSERT(!loop->draining);
+    if (!has_work(loop))
+        return;
+    loop->draining = true;
+    for (int round = 0; round < DRAIN_ROUNDS && has_work(loop); round++)
+        run_list(gate_list_empty(&loop->ready) ? &loop->flush : &loop->ready);
+    run_list(&loop->flush);     /* a ready queue that never empties does not hold output back */
+    loop->draining = false;
+}
+
+void gate_loop_turn(struct gate_loop *loop, bool wait)
+{
+    GATE_ASSERT(!loop->draining);
+    arm_timer(loop);
+    ev_run(loop->ev, wait && !has_work(loop) ? EVRUN_ONCE : EVRUN_NOWAIT);
+    run_timers(loop);
+    drain(loop);
+}
+
+void gate_loop_run(struct gate_loop *loop)
+{
+    while (!atomic_load_explicit(&loop->stop, memory_order_acquire))
+        gate_loop_turn(loop, true);
+    atomic_store_explicit(&loop->stop, false, memory_order_relaxed);
+}
+
+void gate_loop_stop_async(struct gate_loop *loop)
+{
+    atomic_store_explicit(&loop->stop, true, memory_order_release);
+    ev_async_send(loop->ev, &loop->wake);
+}
