@@ -25,9 +25,15 @@ struct gate_generation {
     _Atomic uint32_t seats;             /* workers that still hold a seat; the last one lets control free it */
 };
 
+/* Requests of one route by status class (1xx..5xx), of one worker: written by its thread only, read by control. */
+struct gate_route_stats {
+    _Atomic uint64_t by_class[6];
+};
+
 /* A worker's own side of a generation: its VM and its count of users. One thread. */
 struct gate_generation_seat {
     struct gate_generation *generation;
+    struct gate_route_stats *routes;    /* config->n_routes + 1, by ordinal; the last: no route. Owned by control */
     struct gate_vm *vm;                 /* owned; NULL in gateways without any function (none is built) */
     uint32_t refs;                      /* exchanges, sessions' tunnels and the worker's own "current" */
     bool retired;                       /* a newer one serves */

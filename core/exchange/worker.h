@@ -17,11 +17,6 @@ struct gate_watchdog;       /* script/watchdog.h */
 struct gate_links;          /* upstream/links.h: this worker's links and shelves */
 struct gate_offload;
 
-/* Requests by route and status class (1xx..5xx): control sums them. */
-struct gate_route_stats {
-    _Atomic uint64_t by_class[6];
-};
-
 struct gate_worker {
     uint32_t index;
     struct gate_loop loop;
