@@ -28,7 +28,9 @@ configure_and_build() {
     }
     # The last paragraph is the table of what was found.
     sed -n '/^-- Moongate/,/^$/p' "$log"
-    cmake --build "build/$1" -j "$jobs" >"$log" 2>&1 || {
+    target=all
+    [ "$1" != fuzz ] || target=fuzzers
+    cmake --build "build/$1" -j "$jobs" --target "$target" >"$log" 2>&1 || {
         grep -v '^\[[0-9]*/[0-9]*\] ' "$log" || cat "$log"
         return 1
     }
