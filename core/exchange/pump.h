@@ -84,6 +84,9 @@ void gate_pump_room(struct gate_pump *p);
 /* A filter that waited has its result. */
 void gate_pump_filtered(struct gate_pump *p, struct gate_filter *f, enum gate_filter_result r, struct gate_chain *out, bool last);
 
+/* Allows the source enough that `max` bytes can gather in `in` before there is a sink (read_body). */
+void gate_pump_gather(struct gate_pump *p, size_t max);
+
 /* Starts again at the first byte from the replay list, for another attempt. False: not everything was kept. */
 bool gate_pump_rewind(struct gate_pump *p);
 

@@ -34,10 +34,13 @@ struct gate_worker {
     struct gate_offload *offload;
     uint64_t id_prefix;                         /* random per worker; request ids count on from it */
     uint64_t id_next;
-    int64_t date_s;                             /* second that `date` shows */
+    uint64_t date_mono_s;                       /* loop second in which `date` was made */
+    int64_t date_s;                             /* wall-clock second that `date` shows */
     char date[GATE_DATE_LEN];
     bool draining;                              /* answers say close */
     uint32_t sessions;                          /* open client connections */
+    struct gate_list session_list;              /* session/ only: all of them, the longest idle first */
+    void *session_shared;                       /* session/ only */
 };
 
 /* The Date of now, cached for the second. */

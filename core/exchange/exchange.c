@@ -1,0 +1,82 @@
+/* Lifetime of exchanges. Everything they point to is theirs (arena), counted (seat, peer, blocks) or borrowed from what they pin. */
+#include "exchange/exchange.h"
+
+#include "base/assert.h"
+
+#define EXCHANGE_MAGIC 0x45584348u
+
+static void make_id(struct gate_worker *w, struct gate_exchange *x)
+{
+    static const char hex[] = "0123456789abcdef";
+    uint64_t prefix = w->id_prefix;
+    uint64_t n = ++w->id_next;
+    char *p = x->id;
+
+    for (int i = 0; i < 10; i++, prefix >>= 4)
+        *p++ = hex[prefix & 15];
+    for (int i = 36; i >= 0; i -= 4)
+        *p++ = hex[(n >> i) & 15];
+    x->id_len = (uint8_t)(p - x->id);
+}
+
+struct gate_exchange *gate_exchange_new(struct gate_worker *w)
+{
+    struct gate_exchange *x = gate_slab_take(&w->exchange_slab);
+
+    memset(x, 0, sizeof(*x));
+    x->magic = EXCHANGE_MAGIC;
+    x->worker = w;
+    x->handle = gate_handle_make(&w->exchanges, x);
+    x->seat = gate_seat_ref(w->seat);
+    gate_list_push(&w->live, &x->node);
+    gate_arena_init(&x->arena, &w->loop.chunks);
+    x->upstream = GATE_NO_ORDINAL;
+    x->times.begin = w->loop.now_ns;
+    x->replayable = true;
+    make_id(w, x);
+    gate_counters_add(&w->counters, GATE_C_REQUESTS, 1);
+    return x;
+}
+
+void gate_exchange_free(struct gate_exchange **ptr)
+{
+    struct gate_exchange *x = *ptr;
+    struct gate_worker *w;
+
+    *ptr = NULL;
+    if (x == NULL)
+        return;
+    GATE_CHECK_MAGIC(x, EXCHANGE_MAGIC);
+    GATE_ASSERT(x->attempt == NULL && x->hook == NULL && x->down == NULL);
+    w = x->worker;
+    x->magic = 0;
+    gate_list_remove(&x->node);
+    gate_ready_cancel(&x->resume);
+    gate_loop_untimer(&w->loop, &x->timer);
+    gate_pump_fini(&x->up);
+    gate_pump_fini(&x->dn);
+    gate_block_unref(&x->res.block);
+    gate_block_unref(&x->head_block);
+    if (x->peer != NULL)
+        gate_peer_unref(&x->peer);
+    gate_arena_clear(&x->arena);
+    gate_handle_end(&w->exchanges, x->handle);
+    gate_counters_add(&w->counters, GATE_C_REQUESTS_DONE, 1);
+    gate_seat_unref(&x->seat);
+    gate_slab_give(&w->exchange_slab, x);
+}
+
+struct gate_exchange *gate_exchange_get(struct gate_worker *w, struct gate_handle h)
+{
+    return gate_handle_get(&w->exchanges, h);
+}
+
+void gate_exchange_fault(struct gate_exchange *x, enum gate_fault_code code, int status, const char *why)
+{
+    if (x->fault != GATE_FAULT_NONE)
+        return;
+    x->fault = code;
+    x->fault_status = status;
+    x->fault_why = why;
+    gate_counters_add(&x->worker->counters, GATE_C_FAULTS, 1);
+}

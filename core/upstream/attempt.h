@@ -1,0 +1,37 @@
+/* Attempt: one try of an exchange at one peer: its arena, its link, what it has seen. One thread; owned by its exchange; allocated with
+ * attempt_new, ended by gate_attempt_end. */
+#ifndef GATE_UPSTREAM_ATTEMPT_H
+#define GATE_UPSTREAM_ATTEMPT_H
+
+#include "base/arena.h"
+#include "http/head.h"
+#include "net/wait.h"
+#include "upstream/links.h"
+
+struct gate_attempt {
+    struct gate_links *links;
+    struct gate_arena arena;        /* the response head lives here */
+    struct gate_peer *peer;         /* a reference; counted active */
+    struct gate_link *link;         /* NULL before dialing and after the end */
+    struct gate_stream *stream;     /* the link's, once begun */
+    struct gate_wait *wait;         /* woken with the result of a dial */
+    struct gate_response_head head; /* status 0: not there yet */
+    struct gate_block *block;       /* of the head */
+    bool reused;                    /* on a link that had carried a request before */
+    bool ended;                     /* the response is complete */
+};
+
+void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer);
+
+/* Gets a link: GATE_OK at once (a->link), GATE_E_AGAIN: `wait` will be woken with the result (it is armed by this call), other: the failure. `fresh`: never
+ * from the shelf. */
+enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local, uint32_t timeout_ms, bool fresh,
+                                struct gate_wait *wait);
+
+/* Begins the stream on the link. */
+struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate_link_use *use);
+
+/* Ends: gives the link back when the exchange on it is complete, else closes it for `why`; the arena is cleared. Safe in every state. */
+void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why);
+
+#endif

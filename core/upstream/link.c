@@ -1,0 +1,532 @@
+/* The h1 client stream. Reads are driven by credit: what the user has granted. A response that ends gives the
+ * link back to the shelf only when both sides of the exchange are complete and not one byte is left over. */
+#include "upstream/link.h"
+
+#include "base/assert.h"
+#include "http/parse.h"
+#include "net/socket.h"
+#include "upstream/links.h"
+
+#define LINK_MAGIC 0x4c4e4b31u
+
+/* Interim responses relayed per request (SECURITY.md section F). */
+#define MAX_INFOS 8
+
+/* More than this waits to be sent: the sender is asked to pause. */
+#define OUT_HIGH (256u * 1024)
+#define FLUSH_IOV 64
+
+static struct gate_link *link_of_conn(struct gate_conn *c)
+{
+    struct gate_link *l = gate_container_of(c, struct gate_link, conn);
+
+    GATE_CHECK_MAGIC(l, LINK_MAGIC);
+    return l;
+}
+
+static uint64_t after(const struct gate_link *l, uint32_t ms)
+{
+    return ms == 0 ? UINT64_MAX : gate_loop_now(l->conn.loop) + ms;
+}
+
+/* The one clock of the link: sending, waiting for the answer, or waiting for more of it. It stands still while
+ * our own side is what everybody waits for. */
+static void restart_clock(struct gate_link *l)
+{
+    uint64_t at = UINT64_MAX;
+
+    if (l->out.out.bytes > 0)
+        at = after(l, l->send_ms);
+    else if (l->state == GATE_LINK_HEAD && l->request_ended)
+        at = after(l, l->first_byte_ms);
+    else if (l->state == GATE_LINK_TUNNEL || (l->state == GATE_LINK_BODY && l->credit > 0))
+        at = after(l, l->read_ms);
+    gate_deadline_set(l->conn.loop, &l->deadline, at);
+}
+
+/* The stream is over: tells the user, keeps the link until it is reset or given back. */
+static void broken(struct gate_link *l, enum gate_err e, const char *why)
+{
+    const struct gate_stream_events *events = l->stream.events;
+
+    if (l->state == GATE_LINK_DEAD || l->state == GATE_LINK_DONE)
+        return;
+    l->state = GATE_LINK_DEAD;
+    l->keep = false;
+    gate_conn_reading(&l->conn, false);
+    gate_deadline_set(l->conn.loop, &l->deadline, UINT64_MAX);
+    gate_chain_clear(&l->out.out);
+    if (events != NULL)
+        events->on_reset(&l->stream, e, why);
+}
+
+static void on_deadline(struct gate_timer *t)
+{
+    struct gate_link *l = gate_container_of(t, struct gate_link, deadline.timer);
+
+    if (!gate_deadline_reached(l->conn.loop, &l->deadline))
+        return;
+    if (l->state == GATE_LINK_CONNECTING) {
+        l->on_connected(l, GATE_E_TIMEOUT);
+        return;
+    }
+    if (l->state == GATE_LINK_IDLE) {
+        gate_links_close(&l, GATE_CLOSE_LINK_IDLE);
+        return;
+    }
+    broken(l, GATE_E_TIMEOUT, l->out.out.bytes > 0          ? "the upstream takes no bytes"
+                              : l->state == GATE_LINK_HEAD ? "no response head in time"
+                                                           : "no response bytes in time");
+}
+
+/* A complete response: content and trailers were delivered. */
+static void finish_response(struct gate_link *l)
+{
+    l->state = GATE_LINK_DONE;
+    if (gate_h1_reader_held(&l->in) > 0)
+        l->keep = false;
+    gate_h1_reader_rest(&l->in);
+    gate_deadline_set(l->conn.loop, &l->deadline, UINT64_MAX);
+}
+
+static void read_hint(struct gate_link *l)
+{
+    uint64_t blocks = l->response_bytes / GATE_BLOCK_SIZE + 1;
+
+    l->in.blocks = (uint8_t)(blocks > 8 ? 8 : blocks);
+}
+
+static void begin_response(struct gate_link *l, const struct gate_response_head *head)
+{
+    l->keep = l->keep && head->keep_alive;
+    if (head->status == 101) {
+        l->state = GATE_LINK_TUNNEL;
+        l->keep = false;
+        gate_h1_reader_begin_body(&l->in, GATE_BODY_EOF, 0);
+        l->out.framing = GATE_BODY_EOF;
+        l->out.ended = false;
+        return;
+    }
+    l->state = GATE_LINK_BODY;
+    gate_h1_reader_begin_body(&l->in, head->framing, head->content_length);
+}
+
+/* One head is whole. False: the stream is broken. */
+static bool take_head(struct gate_link *l, const char *p, size_t n)
+{
+    struct gate_response_head head;
+    struct gate_refusal r = gate_parse_response(p, n, l->limits, l->method, l->arena, &head);
+
+    if (r.status != 0) {
+        broken(l, GATE_E_SYNTAX, r.why);
+        return false;
+    }
+    if (head.status == 101 && !(l->upgrade_asked && head.upgrade)) {
+        broken(l, GATE_E_SYNTAX, "101 to a request that did not ask for it");
+        return false;
+    }
+    if (head.status < 200 && head.status != 101) {
+        if (++l->infos > MAX_INFOS) {
+            broken(l, GATE_E_SYNTAX, "too many interim responses");
+            return false;
+        }
+        l->stream.events->on_info(&l->stream, &head);
+        return true;
+    }
+    begin_response(l, &head);
+    l->stream.events->on_head(&l->stream, &head, l->in.b);
+    return l->state != GATE_LINK_DEAD;
+}
+
+static bool consume_head(struct gate_link *l)
+{
+    const char *p = NULL;
+    const char *why = NULL;
+    size_t n = 0;
+
+    switch (gate_h1_reader_head(&l->in, &p, &n, &why)) {
+    case GATE_SCAN_DONE:
+        return take_head(l, p, n);
+    case GATE_SCAN_BAD:
+        broken(l, GATE_E_SYNTAX, why);
+        return false;
+    default:
+        if (gate_h1_reader_held(&l->in) > l->limits->header_bytes)
+            broken(l, GATE_E_SYNTAX, "the response head is too large");
+        return false;
+    }
+}
+
+static void consume_trailers(struct gate_link *l, const char *p, size_t n)
+{
+    struct gate_fields *fs = gate_arena_zalloc(l->arena, sizeof(*fs));
+    struct gate_refusal r = gate_parse_trailers(p, n, l->limits, l->arena, fs);
+
+    if (r.status == 0 && fs->n > 0)
+        l->stream.events->on_trailers(&l->stream, fs, l->in.b);
+}
+
+/* Content of the current block into `chunk`. */
+static void consume_body(struct gate_link *l, struct gate_chain *chunk)
+{
+    const char *p = NULL;
+    const char *why = NULL;
+    size_t n = 0;
+
+    switch (gate_h1_reader_body(&l->in, chunk->pool, chunk, &p, &n, &why)) {
+    case GATE_BODY_MORE:
+    case GATE_BODY_DATA:
+        break;
+    case GATE_BODY_TRAILERS:
+        consume_trailers(l, p, n);
+        finish_response(l);
+        break;
+    case GATE_BODY_DONE:
+        finish_response(l);
+        break;
+    case GATE_BODY_BAD:
+        broken(l, GATE_E_SYNTAX, why);
+        break;
+    }
+}
+
+static void consume(struct gate_link *l, struct gate_chain *chunk)
+{
+    while (l->state == GATE_LINK_HEAD && gate_h1_reader_held(&l->in) > 0) {
+        if (!consume_head(l))
+            break;
+    }
+    if (l->state == GATE_LINK_BODY || l->state == GATE_LINK_TUNNEL)
+        consume_body(l, chunk);
+}
+
+static void deliver(struct gate_link *l, struct gate_chain *chunk)
+{
+    const struct gate_stream_events *events = l->stream.events;
+
+    l->credit -= l->credit < chunk->bytes ? l->credit : chunk->bytes;
+    l->response_bytes += chunk->bytes;
+    if (chunk->bytes > 0 && events != NULL && l->state != GATE_LINK_DEAD)
+        events->on_body(&l->stream, chunk);
+    gate_chain_clear(chunk);
+    if (l->state == GATE_LINK_DONE && l->stream.events != NULL)
+        l->stream.events->on_end(&l->stream);
+}
+
+/* The upstream ended or cut the connection. */
+static void read_ended(struct gate_link *l, enum gate_err e)
+{
+    if ((l->state == GATE_LINK_BODY || l->state == GATE_LINK_TUNNEL) && e == GATE_E_EOF &&
+        gate_body_eof(&l->in.body)) {
+        if (l->state == GATE_LINK_TUNNEL)
+            gate_conn_reading(&l->conn, false);
+        l->keep = false;
+        finish_response(l);
+        l->stream.events->on_end(&l->stream);
+        return;
+    }
+    broken(l, e == GATE_E_EOF ? GATE_E_EOF : GATE_E_RESET,
+           l->state == GATE_LINK_HEAD ? "the upstream closed before it answered"
+                                      : "the upstream closed inside the body");
+}
+
+/* One read; true when another may be worth it at once (the space was filled). */
+static bool read_once(struct gate_link *l)
+{
+    struct gate_h1_space space;
+    struct gate_chain chunk;
+    enum gate_err e;
+    size_t n = 0;
+    bool full;
+
+    if (l->state == GATE_LINK_HEAD)
+        e = gate_h1_reader_head_space(&l->in, &l->conn.loop->blocks, &space);
+    else
+        e = gate_h1_reader_body_space(&l->in, &l->conn.loop->blocks, l->credit, &space);
+    if (e != GATE_OK) {
+        broken(l, e, e == GATE_E_LIMIT ? "the response head is too large" : "no memory for a block");
+        return false;
+    }
+    e = gate_conn_read(&l->conn, space.iov, space.count, &n);
+    if (e != GATE_OK) {
+        gate_h1_reader_unused(&l->in, &space);
+        if (e != GATE_E_AGAIN)
+            read_ended(l, e);
+        return false;
+    }
+    full = n == space.bytes;
+    gate_chain_init(&chunk, &l->conn.loop->blocks);
+    for (int i = 0; gate_h1_reader_filled(&l->in, &space, i, &n); i++)
+        consume(l, &chunk);
+    deliver(l, &chunk);
+    return full;
+}
+
+static bool may_read(const struct gate_link *l)
+{
+    return l->state == GATE_LINK_HEAD ||
+           ((l->state == GATE_LINK_BODY || l->state == GATE_LINK_TUNNEL) && l->credit > 0);
+}
+
+/* A parked link must be silent. */
+static void parked_readable(struct gate_link *l)
+{
+    char byte;
+    size_t n = 0;
+    enum gate_err e = l->conn.ops->peek(&l->conn, &byte, 1, &n);
+
+    if (e != GATE_E_AGAIN)
+        gate_links_close(&l, e == GATE_OK ? GATE_CLOSE_LINK_DIRTY : GATE_CLOSE_LINK_ENDED);
+}
+
+static void on_readable(struct gate_conn *c)
+{
+    struct gate_link *l = link_of_conn(c);
+
+    if (l->state == GATE_LINK_IDLE) {
+        parked_readable(l);
+        return;
+    }
+    if (l->state == GATE_LINK_DONE) {
+        gate_conn_reading(c, false);    /* its user has not given it back yet */
+        return;
+    }
+    while (may_read(l) && read_once(l))
+        ;
+    if (!may_read(l) && l->state != GATE_LINK_DONE)
+        gate_conn_reading(&l->conn, false);
+    if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_DONE)
+        restart_clock(l);
+}
+
+/* A write that fails does not end the stream: an early answer may be waiting to be read. */
+static void write_failed(struct gate_link *l)
+{
+    gate_chain_clear(&l->out.out);
+    l->keep = false;
+    if (l->state == GATE_LINK_TUNNEL) {
+        broken(l, GATE_E_RESET, "the upstream closed the tunnel");
+        return;
+    }
+    gate_conn_reading(&l->conn, true);
+}
+
+static void flushed(struct gate_link *l)
+{
+    if (l->shut_asked && l->out.out.bytes == 0) {
+        l->shut_asked = false;
+        l->conn.ops->shut(&l->conn);
+    }
+    if (l->stream.events != NULL && !l->request_ended)
+        l->stream.events->on_room(&l->stream);
+}
+
+static void flush(struct gate_link *l)
+{
+    struct iovec iov[FLUSH_IOV];
+
+    while (l->out.out.bytes > 0) {
+        size_t n = 0;
+        int count = gate_chain_iov(&l->out.out, iov, FLUSH_IOV);
+        enum gate_err e = gate_conn_write(&l->conn, iov, count, &n);
+
+        if (e == GATE_E_AGAIN) {
+            gate_conn_want_write(&l->conn);
+            break;
+        }
+        if (e != GATE_OK) {
+            write_failed(l);
+            return;
+        }
+        gate_chain_drop(&l->out.out, n);
+    }
+    restart_clock(l);
+    if (l->out.out.bytes < OUT_HIGH / 2)
+        flushed(l);
+}
+
+static void on_flush(struct gate_ready *r)
+{
+    struct gate_link *l = gate_container_of(r, struct gate_link, flush);
+
+    GATE_CHECK_MAGIC(l, LINK_MAGIC);
+    if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_CONNECTING)
+        flush(l);
+}
+
+static void on_writable(struct gate_conn *c)
+{
+    struct gate_link *l = link_of_conn(c);
+
+    if (l->state == GATE_LINK_CONNECTING) {
+        enum gate_err e = gate_socket_connected(c->fd);
+
+        if (e == GATE_E_AGAIN)
+            gate_conn_want_write(c);
+        else
+            l->on_connected(l, e);
+        return;
+    }
+    if (l->state != GATE_LINK_DEAD)
+        flush(l);
+}
+
+void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd)
+{
+    memset(l, 0, sizeof(*l));
+    l->magic = LINK_MAGIC;
+    gate_conn_open(&l->conn, loop, fd, on_readable, on_writable);
+    gate_h1_reader_init(&l->in);
+    gate_h1_writer_init(&l->out, &loop->blocks);
+    gate_ready_init(&l->flush, on_flush);
+    gate_deadline_init(&l->deadline, on_deadline);
+    gate_list_init(&l->node);
+    l->born_ms = gate_loop_now(loop);
+    l->state = GATE_LINK_IDLE;
+    l->keep = true;
+}
+
+void gate_link_park(struct gate_link *l, uint32_t idle_ms)
+{
+    l->state = GATE_LINK_IDLE;
+    l->stream.events = NULL;
+    gate_deadline_set(l->conn.loop, &l->deadline, after(l, idle_ms));
+    gate_conn_reading(&l->conn, true);
+}
+
+/* ------------------------------------------------------------------ the stream's operations */
+
+static enum gate_err op_send_info(struct gate_stream *s, const struct gate_message *m)
+{
+    (void)s;
+    (void)m;
+    return GATE_E_INVALID;  /* requests have no interim heads */
+}
+
+static enum gate_err op_send_head(struct gate_stream *s, const struct gate_message *m, bool last)
+{
+    struct gate_link *l = gate_link_of(s);
+    enum gate_err e;
+
+    if (l->state == GATE_LINK_DEAD)
+        return GATE_E_CLOSED;
+    e = gate_h1_writer_head(&l->out, m, l->upgrade_asked ? GATE_STR("upgrade") : GATE_STR_NONE, false);
+    if (e != GATE_OK)
+        return e;
+    l->request_ended = last;
+    gate_loop_flush(l->conn.loop, &l->flush);
+    return GATE_OK;
+}
+
+static enum gate_err op_send_body(struct gate_stream *s, struct gate_chain *chunk, bool last)
+{
+    struct gate_link *l = gate_link_of(s);
+    enum gate_err e;
+
+    if (l->state == GATE_LINK_DEAD || (l->state == GATE_LINK_DONE && l->out.framing != GATE_BODY_EOF)) {
+        gate_chain_clear(chunk);
+        return GATE_E_CLOSED;
+    }
+    e = gate_h1_writer_body(&l->out, chunk, last);
+    if (e != GATE_OK)
+        return e;
+    if (last) {
+        l->request_ended = true;
+        l->shut_asked = l->out.framing == GATE_BODY_EOF;
+    }
+    gate_loop_flush(l->conn.loop, &l->flush);
+    return GATE_OK;
+}
+
+static enum gate_err op_send_trailers(struct gate_stream *s, const struct gate_fields *trailers)
+{
+    struct gate_link *l = gate_link_of(s);
+    enum gate_err e;
+
+    if (l->state == GATE_LINK_DEAD)
+        return GATE_E_CLOSED;
+    e = gate_h1_writer_trailers(&l->out, trailers);
+    if (e != GATE_OK)
+        return e;
+    l->request_ended = true;
+    gate_loop_flush(l->conn.loop, &l->flush);
+    return GATE_OK;
+}
+
+static size_t op_room(const struct gate_stream *s)
+{
+    const struct gate_link *l = gate_link_of(s);
+
+    return l->out.out.bytes >= OUT_HIGH ? 0 : OUT_HIGH - l->out.out.bytes;
+}
+
+static void op_grant(struct gate_stream *s, size_t n)
+{
+    struct gate_link *l = gate_link_of(s);
+    size_t before = l->credit;
+
+    l->credit += n;
+    if (before > 0 || l->state == GATE_LINK_DEAD || l->state == GATE_LINK_DONE)
+        return;
+    gate_conn_reading(&l->conn, true);
+    restart_clock(l);
+}
+
+static void op_reset(struct gate_stream *s, enum gate_close_reason why)
+{
+    struct gate_link *l = gate_link_of(s);
+
+    s->events = NULL;
+    gate_links_close(&l, why);
+}
+
+static void op_give_back(struct gate_stream *s)
+{
+    struct gate_link *l = gate_link_of(s);
+
+    s->events = NULL;
+    gate_links_put(l);
+}
+
+static struct gate_conn *op_raw_conn(struct gate_stream *s)
+{
+    return &gate_link_of(s)->conn;
+}
+
+static const struct gate_stream_ops h1_client_ops = {
+    .name = "h1-client",
+    .send_info = op_send_info,
+    .send_head = op_send_head,
+    .send_body = op_send_body,
+    .send_trailers = op_send_trailers,
+    .room = op_room,
+    .grant = op_grant,
+    .reset = op_reset,
+    .give_back = op_give_back,
+    .raw_conn = op_raw_conn,
+};
+
+struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_use *use)
+{
+    GATE_ASSERT(l->state == GATE_LINK_IDLE);
+    l->state = GATE_LINK_HEAD;
+    l->reused = l->requests > 0;
+    l->requests++;
+    l->request_ended = false;
+    l->upgrade_asked = use->upgrade;
+    l->infos = 0;
+    l->credit = 0;
+    l->arena = use->arena;
+    l->limits = use->limits;
+    l->method = use->method;
+    l->send_ms = use->timeouts->send_ms;
+    l->first_byte_ms = use->timeouts->first_byte_ms;
+    l->read_ms = use->timeouts->read_ms;
+    l->stream.ops = &h1_client_ops;
+    l->stream.events = use->events;
+    l->stream.user = use->user;
+    read_hint(l);
+    l->response_bytes = 0;
+    gate_conn_reading(&l->conn, true);
+    return &l->stream;
+}

@@ -1,0 +1,284 @@
+/* Shelves are per peer, most recently used first: a warm connection is taken before a cold one, and the oldest
+ * idle out at the end. */
+#include "upstream/links.h"
+
+#include "base/assert.h"
+#include "net/socket.h"
+
+struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *counters)
+{
+    struct gate_links *links = gate_calloc(1, sizeof(*links));
+
+    links->loop = loop;
+    links->counters = counters;
+    gate_slab_init(&links->slab, "link", sizeof(struct gate_link));
+    gate_list_init(&links->live);
+    gate_list_init(&links->locals);
+    return links;
+}
+
+static void drop_shelves(struct gate_upstream_local *local)
+{
+    uint32_t n = local->set == NULL ? 0 : local->set->n;
+
+    for (uint32_t i = 0; i < n; i++) {
+        while (!gate_list_empty(&local->shelves[i].idle)) {
+            struct gate_link *l =
+                gate_container_of(local->shelves[i].idle.next, struct gate_link, node);
+
+            gate_links_close(&l, GATE_CLOSE_LINK_IDLE);
+        }
+    }
+    gate_free(local->shelves);
+    local->shelves = NULL;
+}
+
+static void local_free(struct gate_upstream_local *local)
+{
+    drop_shelves(local);
+    gate_peer_set_unref(&local->set);
+    gate_balance_state_fini(&local->balance);
+    gate_free(local);
+}
+
+void gate_links_free(struct gate_links **links)
+{
+    struct gate_links *x = *links;
+    struct gate_list *n;
+
+    if (x == NULL)
+        return;
+    while ((n = gate_list_pop(&x->locals)) != NULL)
+        local_free(gate_container_of(n, struct gate_upstream_local, node));
+    while (!gate_list_empty(&x->live)) {
+        struct gate_link *l = gate_container_of(x->live.next, struct gate_link, node);
+
+        gate_links_close(&l, GATE_CLOSE_DRAIN);
+    }
+    gate_slab_fini(&x->slab);
+    gate_free(x->table);
+    gate_free(x);
+    *links = NULL;
+}
+
+static uint32_t slot_of(const struct gate_links *links, const struct gate_upstream *u)
+{
+    uint64_t h = (uint64_t)(uintptr_t)u * 0x9e3779b97f4a7c15ull;
+
+    return (uint32_t)(h >> 32) & (links->table_cap - 1);
+}
+
+static void table_put(struct gate_links *links, struct gate_upstream_local *local)
+{
+    uint32_t i = slot_of(links, local->upstream);
+
+    while (links->table[i] != NULL)
+        i = (i + 1) & (links->table_cap - 1);
+    links->table[i] = local;
+}
+
+static void table_grow(struct gate_links *links)
+{
+    gate_free(links->table);
+    links->table_cap = links->table_cap == 0 ? 16 : links->table_cap * 2;
+    links->table = gate_calloc(links->table_cap, sizeof(*links->table));
+    for (struct gate_list *n = links->locals.next; n != &links->locals; n = n->next)
+        table_put(links, gate_container_of(n, struct gate_upstream_local, node));
+}
+
+static struct gate_shelf *shelf_of(struct gate_upstream_local *local, const struct gate_peer *peer)
+{
+    for (uint32_t i = 0; i < local->set->n; i++) {
+        if (local->shelves[i].peer == peer)
+            return &local->shelves[i];
+    }
+    return NULL;
+}
+
+/* The peers changed: links to peers that stay move to the new shelves, the others are closed. */
+static void take_set(struct gate_upstream_local *local)
+{
+    struct gate_peer_set *old = local->set;
+    struct gate_shelf *shelves = local->shelves;
+    uint32_t n = old == NULL ? 0 : old->n;
+
+    local->version = gate_upstream_version(local->upstream);
+    local->set = gate_upstream_peers(local->upstream);
+    local->shelves = gate_calloc(local->set->n + 1, sizeof(*local->shelves));
+    for (uint32_t i = 0; i < local->set->n; i++) {
+        local->shelves[i].peer = local->set->v[i].peer;
+        gate_list_init(&local->shelves[i].idle);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        struct gate_shelf *to = shelf_of(local, shelves[i].peer);
+
+        if (to != NULL)
+            gate_list_splice(&to->idle, &shelves[i].idle);
+        while (!gate_list_empty(&shelves[i].idle)) {
+            struct gate_link *l = gate_container_of(shelves[i].idle.next, struct gate_link, node);
+
+            gate_links_close(&l, GATE_CLOSE_LINK_IDLE);
+        }
+    }
+    gate_free(shelves);
+    gate_peer_set_unref(&old);
+}
+
+static const struct gate_balance_ops *ops_of(enum gate_balance b)
+{
+    return b == GATE_BALANCE_LEAST_REQUESTS ? &gate_balance_least_requests : &gate_balance_round_robin;
+}
+
+static struct gate_upstream_local *local_new(struct gate_links *links, struct gate_upstream *u)
+{
+    struct gate_upstream_local *local = gate_calloc(1, sizeof(*local));
+
+    local->upstream = u;
+    gate_list_push(&links->locals, &local->node);
+    links->table_n++;
+    if (links->table_n * 2 > links->table_cap)
+        table_grow(links);
+    else
+        table_put(links, local);
+    take_set(local);
+    return local;
+}
+
+struct gate_upstream_local *gate_links_local(struct gate_links *links, struct gate_upstream *u,
+                                             const struct gate_upstream_config *config)
+{
+    struct gate_upstream_local *local = NULL;
+    uint32_t i = links->table_cap == 0 ? 0 : slot_of(links, u);
+
+    while (links->table_cap > 0 && (local = links->table[i]) != NULL && local->upstream != u)
+        i = (i + 1) & (links->table_cap - 1);
+    if (local == NULL)
+        local = local_new(links, u);
+    else if (local->version != gate_upstream_version(u))
+        take_set(local);
+    local->ops = ops_of(config->balance);
+    local->idle_max = config->idle;
+    local->idle_ms = config->idle_timeout_ms;
+    local->max_requests = config->max_requests;
+    local->max_age_ms = config->max_age_ms;
+    return local;
+}
+
+struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local, struct gate_peer *peer)
+{
+    struct gate_shelf *shelf = shelf_of(local, peer);
+    struct gate_link *l;
+
+    if (shelf == NULL || gate_list_empty(&shelf->idle))
+        return NULL;
+    l = gate_container_of(gate_list_pop(&shelf->idle), struct gate_link, node);
+    l->shelved = false;
+    local->idle--;
+    gate_list_push(&links->live, &l->node);
+    gate_counters_add(links->counters, GATE_C_LINKS_REUSED, 1);
+    return l;
+}
+
+enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_local *local, struct gate_peer *peer, uint32_t timeout_ms,
+                              void (*on_connected)(struct gate_link *, enum gate_err), void *arg, struct gate_link **out)
+{
+    struct gate_link *l;
+    int fd = -1;
+    enum gate_err e = gate_socket_connect(&peer->addr, &fd);
+
+    if (e != GATE_OK && e != GATE_E_AGAIN)
+        return e;
+    l = gate_slab_take(&links->slab);
+    gate_link_init(l, links->loop, fd);
+    l->links = links;
+    l->local = local;
+    l->peer = peer;
+    gate_peer_ref(peer);
+    atomic_fetch_add_explicit(&peer->connections, 1, memory_order_relaxed);
+    gate_counters_add(links->counters, GATE_C_LINKS_OPENED, 1);
+    gate_list_push(&links->live, &l->node);
+    *out = l;
+    if (e == GATE_OK)
+        return GATE_OK;
+    l->state = GATE_LINK_CONNECTING;
+    l->on_connected = on_connected;
+    l->connect_arg = arg;
+    gate_conn_want_write(&l->conn);
+    gate_deadline_set(links->loop, &l->deadline,
+                      timeout_ms == 0 ? UINT64_MAX : gate_loop_now(links->loop) + timeout_ms);
+    return GATE_E_AGAIN;
+}
+
+static bool may_keep(const struct gate_link *l)
+{
+    const struct gate_upstream_local *local = l->local;
+
+    if (l->state != GATE_LINK_DONE || !l->keep || !l->request_ended || l->out.out.bytes > 0)
+        return false;
+    if (local->max_requests > 0 && l->requests >= local->max_requests)
+        return false;
+    if (local->max_age_ms > 0 && gate_loop_now(l->conn.loop) - l->born_ms >= local->max_age_ms)
+        return false;
+    return local->idle_max > 0;
+}
+
+/* The link that has been idle the longest, over all shelves of the upstream. */
+static void close_oldest(struct gate_upstream_local *local)
+{
+    struct gate_link *oldest = NULL;
+
+    for (uint32_t i = 0; i < local->set->n; i++) {
+        struct gate_list *idle = &local->shelves[i].idle;
+        struct gate_link *l = gate_list_empty(idle)
+                                  ? NULL
+                                  : gate_container_of(idle->prev, struct gate_link, node);
+
+        if (l != NULL && (oldest == NULL || l->deadline.at_ms < oldest->deadline.at_ms))
+            oldest = l;
+    }
+    if (oldest != NULL)
+        gate_links_close(&oldest, GATE_CLOSE_LINK_IDLE);
+}
+
+void gate_links_put(struct gate_link *l)
+{
+    struct gate_upstream_local *local = l->local;
+    struct gate_shelf *shelf = may_keep(l) ? shelf_of(local, l->peer) : NULL;
+
+    if (shelf == NULL) {
+        gate_links_close(&l, l->keep ? GATE_CLOSE_ASKED : GATE_CLOSE_LINK_ENDED);
+        return;
+    }
+    gate_list_remove(&l->node);
+    gate_list_push_front(&shelf->idle, &l->node);
+    l->shelved = true;
+    local->idle++;
+    gate_link_park(l, local->idle_ms);
+    if (local->idle > local->idle_max)
+        close_oldest(local);
+}
+
+void gate_links_close(struct gate_link **link, enum gate_close_reason why)
+{
+    struct gate_link *l = *link;
+    struct gate_links *links;
+
+    *link = NULL;
+    if (l == NULL)
+        return;
+    links = l->links;
+    if (l->shelved)
+        l->local->idle--;
+    gate_list_remove(&l->node);
+    gate_ready_cancel(&l->flush);
+    gate_deadline_stop(links->loop, &l->deadline);
+    gate_conn_close(&l->conn);
+    gate_h1_reader_fini(&l->in);
+    gate_h1_writer_fini(&l->out);
+    atomic_fetch_sub_explicit(&l->peer->connections, 1, memory_order_relaxed);
+    gate_peer_unref(&l->peer);
+    gate_counters_add(links->counters, GATE_C_LINKS_CLOSED, 1);
+    gate_counters_close(links->counters, why);
+    l->magic = 0;
+    gate_slab_give(&links->slab, l);
+}
