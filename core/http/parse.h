@@ -12,6 +12,11 @@
 struct gate_refusal gate_parse_request(const char *p, size_t n, const struct gate_head_limits *limits,
                                        bool https, struct gate_arena *arena, struct gate_request_head *out);
 
+/* Judges what is there of a head that is not whole: the request line once its CRLF has come, its length before that.
+ * status 0: nothing wrong so far. For the session, after the first read that did not bring the whole head: HTTP/0.9, other
+ * protocols and endless lines are refused at once and not by the deadline. */
+struct gate_refusal gate_parse_early(const char *p, size_t n, const struct gate_head_limits *limits);
+
 /* What the client should see when the scan itself found the fault: 400 in general, 431 when the head grew over the
  * limit, 414 when the first line did, 505/400 for versions. Used by the session for heads that never became whole. */
 struct gate_refusal gate_parse_refuse_partial(const char *p, size_t n, const struct gate_head_limits *limits);

@@ -1,0 +1,169 @@
+/* Bytes: classes of octets and the few searches that head scanning and parsing share. Private to
+ * http/. */
+#ifndef GATE_HTTP_BYTES_INT_H
+#define GATE_HTTP_BYTES_INT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+enum gate_byte_class {
+    GATE_C_TOKEN = 1,       /* RFC 9110 section 5.6.2 */
+    GATE_C_VALUE = 2,       /* field value: HTAB, SP, VCHAR, obs-text */
+    GATE_C_PCHAR = 4,       /* RFC 3986 pchar, but for '%' */
+    GATE_C_EXTRA = 8,       /* bare in a path from common clients: escaped in the canonical form */
+    GATE_C_QUERY = 16,      /* allowed in a query as received */
+    GATE_C_UNRESERVED = 32, /* RFC 3986 section 2.3; also what a host name may hold */
+    GATE_C_HEX = 64,
+    GATE_C_UPPER = 128
+};
+
+extern const uint8_t gate_byte_classes[256];
+
+static inline unsigned gate_byte_is(char c, unsigned classes)
+{
+    return gate_byte_classes[(uint8_t)c] & classes;
+}
+
+/* Value of a hexadecimal digit (the caller has checked that it is one). */
+static inline unsigned gate_byte_hex(char c)
+{
+    return (unsigned)(c & 0x0f) + (c & 0x40 ? 9 : 0);
+}
+
+/* The searches answer the index of the first hit at or after `i`, or n. They read nothing
+ * outside [p, p+n). The scalar forms are the fallback, the tail of short inputs, and what tests
+ * compare with. */
+static inline size_t gate_bytes_text_end_scalar(const char *p, size_t i, size_t n)
+{
+    while (i < n && gate_byte_is(p[i], GATE_C_VALUE))
+        i++;
+    return i;
+}
+
+static inline size_t gate_bytes_token_end_scalar(const char *p, size_t i, size_t n)
+{
+    while (i < n && gate_byte_is(p[i], GATE_C_TOKEN))
+        i++;
+    return i;
+}
+
+static inline size_t gate_bytes_find_scalar(const char *p, size_t i, size_t n, char c)
+{
+    while (i < n && p[i] != c)
+        i++;
+    return i;
+}
+
+#ifdef __SSE2__
+
+static inline __m128i gate_bytes_load(const char *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* Bit k: byte k is a control but HTAB. */
+static inline unsigned gate_bytes_controls(const char *p)
+{
+    __m128i v = gate_bytes_load(p);
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+    __m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
+    __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+
+    return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(tab, _mm_or_si128(low, del)));
+}
+
+/* Bit k: byte k is none of A-Z a-z 0-9 '-', which is all that most field names hold. */
+static inline unsigned gate_bytes_not_plain(const char *p)
+{
+    __m128i v = gate_bytes_load(p);
+    __m128i alpha = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i digit = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+    __m128i dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
+
+    alpha = _mm_cmpeq_epi8(_mm_min_epu8(alpha, _mm_set1_epi8(25)), alpha);
+    digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
+    return 0xffffu ^ (unsigned)_mm_movemask_epi8(_mm_or_si128(dash, _mm_or_si128(alpha, digit)));
+}
+
+static inline unsigned gate_bytes_equal(const char *p, char c)
+{
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(gate_bytes_load(p), _mm_set1_epi8(c)));
+}
+
+/* First byte that a field value may not hold. The last load overlaps what was seen rather than
+ * run over the end. */
+static inline size_t gate_bytes_text_end(const char *p, size_t i, size_t n)
+{
+    unsigned m;
+
+    for (; n - i >= 16; i += 16) {
+        m = gate_bytes_controls(p + i);
+        if (m != 0)
+            return i + (unsigned)__builtin_ctz(m);
+    }
+    if (n < 16)
+        return gate_bytes_text_end_scalar(p, i, n);
+    if (i == n)
+        return n;
+    m = gate_bytes_controls(p + n - 16) >> (16 - (n - i));
+    return m == 0 ? n : i + (unsigned)__builtin_ctz(m);
+}
+
+/* First byte that is no token character. */
+static inline size_t gate_bytes_token_end(const char *p, size_t i, size_t n)
+{
+    for (; n - i >= 16; i += 16) {
+        unsigned m = gate_bytes_not_plain(p + i);
+
+        if (m != 0) {
+            i += (unsigned)__builtin_ctz(m);
+            break;
+        }
+    }
+    return gate_bytes_token_end_scalar(p, i, n);
+}
+
+static inline size_t gate_bytes_find(const char *p, size_t i, size_t n, char c)
+{
+    unsigned m;
+
+    for (; n - i >= 16; i += 16) {
+        m = gate_bytes_equal(p + i, c);
+        if (m != 0)
+            return i + (unsigned)__builtin_ctz(m);
+    }
+    if (n < 16)
+        return gate_bytes_find_scalar(p, i, n, c);
+    if (i == n)
+        return n;
+    m = gate_bytes_equal(p + n - 16, c) >> (16 - (n - i));
+    return m == 0 ? n : i + (unsigned)__builtin_ctz(m);
+}
+
+#else
+
+static inline size_t gate_bytes_text_end(const char *p, size_t i, size_t n)
+{
+    return gate_bytes_text_end_scalar(p, i, n);
+}
+
+static inline size_t gate_bytes_token_end(const char *p, size_t i, size_t n)
+{
+    return gate_bytes_token_end_scalar(p, i, n);
+}
+
+static inline size_t gate_bytes_find(const char *p, size_t i, size_t n, char c)
+{
+    return gate_bytes_find_scalar(p, i, n, c);
+}
+
+#endif
+
+/* How often `c` occurs in [p, p+n). */
+uint32_t gate_bytes_count(const char *p, size_t n, char c);
+
+#endif

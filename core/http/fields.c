@@ -1,0 +1,268 @@
+/* Fields: look-ups in the original and the overlay of edits. An edit of a name finds its place
+ * in the overlay again, so that a script that sets the same name in a loop does not make the
+ * overlay grow. */
+#include "http/fields.h"
+
+#include "http/bytes_int.h"
+
+#define NAME_MAX_BYTES 256
+#define VALUE_MAX_BYTES (64u * 1024)
+
+const struct gate_field *gate_fields_find(const struct gate_fields *fs, enum gate_field_id id)
+{
+    if ((fs->known & GATE_F_BIT(id)) == 0)
+        return NULL;
+    for (uint32_t i = 0; i < fs->n; i++)
+        if (fs->v[i].id == id)
+            return &fs->v[i];
+    return NULL;
+}
+
+bool gate_field_name_ok(struct gate_str name)
+{
+    return name.n > 0 && name.n <= NAME_MAX_BYTES &&
+           gate_bytes_token_end(name.p, 0, name.n) == name.n;
+}
+
+bool gate_field_value_ok(struct gate_str value)
+{
+    return value.n <= VALUE_MAX_BYTES &&
+           (value.n == 0 || gate_bytes_text_end(value.p, 0, value.n) == value.n);
+}
+
+static bool same_name(const struct gate_field *f, enum gate_field_id id, struct gate_str name)
+{
+    if (f->id != id)
+        return false;
+    return id != GATE_F_OTHER || gate_str_ieq(gate_field_name(f), name);
+}
+
+/* Whether an edit hides the originals of this field's name. */
+static bool hidden(const struct gate_overlay *o, const struct gate_field *f)
+{
+    if (f->id != GATE_F_OTHER)
+        return (o->hidden & GATE_F_BIT(f->id)) != 0;
+    if (o->hidden_other == 0)
+        return false;
+    for (uint32_t i = 0; i < o->n; i++)
+        if (o->v[i].hides && same_name(&o->v[i].f, GATE_F_OTHER, gate_field_name(f)))
+            return true;
+    return false;
+}
+
+static const struct gate_field *find_edit(const struct gate_overlay *o, enum gate_field_id id,
+                                          struct gate_str name)
+{
+    for (uint32_t i = 0; i < o->n; i++)
+        if (o->v[i].present && same_name(&o->v[i].f, id, name))
+            return &o->v[i].f;
+    return NULL;
+}
+
+static const struct gate_field *find_visible(const struct gate_headers *h, enum gate_field_id id,
+                                             struct gate_str name)
+{
+    const struct gate_fields *fs = h->original;
+
+    if (fs != NULL && (id == GATE_F_OTHER || (fs->known & GATE_F_BIT(id)) != 0)) {
+        for (uint32_t i = 0; i < fs->n; i++) {
+            if (!same_name(&fs->v[i], id, name))
+                continue;
+            if (!hidden(&h->overlay, &fs->v[i]))
+                return &fs->v[i];
+            break;
+        }
+    }
+    return find_edit(&h->overlay, id, name);
+}
+
+bool gate_headers_get(const struct gate_headers *h, struct gate_str name, struct gate_str *value)
+{
+    const struct gate_field *f = find_visible(h, gate_field_id_of(name.p, name.n), name);
+
+    if (f == NULL)
+        return false;
+    *value = gate_field_value(f);
+    return true;
+}
+
+bool gate_headers_get_id(const struct gate_headers *h, enum gate_field_id id,
+                         struct gate_str *value)
+{
+    const struct gate_field *f = find_visible(h, id, GATE_STR_NONE);
+
+    if (f == NULL)
+        return false;
+    *value = gate_field_value(f);
+    return true;
+}
+
+static struct gate_edit *append_edit(struct gate_headers *h)
+{
+    struct gate_overlay *o = &h->overlay;
+
+    if (o->n == o->cap) {
+        uint32_t cap = o->cap == 0 ? 4 : o->cap * 2;
+        struct gate_edit *v = gate_arena_alloc(h->arena, cap * sizeof *v);
+
+        if (o->n > 0)
+            memcpy(v, o->v, o->n * sizeof *v);
+        o->v = v;
+        o->cap = cap;
+    }
+    memset(&o->v[o->n], 0, sizeof o->v[0]);
+    return &o->v[o->n++];
+}
+
+static void fill(struct gate_headers *h, struct gate_edit *e, enum gate_field_id id,
+                 struct gate_str name, struct gate_str value)
+{
+    char *p = gate_arena_alloc(h->arena, name.n + value.n + 1);
+
+    memcpy(p, name.p, name.n);
+    if (value.n > 0)
+        memcpy(p + name.n, value.p, value.n);
+    e->f.name = p;
+    e->f.name_len = (uint16_t)name.n;
+    e->f.id = (uint16_t)id;
+    e->f.value = p + name.n;
+    e->f.value_len = (uint32_t)value.n;
+}
+
+/* The place of this name in the overlay, emptied: its first edit, or a new one. All originals
+ * are hidden by it. */
+static struct gate_edit *hide_all(struct gate_headers *h, enum gate_field_id id,
+                                  struct gate_str name)
+{
+    struct gate_overlay *o = &h->overlay;
+    struct gate_edit *place = NULL;
+
+    for (uint32_t i = 0; i < o->n; i++) {
+        if (!same_name(&o->v[i].f, id, name))
+            continue;
+        o->v[i].present = false;
+        if (place == NULL)
+            place = &o->v[i];
+    }
+    if (place == NULL) {
+        place = append_edit(h);
+        fill(h, place, id, name, GATE_STR_NONE);
+    }
+    if (!place->hides) {
+        place->hides = true;
+        if (id == GATE_F_OTHER)
+            o->hidden_other++;
+        else
+            o->hidden |= GATE_F_BIT(id);
+    }
+    return place;
+}
+
+enum gate_err gate_headers_set(struct gate_headers *h, struct gate_str name, struct gate_str value)
+{
+    enum gate_field_id id;
+    struct gate_edit *e;
+
+    if (!gate_field_name_ok(name) || !gate_field_value_ok(value))
+        return GATE_E_SYNTAX;
+    id = gate_field_id_of(name.p, name.n);
+    e = hide_all(h, id, name);
+    fill(h, e, id, name, gate_str_trim(value));
+    e->present = true;
+    return GATE_OK;
+}
+
+enum gate_err gate_headers_add(struct gate_headers *h, struct gate_str name, struct gate_str value)
+{
+    struct gate_overlay *o = &h->overlay;
+    struct gate_edit *place = NULL;
+    enum gate_field_id id;
+
+    if (!gate_field_name_ok(name) || !gate_field_value_ok(value))
+        return GATE_E_SYNTAX;
+    id = gate_field_id_of(name.p, name.n);
+    /* The first empty place behind all present ones of that name keeps their order. */
+    for (uint32_t i = 0; i < o->n; i++) {
+        if (!same_name(&o->v[i].f, id, name))
+            continue;
+        if (o->v[i].present)
+            place = NULL;
+        else if (place == NULL)
+            place = &o->v[i];
+    }
+    if (place == NULL)
+        place = append_edit(h);
+    fill(h, place, id, name, gate_str_trim(value));
+    place->present = true;
+    return GATE_OK;
+}
+
+enum gate_err gate_headers_remove(struct gate_headers *h, struct gate_str name)
+{
+    if (!gate_field_name_ok(name))
+        return GATE_E_SYNTAX;
+    hide_all(h, gate_field_id_of(name.p, name.n), name);
+    return GATE_OK;
+}
+
+bool gate_field_settable(struct gate_str name, bool request, const char **instead)
+{
+    switch (gate_field_id_of(name.p, name.n)) {
+    case GATE_F_CONTENT_LENGTH:
+    case GATE_F_TRANSFER_ENCODING:
+        *instead = request ? "req:set_body fixes Content-Length"
+                           : "res:set_body fixes Content-Length";
+        return false;
+    case GATE_F_HOST:
+        *instead = "req.host sets it";
+        return !request;
+    case GATE_F_CONNECTION:
+    case GATE_F_KEEP_ALIVE:
+    case GATE_F_PROXY_CONNECTION:
+    case GATE_F_TE:
+    case GATE_F_TRAILER:
+    case GATE_F_UPGRADE:
+    case GATE_F_HTTP2_SETTINGS:
+        *instead = "the gateway manages the connection on each side by itself";
+        return false;
+    case GATE_F_EXPECT:
+        *instead = "the gateway answers Expect by itself";
+        return !request;
+    case GATE_F_PROXY:
+        *instead = "no server should believe it (CVE-2016-5385)";
+        return !request;
+    default:
+        return true;
+    }
+}
+
+const struct gate_field *gate_headers_next(const struct gate_headers *h,
+                                           struct gate_headers_cursor *c)
+{
+    const struct gate_fields *fs = h->original;
+    const struct gate_overlay *o = &h->overlay;
+
+    while (fs != NULL && c->i < fs->n) {
+        const struct gate_field *f = &fs->v[c->i++];
+
+        if (o->n == 0 || !hidden(o, f))
+            return f;
+    }
+    while (c->edits < o->n) {
+        const struct gate_edit *e = &o->v[c->edits++];
+
+        if (e->present)
+            return &e->f;
+    }
+    return NULL;
+}
+
+uint32_t gate_headers_count(const struct gate_headers *h)
+{
+    struct gate_headers_cursor c = { 0 };
+    uint32_t n = 0;
+
+    while (gate_headers_next(h, &c) != NULL)
+        n++;
+    return n;
+}
