@@ -7,7 +7,7 @@
 
 #define FLUSH_AFTER_MS 1000
 
-/* Fields of a line come from strangers: each is escaped and then cut, so that a line stays whole and
+/* Fields of a line come from strangers: each is escaped, then cut, so that a line stays whole and
  * below GATE_LOG_LINE_MAX whatever they are. Escaped bytes. */
 enum {
     MAX_SHORT = 64,
