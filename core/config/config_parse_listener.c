@@ -1,0 +1,91 @@
+/* Listeners and policies. */
+#include "config/config_int.h"
+
+/* A listener binds at start, before DNS: its address is numeric, or localhost. */
+static bool read_address(struct reader *r, const struct field *f, void *to)
+{
+    struct gate_listener_config *l = to;
+    struct gate_str host;
+    uint16_t port;
+    enum gate_err err;
+
+    if (!gate_field_str(r, f, &l->text))
+        return false;
+    err = gate_addr_parse(l->text, &l->addr);
+    if (err == GATE_E_NOTFOUND && gate_addr_split(l->text, &host, &port) == GATE_OK &&
+        gate_str_ieq(host, GATE_STR("localhost"))) {
+        err = gate_addr_parse_ip(GATE_STR("127.0.0.1"), &l->addr);
+        gate_addr_set_port(&l->addr, port);
+    }
+    if (err == GATE_OK)
+        return true;
+    return gate_reader_fail(r, "\"%.*s\" is no address to listen on",
+                            (int)(l->text.n > 128 ? 128 : l->text.n), l->text.p);
+}
+
+static bool one_listener(struct reader *r, void *to, uint32_t index)
+{
+#define MEMBER(key, read, member, min, max) \
+    { key, read, offsetof(struct gate_listener_config, member), min, max, NULL }
+    static const struct field fields[] = {
+        { "address", read_address, 0, 0, 0, NULL },
+        MEMBER("at", gate_field_str, at, 0, 0),
+        MEMBER("backlog", gate_field_int, backlog, 0, INT32_MAX),
+        MEMBER("half_close", gate_field_bool, half_close, 0, 0),
+        MEMBER("mode", gate_field_int, mode, -1, 07777),
+        MEMBER("trust", gate_field_cidrs, trust, 0, 0),
+    };
+#undef MEMBER
+    static const struct field_table table = FIELD_TABLE(fields);
+    struct gate_listener_config *l = to;
+
+    (void)index;
+    l->mode = -1;
+    if (!gate_reader_object(r, &table, l))
+        return false;
+    return l->text.p != NULL || gate_reader_fail(r, "a listener without address");
+}
+
+bool gate_config_read_listeners(struct reader *r, const struct field *f, void *config)
+{
+    struct gate_config *c = config;
+
+    (void)f;
+    return gate_reader_array(r, sizeof(*c->listeners), one_listener, &c->listeners,
+                             &c->n_listeners);
+}
+
+static bool one_policy(struct reader *r, void *to, uint32_t index)
+{
+#define MEMBER(key, read, member, min, max, names) \
+    { key, read, offsetof(struct gate_policy_config, member), min, max, names }
+    static const char *const on_error[] = { "closed", "open", NULL };
+    static const struct field fields[] = {
+        MEMBER("cpu_us", gate_field_u32, cpu_us, 0, UINT32_MAX - 1, NULL),
+        MEMBER("guards", gate_field_bool, guards, 0, 0, NULL),
+        MEMBER("hooks", gate_field_hooks, hooks, 0, 0, NULL),
+        MEMBER("name", gate_field_str, name, 0, 0, NULL),
+        MEMBER("on_error", gate_field_choice8, open, 0, 0, on_error),
+    };
+#undef MEMBER
+    static const struct field_table table = FIELD_TABLE(fields);
+
+    (void)index;
+    return gate_reader_object(r, &table, to);
+}
+
+bool gate_config_read_policies(struct reader *r, const struct field *f, void *config)
+{
+    struct gate_config *c = config;
+
+    (void)f;
+    return gate_reader_array(r, sizeof(*c->policies), one_policy, &c->policies, &c->n_policies);
+}
+
+bool gate_config_read_global(struct reader *r, const struct field *f, void *config)
+{
+    struct gate_config *c = config;
+
+    (void)f;
+    return gate_reader_ordinals(r, &c->global, &c->n_global);
+}
