@@ -1,0 +1,49 @@
+/* Arenas: memory that dies with its exchange or attempt. One thread; pages come from a pool. */
+#ifndef GATE_BASE_ARENA_H
+#define GATE_BASE_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct gate_arena_page;
+struct gate_chunk_pool;
+
+/* Free pages of arenas, owned by a worker's reactor; keeps a warm worker away from malloc. */
+struct gate_chunk_pool {
+    struct gate_arena_page *free_pages;
+    size_t free_count;
+    size_t live;
+};
+
+void gate_chunk_pool_init(struct gate_chunk_pool *pool);
+void gate_chunk_pool_fini(struct gate_chunk_pool *pool);
+
+/* Embedded in its owner. The first page is taken at the first allocation. */
+struct gate_arena {
+    struct gate_chunk_pool *pool;   /* NULL: plain malloc (configuration, tests) */
+    struct gate_arena_page *pages;
+    char *at;
+    char *end;
+    struct gate_arena_note *notes;
+    size_t bytes;                   /* handed out */
+};
+
+void gate_arena_init(struct gate_arena *a, struct gate_chunk_pool *pool);
+
+/* Runs the notes in reverse order, then gives all pages back. The arena can be used again. */
+void gate_arena_clear(struct gate_arena *a);
+
+/* 16-byte aligned; aborts when the system has no memory. Larger than a page: a page of its own. */
+void *gate_arena_alloc(struct gate_arena *a, size_t n);
+void *gate_arena_zalloc(struct gate_arena *a, size_t n);
+struct gate_str gate_arena_copy(struct gate_arena *a, struct gate_str s);
+
+/* A NUL-terminated copy. */
+char *gate_arena_cstr(struct gate_arena *a, struct gate_str s);
+
+/* `fn(arg)` runs when the arena is cleared: releases what the arena's objects hold elsewhere. */
+void gate_arena_on_clear(struct gate_arena *a, void (*fn)(void *arg), void *arg);
+
+#endif

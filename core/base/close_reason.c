@@ -1,0 +1,34 @@
+#include "base/close_reason.h"
+
+#include <stddef.h>
+
+static const char *const names[GATE_CLOSE_COUNT] = {
+    [GATE_CLOSE_NONE] = "none",
+    [GATE_CLOSE_CLIENT_EOF] = "client_eof",
+    [GATE_CLOSE_CLIENT_ABORT] = "client_abort",
+    [GATE_CLOSE_CLIENT_RESET] = "client_reset",
+    [GATE_CLOSE_ASKED] = "asked",
+    [GATE_CLOSE_BAD_REQUEST] = "bad_request",
+    [GATE_CLOSE_HEADER_TIMEOUT] = "header_timeout",
+    [GATE_CLOSE_BODY_TIMEOUT] = "body_timeout",
+    [GATE_CLOSE_IDLE_TIMEOUT] = "idle_timeout",
+    [GATE_CLOSE_WRITE_STALL] = "write_stall",
+    [GATE_CLOSE_EARLY_ANSWER] = "early_answer",
+    [GATE_CLOSE_UPSTREAM_TRUNCATED] = "upstream_truncated",
+    [GATE_CLOSE_FAULT] = "fault",
+    [GATE_CLOSE_HOOK] = "hook",
+    [GATE_CLOSE_LIMIT] = "limit",
+    [GATE_CLOSE_DRAIN] = "drain",
+    [GATE_CLOSE_TUNNEL_END] = "tunnel_end",
+    [GATE_CLOSE_LINK_IDLE] = "link_idle",
+    [GATE_CLOSE_LINK_DIRTY] = "link_dirty",
+    [GATE_CLOSE_LINK_ENDED] = "link_ended",
+    [GATE_CLOSE_LINK_ERROR] = "link_error",
+};
+
+const char *gate_close_reason_name(enum gate_close_reason why)
+{
+    if ((unsigned)why >= GATE_CLOSE_COUNT || names[why] == NULL)
+        return "unknown";
+    return names[why];
+}

@@ -1,0 +1,33 @@
+/* Close reasons: why a client or upstream connection was closed; one value, one name. */
+#ifndef GATE_BASE_CLOSE_REASON_H
+#define GATE_BASE_CLOSE_REASON_H
+
+enum gate_close_reason {
+    GATE_CLOSE_NONE,
+    GATE_CLOSE_CLIENT_EOF,          /* the client ended the connection between requests */
+    GATE_CLOSE_CLIENT_ABORT,        /* the client went away inside an exchange */
+    GATE_CLOSE_CLIENT_RESET,
+    GATE_CLOSE_ASKED,               /* Connection: close, or HTTP/1.0 */
+    GATE_CLOSE_BAD_REQUEST,         /* refused head or body framing */
+    GATE_CLOSE_HEADER_TIMEOUT,
+    GATE_CLOSE_BODY_TIMEOUT,        /* below the minimum body rate */
+    GATE_CLOSE_IDLE_TIMEOUT,
+    GATE_CLOSE_WRITE_STALL,
+    GATE_CLOSE_EARLY_ANSWER,        /* answered before the upload ended */
+    GATE_CLOSE_UPSTREAM_TRUNCATED,  /* the answer broke off; visible to the client by this close */
+    GATE_CLOSE_FAULT,               /* a fault after which the connection cannot go on */
+    GATE_CLOSE_HOOK,                /* a connect hook said no */
+    GATE_CLOSE_LIMIT,               /* too many connections */
+    GATE_CLOSE_DRAIN,
+    GATE_CLOSE_TUNNEL_END,
+    GATE_CLOSE_LINK_IDLE,           /* an upstream link idled out, or the shelf was full */
+    GATE_CLOSE_LINK_DIRTY,          /* an upstream link with bytes nobody asked for */
+    GATE_CLOSE_LINK_ENDED,          /* the upstream closed it */
+    GATE_CLOSE_LINK_ERROR,
+    GATE_CLOSE_COUNT
+};
+
+/* Short stable name ("idle_timeout"), for logs and metrics. Never NULL. */
+const char *gate_close_reason_name(enum gate_close_reason why);
+
+#endif

@@ -1,0 +1,62 @@
+#include "base/counters.h"
+
+#include <stddef.h>
+
+struct wording {
+    const char *name;
+    const char *help;
+};
+
+static const struct wording words[GATE_C_COUNT] = {
+    [GATE_C_CLIENT_ACCEPTED] = {"moongate_client_connections_accepted_total",
+                                "Client connections accepted."},
+    [GATE_C_CLIENT_CLOSED] = {"moongate_client_connections_closed_total",
+                              "Client connections closed."},
+    [GATE_C_CLIENT_REFUSED] = {"moongate_client_connections_refused_total",
+                               "Client connections refused over the connection limits."},
+    [GATE_C_REQUESTS] = {"moongate_requests_total", "Requests begun."},
+    [GATE_C_REQUESTS_DONE] = {"moongate_requests_done_total", "Requests ended."},
+    [GATE_C_REQUESTS_BAD] = {"moongate_requests_bad_total",
+                             "Request heads refused before a request began."},
+    [GATE_C_FAULTS] = {"moongate_faults_total", "Requests answered with a fault."},
+    [GATE_C_BYTES_IN] = {"moongate_client_received_bytes_total",
+                         "Bytes of heads and bodies received from clients."},
+    [GATE_C_BYTES_OUT] = {"moongate_client_sent_bytes_total",
+                          "Bytes of heads and bodies sent to clients."},
+    [GATE_C_LINKS_OPENED] = {"moongate_upstream_connections_opened_total",
+                             "Upstream connections opened."},
+    [GATE_C_LINKS_CLOSED] = {"moongate_upstream_connections_closed_total",
+                             "Upstream connections closed."},
+    [GATE_C_LINKS_REUSED] = {"moongate_upstream_connections_reused_total",
+                             "Attempts that took an idle upstream connection."},
+    [GATE_C_CONNECT_FAILURES] = {"moongate_upstream_connect_failures_total",
+                                 "Upstream connections that could not be opened."},
+    [GATE_C_RETRIES] = {"moongate_upstream_retries_total", "Attempts after the first."},
+    [GATE_C_TUNNELS] = {"moongate_tunnels_total", "Connections that became tunnels."},
+    [GATE_C_UNDERSCORES_DROPPED] = {"moongate_header_underscores_dropped_total",
+                                    "Request fields dropped for an underscore in the name."},
+    [GATE_C_HOOK_CALLS] = {"moongate_hook_calls_total", "Script hooks called."},
+    [GATE_C_HOOK_ERRORS] = {"moongate_hook_errors_total", "Script hooks that raised an error."},
+    [GATE_C_HOOK_KILLS] = {"moongate_hook_kills_total",
+                           "Script hooks stopped for their time budget."},
+    [GATE_C_HOOK_NOMEM] = {"moongate_hook_nomem_total",
+                           "Script hooks stopped for their memory limit."},
+    [GATE_C_LOG_DROPPED] = {"moongate_log_lines_dropped_total",
+                            "Access and error lines dropped by a stuck sink."},
+    [GATE_C_ACCEPT_FAILURES] = {"moongate_accept_failures_total",
+                                "Failed calls of accept."},
+};
+
+const char *gate_counter_name(enum gate_counter which)
+{
+    if ((unsigned)which >= GATE_C_COUNT || words[which].name == NULL)
+        return "unknown";
+    return words[which].name;
+}
+
+const char *gate_counter_help(enum gate_counter which)
+{
+    if ((unsigned)which >= GATE_C_COUNT || words[which].help == NULL)
+        return "Unknown.";
+    return words[which].help;
+}

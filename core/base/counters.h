@@ -1,0 +1,66 @@
+/* Counters: what is counted, once a thread; readers sum over threads. Fields are written by their
+ * own thread only and read by anybody: relaxed atomics, no locks. */
+#ifndef GATE_BASE_COUNTERS_H
+#define GATE_BASE_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/close_reason.h"
+
+enum gate_counter {
+    GATE_C_CLIENT_ACCEPTED,      /* client connections accepted */
+    GATE_C_CLIENT_CLOSED,
+    GATE_C_CLIENT_REFUSED,       /* over the connection limits */
+    GATE_C_REQUESTS,             /* exchanges begun */
+    GATE_C_REQUESTS_DONE,        /* exchanges ended */
+    GATE_C_REQUESTS_BAD,         /* heads that made no exchange */
+    GATE_C_FAULTS,
+    GATE_C_BYTES_IN,             /* client side, body and head */
+    GATE_C_BYTES_OUT,
+    GATE_C_LINKS_OPENED,         /* upstream connections */
+    GATE_C_LINKS_CLOSED,
+    GATE_C_LINKS_REUSED,
+    GATE_C_CONNECT_FAILURES,
+    GATE_C_RETRIES,
+    GATE_C_TUNNELS,
+    GATE_C_UNDERSCORES_DROPPED,
+    GATE_C_HOOK_CALLS,
+    GATE_C_HOOK_ERRORS,
+    GATE_C_HOOK_KILLS,
+    GATE_C_HOOK_NOMEM,
+    GATE_C_LOG_DROPPED,          /* access or error lines dropped by a stuck sink */
+    GATE_C_ACCEPT_FAILURES,
+    GATE_C_COUNT
+};
+
+/* One a thread, owned by that thread's worker, cache-line aligned; summed by the control thread. */
+struct gate_counters {
+    _Atomic uint64_t v[GATE_C_COUNT];
+    _Atomic uint64_t closes[GATE_CLOSE_COUNT];
+} __attribute__((aligned(64)));
+
+static inline void gate_counters_add(struct gate_counters *c, enum gate_counter which, uint64_t n)
+{
+    uint64_t old = atomic_load_explicit(&c->v[which], memory_order_relaxed);
+
+    atomic_store_explicit(&c->v[which], old + n, memory_order_relaxed);
+}
+
+static inline void gate_counters_close(struct gate_counters *c, enum gate_close_reason why)
+{
+    uint64_t old = atomic_load_explicit(&c->closes[why], memory_order_relaxed);
+
+    atomic_store_explicit(&c->closes[why], old + 1, memory_order_relaxed);
+}
+
+static inline uint64_t gate_counters_get(const struct gate_counters *c, enum gate_counter which)
+{
+    return atomic_load_explicit(&c->v[which], memory_order_relaxed);
+}
+
+/* Metric name ("moongate_client_connections_accepted_total") and help text. Never NULL. */
+const char *gate_counter_name(enum gate_counter which);
+const char *gate_counter_help(enum gate_counter which);
+
+#endif

@@ -1,0 +1,69 @@
+/* Error log: lines formatted where they happen, handed to a sink that never blocks a loop. */
+#ifndef GATE_BASE_LOG_H
+#define GATE_BASE_LOG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+enum gate_log_level { GATE_LOG_DEBUG, GATE_LOG_INFO, GATE_LOG_WARN, GATE_LOG_ERROR };
+
+/* A field of a line: key and value; the value is escaped by the formatter. */
+struct gate_log_field {
+    const char *key;
+    struct gate_str value;
+};
+
+/* Where lines go. `write` must not block (base gives one for stderr that drops on EAGAIN for tests
+ * and the command line; run/ gives the buffered one). Thread-safe. */
+struct gate_log_sink {
+    void (*write)(struct gate_log_sink *sink, const char *line, size_t n);
+};
+
+/* Owned by the engine (or by main); shared by its threads. */
+struct gate_log {
+    struct gate_log_sink *sink;
+    _Atomic int level;
+    bool json;                  /* one JSON object a line; else text for people */
+    _Atomic uint64_t lines[4];  /* written, by level */
+};
+
+/* Text on a terminal, JSON otherwise. */
+void gate_log_init(struct gate_log *log, struct gate_log_sink *sink, enum gate_log_level level,
+                   bool json);
+
+static inline bool gate_log_on(const struct gate_log *log, enum gate_log_level level)
+{
+    return (int)level >= atomic_load_explicit(&log->level, memory_order_relaxed);
+}
+
+/* One line of at most 8 KiB: time, level, message, fields. Bytes below 0x20, 0x7f, above 0x7f,
+ * quote and backslash are escaped (SECURITY.md section K). Longer: cut, with a mark. */
+void gate_log_write(struct gate_log *log, enum gate_log_level level, const char *msg,
+                    const struct gate_log_field *fields, size_t n);
+
+/* The same with a printf message and no fields. */
+void gate_logf(struct gate_log *log, enum gate_log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Name of a level and back; false for an unknown name. */
+const char *gate_log_level_name(enum gate_log_level level);
+bool gate_log_level_parse(struct gate_str name, enum gate_log_level *out);
+
+/* Escapes into `o`: \xNN for bytes outside 0x20..0x7e, and for quote and backslash. */
+void gate_log_escape(struct gate_out *o, struct gate_str s);
+
+/* Escapes as a JSON string body: control bytes and non-ASCII bytes as \u00NN, quote and backslash
+ * with a backslash. Both stop where `o` is full, with no escape cut in two. */
+void gate_log_escape_json(struct gate_out *o, struct gate_str s);
+
+/* A sink on a descriptor; a short or refused write drops the rest of the line. */
+struct gate_log_fd_sink {
+    struct gate_log_sink sink;
+    int fd;
+};
+void gate_log_fd_sink_init(struct gate_log_fd_sink *s, int fd);
+
+#endif
