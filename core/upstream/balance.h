@@ -11,6 +11,7 @@ struct gate_balance_state {
     int64_t *credit;        /* smooth weighted round robin: current weights, by index; owned */
     uint32_t n;
     uint32_t turn;          /* tie break */
+    bool *may;              /* scratch of gate_balance_pick; owned */
 };
 
 struct gate_balance_ops {
@@ -22,6 +23,10 @@ struct gate_balance_ops {
 extern const struct gate_balance_ops gate_balance_round_robin;
 extern const struct gate_balance_ops gate_balance_least_requests;
 
+/* The algorithm that a configuration names. Never NULL. */
+const struct gate_balance_ops *gate_balance_ops_of(enum gate_balance which);
+
+/* Frees what a state owns; a zeroed state is ready for use. */
 void gate_balance_state_fini(struct gate_balance_state *st);
 
 /* The whole choice: leaves out what is administratively down, marked down, tried before (`tried`, n_tried), full; backups only when no other

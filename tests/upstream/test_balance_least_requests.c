@@ -1,0 +1,69 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "balance_case.h"
+
+static int pick(struct balance_case *c)
+{
+    return case_pick(c, &gate_balance_least_requests);
+}
+
+static void test_fewest(void **state)
+{
+    struct balance_case c;
+
+    (void)state;
+    case_init(&c, (const uint32_t[]){ 1, 1, 1 }, 3);
+    atomic_store(&c.peers[0].active, 2);
+    atomic_store(&c.peers[1].active, 1);
+    atomic_store(&c.peers[2].active, 3);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(pick(&c), 1);
+    case_fini(&c);
+}
+
+static void test_ties_take_turns(void **state)
+{
+    struct balance_case c;
+
+    (void)state;
+    case_init(&c, (const uint32_t[]){ 1, 1, 1 }, 3);
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(pick(&c), i % 3);
+    atomic_store(&c.peers[1].active, 1);
+    for (int i = 0; i < 4; i++)
+        pick(&c);
+    assert_int_equal(c.got[0], 5);
+    assert_int_equal(c.got[1], 3);
+    assert_int_equal(c.got[2], 5);
+    case_fini(&c);
+}
+
+/* With requests that stay, each peer ends up with its share. */
+static void test_weights(void **state)
+{
+    struct balance_case c;
+
+    (void)state;
+    case_init(&c, (const uint32_t[]){ 3, 1, 2 }, 3);
+    for (int i = 0; i < 60; i++)
+        atomic_fetch_add(&c.peers[pick(&c)].active, 1);
+    assert_in_range(c.got[0], 29, 31);
+    assert_in_range(c.got[1], 9, 11);
+    assert_in_range(c.got[2], 19, 21);
+    case_fini(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fewest),
+        cmocka_unit_test(test_ties_take_turns),
+        cmocka_unit_test(test_weights),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
