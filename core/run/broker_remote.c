@@ -1,0 +1,196 @@
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "run/broker.h"
+
+#define ANSWER_MS 5000
+#define LATER_MAX 16
+
+struct remote_broker {
+    struct gate_broker base;
+    struct gate_loop *loop;
+    int fd;                         /* -1: orphaned */
+    struct ev_io in;
+    struct gate_ready later_ready;
+    enum gate_wire_kind later[LATER_MAX];   /* orders that came while an answer was awaited */
+    uint32_t n_later;
+    gate_broker_command *command;
+    void (*orphaned)(void *arg);
+    void *arg;
+};
+
+static void lose_supervisor(struct remote_broker *r)
+{
+    if (r->fd < 0)
+        return;
+    ev_io_stop(r->loop->ev, &r->in);
+    close(r->fd);
+    r->fd = -1;
+    gate_loop_ready(r->loop, &r->later_ready);
+}
+
+/* Orders are delivered from the loop only, never from inside a listen. */
+static void on_later(struct gate_ready *ready)
+{
+    struct remote_broker *r = gate_container_of(ready, struct remote_broker, later_ready);
+
+    for (uint32_t i = 0; i < r->n_later; i++)
+        r->command(r->arg, r->later[i]);
+    r->n_later = 0;
+    if (r->fd < 0 && r->orphaned != NULL) {
+        void (*orphaned)(void *) = r->orphaned;
+
+        r->orphaned = NULL;
+        orphaned(r->arg);
+    }
+}
+
+static void note_order(struct remote_broker *r, enum gate_wire_kind kind)
+{
+    if (r->n_later < LATER_MAX)
+        r->later[r->n_later++] = kind;
+    gate_loop_ready(r->loop, &r->later_ready);
+}
+
+static void on_readable(struct ev_loop *ev, struct ev_io *in, int events)
+{
+    struct remote_broker *r = gate_container_of(in, struct remote_broker, in);
+    int fds[GATE_LISTEN_MAX];
+    struct gate_wire m;
+    enum gate_err err;
+    uint32_t n;
+
+    (void)ev;
+    (void)events;
+    err = gate_wire_receive(r->fd, &m, fds, &n);
+    if (err == GATE_OK)
+        note_order(r, (enum gate_wire_kind)m.kind);
+    else if (err != GATE_E_AGAIN)
+        lose_supervisor(r);
+    while (err == GATE_OK && n > 0)
+        close(fds[--n]);
+}
+
+/* Sends and waits for the answer of that kind; orders that come meanwhile are kept. */
+static enum gate_err ask(struct remote_broker *r, const struct gate_wire *question,
+                         enum gate_wire_kind kind, struct gate_wire *answer,
+                         int fds[GATE_LISTEN_MAX], uint32_t *n)
+{
+    enum gate_err err = gate_wire_send(r->fd, question, NULL, 0);
+    struct pollfd p = { .fd = r->fd, .events = POLLIN };
+
+    while (err == GATE_OK) {
+        if (poll(&p, 1, ANSWER_MS) == 0) {
+            errno = ETIMEDOUT;
+            return GATE_E_SYS;
+        }
+        err = gate_wire_receive(r->fd, answer, fds, n);
+        if (err == GATE_E_AGAIN)
+            err = GATE_OK;
+        else if (err == GATE_OK && answer->kind == (uint32_t)kind)
+            return GATE_OK;
+        else if (err == GATE_OK)
+            note_order(r, (enum gate_wire_kind)answer->kind);
+    }
+    lose_supervisor(r);
+    return GATE_E_CLOSED;
+}
+
+static enum gate_err remote_listen(struct gate_broker *b, const struct gate_listen_wish *wish,
+                                   struct gate_listen_point **out)
+{
+    struct remote_broker *r = gate_container_of(b, struct remote_broker, base);
+    struct gate_wire m = { .kind = GATE_WIRE_LISTEN, .wish = *wish };
+    struct gate_listen_point *p = gate_listen_set_find(&b->set, wish);
+    int fds[GATE_LISTEN_MAX];
+    struct gate_wire answer;
+    enum gate_err err;
+    uint32_t n = 0;
+
+    if (p != NULL) {
+        *out = p;
+        return GATE_OK;
+    }
+    err = r->fd < 0 ? GATE_E_CLOSED : ask(r, &m, GATE_WIRE_SOCKETS, &answer, fds, &n);
+    if (err == GATE_E_CLOSED)
+        return gate_listen_set_get(&b->set, wish, out);
+    if (err != GATE_OK)
+        return err;
+    if (answer.err != GATE_OK) {
+        errno = answer.sys_errno;
+        return (enum gate_err)answer.err;
+    }
+    *out = gate_listen_set_add(&b->set, wish, &answer.bound, fds, n);
+    return GATE_OK;
+}
+
+static void remote_forget(struct gate_broker *b, struct gate_listen_point **point)
+{
+    struct remote_broker *r = gate_container_of(b, struct remote_broker, base);
+    struct gate_wire m = { .kind = GATE_WIRE_FORGET, .wish = (*point)->wish };
+    int fds[GATE_LISTEN_MAX];
+    struct gate_wire answer;
+    uint32_t n;
+
+    if (r->fd >= 0 && ask(r, &m, GATE_WIRE_FORGOTTEN, &answer, fds, &n) == GATE_OK)
+        gate_listen_set_release(point);
+    else
+        gate_listen_set_drop(point);
+}
+
+static void remote_ready(struct gate_broker *b, uint32_t drain_ms)
+{
+    struct remote_broker *r = gate_container_of(b, struct remote_broker, base);
+    struct gate_wire m = { .kind = GATE_WIRE_READY, .number = drain_ms };
+
+    if (r->fd >= 0 && gate_wire_send(r->fd, &m, NULL, 0) != GATE_OK)
+        lose_supervisor(r);
+}
+
+static void remote_free(struct gate_broker *b)
+{
+    struct remote_broker *r = gate_container_of(b, struct remote_broker, base);
+
+    gate_ready_cancel(&r->later_ready);
+    if (r->fd < 0) {
+        gate_listen_set_fini(&b->set);
+    } else {
+        ev_io_stop(r->loop->ev, &r->in);
+        close(r->fd);
+        while (!gate_list_empty(&b->set.points)) {
+            struct gate_listen_point *p =
+                gate_container_of(b->set.points.next, struct gate_listen_point, node);
+
+            gate_listen_set_release(&p);
+        }
+    }
+    gate_free(r);
+}
+
+static const struct gate_broker_ops remote_ops = {
+    .listen = remote_listen,
+    .forget = remote_forget,
+    .ready = remote_ready,
+    .free = remote_free,
+};
+
+struct gate_broker *gate_broker_remote_new(struct gate_loop *loop, int fd,
+                                           gate_broker_command *command,
+                                           void (*orphaned)(void *arg), void *arg)
+{
+    struct remote_broker *r = gate_calloc(1, sizeof(*r));
+
+    r->base.ops = &remote_ops;
+    gate_listen_set_init(&r->base.set);
+    r->loop = loop;
+    r->fd = fd;
+    r->command = command;
+    r->orphaned = orphaned;
+    r->arg = arg;
+    gate_ready_init(&r->later_ready, on_later);
+    ev_io_init(&r->in, on_readable, fd, EV_READ);
+    ev_io_start(loop->ev, &r->in);
+    return &r->base;
+}
