@@ -1,0 +1,360 @@
+/* The loop: order of a turn, fairness, timers, the moved clock, and the asserts that keep the
+ * drain in its place. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "net/deadline.h"
+#include "net/loop.h"
+
+/* One loop, and a record of what ran on it. */
+struct fixture {
+    struct gate_loop loop;
+    struct gate_clock clock;
+    char trace[64];
+    size_t n;
+    int pipe[2];
+    struct ev_io io;
+    struct gate_timer timer;
+    struct gate_ready a;
+    struct gate_ready b;
+    struct gate_ready flush;
+    int spins;
+    int reads;
+};
+
+static struct fixture *f;
+
+static void note(char c)
+{
+    if (f->n < sizeof(f->trace) - 1)
+        f->trace[f->n++] = c;
+}
+
+static void on_io(struct ev_loop *ev, struct ev_io *io, int events)
+{
+    char byte;
+
+    (void)ev;
+    (void)events;
+    assert_int_equal(read(io->fd, &byte, 1), 1);
+    f->reads++;
+    note('i');
+    gate_loop_ready(&f->loop, &f->a);
+}
+
+static void on_timer(struct gate_timer *t)
+{
+    (void)t;
+    note('t');
+}
+
+static void on_a(struct gate_ready *r)
+{
+    (void)r;
+    note('a');
+    gate_loop_ready(&f->loop, &f->b);
+    gate_loop_flush(&f->loop, &f->flush);
+}
+
+static void on_b(struct gate_ready *r)
+{
+    (void)r;
+    note('b');
+}
+
+static void on_flush(struct gate_ready *r)
+{
+    (void)r;
+    note('f');
+}
+
+static int setup(void **state)
+{
+    f = calloc(1, sizeof(*f));
+    *state = f;
+    gate_clock_init(&f->clock);
+    if (gate_loop_open(&f->loop, &f->clock, NULL) != GATE_OK || pipe(f->pipe) != 0)
+        return -1;
+    ev_io_init(&f->io, on_io, f->pipe[0], EV_READ);
+    ev_io_start(f->loop.ev, &f->io);
+    gate_timer_init(&f->timer, on_timer);
+    gate_ready_init(&f->a, on_a);
+    gate_ready_init(&f->b, on_b);
+    gate_ready_init(&f->flush, on_flush);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    ev_io_stop(f->loop.ev, &f->io);
+    gate_loop_close(&f->loop);
+    close(f->pipe[0]);
+    close(f->pipe[1]);
+    free(f);
+    return 0;
+}
+
+static void order_of_a_turn(void **state)
+{
+    (void)state;
+    gate_loop_timer(&f->loop, &f->timer, 0);
+    assert_int_equal(write(f->pipe[1], "x", 1), 1);
+    gate_loop_turn(&f->loop, true);
+    assert_string_equal(f->trace, "itabf");
+}
+
+static void ready_work_does_not_wait(void **state)
+{
+    (void)state;
+    gate_loop_ready(&f->loop, &f->a);
+    gate_loop_ready(&f->loop, &f->a);
+    assert_int_equal(f->n, 0);
+    gate_loop_turn(&f->loop, true);
+    assert_string_equal(f->trace, "abf");
+}
+
+static void cancelled_while_it_is_due(struct gate_ready *r)
+{
+    (void)r;
+    note('c');
+    gate_ready_cancel(&f->b);
+}
+
+static void cancel(void **state)
+{
+    (void)state;
+    f->a.fn = cancelled_while_it_is_due;
+    gate_loop_ready(&f->loop, &f->a);
+    gate_loop_ready(&f->loop, &f->b);
+    gate_loop_turn(&f->loop, true);
+    assert_string_equal(f->trace, "c");
+}
+
+static void spin(struct gate_ready *r)
+{
+    f->spins++;
+    gate_loop_ready(&f->loop, r);
+}
+
+/* Work that is always ready starves neither descriptors nor timers nor output. */
+static void endless_work_is_fair(void **state)
+{
+    (void)state;
+    f->b.fn = spin;
+    gate_loop_ready(&f->loop, &f->b);
+    gate_loop_flush(&f->loop, &f->flush);
+    gate_loop_timer(&f->loop, &f->timer, 0);
+    assert_int_equal(write(f->pipe[1], "x", 1), 1);
+    gate_loop_turn(&f->loop, true);
+    assert_non_null(strchr(f->trace, 'f'));
+    assert_non_null(strchr(f->trace, 't'));
+    assert_int_equal(f->reads, 1);
+    assert_in_range(f->spins, 2, 16);
+    gate_loop_turn(&f->loop, true);
+    assert_in_range(f->spins, 4, 32);
+    gate_ready_cancel(&f->b);
+}
+
+static void timer_fires_after_its_time(void **state)
+{
+    uint64_t begin = gate_clock_now_ns(&f->clock);
+
+    (void)state;
+    gate_loop_refresh(&f->loop);
+    gate_loop_timer(&f->loop, &f->timer, 20);
+    while (f->n == 0)
+        gate_loop_turn(&f->loop, true);
+    assert_true(gate_clock_now_ns(&f->clock) - begin >= 19 * GATE_MS);
+    assert_false(gate_timer_active(&f->timer));
+}
+
+static int turns_until(char c)
+{
+    int turns = 0;
+
+    while (strchr(f->trace, c) == NULL) {
+        gate_loop_turn(&f->loop, true);
+        turns++;
+    }
+    return turns;
+}
+
+static void stop_timer(struct gate_ready *r)
+{
+    (void)r;
+    gate_loop_untimer(&f->loop, &f->timer);
+}
+
+/* A timer that was stopped leaves at most one needless wake; an earlier one is not held up by a
+ * later one. */
+static void timer_is_armed_lazily(void **state)
+{
+    struct gate_timer late;
+
+    (void)state;
+    gate_timer_init(&late, on_timer);
+    gate_loop_timer(&f->loop, &late, 60000);
+    gate_loop_turn(&f->loop, false);
+    gate_loop_timer(&f->loop, &f->timer, 5);
+    gate_loop_turn(&f->loop, false);
+    assert_in_range(turns_until('t'), 0, 2);
+
+    f->n = 0;
+    memset(f->trace, 0, sizeof(f->trace));
+    gate_loop_timer(&f->loop, &f->timer, 3);
+    gate_loop_turn(&f->loop, false);
+    f->a.fn = stop_timer;
+    gate_loop_ready(&f->loop, &f->a);
+    gate_loop_turn(&f->loop, false);
+    gate_loop_untimer(&f->loop, &late);
+    gate_timer_init(&late, on_timer);
+    gate_loop_timer(&f->loop, &late, 10);
+    assert_in_range(turns_until('t'), 1, 3);
+    assert_string_equal(f->trace, "t");
+}
+
+/* Moving the clock makes timers due at the next turn, and later timers keep their distance. */
+static void moved_clock(void **state)
+{
+    uint64_t before = gate_loop_now(&f->loop);
+
+    (void)state;
+    gate_loop_timer(&f->loop, &f->timer, 3600000);
+    gate_loop_turn(&f->loop, false);
+    gate_clock_advance(&f->clock, 3599990 * GATE_MS);
+    gate_loop_turn(&f->loop, false);
+    assert_string_equal(f->trace, "");
+    assert_in_range(turns_until('t'), 1, 3);
+    assert_true(gate_loop_now(&f->loop) >= before + 3600000);
+}
+
+static struct gate_deadline deadline;
+
+static void on_deadline(struct gate_timer *t)
+{
+    (void)t;
+    note(gate_deadline_reached(&f->loop, &deadline) ? 'd' : '-');
+}
+
+static void deadlines_move_for_a_store(void **state)
+{
+    (void)state;
+    gate_deadline_init(&deadline, on_deadline);
+    gate_deadline_set(&f->loop, &deadline, gate_loop_now(&f->loop) + 1000);
+    gate_deadline_set(&f->loop, &deadline, gate_loop_now(&f->loop) + 5000);
+    gate_clock_advance(&f->clock, 1500 * GATE_MS);
+    gate_loop_turn(&f->loop, false);
+    assert_string_equal(f->trace, "-");
+    gate_clock_advance(&f->clock, 4000 * GATE_MS);
+    gate_loop_turn(&f->loop, false);
+    assert_string_equal(f->trace, "-d");
+    gate_deadline_set(&f->loop, &deadline, gate_loop_now(&f->loop) + 1000);
+    gate_deadline_stop(&f->loop, &deadline);
+    gate_clock_advance(&f->clock, 4000 * GATE_MS);
+    gate_loop_turn(&f->loop, false);
+    assert_string_equal(f->trace, "-d");
+}
+
+static void *stop_it(void *arg)
+{
+    gate_loop_stop_async(arg);
+    return NULL;
+}
+
+static void stop_from_another_thread(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(pthread_create(&thread, NULL, stop_it, &f->loop), 0);
+        gate_loop_run(&f->loop);
+        pthread_join(thread, NULL);
+    }
+}
+
+static void turn_inside_a_drain(struct gate_ready *r)
+{
+    (void)r;
+    gate_loop_turn(&f->loop, false);
+}
+
+/* Runs one turn in a child, which must be aborted, and gives what it said. */
+static void expect_abort(const char *said)
+{
+    char text[512] = "";
+    size_t n = 0;
+    ssize_t got;
+    int pipes[2];
+    int status;
+    pid_t pid;
+
+    assert_int_equal(pipe(pipes), 0);
+    pid = fork();
+    if (pid == 0) {
+        struct rlimit none = { 0, 0 };
+
+        signal(SIGABRT, SIG_DFL);
+        setrlimit(RLIMIT_CORE, &none);
+        dup2(pipes[1], STDERR_FILENO);
+        gate_loop_ready(&f->loop, &f->a);
+        gate_loop_turn(&f->loop, false);
+        _exit(0);
+    }
+    close(pipes[1]);
+    while ((got = read(pipes[0], text + n, sizeof(text) - 1 - n)) > 0)
+        n += (size_t)got;
+    close(pipes[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+    assert_non_null(strstr(text, said));
+}
+
+static void drain_inside_a_script_aborts(void **state)
+{
+    (void)state;
+    f->loop.in_script = true;
+    expect_abort("in_script");
+    f->loop.in_script = false;
+}
+
+static void nested_drain_aborts(void **state)
+{
+    (void)state;
+    f->a.fn = turn_inside_a_drain;
+    expect_abort("draining");
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(order_of_a_turn),
+        TEST(ready_work_does_not_wait),
+        TEST(cancel),
+        TEST(endless_work_is_fair),
+        TEST(timer_fires_after_its_time),
+        TEST(timer_is_armed_lazily),
+        TEST(moved_clock),
+        TEST(deadlines_move_for_a_store),
+        TEST(stop_from_another_thread),
+        TEST(drain_inside_a_script_aborts),
+        TEST(nested_drain_aborts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
