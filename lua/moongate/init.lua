@@ -3,6 +3,7 @@
 
 local data = require "moongate.data"
 local emit = require "moongate.emit"
+local fields = require "moongate.declare.fields"
 local json = require "moongate.json"
 local limits = require "moongate.declare.limits"
 local listen = require "moongate.declare.listen"
@@ -18,13 +19,6 @@ local M = {}
 
 --- Declarations of the language that this build does not have. They are reported, and the load goes on.
 local LATER_DECLARATIONS = { "cache", "every", "tenant" }
-
---- Other names of the language that a build may lack: using one raises, and says so.
-local LATER = {}
-for name in ([[shared spawn all fetch tcp udp resolve semaphore metric re ip uri purge retry exiting
-  sleep reply redirect log json crypto time clock env]]):gmatch("%a+") do
-  LATER[name] = true
-end
 
 --- Wraps a declaration, so that a call with a colon says what is wrong with it.
 local function dotted(load, gate, name, declare)
@@ -64,7 +58,7 @@ end
 --- A declaration that this build does not have.
 local function declare_later(load, name)
   local declaration = load:declare(name)
-  load:add(mistake.new(declaration.place, strict.missing("gate", name, {}, { [name] = true })))
+  load:add(mistake.new(declaration.place, strict.missing("gate", name, fields.KINDS.gate)))
 end
 
 --- `gate.upstreams`: declares when it is called, and has `get(name)`.
@@ -84,10 +78,17 @@ local function upstreams_table(load, gate)
   })
 end
 
+--- `gate.json`: what scripts see of the JSON module.
+local function public_json()
+  return strict.table({
+    encode = json.encode, decode = json.decode, null = json.null, array = json.array,
+  }, "gate.json")
+end
+
 ---@param load moongate.Load
 ---@return table gate
 local function build(load)
-  local gate = { json = json, on = policy.on(load) }
+  local gate = { json = public_json(), on = policy.on(load) }
   for name, value in pairs(load.host.runtime or {}) do gate[name] = value end
   local declarations = {
     listen = listen.declare, upstream = upstream.declare, route = route.declare,
@@ -100,13 +101,12 @@ local function build(load)
   end
   gate.upstreams = upstreams_table(load, gate)
   return strict.table(gate, "gate", {
-    later = LATER, raise = function(parts) load:raise(parts) end,
+    names = fields.KINDS.gate, raise = function(parts) load:raise(parts) end,
   })
 end
 
 ---@class moongate.Loading
 ---@field finish fun(err?: any): moongate.Output|nil, moongate.Mistake[]
----@field mistakes fun(err?: any): moongate.Mistake[]
 
 --- Makes the `gate` table of one load, and what ends the load. After `finish` declarations raise.
 ---@param host moongate.Host
@@ -117,16 +117,13 @@ function M.new(host)
   local loading = {}
 
   --- Ends the load: the output, or nil and the mistakes.
+  ---@param err any the uncaught error value that ended the file, as it was raised
   function loading.finish(err)
     if load.open and err == nil then route.resolve(load) end
-    load.open = false
     local mistakes = load:all_mistakes(err)
+    load:close()
     if #mistakes > 0 then return nil, mistakes end
     return emit.output(load), mistakes
-  end
-
-  function loading.mistakes(err)
-    return load:all_mistakes(err)
   end
 
   return build(load), loading

@@ -169,21 +169,21 @@ function M.integer(low, high)
   end)
 end
 
---- The longest duration that makes sense: a year.
-local YEAR = 365 * 86400
+--- The longest durations, in seconds: the engine keeps both units in 32 bits.
+local LONGEST = { ms = 30 * 86400, us = 3600 }
 
 --- A duration; normalised to milliseconds, or to microseconds with `unit = "us"`.
 ---@param options? { unit?: "ms"|"us", zero?: boolean }
 ---@return moongate.Type
 function M.duration(options)
-  local convert = options and options.unit == "us" and units.us or units.ms
+  local unit = options and options.unit or "ms"
   local zero = options and options.zero
   return M.custom('a time (seconds, or a string such as "50ms" or "2m")', function(value)
     local seconds = units.seconds(value)
     if not seconds then return nil end
     if seconds == 0 and not zero then return nil, "it must be more than 0" end
-    if seconds > YEAR then return nil, "it is longer than a year" end
-    return convert(value)
+    if seconds > LONGEST[unit] then return nil, "at most " .. LONGEST[unit] .. " seconds" end
+    return units[unit](value)
   end)
 end
 

@@ -8,12 +8,16 @@ local small = { id = 12345, name = "moon gate", ok = true, ratio = 0.25 }
 
 local claims = {
   iss = "https://id.example.com/", sub = "user-1138", aud = { "shop", "admin" }, exp = 1700000000,
-  scope = "read write", email = "someone@example.com", roles = { { id = 1, name = "a" }, { id = 2, name = "b" } },
+  scope = "read write", email = "someone@example.com",
+  roles = { { id = 1, name = "a" }, { id = 2, name = "b" } },
 }
 
 local rows = {}
 for i = 1, 200 do
-  rows[i] = { id = i, title = "row number " .. i, price = i * 1.5, tags = { "x", "y", "zeta" }, live = i % 2 == 0 }
+  rows[i] = {
+    id = i, title = "row number " .. i, price = i * 1.5, tags = { "x", "y", "zeta" },
+    live = i % 2 == 0,
+  }
 end
 
 local numbers = {}
@@ -47,6 +51,7 @@ for _, case in ipairs(cases) do
     local own = time(json[what], input, times)
     local other = has_cjson and time(cjson[what], input, times)
     print(("%-10s %-7s %8.2fus %8s %7s"):format(name, what, own,
-      other and ("%.2fus"):format(other) or "-", other and ("%.2f"):format(own / other) or "-"))
+      other and ("%.2fus"):format(other) or "-",
+      other and ("%.2f"):format(own / other) or "-"))
   end
 end

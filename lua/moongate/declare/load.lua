@@ -52,7 +52,7 @@ function Load:raise(parts)
   local at = place.caller() or { file = self.host.file, line = 0 }
   local made = mistake.new(at, parts)
   local text = tostring(made)
-  self.raised[text] = made
+  if self.open then self.raised[text] = made end
   error(text, 0)
 end
 
@@ -143,15 +143,12 @@ function Load:all_mistakes(err)
   if err ~= nil then
     self:add(self.raised[err] or mistake.from_error(err, self.host.file))
   end
-  local list, seen = {}, {}
-  for _, made in ipairs(mistake.sort(self.mistakes)) do
-    local text = tostring(made)
-    if not seen[text] then
-      seen[text] = true
-      list[#list + 1] = made
-    end
-  end
-  return list
+  return mistake.merge(self.mistakes)
+end
+
+--- Ends the load: declarations raise from now on, and what only mistakes needed is let go.
+function Load:close()
+  self.open, self.tokens, self.raised, self.policy_of = false, {}, {}, {}
 end
 
 return M

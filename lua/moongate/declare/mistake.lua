@@ -70,4 +70,22 @@ function M.sort(list)
   return list
 end
 
+--- Merges lists of mistakes: sorted, and each only once.
+---@param ... moongate.Mistake[]
+---@return moongate.Mistake[]
+function M.merge(...)
+  local all, list, seen = {}, {}, {}
+  for _, some in ipairs { ... } do
+    for _, made in ipairs(some) do all[#all + 1] = made end
+  end
+  for _, made in ipairs(M.sort(all)) do
+    local text = tostring(made)
+    if not seen[text] then
+      seen[text] = true
+      list[#list + 1] = made
+    end
+  end
+  return list
+end
+
 return M

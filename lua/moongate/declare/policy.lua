@@ -1,5 +1,6 @@
 --- Policies: tables of hooks, declared by `gate.use`, `gate.on.<hook>` and a route's `use`.
 
+local language = require "moongate.declare.fields"
 local load_state = require "moongate.declare.load"
 local mistake = require "moongate.declare.mistake"
 local nearest = require "moongate.nearest"
@@ -144,30 +145,24 @@ end
 ---@param load moongate.Load
 ---@return table<string, fun(fn: function)>
 function M.on(load)
-  local hooks, later = {}, {}
+  local hooks = {}
   for _, hook in ipairs(M.HOOKS) do
     hooks[hook] = function(fn) on(load, hook, fn) end
   end
-  for _, hook in ipairs(M.LATER_HOOKS) do later[hook] = true end
-  local names = {}
-  for _, list in ipairs { M.HOOKS, M.LATER_HOOKS } do
-    for _, hook in ipairs(list) do names[#names + 1] = hook end
-  end
   local function index(_, key)
-    local parts = strict.missing("gate.on", key, names, later)
+    local parts = strict.missing("gate.on", key, language.KINDS.gate.on)
     if not load.open then load:raise(parts) end
     load:add(mistake.new(load:declare(tostring(key)).place, parts))
     return function() end
   end
-  return setmetatable(hooks, {
-    __index = index,
-    __newindex = function(_, key)
-      load:raise {
-        name = tostring(key), expected = "a call",
-        message = ("a hook is declared by a call: gate.on.%s(function … end)"):format(tostring(key)),
-      }
-    end,
-  })
+  local function refuse_set(_, key)
+    load:raise {
+      name = tostring(key), expected = "a call",
+      message = ("a hook is declared by a call: gate.on.%s(function … end)")
+        :format(tostring(key)),
+    }
+  end
+  return setmetatable(hooks, { __index = index, __newindex = refuse_set })
 end
 
 return M

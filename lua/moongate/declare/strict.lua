@@ -6,17 +6,17 @@ local place = require "moongate.declare.place"
 
 local M = {}
 
---- What is wrong with a missing field: the parts of a mistake.
+--- What is wrong with a field that a table does not have: the parts of a mistake.
 ---@param name string what the table is called in scripts: "gate.on"
 ---@param key any
----@param names table<any, any> list or set of the right names
----@param later? table<string, any> names of the language that this build does not have
+---@param names table<any, any> set of the language's names, also of those that this build lacks
 ---@return { message: string, name: string, expected: string, nearest: string|nil }
-function M.missing(name, key, names, later)
-  if later and later[key] then
+function M.missing(name, key, names)
+  if names[key] then
     return {
-      name = tostring(key), expected = "a field of this build",
-      message = ("%s.%s is right, but this build of Moongate does not have it yet"):format(name, key),
+      name = key, expected = "a field of this build",
+      message = ("%s.%s is right, but this build of Moongate does not have it yet")
+        :format(name, key),
     }
   end
   local near = nearest.find(key, names)
@@ -26,23 +26,29 @@ function M.missing(name, key, names, later)
   }
 end
 
+---@class moongate.StrictOptions
+---@field names? table<string, any> the language's names, when the table itself lacks some
+---@field raise? fun(parts: table) raises a mistake; by default at the user's line
+---@field call? function what a call of the table does
+
 --- Makes a table strict: reading a field that it does not have, and setting a new one, raises at the
 --- user's line.
 ---@param t table
 ---@param name string what it is called in scripts
----@param options? { later?: table<string, any>, raise?: fun(parts: table), call?: function }
+---@param options? moongate.StrictOptions
 ---@return table t
 function M.table(t, name, options)
   options = options or {}
   local raise = options.raise or function(parts) place.raise(parts.message) end
+  local function refuse_set(_, key)
+    raise {
+      name = tostring(key), expected = "no assignment",
+      message = ("%s cannot be changed (field '%s')"):format(name, tostring(key)),
+    }
+  end
   return setmetatable(t, {
-    __index = function(_, key) raise(M.missing(name, key, t, options.later)) end,
-    __newindex = function(_, key)
-      raise {
-        name = tostring(key), expected = "no assignment",
-        message = ("%s cannot be changed (field '%s')"):format(name, tostring(key)),
-      }
-    end,
+    __index = function(_, key) raise(M.missing(name, key, options.names or t)) end,
+    __newindex = refuse_set,
     __call = options.call,
   })
 end

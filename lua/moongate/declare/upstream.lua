@@ -1,5 +1,6 @@
 --- `gate.upstream(name, options)` and `gate.upstreams(list)`, and the upstream objects that scripts hold.
 
+local language = require "moongate.declare.fields"
 local load_state = require "moongate.declare.load"
 local place = require "moongate.declare.place"
 local schema = require "moongate.schema"
@@ -22,14 +23,11 @@ M.Upstream = Upstream
 ---@type table<string, function>
 M.methods = {}
 
-local LATER = { servers = true, add = true, remove = true, drain = true, set_weight = true }
-
 function Upstream.__index(self, key)
   local method = M.methods[key]
   if method then return method end
-  local names = { name = true, ordinal = true }
-  for name in pairs(M.methods) do names[name] = true end
-  place.raise(strict.missing("upstream '" .. rawget(self, "name") .. "'", key, names, LATER).message)
+  local what = "upstream '" .. rawget(self, "name") .. "'"
+  place.raise(strict.missing(what, key, language.KINDS.upstream).message)
 end
 
 function Upstream.__newindex(_, key)

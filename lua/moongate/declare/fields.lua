@@ -1,0 +1,68 @@
+--- The names that the script language knows, for "did you mean" and for `moongate check`: what `gate`,
+--- `req`, `res` and the other objects have, whether or not this build serves it.
+--- A field is `true` (a value), "method" (called with a colon), or a table of its own fields; `ANY`
+--- marks a table whose keys are free.
+
+local M = {}
+
+--- A table with free keys: headers, args, ctx …
+M.ANY = { __any = true }
+local ANY = M.ANY
+
+--- Splits words into a set of plain fields, added to the given ones.
+local function fields(words, others)
+  local set = others or {}
+  for word in words:gmatch("%S+") do set[word] = set[word] or true end
+  return set
+end
+
+--- The fields of every kind of object, by the name of the kind.
+---@type table<string, table<string, any>>
+M.KINDS = {}
+local KINDS = M.KINDS
+
+KINDS.tls = fields "version cipher sni alpn subject fingerprint verified"
+KINDS.client = fields("ip port peer_ip", { tls = KINDS.tls })
+KINDS.upstream = fields("name ordinal", {
+  servers = "method", add = "method", remove = "method", drain = "method", set_weight = "method",
+})
+KINDS.peer = fields "address host port weight zone healthy draining active requests latency"
+
+KINDS.req = fields([[method scheme host path port version target query id route tries bytes_in
+  bytes_out cache_status cache_why]], {
+  args = ANY, headers = ANY, cookies = ANY, params = ANY, ctx = ANY, trailers = ANY,
+  client = KINDS.client, upstream = KINDS.upstream, peer = KINDS.peer,
+  timing = fields "queue connect upstream_head upstream script total",
+  read_body = "method", set_body = "method",
+})
+
+KINDS.res = fields("status from", {
+  headers = ANY, trailers = ANY, cache = fields "ttl grace tags",
+  read_body = "method", set_body = "method",
+})
+
+KINDS.fault = fields "status code message"
+
+KINDS.gate = fields([[listen upstream route routes use cache limits process shared every env tenant
+  reply redirect retry sleep spawn all fetch resolve semaphore time clock purge exiting data]], {
+  on = fields [[connect request route cache balance request_body store response body fault log]],
+  upstreams = fields "get",
+  log = fields "debug info warn error",
+  json = fields "encode decode null array",
+  crypto = fields [[sha256 hmac_sha256 hex base64 base64url unhex unbase64 unbase64url equal random]],
+  metric = fields "counter gauge histogram",
+  tcp = fields "connect", udp = ANY, uri = ANY,
+  re = fields "match find gsub split",
+  ip = fields "within set",
+})
+
+--- What the parameters of each hook are, in order.
+---@type table<string, string[]>
+M.PARAMETERS = {
+  connect = { "client" }, request = { "req" }, route = { "req" }, cache = { "req" },
+  balance = { "req" }, request_body = { "req" }, store = { "req", "res" },
+  response = { "req", "res" }, body = { "req", "res" }, fault = { "req", "fault" },
+  log = { "req", "res" }, handler = { "req" }, when = { "req" },
+}
+
+return M
