@@ -140,10 +140,9 @@ static void text_line(struct gate_out *o, enum gate_log_level level, const char 
         if (!o->full && quotes)
             gate_out_char(o, '"');
     }
-    if (o->full) {
-        o->cap = LINE_MAX_BYTES;
+    o->cap = LINE_MAX_BYTES;
+    if (o->full)
         GATE_OUT_LIT(o, "…cut");
-    }
     GATE_OUT_LIT(o, "\n");
 }
 
@@ -176,11 +175,10 @@ static void json_line(struct gate_out *o, enum gate_log_level level, const char 
     json_field(o, GATE_STR("msg"), gate_str_from_cstr(msg));
     for (size_t i = 0; i < n && !o->full; i++)
         json_field(o, gate_str_from_cstr(fields[i].key), fields[i].value);
-    if (o->full) {
-        /* Full means: inside a string, whose quote is still open. */
-        o->cap = LINE_MAX_BYTES;
+    o->cap = LINE_MAX_BYTES;
+    /* Full means: inside a string, whose quote is still open. */
+    if (o->full)
         GATE_OUT_LIT(o, "…cut\"");
-    }
     GATE_OUT_LIT(o, "}\n");
 }
 
