@@ -1,0 +1,179 @@
+#include "admin/report.h"
+
+uint64_t gate_report_counter(const struct gate_report *r, enum gate_counter which)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < r->n_workers; i++)
+        sum += gate_counters_get(&r->workers[i].worker->counters, which);
+    return sum;
+}
+
+static void put_head(FILE *to, const char *name, const char *type, const char *help)
+{
+    fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void put_number(FILE *to, const char *name, const char *type, const char *help, uint64_t v)
+{
+    put_head(to, name, type, help);
+    fprintf(to, "%s %llu\n", name, (unsigned long long)v);
+}
+
+/* A label's value, as the text format wants it escaped; control bytes become '?'. */
+static void put_label(FILE *to, struct gate_str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        if (c == '\\' || c == '"')
+            fputc('\\', to);
+        fputc(c < 0x20 || c == 0x7f ? '?' : c, to);
+    }
+}
+
+static void put_counters(const struct gate_report *r, FILE *to)
+{
+    for (int i = 0; i < GATE_C_COUNT; i++) {
+        uint64_t v = gate_report_counter(r, i);
+
+        if (i == GATE_C_LOG_DROPPED)
+            v += r->lines_dropped;
+        put_number(to, gate_counter_name(i), "counter", gate_counter_help(i), v);
+    }
+}
+
+static void put_closes(const struct gate_report *r, FILE *to)
+{
+    put_head(to, "moongate_connections_closed_total", "counter",
+             "Connections closed, client and upstream, by reason.");
+    for (int i = GATE_CLOSE_NONE + 1; i < GATE_CLOSE_COUNT; i++) {
+        uint64_t sum = 0;
+
+        for (uint32_t w = 0; w < r->n_workers; w++)
+            sum += atomic_load_explicit(&r->workers[w].worker->counters.closes[i],
+                                        memory_order_relaxed);
+        fprintf(to, "moongate_connections_closed_total{reason=\"%s\"} %llu\n",
+                gate_close_reason_name(i), (unsigned long long)sum);
+    }
+}
+
+static void put_routes(const struct gate_report *r, FILE *to)
+{
+    put_head(to, "moongate_requests_total", "counter",
+             "Requests answered, by route and status class; no route: route is empty.");
+    for (uint32_t i = 0; i < r->routes->n; i++) {
+        const struct gate_route_total *t = &r->routes->v[i];
+
+        for (int c = 1; c < 6; c++) {
+            if (t->by_class[c] == 0)
+                continue;
+            fputs("moongate_requests_total{route=\"", to);
+            put_label(to, gate_str_from_cstr(t->name));
+            fprintf(to, "\",class=\"%dxx\"} %llu\n", c, (unsigned long long)t->by_class[c]);
+        }
+    }
+}
+
+/* What is told of each peer: the registry is walked once for each, so that samples of a metric stand
+ * together. */
+enum peer_metric { PEER_REQUESTS, PEER_FAILURES, PEER_ACTIVE, PEER_CONNECTIONS, PEER_UP, PEER_N };
+
+static const struct {
+    const char *name;
+    const char *type;
+    const char *help;
+} peer_metrics[PEER_N] = {
+    { "moongate_upstream_requests_total", "counter", "Requests sent to a peer." },
+    { "moongate_upstream_failures_total", "counter", "Connects and tries that failed." },
+    { "moongate_upstream_active_requests", "gauge", "Requests at a peer now." },
+    { "moongate_upstream_connections", "gauge", "Open connections to a peer." },
+    { "moongate_upstream_up", "gauge", "0 while a peer is left out, 1 otherwise." },
+};
+
+struct peer_walk {
+    FILE *to;
+    uint64_t now_ms;
+    enum peer_metric metric;
+};
+
+static uint64_t peer_value(const struct peer_walk *w, const struct gate_peer_entry *e)
+{
+    switch (w->metric) {
+    case PEER_REQUESTS:
+        return atomic_load_explicit(&e->peer->requests, memory_order_relaxed);
+    case PEER_FAILURES:
+        return atomic_load_explicit(&e->peer->failures, memory_order_relaxed);
+    case PEER_ACTIVE:
+        return atomic_load_explicit(&e->peer->active, memory_order_relaxed);
+    case PEER_CONNECTIONS:
+        return atomic_load_explicit(&e->peer->connections, memory_order_relaxed);
+    default:
+        return !e->down && !gate_peer_is_down(e->peer, w->now_ms);
+    }
+}
+
+static void put_peers(void *arg, struct gate_str upstream, const struct gate_peer_set *set)
+{
+    struct peer_walk *w = arg;
+
+    for (uint32_t i = 0; i < set->n; i++) {
+        fprintf(w->to, "%s{upstream=\"", peer_metrics[w->metric].name);
+        put_label(w->to, upstream);
+        fputs("\",peer=\"", w->to);
+        put_label(w->to, gate_str_from_cstr(set->v[i].peer->text));
+        fprintf(w->to, "\"} %llu\n", (unsigned long long)peer_value(w, &set->v[i]));
+    }
+}
+
+static void put_upstreams(const struct gate_report *r, FILE *to)
+{
+    struct peer_walk w = { .to = to, .now_ms = r->now_ms };
+
+    for (int i = 0; i < PEER_N; i++) {
+        w.metric = i;
+        put_head(to, peer_metrics[i].name, peer_metrics[i].type, peer_metrics[i].help);
+        gate_registry_each(r->registry, put_peers, &w);
+    }
+}
+
+static void put_workers(const struct gate_report *r, FILE *to)
+{
+    put_head(to, "moongate_vm_memory_bytes", "gauge", "Memory of a worker's script VM.");
+    for (uint32_t i = 0; i < r->n_workers; i++)
+        fprintf(to, "moongate_vm_memory_bytes{worker=\"%u\"} %llu\n", r->workers[i].worker->index,
+                (unsigned long long)r->workers[i].vm_bytes);
+    put_head(to, "moongate_worker_alive", "gauge", "1 while a worker answers.");
+    for (uint32_t i = 0; i < r->n_workers; i++)
+        fprintf(to, "moongate_worker_alive{worker=\"%u\"} %d\n", r->workers[i].worker->index,
+                r->workers[i].alive);
+}
+
+void gate_report_metrics(const struct gate_report *r, FILE *to)
+{
+    uint64_t closed = gate_report_counter(r, GATE_C_CLIENT_CLOSED);
+
+    put_head(to, "moongate_info", "gauge", "Always 1.");
+    fprintf(to, "moongate_info{version=\"%s\"} 1\n", r->version);
+    put_number(to, "moongate_uptime_seconds", "gauge", "Since the engine started.",
+               r->uptime_ms / 1000);
+    put_number(to, "moongate_generation", "gauge", "Number of the generation that serves.",
+               r->generation == NULL ? 0 : r->generation->number);
+    put_number(to, "moongate_live_generations", "gauge",
+               "Generations that still have requests, with the one that serves.", r->generations);
+    put_head(to, "moongate_reloads_total", "counter", "Reloads, by result.");
+    fprintf(to, "moongate_reloads_total{result=\"ok\"} %llu\n",
+            (unsigned long long)(r->reloads - r->reloads_failed));
+    fprintf(to, "moongate_reloads_total{result=\"failed\"} %llu\n",
+            (unsigned long long)r->reloads_failed);
+    put_number(to, "moongate_client_connections", "gauge", "Open client connections.",
+               gate_report_counter(r, GATE_C_CLIENT_ACCEPTED) - closed);
+    put_number(to, "moongate_active_requests", "gauge", "Requests inside the gateway now.",
+               gate_report_counter(r, GATE_C_REQUESTS) -
+                   gate_report_counter(r, GATE_C_REQUESTS_DONE));
+    put_counters(r, to);
+    put_routes(r, to);
+    put_closes(r, to);
+    put_upstreams(r, to);
+    put_workers(r, to);
+}

@@ -1,0 +1,37 @@
+/* Server: the operator's endpoint on the control socket: HTTP/1.1, one request a connection, small
+ * answers. On the control thread's loop; acts through a table that run/ fills. */
+#ifndef GATE_ADMIN_SERVER_H
+#define GATE_ADMIN_SERVER_H
+
+#include <stdio.h>
+
+#include "base/handle.h"
+#include "net/loop.h"
+
+struct gate_admin;
+
+/* What a request may do. Called on the loop. */
+struct gate_admin_ops {
+    /* Writes the body: JSON, or Prometheus text. */
+    void (*status)(void *arg, FILE *to);
+    void (*metrics)(void *arg, FILE *to);
+    /* Begins a reload, which ends with gate_admin_answer for this ticket, from the loop. */
+    void (*reload)(void *arg, struct gate_handle ticket);
+    /* Moves the test clock; NULL: there is none. */
+    void (*advance)(void *arg, uint64_t ms);
+};
+
+/* Listens on a Unix socket at `path`, mode 0600; a stale file is replaced. GATE_E_EXISTS: somebody
+ * answers there. GATE_E_SYS: errno. */
+enum gate_err gate_admin_open(struct gate_loop *loop, const char *path,
+                              const struct gate_admin_ops *ops, void *arg,
+                              struct gate_admin **out);
+
+/* Closes connections and removes the file. Clears the pointer. */
+void gate_admin_close(struct gate_admin **admin);
+
+/* Answers a request that waits; does nothing when its client has gone. */
+void gate_admin_answer(struct gate_admin *admin, struct gate_handle ticket, int status,
+                       const char *type, const char *body, size_t n);
+
+#endif

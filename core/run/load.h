@@ -1,0 +1,36 @@
+/* Load: from a bundle to a checked configuration: VM, config, router. On any thread; what it makes is the
+ * caller's. */
+#ifndef GATE_RUN_LOAD_H
+#define GATE_RUN_LOAD_H
+
+#include <stdio.h>
+
+#include "route/router.h"
+#include "run/options.h"
+#include "script/vm.h"
+
+struct gate_loaded {
+    struct gate_vm *vm;             /* never attached */
+    struct gate_config *config;
+    struct gate_router *router;
+};
+
+/* Runs the gateway file and compiles what it declared. On failure *errors has at least one entry and nothing is kept.
+ * `check`: reads the sources for misspelt fields too. */
+enum gate_err gate_load(const struct gate_options *o, struct gate_bundle *bundle,
+                        struct gate_log *log, struct gate_watchdog *dog, bool check,
+                        struct gate_loaded *out, struct gate_load_errors *errors);
+void gate_loaded_fini(struct gate_loaded *l);
+
+/* Whether any function has to be there when requests come. */
+bool gate_config_scripted(const struct gate_config *config);
+
+/* Adds an error that is not the script's: `file` may be empty. */
+void gate_load_errors_add(struct gate_load_errors *e, struct gate_str file, uint32_t line,
+                          const char *message);
+
+/* "file:line: message", a line each; as JSON: a list of objects. */
+void gate_load_errors_text(const struct gate_load_errors *e, FILE *to);
+void gate_load_errors_json(const struct gate_load_errors *e, FILE *to);
+
+#endif

@@ -1,0 +1,269 @@
+#include "run/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "run/nearest.h"
+
+/* Commands, as a mask of where an option may stand. */
+enum { RUN = 1, CHECK = 2, ROUTES = 4, RELOAD = 8 };
+
+struct parser {
+    struct gate_options *o;
+    const char *name;       /* of the option */
+    const char *value;
+    char *why;
+    size_t cap;
+};
+
+struct option {
+    const char *name;
+    unsigned commands;
+    const char *takes;      /* NULL: nothing */
+    bool (*set)(struct parser *p);
+};
+
+static bool refuse(struct parser *p, const char *expected)
+{
+    snprintf(p->why, p->cap, "%s \"%s\": expected %s", p->name, p->value, expected);
+    return false;
+}
+
+static bool set_workers(struct parser *p)
+{
+    uint64_t n;
+
+    if (strcmp(p->value, "auto") == 0)
+        return true;
+    if (!gate_str_to_u64(gate_str_from_cstr(p->value), &n) || n == 0 || n > GATE_WORKERS_MAX)
+        return refuse(p, "a number from 1 to 128, or auto");
+    p->o->workers = (uint32_t)n;
+    return true;
+}
+
+static bool is_address(const char *text)
+{
+    struct gate_addr a;
+
+    return gate_addr_parse(gate_str_from_cstr(text), &a) == GATE_OK;
+}
+
+static bool set_listen(struct parser *p)
+{
+    if (!is_address(p->value))
+        return refuse(p, "\"host:port\" with a numeric host, \":port\", \"[::1]:port\" or "
+                         "\"unix:/path\"");
+    if (p->o->n_listen == GATE_OPTION_LISTEN_MAX)
+        return refuse(p, "at most 32 addresses");
+    p->o->listen[p->o->n_listen++] = p->value;
+    return true;
+}
+
+static bool set_data(struct parser *p)
+{
+    const char *eq = strchr(p->value, '=');
+    struct gate_data_option *d;
+
+    if (eq == NULL || eq == p->value || eq[1] == '\0')
+        return refuse(p, "name=file");
+    if (p->o->n_data == GATE_OPTION_DATA_MAX)
+        return refuse(p, "at most 64 of them");
+    d = &p->o->data[p->o->n_data++];
+    d->name = gate_strndup(p->value, (size_t)(eq - p->value));
+    d->path = eq + 1;
+    return true;
+}
+
+static bool set_proxy(struct parser *p)
+{
+    if (!is_address(p->value))
+        return refuse(p, "the address to listen on, as in: --proxy :8080 http://127.0.0.1:9000");
+    p->o->proxy = p->value;
+    return true;
+}
+
+static bool set_socket(struct parser *p)
+{
+    p->o->socket = p->value;
+    return true;
+}
+
+static bool set_json(struct parser *p)
+{
+    p->o->json = true;
+    return true;
+}
+
+static bool set_trust(struct parser *p)
+{
+    p->o->trust = true;
+    return true;
+}
+
+static bool set_test_clock(struct parser *p)
+{
+    p->o->test_clock = true;
+    return true;
+}
+
+static bool set_foreground(struct parser *p)
+{
+    p->o->foreground = true;
+    return true;
+}
+
+/* Files are looked at again on a signal or command only, which is what this asks for. */
+static bool set_no_watch(struct parser *p)
+{
+    (void)p;
+    return true;
+}
+
+static const struct option options[] = {
+    { "--workers", RUN, "a number", set_workers },
+    { "--listen", RUN | CHECK | ROUTES, "an address", set_listen },
+    { "--data", RUN | CHECK | ROUTES | RELOAD, "name=file", set_data },
+    { "--proxy", RUN, "an address and a URL", set_proxy },
+    { "--socket", RUN | RELOAD, "a path", set_socket },
+    { "--json", CHECK, NULL, set_json },
+    { "--trust", RUN | CHECK | ROUTES | RELOAD, NULL, set_trust },
+    { "--test-clock", RUN, NULL, set_test_clock },
+    { "--foreground-engine", RUN, NULL, set_foreground },
+    { "--no-watch", RUN, NULL, set_no_watch },
+};
+
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+
+static unsigned command_bit(const char *command)
+{
+    static const char *const names[] = { "run", "check", "routes", "reload" };
+
+    for (unsigned i = 0; i < 4; i++) {
+        if (strcmp(names[i], command) == 0)
+            return 1u << i;
+    }
+    return 0;
+}
+
+static bool unknown_option(const char *command, const char *arg, size_t n, struct parser *p)
+{
+    unsigned bit = command_bit(command);
+    const char *names[N_OPTIONS + 1];
+    const char *near;
+    char *bad = gate_strndup(arg, n);
+    size_t k = 0;
+
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if ((options[i].commands & bit) != 0)
+            names[k++] = options[i].name;
+    }
+    names[k] = NULL;
+    near = gate_nearest(bad, names);
+    if (near != NULL)
+        snprintf(p->why, p->cap, "%s has no option %s; did you mean %s?", command, bad, near);
+    else
+        snprintf(p->why, p->cap, "%s has no option %s; see moongate help %s", command, bad,
+                 command);
+    gate_free(bad);
+    return false;
+}
+
+/* An option at argv[*at], with its value behind "=" or in the next argument. */
+static bool read_option(const char *command, int argc, char **argv, int *at, struct parser *p)
+{
+    const char *arg = argv[*at];
+    size_t n = strcspn(arg, "=");
+    const struct option *found = NULL;
+
+    for (size_t i = 0; i < N_OPTIONS && found == NULL; i++) {
+        if (strlen(options[i].name) == n && memcmp(options[i].name, arg, n) == 0 &&
+            (options[i].commands & command_bit(command)) != 0)
+            found = &options[i];
+    }
+    if (found == NULL)
+        return unknown_option(command, arg, n, p);
+    p->name = found->name;
+    p->value = arg[n] == '=' ? arg + n + 1 : NULL;
+    if (found->takes == NULL && p->value != NULL) {
+        snprintf(p->why, p->cap, "%s takes no value", p->name);
+        return false;
+    }
+    if (found->takes != NULL && p->value == NULL && *at + 1 < argc)
+        p->value = argv[++*at];
+    if (found->takes != NULL && p->value == NULL) {
+        snprintf(p->why, p->cap, "%s needs %s", p->name, found->takes);
+        return false;
+    }
+    return found->set(p);
+}
+
+static bool read_word(const char *command, const char *word, struct parser *p)
+{
+    struct gate_options *o = p->o;
+    bool routes = strcmp(command, "routes") == 0;
+
+    if (o->proxy != NULL && o->proxy_to == NULL)
+        o->proxy_to = word;
+    else if (o->file == NULL && o->proxy == NULL)
+        o->file = word;
+    else if (routes && o->method == NULL)
+        o->method = word;
+    else if (routes && o->url == NULL)
+        o->url = word;
+    else {
+        snprintf(p->why, p->cap, "%s: one argument too many: \"%s\"", command, word);
+        return false;
+    }
+    return true;
+}
+
+static bool check_whole(const char *command, struct parser *p)
+{
+    const struct gate_options *o = p->o;
+    const char *missing = NULL;
+
+    if (o->proxy != NULL && o->proxy_to == NULL)
+        missing = "a URL behind the address, as in: --proxy :8080 http://127.0.0.1:9000";
+    else if (o->method != NULL && o->url == NULL)
+        missing = "a method and a URL, as in: routes gateway.lua GET /users/1";
+    else if (o->file == NULL && o->proxy == NULL &&
+             !(o->socket != NULL && strcmp(command, "reload") == 0))
+        missing = "a gateway file";
+    if (missing == NULL)
+        return true;
+    snprintf(p->why, p->cap, "%s needs %s", command, missing);
+    return false;
+}
+
+bool gate_options_parse(const char *command, int argc, char **argv, struct gate_options *out,
+                        char *why, size_t cap)
+{
+    struct parser p = { .o = out, .why = why, .cap = cap };
+    bool words_only = false;
+
+    memset(out, 0, sizeof(*out));
+    for (int i = 0; i < argc; i++) {
+        bool ok;
+
+        if (!words_only && strcmp(argv[i], "--") == 0) {
+            words_only = true;
+            continue;
+        }
+        ok = !words_only && argv[i][0] == '-' && argv[i][1] != '\0'
+                 ? read_option(command, argc, argv, &i, &p)
+                 : read_word(command, argv[i], &p);
+        if (!ok)
+            return false;
+    }
+    return check_whole(command, &p);
+}
+
+void gate_options_fini(struct gate_options *o)
+{
+    for (uint32_t i = 0; i < o->n_data; i++)
+        gate_free(o->data[i].name);
+    o->n_data = 0;
+}

@@ -1,0 +1,136 @@
+#include "run/source.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/siphash.h"
+
+const char *gate_source_name(const struct gate_options *o)
+{
+    return o->file != NULL ? o->file : "--proxy";
+}
+
+/* "http://host[:port][/]" to "host:port" or "[v6]:port". */
+static bool proxy_server(const char *url, char *to, size_t cap, char *why, size_t why_cap)
+{
+    static const char http[] = "http://";
+    const char *host = url + sizeof(http) - 1;
+    struct gate_str text, name;
+    uint16_t port;
+    const char *reason = NULL;
+    size_t n;
+
+    if (strncmp(url, "https://", 8) == 0)
+        reason = "TLS to upstreams is not there yet: use http://";
+    else if (strncmp(url, http, sizeof(http) - 1) != 0)
+        reason = "expected http://host:port";
+    if (reason == NULL) {
+        n = strcspn(host, "/?#");
+        if (n == 0 || (host[n] != '\0' && strcmp(host + n, "/") != 0))
+            reason = "expected http://host:port without a path";
+    }
+    if (reason == NULL) {
+        bool has_port = memchr(host, ']', n) != NULL ? host[n - 1] != ']'
+                                                     : memchr(host, ':', n) != NULL;
+        int len = snprintf(to, cap, "%.*s%s", (int)n, host, has_port ? "" : ":80");
+
+        text = gate_str_of(to, (size_t)len);
+        if ((size_t)len >= cap || strpbrk(to, "\"\\@ ") != NULL ||
+            gate_addr_split(text, &name, &port) != GATE_OK || name.n == 0)
+            reason = "expected http://host:port";
+    }
+    if (reason != NULL)
+        snprintf(why, why_cap, "--proxy \"%s\": %s", url, reason);
+    return reason == NULL;
+}
+
+bool gate_source_check_proxy(const struct gate_options *o, char *why, size_t cap)
+{
+    char server[300];
+
+    return o->proxy_to == NULL || proxy_server(o->proxy_to, server, sizeof(server), why, cap);
+}
+
+static enum gate_err open_proxy(const struct gate_options *o, struct gate_bundle **out, char *why,
+                                size_t cap)
+{
+    char server[300];
+    char text[1024];
+    int n;
+
+    if (!proxy_server(o->proxy_to, server, sizeof(server), why, cap))
+        return GATE_E_INVALID;
+    n = snprintf(text, sizeof(text),
+                 "local gate = require \"moongate\"\n"
+                 "gate.listen { \"%s\" }\n"
+                 "gate.route { path = \"/\", upstream = gate.upstream(\"proxy\", "
+                 "{ servers = { \"%s\" } }) }\n",
+                 o->proxy, server);
+    *out = gate_bundle_from_memory("proxy.lua", gate_str_of(text, (size_t)n));
+    return GATE_OK;
+}
+
+/* "scripts" beside the gateway file. */
+static void scripts_dir(const char *file, char *to, size_t cap)
+{
+    const char *slash = strrchr(file, '/');
+
+    snprintf(to, cap, "%.*sscripts", slash == NULL ? 0 : (int)(slash - file + 1), file);
+}
+
+enum gate_err gate_source_open(const struct gate_options *o, struct gate_bundle **out, char *why,
+                               size_t cap)
+{
+    char dir[PATH_MAX];
+    enum gate_err err;
+
+    if (o->file == NULL) {
+        err = open_proxy(o, out, why, cap);
+    } else {
+        scripts_dir(o->file, dir, sizeof(dir));
+        err = gate_bundle_open(o->file, dir, out);
+        if (err != GATE_OK)
+            snprintf(why, cap, "%s", err == GATE_E_NOTFOUND ? strerror(ENOENT) : strerror(errno));
+    }
+    for (uint32_t i = 0; err == GATE_OK && i < o->n_data; i++)
+        gate_bundle_data_path(*out, o->data[i].name, o->data[i].path);
+    return err;
+}
+
+/* What the default name is made of: the same for every spelling of the path. */
+static uint64_t identity(const struct gate_options *o)
+{
+    static const struct gate_sipkey fixed;
+    char real[PATH_MAX];
+    char text[PATH_MAX];
+
+    if (o->file == NULL)
+        snprintf(text, sizeof(text), "--proxy %s %s", o->proxy == NULL ? "" : o->proxy,
+                 o->proxy_to == NULL ? "" : o->proxy_to);
+    else if (realpath(o->file, real) != NULL)
+        snprintf(text, sizeof(text), "%s", real);
+    else
+        snprintf(text, sizeof(text), "%s", o->file);
+    return gate_siphash(&fixed, text, strlen(text));
+}
+
+bool gate_source_control(const struct gate_options *o, struct gate_str declared,
+                         char to[sizeof(((struct sockaddr_un *)0)->sun_path)])
+{
+    const size_t cap = sizeof(((struct sockaddr_un *)0)->sun_path);
+    const char *dir = getenv("XDG_RUNTIME_DIR");
+    int n;
+
+    if (o->socket != NULL)
+        n = snprintf(to, cap, "%s", o->socket);
+    else if (declared.n > 0)
+        n = snprintf(to, cap, "%.*s", (int)declared.n, declared.p);
+    else if (dir != NULL && dir[0] == '/')
+        n = snprintf(to, cap, "%s/moongate-%016llx.sock", dir, (unsigned long long)identity(o));
+    else
+        n = snprintf(to, cap, "/run/moongate/%016llx.sock", (unsigned long long)identity(o));
+    return n > 0 && (size_t)n < cap;
+}
