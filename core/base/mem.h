@@ -5,8 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Small things: failure aborts with a log line (DESIGN.md section 6, rule 8). Freed by gate_free.
- * */
+/* Small things: failure aborts with a log line. Freed by gate_free. */
 void *gate_alloc(size_t n);
 void *gate_calloc(size_t count, size_t n);
 void *gate_realloc(void *p, size_t n);

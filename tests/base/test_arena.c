@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/poison_int.h"
 
 static void test_allocations_are_apart_and_aligned(void **state)
 {
@@ -135,6 +136,29 @@ static void test_notes_run_in_reverse(void **state)
     assert_int_equal(t.n, 4);
 }
 
+static void test_what_is_not_handed_out_is_poisoned(void **state)
+{
+#ifdef GATE_WITH_ASAN
+    struct gate_chunk_pool pool;
+    struct gate_arena a;
+    char *p;
+
+    (void)state;
+    gate_chunk_pool_init(&pool);
+    gate_arena_init(&a, &pool);
+    p = gate_arena_alloc(&a, 32);
+    gate_arena_alloc(&a, 32);
+    assert_false(GATE_POISONED(p + 31));
+    assert_true(GATE_POISONED(p + 32));
+    gate_arena_clear(&a);
+    assert_true(GATE_POISONED(p));
+    gate_chunk_pool_fini(&pool);
+#else
+    (void)state;
+    skip();
+#endif
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +167,7 @@ int main(void)
         cmocka_unit_test(test_large_things_leave_the_page_in_use),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_notes_run_in_reverse),
+        cmocka_unit_test(test_what_is_not_handed_out_is_poisoned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

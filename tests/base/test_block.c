@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/block.h"
+#include "base/poison_int.h"
 
 static void test_take_and_unref(void **state)
 {
@@ -34,6 +35,9 @@ static void test_take_and_unref(void **state)
     again = a;
     gate_block_unref(&a);
     assert_null(a);
+#ifdef GATE_WITH_ASAN
+    assert_true(GATE_POISONED(again->data));
+#endif
     gate_block_unref(&a);
     gate_block_unref(&b);
     assert_int_equal(pool.live, 0);

@@ -186,7 +186,7 @@ static void test_moving(void **state)
     assert_text(&a, "abcdef");
     /* Many slices move with their segments. */
     for (int i = 0; i < 20; i++)
-        gate_chain_add(&b, NULL, "0123456789" + i % 10, 1);
+        gate_chain_add(&b, NULL, &"0123456789"[i % 10], 1);
     gate_chain_move(&a, &b);
     assert_text(&a, "abcdef01234567890123456789");
     assert_int_equal(gate_chain_move_n(&b, &a, 7), 7);
@@ -224,7 +224,7 @@ static void test_iov(void **state)
     gate_chain_init(&c, &pool);
     assert_int_equal(gate_chain_iov(&c, iov, 16), 0);
     for (int i = 0; i < 10; i++)
-        gate_chain_add(&c, NULL, "0123456789" + i, 1);
+        gate_chain_add(&c, NULL, &"0123456789"[i], 1);
     gate_chain_drop(&c, 1);
     assert_int_equal(gate_chain_iov(&c, iov, 16), 9);
     for (int i = 0; i < 9; i++) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/poison_int.h"
 
 static void test_small_things(void **state)
 {
@@ -87,6 +88,26 @@ static void test_a_warm_slab_takes_no_page(void **state)
     gate_slab_fini(&s);
 }
 
+static void test_free_objects_are_poisoned(void **state)
+{
+#ifdef GATE_WITH_ASAN
+    struct gate_slab s;
+    char *p;
+
+    (void)state;
+    gate_slab_init(&s, "test", 64);
+    p = gate_slab_take(&s);
+    assert_false(GATE_POISONED(p) || GATE_POISONED(p + 63));
+    assert_true(GATE_POISONED(p + 64));
+    gate_slab_give(&s, p);
+    assert_true(GATE_POISONED(p) && GATE_POISONED(p + 63));
+    gate_slab_fini(&s);
+#else
+    (void)state;
+    skip();
+#endif
+}
+
 static void test_large_objects(void **state)
 {
     struct gate_slab s;
@@ -156,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_small_things),
         cmocka_unit_test(test_slab_objects_are_apart),
         cmocka_unit_test(test_a_warm_slab_takes_no_page),
+        cmocka_unit_test(test_free_objects_are_poisoned),
         cmocka_unit_test(test_large_objects),
         cmocka_unit_test(test_misuse_aborts),
     };
