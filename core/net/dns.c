@@ -258,6 +258,18 @@ static bool copy_name(struct gate_str name, char to[GATE_DNS_MAX_NAME + 1])
     return true;
 }
 
+/* An address in place of a name: c-ares would ask for its other version. NULL: it is a name. */
+static struct gate_dns_result *numeric(const char *name, uint64_t now_ms)
+{
+    struct gate_dns_result *r = gate_dns_result_new(GATE_OK, NULL, 1);
+
+    if (gate_addr_parse_ip(gate_str_from_cstr(name), &r->addrs[0]) != GATE_OK)
+        gate_dns_result_unref(&r);
+    else
+        r->until_ms = now_ms + GATE_DNS_MAX_TTL * 1000ull;
+    return r;
+}
+
 static struct lookup *find_lookup(struct gate_dns *dns, const char *name)
 {
     for (struct gate_list *n = dns->lookups.next; n != &dns->lookups; n = n->next) {
@@ -291,20 +303,27 @@ static void ask(struct gate_dns *dns, const char *name, struct gate_dns_query *q
     set_timer(dns);
 }
 
-static void answer_error(struct gate_dns_query *q, enum gate_err err, const char *why)
+/* What can be said without asking anybody, with a reference for the caller; NULL: ask. */
+static struct gate_dns_result *known(struct gate_dns *dns, struct gate_str name,
+                                     char lower[GATE_DNS_MAX_NAME + 1])
 {
-    struct gate_dns_result *r = gate_dns_result_new(err, why, 0);
+    uint64_t now_ms = gate_loop_now(dns->loop);
+    struct gate_dns_result *cached;
 
-    answer_later(q, r);
-    gate_dns_result_unref(&r);
+    if (dns->channel == NULL)
+        return gate_dns_result_new(GATE_E_CANCELLED, ares_strerror(ARES_EDESTRUCTION), 0);
+    if (!copy_name(name, lower))
+        return gate_dns_result_new(GATE_E_RESOLVE, ares_strerror(ARES_EBADNAME), 0);
+    cached = gate_dns_cache_peek(&dns->cache, lower, now_ms);
+    return cached != NULL ? gate_dns_result_ref(cached) : numeric(lower, now_ms);
 }
 
 void gate_dns_resolve(struct gate_dns *dns, struct gate_str name, gate_dns_fn *fn, void *arg,
                       struct gate_dns_query **query)
 {
     struct gate_dns_query *q = gate_calloc(1, sizeof(*q));
-    struct gate_dns_result *cached;
     char lower[GATE_DNS_MAX_NAME + 1];
+    struct gate_dns_result *r = known(dns, name, lower);
 
     gate_list_init(&q->node);
     gate_ready_init(&q->ready, on_ready);
@@ -314,20 +333,12 @@ void gate_dns_resolve(struct gate_dns *dns, struct gate_str name, gate_dns_fn *f
     q->arg = arg;
     if (query != NULL)
         *query = q;
-
-    if (dns->channel == NULL) {
-        answer_error(q, GATE_E_CANCELLED, ares_strerror(ARES_EDESTRUCTION));
-        return;
-    }
-    if (!copy_name(name, lower)) {
-        answer_error(q, GATE_E_RESOLVE, ares_strerror(ARES_EBADNAME));
-        return;
-    }
-    cached = gate_dns_cache_peek(&dns->cache, lower, gate_loop_now(dns->loop));
-    if (cached != NULL)
-        answer_later(q, cached);
-    else
+    if (r == NULL) {
         ask(dns, lower, q);
+        return;
+    }
+    answer_later(q, r);
+    gate_dns_result_unref(&r);
 }
 
 /* A lookup that nobody waits for any more runs on: its result goes to the cache. */

@@ -19,17 +19,17 @@ struct gate_dns_answer {
 
 typedef void gate_dns_fn(void *arg, const struct gate_dns_answer *answer);
 
-/* servers: NULL for the system's, else "127.0.0.1:5353,…" (tests); GATE_E_INVALID when it does not
- * parse. /etc/hosts is honoured. c-ares counts its users without a lock: a program with more than
- * one thread calls ares_library_init itself before it starts them. */
+/* servers: NULL for the system's, else "127.0.0.1:5353,[::1]:53" (tests); GATE_E_INVALID when it
+ * does not parse. /etc/hosts is honoured. c-ares counts its users without a lock: a program with
+ * more than one thread calls ares_library_init itself before it starts them. */
 enum gate_err gate_dns_open(struct gate_dns **out, struct gate_loop *loop, const char *servers);
 
 /* Pending questions are answered with GATE_E_CANCELLED. */
 void gate_dns_close(struct gate_dns **dns);
 
-/* Asks for A and AAAA; questions for one name share the work. The answer comes from the drain, never
- * from inside the call. *query names the question for cancel; it must stay where it is until the
- * answer comes, and is NULL then. query may be NULL. */
+/* Asks for A and AAAA; questions for one name share the work. The answer comes from the drain,
+ * never from inside the call. *query names the question for cancel; it must stay where it is
+ * until the answer comes, and is NULL then. query may be NULL. */
 struct gate_dns_query;
 void gate_dns_resolve(struct gate_dns *dns, struct gate_str name, gate_dns_fn *fn, void *arg,
                       struct gate_dns_query **query);
