@@ -47,7 +47,8 @@ void gate_router_find(const struct gate_router *r, const struct gate_route_query
 void gate_router_next(const struct gate_router *r, const struct gate_route_query *q, struct gate_arena *arena,
                       struct gate_route_result *inout);
 
-/* Fills a rewrite or redirect template ("/v2/*rest", "/u/:id", "*" for the rest of a prefix) from captures. Decoded text. */
+/* Fills a rewrite or redirect template from captures: "/:id", "/" with "*rest", and a bare "*" for what a prefix left over. A
+ * name without capture becomes nothing. Decoded text; the result is the arena's. */
 struct gate_str gate_route_expand(struct gate_str pattern, const struct gate_route_result *match, struct gate_arena *arena);
 
 /* Why the winner won, one sentence per rule that decided, for `moongate routes`. Cold. */

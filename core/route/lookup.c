@@ -1,0 +1,121 @@
+/* Lookup: walks the groups and nodes that a request's host and path reach, and keeps the lowest rank whose other matchers
+ * hold. Subtrees that cannot beat it are not entered. */
+#include "route/route_int.h"
+
+/* Adds the names of a mask and of methods without a bit, each once. */
+static void allow_name(struct gate_out *o, struct gate_str name)
+{
+    struct gate_str list = gate_out_view(o), item;
+
+    while (gate_str_next_item(&list, &item)) {
+        if (gate_str_eq(item, name))
+            return;
+    }
+    if (o->n + 2 + name.n > o->cap)
+        return;
+    if (o->n > 0)
+        GATE_OUT_LIT(o, ", ");
+    gate_out_str(o, name);
+}
+
+static void allow_route(struct gate_out *o, const struct gate_route_config *route)
+{
+    for (uint32_t i = 0; i < route->n_methods; i++) {
+        allow_name(o, route->methods[i]);
+        if (gate_method_of(route->methods[i]) == GATE_M_GET)
+            allow_name(o, GATE_STR("HEAD"));
+    }
+}
+
+static bool others_match(const struct candidate *c, const struct gate_route_query *q)
+{
+    return !c->matchers || (gate_match_headers(c->route, q) == NULL && gate_match_query(c->route, q) == NULL);
+}
+
+static void scan(struct lookup *l, uint32_t rank)
+{
+    for (; rank < l->best; rank = l->r->candidates[rank].next) {
+        const struct candidate *c = &l->r->candidates[rank];
+        bool method;
+
+        l->visits++;
+        if (rank < l->from)
+            continue;
+        method = gate_match_method(c->route, c->methods, l->method, l->q->method);
+        if (!method && l->other_method && l->allow == NULL)
+            continue;
+        if (!others_match(c, l->q))
+            continue;
+        if (l->allow != NULL)
+            allow_route(l->allow, c->route);
+        else if (method)
+            l->best = rank;
+        else
+            l->other_method = true;
+    }
+}
+
+/* `at` is where the node's segments end in the path: at a '/', or at its end. The depth is that of the declared paths. */
+static void walk(struct lookup *l, uint32_t index, struct gate_str at)
+{
+    const struct node *n = &l->r->nodes[index];
+    struct gate_str segment;
+    uint32_t child;
+
+    l->visits++;
+    if (n->best >= l->best)
+        return;
+    if (at.n == 0) {
+        scan(l, n->ends.first);
+        return;
+    }
+    scan(l, n->prefixes.first);
+    if (!n->branches && n->capture == ROUTE_NONE)
+        return;
+    gate_pattern_next(&at, &segment);
+    if (n->branches && segment.n <= l->r->longest_segment) {
+        child = gate_trie_child(l->r, index, segment);
+        if (child != ROUTE_NONE)
+            walk(l, child, at);
+    }
+    if (n->capture != ROUTE_NONE && segment.n > 0)
+        walk(l, n->capture, at);
+}
+
+static void walk_group(struct lookup *l, uint32_t index)
+{
+    const struct group *g;
+
+    if (index == ROUTE_NONE)
+        return;
+    g = &l->r->groups[index];
+    l->visits++;
+    if (g->best >= l->best)
+        return;
+    scan(l, g->any.first);
+    if (l->q->path.n > 0 && l->q->path.p[0] == '/')
+        walk(l, g->root, l->q->path);
+}
+
+/* Each "*.suffix" that ends this host, longest first. */
+static void walk_suffixes(struct lookup *l, struct gate_str host)
+{
+    size_t dot = 1;
+
+    if (host.n > (size_t)l->r->longest_suffix + 1)
+        dot = host.n - l->r->longest_suffix - 1;
+    for (dot = gate_str_find(host, '.', dot); dot < host.n; dot = gate_str_find(host, '.', dot + 1))
+        walk_group(l, gate_trie_group(l->r, gate_str_of(host.p + dot + 1, host.n - dot - 1), true));
+}
+
+void gate_lookup_run(struct lookup *l)
+{
+    struct gate_str host = l->q->host;
+
+    if (host.n > 0) {
+        walk_group(l, gate_trie_group(l->r, host, false));
+        if (l->r->longest_suffix > 0)
+            walk_suffixes(l, host);
+    }
+    walk_group(l, l->r->hostless);
+}

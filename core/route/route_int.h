@@ -1,0 +1,168 @@
+/* Route, inside: patterns, matchers, precedence, and the trie that finds candidates. */
+#ifndef GATE_ROUTE_ROUTE_INT_H
+#define GATE_ROUTE_ROUTE_INT_H
+
+#include "base/siphash.h"
+#include "route/router.h"
+
+#define ROUTE_NONE UINT32_MAX
+
+/* A path as declared, taken apart. "/a/:id" has the body "/a/:id"; "/a/" and "/a/" + "*rest" have the body
+ * "/a" and are prefixes; "" matches anything. */
+struct pattern {
+    struct gate_str body;
+    struct gate_str rest;       /* name of what a prefix leaves over; "*" without a name */
+    bool any;
+    bool prefix;
+    uint32_t n_segments;        /* of the body */
+    uint32_t n_literal;
+    uint32_t n_captures;        /* with the rest */
+    size_t literal_bytes;
+};
+
+/* GATE_E_INVALID: does not begin with '/', or '*' before the end. GATE_E_LIMIT: too many captures. */
+enum gate_err gate_pattern_parse(struct gate_str path, struct pattern *out);
+
+/* Takes "/segment" off the front of `rest`; false when nothing is left. */
+static inline bool gate_pattern_next(struct gate_str *rest, struct gate_str *segment)
+{
+    size_t end;
+
+    if (rest->n == 0)
+        return false;
+    end = gate_str_find(*rest, '/', 1);
+    *segment = gate_str_of(rest->p + 1, end - 1);
+    *rest = gate_str_of(rest->p + end, rest->n - end);
+    return true;
+}
+
+static inline bool gate_pattern_is_capture(struct gate_str segment)
+{
+    return segment.n > 1 && segment.p[0] == ':';
+}
+
+/* Whether the path matches; the captures go to v (GATE_CAPTURES_MAX of them). */
+bool gate_pattern_match(const struct pattern *t, struct gate_str path, struct gate_capture *v,
+                        uint32_t *n);
+
+/* Whether the route's host takes this one. */
+bool gate_match_host(struct gate_str declared, struct gate_str host);
+
+/* A set of 1 << enum gate_method; GATE_M_OTHER: there are names to compare. No methods: all bits. */
+uint32_t gate_match_method_mask(const struct gate_route_config *route);
+bool gate_match_method(const struct gate_route_config *route, uint32_t mask, enum gate_method m,
+                       struct gate_str text);
+
+/* The first header or query matcher that the request does not meet; NULL: all are met. No allocation. */
+const struct gate_match *gate_match_headers(const struct gate_route_config *route,
+                                            const struct gate_route_query *q);
+const struct gate_match *gate_match_query(const struct gate_route_config *route,
+                                          const struct gate_route_query *q);
+
+/* What decides between two routes that both match, in the order in which it decides. */
+enum rule {
+    RULE_PRIORITY,
+    RULE_HOST,
+    RULE_EXACT,
+    RULE_LITERALS,
+    RULE_LENGTH,
+    RULE_MATCHERS,
+    RULE_ORDER
+};
+
+enum host_kind { HOST_EXACT, HOST_SUFFIX, HOST_NONE };
+
+struct precedence {
+    const struct gate_route_config *route;
+    enum host_kind host;
+    struct pattern pattern;
+    uint32_t n_matchers;        /* other than host and path */
+};
+
+enum gate_err gate_precedence_of(const struct gate_route_config *route, struct precedence *out);
+
+/* Negative: a goes before b. *rule says why. */
+int gate_precedence_compare(const struct precedence *a, const struct precedence *b, enum rule *rule);
+
+/* A route as a candidate; its rank (place in the order of precedence) is its index. */
+struct candidate {
+    const struct gate_route_config *route;
+    struct pattern pattern;
+    uint32_t methods;
+    uint32_t next;              /* next higher rank at the same node */
+    bool matchers;              /* has header or query matchers */
+};
+
+/* Candidates at one place, by rank. */
+struct candidates {
+    uint32_t first;
+    uint32_t last;
+};
+
+/* A node stands behind a number of segments; its children are found by (node, segment) in one table. */
+struct node {
+    const char *segment;
+    uint32_t segment_len;
+    uint32_t parent;
+    uint32_t capture;           /* the child for any non-empty segment */
+    uint32_t best;              /* lowest rank here and below */
+    struct candidates ends;     /* the path ends here */
+    struct candidates prefixes; /* a '/' follows */
+    bool branches;              /* has literal children */
+};
+
+/* The routes of one host. */
+struct group {
+    struct gate_str host;       /* without "*." */
+    bool suffix;
+    uint32_t root;
+    uint32_t best;
+    struct candidates any;      /* path "" */
+};
+
+/* An open-addressing table of indexes; readers compare what the index means. */
+struct slots {
+    uint32_t *v;                /* index + 1; 0: free */
+    uint32_t mask;
+    uint32_t n;
+};
+
+struct gate_router {
+    struct candidate *candidates;
+    uint32_t n;
+    struct node *nodes;
+    uint32_t n_nodes;
+    uint32_t cap_nodes;
+    struct group *groups;
+    uint32_t n_groups;
+    struct slots children;
+    struct slots hosts;
+    uint32_t hostless;          /* the group without host */
+    uint32_t longest_segment;
+    uint32_t longest_suffix;    /* 0: no suffix hosts */
+    struct gate_sipkey key;
+};
+
+/* Adds the candidate of this rank; ranks come in ascending order. */
+void gate_trie_add(struct gate_router *r, uint32_t rank);
+
+/* Index of the group or node; ROUTE_NONE. */
+uint32_t gate_trie_group(const struct gate_router *r, struct gate_str host, bool suffix);
+uint32_t gate_trie_child(const struct gate_router *r, uint32_t parent, struct gate_str segment);
+
+/* One walk over the candidates of a request. */
+struct lookup {
+    const struct gate_router *r;
+    const struct gate_route_query *q;
+    enum gate_method method;
+    uint32_t from;              /* ranks below it are over */
+    uint32_t best;
+    bool other_method;          /* a candidate failed only by its methods */
+    struct gate_out *allow;     /* not NULL: collects methods instead of looking for the best */
+    uint32_t visits;            /* nodes and candidates looked at */
+};
+
+/* Runs the walk: fills best and other_method, or allow. */
+void gate_lookup_run(struct lookup *l);
+
+#endif
