@@ -32,9 +32,7 @@ struct gate_exchange *gate_exchange_new(struct gate_worker *w)
     gate_arena_init(&x->arena, &w->loop.chunks);
     x->upstream = GATE_NO_ORDINAL;
     x->times.begin = w->loop.now_ns;
-    x->replayable = true;
     make_id(w, x);
-    gate_counters_add(&w->counters, GATE_C_REQUESTS, 1);
     return x;
 }
 
@@ -61,7 +59,6 @@ void gate_exchange_free(struct gate_exchange **ptr)
         gate_peer_unref(&x->peer);
     gate_arena_clear(&x->arena);
     gate_handle_end(&w->exchanges, x->handle);
-    gate_counters_add(&w->counters, GATE_C_REQUESTS_DONE, 1);
     gate_seat_unref(&x->seat);
     gate_slab_give(&w->exchange_slab, x);
 }

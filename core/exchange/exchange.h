@@ -18,6 +18,7 @@
 
 struct gate_attempt;        /* upstream/attempt.h */
 struct gate_hook_run;       /* script/hook.h */
+struct gate_flow_state;     /* flow/flow_int.h */
 
 enum gate_from { GATE_FROM_NONE, GATE_FROM_UPSTREAM, GATE_FROM_CACHE, GATE_FROM_REPLY, GATE_FROM_FAULT };
 
@@ -84,7 +85,7 @@ struct gate_exchange {
     bool client_gone;
     bool head_sent;                     /* a final head went to the client */
     bool answered;                      /* an answer byte may have left: no reply, no fault page */
-    bool replayable;                    /* the request can be sent again */
+    bool dn_complete;                   /* the answer was handed to the client's stream to its end */
     bool finished;
     struct gate_addr peer_addr;         /* the socket's */
     struct gate_str peer_ip;
@@ -113,8 +114,9 @@ struct gate_exchange {
     /* flow's */
     uint8_t step;
     uint8_t jump;
-    bool running;                       /* inside gate_flow_run */
-    struct gate_ready resume;           /* continues flow_run from the ready queue */
+    bool running;                       /* inside the step loop */
+    struct gate_ready resume;           /* continues the step loop from the ready queue */
+    struct gate_flow_state *flow;       /* arena */
     struct gate_timer timer;            /* of the step */
     struct gate_hook_run *hook;         /* the hook chain that runs or waits; NULL: none */
     bool scripted;                      /* Lua holds objects of this exchange */

@@ -155,7 +155,7 @@ static void keep(struct gate_pump *p, const struct gate_chain *chunk)
 
 void gate_pump_got(struct gate_pump *p, struct gate_chain *chunk)
 {
-    if (p->done)
+    if (p->done || p->src_ended)
         return;
     p->moved_ms = gate_loop_now(p->loop);
     p->got += chunk->bytes;

@@ -39,6 +39,7 @@ struct gate_worker {
     char date[GATE_DATE_LEN];
     bool draining;                              /* answers say close */
     uint32_t sessions;                          /* open client connections */
+    uint32_t session_limit;                     /* this worker's share of limits.connections; 0: none */
     struct gate_list session_list;              /* session/ only: all of them, the longest idle first */
     void *session_shared;                       /* session/ only */
 };

@@ -18,7 +18,8 @@ struct gate_wait {
     /* Undoes what the waiter waits for; called once by cancel of an armed wait, or by the deadline
      * (before fn). May be NULL. */
     void (*on_cancel)(struct gate_wait *w);
-    void *arg;
+    void *arg;          /* of fn */
+    void *user;         /* of on_cancel: whoever it waits for */
     enum gate_err result;
     uint8_t state;
 };

@@ -161,7 +161,33 @@ struct gate_upstream_local *gate_links_local(struct gate_links *links, struct ga
     local->idle_ms = config->idle_timeout_ms;
     local->max_requests = config->max_requests;
     local->max_age_ms = config->max_age_ms;
+    local->budget_percent = config->budget_percent;
     return local;
+}
+
+#define RETRY_COST 1000
+#define RETRY_PER_SECOND 10
+#define RETRY_MAX (100 * RETRY_COST)
+
+void gate_local_count_request(struct gate_upstream_local *local)
+{
+    local->retry_milli += local->budget_percent * (RETRY_COST / 100);
+    if (local->retry_milli > RETRY_MAX)
+        local->retry_milli = RETRY_MAX;
+}
+
+bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms)
+{
+    uint64_t passed = now_ms - local->retry_refill_ms;
+
+    local->retry_refill_ms = now_ms;
+    local->retry_milli += (passed > 10000 ? 10000 : passed) * RETRY_PER_SECOND;
+    if (local->retry_milli > RETRY_MAX)
+        local->retry_milli = RETRY_MAX;
+    if (local->retry_milli < RETRY_COST)
+        return false;
+    local->retry_milli -= RETRY_COST;
+    return true;
 }
 
 struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local, struct gate_peer *peer)

@@ -28,6 +28,9 @@ struct gate_upstream_local {
     uint32_t idle_ms;
     uint32_t max_requests;
     uint32_t max_age_ms;
+    uint32_t budget_percent;
+    uint64_t retry_milli;           /* retry budget, thousandths of a retry */
+    uint64_t retry_refill_ms;
 };
 
 struct gate_links {
@@ -49,6 +52,11 @@ void gate_links_free(struct gate_links **links);
 /* The worker's side of an upstream, with the peers of now and the options of `config`. */
 struct gate_upstream_local *gate_links_local(struct gate_links *links, struct gate_upstream *u,
                                              const struct gate_upstream_config *config);
+
+/* The retry budget: budget_percent of the requests and 10 a second (SECURITY.md section 4, row 23). Counts a request; takes one
+ * retry, false when the budget is used up. */
+void gate_local_count_request(struct gate_upstream_local *local);
+bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms);
 
 /* An idle link to the peer, off its shelf; NULL: none. */
 struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local, struct gate_peer *peer);

@@ -1,0 +1,101 @@
+/* What is left of an exchange: its access line and its counts. */
+#include "flow/access_log.h"
+#include "flow/flow_int.h"
+
+static uint64_t span_us(uint64_t from, uint64_t to)
+{
+    return from == 0 || to < from ? 0 : (to - from) / 1000;
+}
+
+static struct gate_str field_of(const struct gate_exchange *x, enum gate_field_id id)
+{
+    const struct gate_field *f = gate_fields_find(&x->req.head.fields, id);
+
+    return f == NULL ? GATE_STR_NONE : gate_field_value(f);
+}
+
+static int final_status(const struct gate_exchange *x)
+{
+    if (x->client_gone && !x->head_sent)
+        return 499;
+    return x->res.status;
+}
+
+static void write_line(struct gate_exchange *x)
+{
+    const struct gate_request_head *h = &x->req.head;
+    struct gate_access_record r = {
+        .wall_s = x->worker->date_s,
+        .ip = x->client.ip,
+        .method = h->method_text,
+        .target = h->target,
+        .minor = h->minor,
+        .host = h->host,
+        .status = final_status(x),
+        .bytes_in = x->bytes_in,
+        .bytes_out = x->bytes_out,
+        .referer = field_of(x, GATE_F_REFERER),
+        .user_agent = field_of(x, GATE_F_USER_AGENT),
+        .id = gate_str_of(x->id, x->id_len),
+        .route = x->route_name,
+        .upstream = x->upstream == GATE_NO_ORDINAL ? GATE_STR_NONE : gate_flow_config(x)->upstreams[x->upstream].name,
+        .peer = x->peer == NULL ? GATE_STR_NONE : gate_str_from_cstr(x->peer->text),
+        .tries = x->tries,
+        .fault = gate_str_from_cstr(gate_fault_name(x->fault)),
+        .why = gate_str_from_cstr(x->fault_why),
+        .total_us = span_us(x->times.begin, x->times.end),
+        .connect_us = span_us(x->times.picked, x->times.connected),
+        .first_byte_us = span_us(x->times.sent, x->times.first_byte),
+        .script_us = x->times.script_ns / 1000,
+    };
+
+    gate_worker_date(x->worker);
+    r.wall_s = x->worker->date_s;
+    gate_access_log_write(x->worker->access_log, &r);
+}
+
+static void count_route(struct gate_exchange *x, int status)
+{
+    const struct gate_config *config = gate_flow_config(x);
+    struct gate_route_stats *stats = x->seat->routes;
+    uint32_t i = x->match.route != NULL ? x->match.route->ordinal : config->n_routes;
+    int class = status / 100;
+    uint64_t old;
+
+    if (stats == NULL || class < 1 || class > 5)
+        return;
+    old = atomic_load_explicit(&stats[i].by_class[class], memory_order_relaxed);
+    atomic_store_explicit(&stats[i].by_class[class], old + 1, memory_order_relaxed);
+}
+
+/* A moving average of the time to the first byte, for least-latency choices and for people. */
+static void note_latency(struct gate_exchange *x)
+{
+    uint64_t us = span_us(x->times.sent, x->times.first_byte);
+    uint64_t old;
+
+    if (x->peer == NULL || x->times.first_byte == 0)
+        return;
+    old = atomic_load_explicit(&x->peer->latency_us, memory_order_relaxed);
+    atomic_store_explicit(&x->peer->latency_us, old == 0 ? us : old - old / 8 + us / 8, memory_order_relaxed);
+}
+
+void gate_flow_account(struct gate_exchange *x)
+{
+    if (x->times.end == 0)
+        x->times.end = x->worker->loop.now_ns;
+    note_latency(x);
+    count_route(x, final_status(x));
+    gate_counters_add(&x->worker->counters, GATE_C_REQUESTS_DONE, 1);
+    if (x->worker->access_log != NULL)
+        write_line(x);
+}
+
+void gate_flow_refused(struct gate_worker *w, struct gate_access_record *r)
+{
+    gate_counters_add(&w->counters, GATE_C_REQUESTS_BAD, 1);
+    gate_worker_date(w);
+    r->wall_s = w->date_s;
+    if (w->access_log != NULL)
+        gate_access_log_write(w->access_log, r);
+}

@@ -1,0 +1,148 @@
+/* read_body and set_body for scripts: a body is gathered in its pump before the pump has a sink; nothing is lost when it turns out
+ * too large. */
+#include "flow/flow_int.h"
+
+static struct gate_pump *pump_of(struct gate_exchange *x, bool response)
+{
+    return response ? &x->dn : &x->up;
+}
+
+/* Whether what is gathered answers a reader of at most `max` bytes. */
+static enum gate_err state_of(struct gate_exchange *x, bool response, size_t max)
+{
+    const struct gate_pump *p = pump_of(x, response);
+
+    if (p->in.bytes > max)
+        return GATE_E_LIMIT;
+    if (p->src_ended)
+        return GATE_OK;
+    if (x->fault != GATE_FAULT_NONE || (response && x->attempt == NULL))
+        return GATE_E_CLOSED;
+    return GATE_E_AGAIN;
+}
+
+static uint64_t announced(const struct gate_exchange *x, bool response)
+{
+    if (response)
+        return x->res.head != NULL && x->res.head->framing == GATE_BODY_LENGTH ? x->res.head->content_length : 0;
+    return x->req.head.framing == GATE_BODY_LENGTH ? x->req.head.content_length : 0;
+}
+
+static void on_cancel(struct gate_wait *w)
+{
+    struct gate_exchange *x = w->user;
+
+    for (int i = 0; i < 2; i++) {
+        if (x->flow->reader[i] == w)
+            x->flow->reader[i] = NULL;
+    }
+}
+
+static enum gate_err read_body(struct gate_exchange *x, bool response, size_t max, struct gate_wait *w)
+{
+    struct gate_flow_state *f = x->flow;
+    struct gate_pump *p = pump_of(x, response);
+    enum gate_err e;
+
+    if (f->body_made[response])
+        return f->body[response].n > max ? GATE_E_LIMIT : GATE_OK;
+    if (response && x->res.body_set) {
+        f->body[1] = x->res.body;
+        f->body_made[1] = true;
+        return x->res.body.n > max ? GATE_E_LIMIT : GATE_OK;
+    }
+    if (response && x->attempt != NULL && p->src == NULL)
+        p->src = x->attempt->stream;
+    if (p->dst != NULL || (response && x->attempt == NULL))
+        return GATE_E_CLOSED;
+    if (announced(x, response) > max)
+        return GATE_E_LIMIT;
+    e = state_of(x, response, max);
+    if (e != GATE_E_AGAIN)
+        return e;
+    f->reader[response] = w;
+    f->reader_max[response] = max;
+    w->user = x;
+    gate_wait_arm(w, 0, on_cancel);
+    gate_pump_gather(p, max + 1);
+    return GATE_E_AGAIN;
+}
+
+void gate_flow_body_moved(struct gate_exchange *x, bool response)
+{
+    struct gate_flow_state *f = x->flow;
+    struct gate_wait *w = f->reader[response];
+    enum gate_err e;
+
+    if (w == NULL)
+        return;
+    e = state_of(x, response, f->reader_max[response]);
+    if (e == GATE_E_AGAIN) {
+        gate_pump_gather(pump_of(x, response), f->reader_max[response] + 1);
+        return;
+    }
+    f->reader[response] = NULL;
+    gate_wait_wake(w, e);
+}
+
+void gate_flow_body_cancel(struct gate_exchange *x, enum gate_err e)
+{
+    for (int i = 0; i < 2; i++) {
+        struct gate_wait *w = x->flow->reader[i];
+
+        x->flow->reader[i] = NULL;
+        if (w != NULL)
+            gate_wait_wake(w, e);
+    }
+}
+
+static struct gate_str body(struct gate_exchange *x, bool response)
+{
+    struct gate_flow_state *f = x->flow;
+    struct gate_pump *p = pump_of(x, response);
+    char *copy;
+
+    if (f->body_made[response])
+        return f->body[response];
+    copy = gate_arena_alloc(&x->arena, p->in.bytes + 1);
+    gate_chain_read(&p->in, copy);
+    f->body[response] = gate_str_of(copy, p->in.bytes);
+    f->body_made[response] = true;
+    return f->body[response];
+}
+
+static void set_request_body(struct gate_exchange *x, struct gate_str s)
+{
+    struct gate_pump *p = &x->up;
+
+    gate_chain_clear(&p->in);
+    gate_chain_clear(&p->replay);
+    if (s.n > 0 && gate_chain_copy(&p->in, s.p, s.n) != 0)
+        gate_exchange_fault(x, GATE_FAULT_OVERLOAD, 0, "no memory for the body");
+    gate_chain_share(&p->replay, &p->in);
+    p->kept_all = true;
+    p->src_ended = true;
+    p->trailers = NULL;
+    x->flow->body_replaced = true;
+    x->flow->up_over = false;
+}
+
+static void set_body(struct gate_exchange *x, bool response, struct gate_str s)
+{
+    struct gate_str copy = gate_arena_copy(&x->arena, s);
+
+    x->flow->body[response] = copy;
+    x->flow->body_made[response] = true;
+    if (!response) {
+        set_request_body(x, copy);
+        return;
+    }
+    x->res.body_set = true;
+    x->res.body = copy;
+}
+
+const struct gate_hook_services gate_flow_services = {
+    .read_body = read_body,
+    .body = body,
+    .set_body = set_body,
+};

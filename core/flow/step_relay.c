@@ -1,0 +1,101 @@
+/* Relay: the body goes down while the rest of the request goes up, until both pumps have ended; a tunnel is the same with raw
+ * bytes. Then the exchange lets go of the client, so that the session works on while the log hooks run. */
+#include "base/assert.h"
+#include "flow/flow_int.h"
+
+static bool is_tunnel(const struct gate_exchange *x)
+{
+    return x->res.status == 101 && x->res.from == GATE_FROM_UPSTREAM;
+}
+
+/* Both directions of a tunnel are pumps over raw bytes; what the upload was before is over. */
+static void begin_tunnel(struct gate_exchange *x)
+{
+    gate_counters_add(&x->worker->counters, GATE_C_TUNNELS, 1);
+    gate_pump_fini(&x->up);
+    gate_pump_init(&x->up, &x->worker->loop, gate_flow_on_up_end, x);
+    x->flow->up_over = false;
+    gate_pump_from(&x->up, x->down);
+    gate_pump_to(&x->up, x->attempt->stream);
+}
+
+static void begin(struct gate_exchange *x)
+{
+    struct gate_chain body;
+
+    if (is_tunnel(x))
+        begin_tunnel(x);
+    if (!x->res.body_set) {
+        gate_pump_from(&x->dn, x->attempt->stream);
+        gate_pump_to(&x->dn, x->down);
+        return;
+    }
+    gate_chain_init(&body, &x->worker->loop.blocks);
+    if (x->res.body.n > 0 && gate_chain_copy(&body, x->res.body.p, x->res.body.n) != 0)
+        gate_exchange_fault(x, GATE_FAULT_OVERLOAD, 0, "no memory for the body");
+    else
+        x->dn_complete = x->down->ops->send_body(x->down, &body, true) == GATE_OK;
+    gate_chain_clear(&body);
+    x->flow->dn_over = true;
+}
+
+enum gate_step_result gate_step_relay(struct gate_exchange *x)
+{
+    struct gate_flow_state *f = x->flow;
+
+    if (!f->relaying) {
+        f->relaying = true;
+        begin(x);
+    }
+    if (x->fault != GATE_FAULT_NONE && !f->fault_taken)
+        f->dn_over = f->up_over = f->fault_taken = true;
+    /* A complete answer ends the exchange: what the client still uploads is of no interest to anybody. In a tunnel each side
+     * ends for itself. */
+    if (!f->dn_over || (is_tunnel(x) && !f->up_over))
+        return GATE_STEP_WAIT;
+    gate_flow_end_attempt(x, GATE_CLOSE_EARLY_ANSWER);
+    gate_flow_leave_client(x);
+    return GATE_STEP_NEXT;
+}
+
+void gate_flow_leave_client(struct gate_exchange *x)
+{
+    struct gate_stream *down = x->down;
+
+    x->up.src = NULL;
+    x->dn.dst = NULL;
+    x->down = NULL;
+    x->session = NULL;
+    x->times.end = x->worker->loop.now_ns;
+    if (down == NULL)
+        return;
+    if (x->head_sent && x->dn_complete)
+        down->ops->give_back(down);
+    else
+        down->ops->reset(down, x->fault == GATE_FAULT_NONE ? GATE_CLOSE_FAULT : GATE_CLOSE_UPSTREAM_TRUNCATED);
+}
+
+enum gate_step_result gate_step_log(struct gate_exchange *x)
+{
+    const struct gate_config *config = gate_flow_config(x);
+    uint32_t hooks = config->global_hooks | (x->match.route != NULL ? x->match.route->hooks : 0);
+
+    if (!x->flow->accounted) {
+        x->flow->accounted = true;
+        gate_flow_account(x);
+    }
+    if (!(hooks & (1u << GATE_HOOK_LOG)))
+        return GATE_STEP_NEXT;
+    return gate_flow_hook(x, GATE_HOOK_LOG, GATE_SCOPE_ALL);
+}
+
+enum gate_step_result gate_step_finish(struct gate_exchange *x)
+{
+    x->finished = true;
+    if (x->trace != NULL)
+        gate_trace_write(x->trace, x->worker->log, gate_str_of(x->id, x->id_len));
+    if (x->scripted)
+        gate_hook_forget(x);
+    gate_exchange_free(&x);
+    return GATE_STEP_NEXT;
+}

@@ -1,0 +1,152 @@
+/* The answer: waits for the response head, runs the response hooks, writes the head for the client. */
+#include "base/assert.h"
+#include "flow/flow_int.h"
+
+/* ------------------------------------------------------------------ read head */
+
+static bool retry_status(struct gate_exchange *x, int status)
+{
+    const struct gate_upstream_config *u = x->flow->upstream;
+
+    for (uint32_t i = 0; i < u->n_retry_statuses; i++) {
+        if (u->retry_statuses[i] == status)
+            return x->tries < u->tries && gate_method_idempotent(x->req.method_id) && x->up.kept_all &&
+                   gate_local_take_retry(x->flow->local, gate_loop_now(&x->worker->loop));
+    }
+    return false;
+}
+
+enum gate_step_result gate_step_read_head(struct gate_exchange *x)
+{
+    struct gate_attempt *a = x->attempt;
+
+    if (x->flow->failed != GATE_OK) {
+        enum gate_err e = x->flow->failed;
+
+        x->flow->failed = GATE_OK;
+        return gate_flow_attempt_failed(x, e, x->flow->failed_why);
+    }
+    if (a->head.status == 0)
+        return GATE_STEP_WAIT;
+    if (retry_status(x, a->head.status) && gate_flow_try_again(x))
+        return gate_flow_jump(x, GATE_STEP_PICK_PEER);
+    x->res.status = a->head.status;
+    x->res.from = GATE_FROM_UPSTREAM;
+    x->res.head = &a->head;
+    x->res.headers.original = &a->head.fields;
+    x->res.headers.arena = &x->arena;
+    GATE_TRACE(x, "read_head", "%d", x->res.status);
+    return GATE_STEP_NEXT;
+}
+
+/* ------------------------------------------------------------------ response hooks */
+
+/* The reply becomes the response; what came from upstream before it is let go. */
+static void reply_to_response(struct gate_exchange *x)
+{
+    gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);
+    gate_block_unref(&x->res.block);
+    memset(&x->res, 0, sizeof(x->res));
+    x->res.status = x->reply.status;
+    x->res.from = x->flow->fault_taken ? GATE_FROM_FAULT : GATE_FROM_REPLY;
+    x->res.headers = x->reply.headers;
+    x->res.headers.arena = &x->arena;
+    x->res.body_set = true;
+    x->res.body = x->reply.body;
+    x->reply.set = false;
+}
+
+enum gate_step_result gate_step_response_hooks(struct gate_exchange *x)
+{
+    const struct gate_config *config = gate_flow_config(x);
+    uint32_t hooks = config->global_hooks | (x->match.route != NULL ? x->match.route->hooks : 0);
+    const struct gate_hook_verdict *v = &x->flow->verdict;
+
+    if (x->reply.set)
+        reply_to_response(x);
+    if (!(hooks & (1u << GATE_HOOK_RESPONSE)) || x->flow->plain_page)
+        return GATE_STEP_NEXT;
+    if (gate_flow_hook(x, GATE_HOOK_RESPONSE, GATE_SCOPE_ALL) == GATE_STEP_WAIT)
+        return GATE_STEP_WAIT;
+    if (v->kind == GATE_VERDICT_FAULT) {
+        /* The rest of the chain is skipped, and the built-in page goes out as it is. */
+        x->flow->plain_page = true;
+        if (x->flow->fault_taken) {
+            gate_flow_fault_reply(x);
+            reply_to_response(x);
+            return GATE_STEP_NEXT;
+        }
+        return gate_flow_verdict(x);
+    }
+    if (v->kind == GATE_VERDICT_REPLY)
+        reply_to_response(x);
+    return GATE_STEP_NEXT;
+}
+
+/* ------------------------------------------------------------------ send head */
+
+/* Content-Length as the upstream said it where no body follows (HEAD, 304). */
+static void framing_without_body(const struct gate_response_head *head, struct gate_message *m)
+{
+    const struct gate_field *f = gate_fields_find(&head->fields, GATE_F_CONTENT_LENGTH);
+    uint64_t n = 0;
+
+    if (f != NULL && gate_str_to_u64(gate_field_value(f), &n)) {
+        m->framing = GATE_BODY_LENGTH;
+        m->content_length = n;
+    } else {
+        m->framing = GATE_BODY_NONE;
+    }
+}
+
+static void decide_framing(const struct gate_exchange *x, struct gate_message *m)
+{
+    bool no_content = m->status < 200 || m->status == 204 || m->status == 304;
+
+    if (x->res.body_set) {
+        m->framing = no_content ? GATE_BODY_NONE : GATE_BODY_LENGTH;
+        m->content_length = x->res.body.n;
+        return;
+    }
+    m->framing = x->res.head->framing;
+    m->content_length = x->res.head->content_length;
+    if (x->req.method_id == GATE_M_HEAD || m->status == 304)
+        framing_without_body(x->res.head, m);
+    else if (m->framing == GATE_BODY_NONE && !no_content)
+        m->explicit_zero = true;
+}
+
+static void set_field(struct gate_field *f, enum gate_field_id id, struct gate_str value)
+{
+    struct gate_str name = gate_field_id_name(id);
+
+    *f = (struct gate_field){ name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n };
+}
+
+enum gate_step_result gate_step_send_head(struct gate_exchange *x)
+{
+    struct gate_field extra[2];
+    struct gate_str ignored;
+    struct gate_message m = {
+        .status = x->res.status,
+        .headers = &x->res.headers,
+        .drop = GATE_DROP_RESPONSE,
+        .extra = extra,
+    };
+    enum gate_err e;
+
+    m.drop_nominated = x->res.head != NULL && (x->res.head->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0;
+    if (!gate_headers_get_id(&x->res.headers, GATE_F_DATE, &ignored))
+        set_field(&extra[m.n_extra++], GATE_F_DATE, gate_worker_date(x->worker));
+    if (x->res.status == 101)
+        set_field(&extra[m.n_extra++], GATE_F_UPGRADE, x->req.head.upgrade_token);
+    decide_framing(x, &m);
+    e = x->down->ops->send_head(x->down, &m, m.framing == GATE_BODY_NONE);
+    if (e == GATE_E_LIMIT && !x->flow->fault_taken)
+        return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0, "the response head is too large");
+    x->head_sent = x->answered = true;
+    x->times.head_sent = x->worker->loop.now_ns;
+    if (e != GATE_OK)
+        gate_exchange_fault(x, GATE_FAULT_OVERLOAD, 0, "the response head cannot be sent");
+    return GATE_STEP_NEXT;
+}

@@ -1,0 +1,344 @@
+/* The upstream side of an exchange: pick a peer, dial, send the request head, start the upload; and what to do when a try
+ * fails before there is an answer. */
+#include "base/assert.h"
+#include "flow/flow_int.h"
+#include "http/target.h"
+
+/* ------------------------------------------------------------------ pick */
+
+static void merge_timeouts(struct gate_exchange *x)
+{
+    const struct gate_timeouts *r = x->match.route != NULL ? &x->match.route->timeouts : NULL;
+    struct gate_timeouts *t = &x->flow->timeouts;
+
+    *t = x->flow->upstream->timeouts;
+    if (r == NULL)
+        return;
+    if (r->connect_ms != UINT32_MAX)
+        t->connect_ms = r->connect_ms;
+    if (r->send_ms != UINT32_MAX)
+        t->send_ms = r->send_ms;
+    if (r->first_byte_ms != UINT32_MAX)
+        t->first_byte_ms = r->first_byte_ms;
+    if (r->read_ms != UINT32_MAX)
+        t->read_ms = r->read_ms;
+    if (r->total_ms != UINT32_MAX)
+        t->total_ms = r->total_ms;
+}
+
+static void on_total(struct gate_timer *t)
+{
+    struct gate_exchange *x = gate_container_of(t, struct gate_exchange, timer);
+
+    gate_exchange_fault(x, x->head_sent ? GATE_FAULT_READ_TIMEOUT : GATE_FAULT_FIRST_BYTE_TIMEOUT, 0,
+                        "the total time of the upstream is over");
+    gate_flow_resume(x);
+}
+
+/* Once per exchange: the worker's side of the upstream, its limits. */
+static void enter_upstream(struct gate_exchange *x)
+{
+    struct gate_flow_state *f = x->flow;
+    struct gate_generation *g = x->seat->generation;
+
+    f->upstream = &g->config->upstreams[x->upstream];
+    f->local = gate_links_local(x->worker->links, g->upstreams[x->upstream], f->upstream);
+    merge_timeouts(x);
+    gate_local_count_request(f->local);
+    gate_timer_init(&x->timer, on_total);
+    if (f->timeouts.total_ms > 0)
+        gate_loop_timer(&x->worker->loop, &x->timer, f->timeouts.total_ms);
+}
+
+static void keep_peer(struct gate_exchange *x, struct gate_peer *peer)
+{
+    if (x->peer != NULL)
+        gate_peer_unref(&x->peer);
+    x->peer = peer;
+    gate_peer_ref(peer);
+}
+
+enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
+{
+    struct gate_flow_state *f = x->flow;
+    struct gate_peer *peer = NULL;
+
+    if (f->upstream == NULL)
+        enter_upstream(x);
+    if (f->same_peer) {
+        peer = x->peer;
+    } else if (gate_balance_pick(f->local->ops, &f->local->balance, f->local->set, gate_loop_now(&x->worker->loop),
+                                 (const struct gate_peer *const *)f->tried, f->n_tried, &peer) != GATE_OK) {
+        return gate_flow_fail(x, GATE_FAULT_NO_PEER, 0, "no server of the upstream can take the request");
+    } else {
+        x->tries++;
+        keep_peer(x, peer);
+    }
+    f->same_peer = false;
+    gate_attempt_init(&f->attempt, x->worker->links, peer);
+    x->attempt = &f->attempt;
+    x->times.picked = x->worker->loop.now_ns;
+    GATE_TRACE(x, "pick_peer", "%s try %u", peer->text, x->tries);
+    return GATE_STEP_NEXT;
+}
+
+/* ------------------------------------------------------------------ dial */
+
+static void on_dialed(struct gate_wait *w, enum gate_err e)
+{
+    struct gate_exchange *x = w->arg;
+
+    x->flow->dial = e;
+    x->flow->dialing = false;
+    gate_flow_resume(x);
+}
+
+enum gate_step_result gate_step_dial(struct gate_exchange *x)
+{
+    struct gate_flow_state *f = x->flow;
+    struct gate_peer *peer = f->attempt.peer;
+
+    if (f->dialing)
+        return GATE_STEP_WAIT;
+    if (!f->dialed) {
+        gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
+        f->dialed = true;
+        f->dial = gate_attempt_dial(&f->attempt, f->local, f->timeouts.connect_ms, f->fresh, &f->dial_wait);
+        f->dialing = f->dial == GATE_E_AGAIN;
+        if (f->dialing)
+            return GATE_STEP_WAIT;
+    }
+    f->dialed = false;
+    f->fresh = false;
+    if (f->dial != GATE_OK) {
+        gate_peer_connect_failed(peer, gate_loop_now(&x->worker->loop));
+        gate_counters_add(&x->worker->counters, GATE_C_CONNECT_FAILURES, 1);
+        return gate_flow_attempt_failed(x, f->dial, "connect");
+    }
+    if (!f->attempt.reused)
+        gate_peer_connect_ok(peer);
+    x->times.connected = x->worker->loop.now_ns;
+    GATE_TRACE(x, "dial", "%s", f->attempt.reused ? "reused" : "connected");
+    return GATE_STEP_NEXT;
+}
+
+/* ------------------------------------------------------------------ retry */
+
+static bool retry_allowed(struct gate_exchange *x, enum gate_retry_on what, bool idempotent_only)
+{
+    struct gate_flow_state *f = x->flow;
+
+    if (!(f->upstream->retry_on & what) || x->tries >= f->upstream->tries || x->tries >= GATE_TRIES_MAX)
+        return false;
+    if (idempotent_only && !gate_method_idempotent(x->req.method_id))
+        return false;
+    return gate_local_take_retry(f->local, gate_loop_now(&x->worker->loop));
+}
+
+bool gate_flow_try_again(struct gate_exchange *x)
+{
+    struct gate_flow_state *f = x->flow;
+    struct gate_peer *peer = f->attempt.peer;
+
+    if (!gate_pump_rewind(&x->up))
+        return false;
+    if (!f->same_peer && f->n_tried < GATE_TRIES_MAX)
+        f->tried[f->n_tried++] = peer;
+    gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);
+    f->up_over = x->req.head.framing == GATE_BODY_NONE && !f->body_replaced;
+    f->dial = GATE_OK;
+    gate_block_unref(&x->res.block);
+    return true;
+}
+
+static enum gate_fault_code fault_of(enum gate_err e, bool connecting)
+{
+    if (connecting)
+        return e == GATE_E_TIMEOUT ? GATE_FAULT_CONNECT_TIMEOUT : GATE_FAULT_CONNECT;
+    switch (e) {
+    case GATE_E_TIMEOUT:
+        return GATE_FAULT_FIRST_BYTE_TIMEOUT;
+    case GATE_E_SYNTAX:
+    case GATE_E_LIMIT:
+        return GATE_FAULT_PROTOCOL;
+    case GATE_E_NOMEM:
+        return GATE_FAULT_OVERLOAD;
+    default:
+        return GATE_FAULT_RESET;
+    }
+}
+
+enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e, const char *why)
+{
+    struct gate_flow_state *f = x->flow;
+    bool connecting = f->attempt.stream == NULL;
+    bool idempotent = gate_method_idempotent(x->req.method_id);
+    bool cut = e == GATE_E_EOF || e == GATE_E_RESET;
+    bool again = false;
+
+    atomic_fetch_add_explicit(&f->attempt.peer->failures, 1, memory_order_relaxed);
+    if (!connecting && cut && f->attempt.reused && !f->fresh_used && idempotent) {
+        /* A kept connection that died while it was idle is no failure of the peer: once more, on a fresh one. */
+        f->same_peer = f->fresh = f->fresh_used = true;
+        again = true;
+    } else if (connecting) {
+        again = f->local->set->n > f->n_tried + 1 && retry_allowed(x, GATE_RETRY_CONNECT, false);
+    } else if (cut) {
+        again = retry_allowed(x, GATE_RETRY_RESET, true);
+    } else if (e == GATE_E_TIMEOUT) {
+        again = retry_allowed(x, GATE_RETRY_TIMEOUT, true);
+    }
+    GATE_TRACE(x, "attempt", "failed: %s (%s)", why, again ? "again" : "over");
+    if (again && gate_flow_try_again(x)) {
+        gate_counters_add(&x->worker->counters, GATE_C_RETRIES, 1);
+        return gate_flow_jump(x, GATE_STEP_PICK_PEER);
+    }
+    gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);
+    return gate_flow_fail(x, fault_of(e, connecting), 0, why);
+}
+
+void gate_flow_end_attempt(struct gate_exchange *x, enum gate_close_reason why)
+{
+    if (x->attempt == NULL)
+        return;
+    x->up.dst = NULL;
+    x->dn.src = NULL;
+    gate_attempt_end(x->attempt, why);
+    x->attempt = NULL;
+    x->flow->dialing = false;
+    x->flow->dialed = false;
+}
+
+/* ------------------------------------------------------------------ send */
+
+static bool upgrade_passes(const struct gate_exchange *x)
+{
+    const struct gate_route_config *route = x->match.route;
+    const struct gate_request_head *h = &x->req.head;
+
+    if (!h->upgrade || h->minor == 0 || h->framing != GATE_BODY_NONE)
+        return false;
+    if (route == NULL)
+        return gate_str_ieq(h->upgrade_token, GATE_STR("websocket"));
+    for (uint32_t i = 0; i < route->n_upgrade; i++) {
+        if (gate_str_ieq(h->upgrade_token, route->upgrade[i]))
+            return true;
+    }
+    return false;
+}
+
+/* What goes up as Host. */
+static struct gate_str host_field(const struct gate_exchange *x)
+{
+    const struct gate_upstream_config *u = x->flow->upstream;
+    const struct gate_peer *peer = x->flow->attempt.peer;
+
+    if (x->req.host_set)
+        return x->req.host;
+    if (u->host == GATE_HOST_NAME)
+        return u->name;
+    if (u->host == GATE_HOST_PEER || x->req.head.authority.n == 0)
+        return peer->addr.u.sa.sa_family == AF_UNIX ? GATE_STR("localhost") : gate_str_from_cstr(peer->name);
+    return x->req.head.authority;
+}
+
+static void extra_field(struct gate_field *f, enum gate_field_id id, struct gate_str value)
+{
+    struct gate_str name = gate_field_id_name(id);
+
+    *f = (struct gate_field){ name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n };
+}
+
+#define EXTRA_MAX (GATE_FORWARDED_MAX + 3)
+
+/* The gateway's own fields: Host, forwarding, Upgrade, Max-Forwards. */
+static uint32_t request_extra(struct gate_exchange *x, bool upgrade, struct gate_field v[EXTRA_MAX])
+{
+    const struct gate_request_head *h = &x->req.head;
+    uint32_t n = 0;
+
+    extra_field(&v[n++], GATE_F_HOST, host_field(x));
+    n += gate_forwarded_write(&h->fields, &x->client, x->peer_ip, x->https, h->authority, h->minor,
+                              (enum gate_forwarded_style)x->flow->upstream->forwarded, &x->arena, v + n);
+    if (upgrade)
+        extra_field(&v[n++], GATE_F_UPGRADE, h->upgrade_token);
+    if (h->method == GATE_M_OPTIONS && h->max_forwards > 0) {
+        struct gate_out o = gate_out_on(gate_arena_alloc(&x->arena, 12), 12);
+
+        gate_out_u64(&o, (uint64_t)h->max_forwards - 1);
+        extra_field(&v[n++], GATE_F_MAX_FORWARDS, gate_out_view(&o));
+    }
+    return n;
+}
+
+/* A rewrite of the route applies unless a script has set the path. */
+static bool rewrite_path(struct gate_exchange *x)
+{
+    const struct gate_route_config *route = x->match.route;
+    struct gate_str to;
+
+    if (route == NULL || route->rewrite.n == 0 || x->req.path_set)
+        return true;
+    to = gate_route_expand(route->rewrite, &x->match, &x->arena);
+    return gate_target_encode(to, &x->arena, &x->req.path, &x->req.path_text).status == 0;
+}
+
+static bool may_have_body(enum gate_method m)
+{
+    return m == GATE_M_POST || m == GATE_M_PUT || m == GATE_M_PATCH;
+}
+
+static enum gate_err send_head(struct gate_exchange *x, bool upgrade)
+{
+    struct gate_field extra[EXTRA_MAX];
+    const struct gate_request_head *h = &x->req.head;
+    struct gate_message m = {
+        .method = x->req.method,
+        .path = x->req.path,
+        .query = x->req.query,
+        .has_query = x->req.has_query,
+        .headers = &x->req.headers,
+        .drop = GATE_DROP_REQUEST |
+                gate_forwarded_drop(x->client.trusted, (enum gate_forwarded_style)x->flow->upstream->forwarded),
+        .drop_nominated = (h->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0,
+        .extra = extra,
+        .framing = h->framing,
+        .content_length = h->content_length,
+        .explicit_zero = h->framing == GATE_BODY_NONE && may_have_body(x->req.method_id),
+    };
+
+    if (h->method == GATE_M_OPTIONS)
+        m.drop |= GATE_F_BIT(GATE_F_MAX_FORWARDS);
+    if (x->flow->body_replaced) {
+        m.framing = GATE_BODY_LENGTH;
+        m.content_length = x->up.in.bytes;
+    }
+    m.n_extra = request_extra(x, upgrade, extra);
+    return x->attempt->stream->ops->send_head(x->attempt->stream, &m, x->flow->up_over);
+}
+
+enum gate_step_result gate_step_send_request(struct gate_exchange *x)
+{
+    struct gate_flow_state *f = x->flow;
+    struct gate_link_use use = {
+        .arena = &f->attempt.arena,
+        .limits = &x->seat->generation->head_limits,
+        .timeouts = &f->timeouts,
+        .method = x->req.method_id,
+        .upgrade = upgrade_passes(x),
+        .events = &gate_flow_up_events,
+        .user = x,
+    };
+    enum gate_err e;
+
+    if (!rewrite_path(x))
+        return gate_flow_fail(x, GATE_FAULT_BAD_REQUEST, 400, "the rewritten path is not valid");
+    gate_attempt_begin(&f->attempt, &use);
+    e = send_head(x, use.upgrade);
+    if (e != GATE_OK)
+        return gate_flow_attempt_failed(x, e, "the request head cannot be sent");
+    x->times.sent = x->worker->loop.now_ns;
+    if (!f->up_over)
+        gate_pump_to(&x->up, f->attempt.stream);
+    return GATE_STEP_NEXT;
+}

@@ -1,0 +1,275 @@
+/* Open, the clock of each state, close. Reading is session_h1.c, writing session_stream.c. */
+#include "base/assert.h"
+#include "session/session_int.h"
+
+static void on_readable(struct gate_conn *c)
+{
+    struct gate_session *s = gate_container_of(c, struct gate_session, conn);
+
+    GATE_CHECK_MAGIC(s, GATE_SESSION_MAGIC);
+    gate_session_h1_readable(s);
+}
+
+static void on_writable(struct gate_conn *c)
+{
+    struct gate_session *s = gate_container_of(c, struct gate_session, conn);
+
+    GATE_CHECK_MAGIC(s, GATE_SESSION_MAGIC);
+    if (s->h1 != NULL)
+        gate_session_h1_flush(s);
+}
+
+void gate_session_close(struct gate_session *s, enum gate_close_reason why)
+{
+    struct gate_worker *w = s->worker;
+
+    if (s->hook != NULL)
+        gate_hook_cancel(&s->hook);
+    gate_session_h1_drop(s);
+    gate_list_remove(&s->node);
+    gate_deadline_stop(&w->loop, &s->deadline);
+    gate_conn_close(&s->conn);
+    gate_listener_unref(&s->listener);
+    gate_counters_add(&w->counters, GATE_C_CLIENT_CLOSED, 1);
+    gate_counters_close(&w->counters, why);
+    w->sessions--;
+    s->magic = 0;
+    gate_slab_give(&w->session_slab, s);
+}
+
+void gate_session_addr(const struct gate_session *s, struct gate_addr *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (s->peer.sa.sa_family == AF_INET) {
+        out->u.in4 = s->peer.in4;
+        out->len = sizeof(out->u.in4);
+    } else if (s->peer.sa.sa_family == AF_INET6) {
+        out->u.in6 = s->peer.in6;
+        out->len = sizeof(out->u.in6);
+    } else {
+        out->u.un.sun_family = AF_UNIX;
+        out->len = sizeof(sa_family_t);
+    }
+}
+
+/* While an exchange runs: the write stall, and the window of the body rate while bytes are wanted. */
+static uint64_t exchange_deadline(const struct gate_session *s)
+{
+    const struct gate_limits *limits = gate_session_limits(s);
+    const struct gate_h1_server *h = s->h1;
+    uint64_t at = UINT64_MAX;
+
+    if (h->out.out.bytes > 0)
+        at = h->wrote_ms + limits->write_stall_ms;
+    if (!h->body_done && !h->body_bad && !h->tunnel && h->credit > 0 && limits->body_rate > 0 &&
+        h->window_ms + GATE_RATE_WINDOW_MS < at)
+        at = h->window_ms + GATE_RATE_WINDOW_MS;
+    return at;
+}
+
+void gate_session_clock(struct gate_session *s)
+{
+    const struct gate_limits *limits = gate_session_limits(s);
+    uint64_t now = gate_loop_now(s->conn.loop);
+    uint64_t at = UINT64_MAX;
+
+    switch (s->state) {
+    case GATE_SESSION_IDLE:
+        at = now + limits->idle_timeout_ms;
+        break;
+    case GATE_SESSION_HEAD:
+        at = s->h1->begin_ns / GATE_MS + limits->header_timeout_ms;
+        break;
+    case GATE_SESSION_EXCHANGE:
+        at = exchange_deadline(s);
+        break;
+    case GATE_SESSION_CLOSING:
+        at = now + limits->write_stall_ms;
+        break;
+    case GATE_SESSION_LINGER:
+        at = now + GATE_LINGER_MS;
+        break;
+    }
+    gate_deadline_set(s->conn.loop, &s->deadline, at);
+}
+
+/* The body rate of the window that ends now. */
+static void judge_rate(struct gate_session *s)
+{
+    struct gate_h1_server *h = s->h1;
+    uint64_t need = (uint64_t)gate_session_limits(s)->body_rate * (GATE_RATE_WINDOW_MS / 1000);
+
+    if (h->window_bytes < need) {
+        h->body_bad = true;
+        s->why = GATE_CLOSE_BODY_TIMEOUT;
+        gate_flow_body_fault(h->x, GATE_FAULT_BODY_TIMEOUT, 408, "below the minimum body rate");
+        return;
+    }
+    h->window_ms = gate_loop_now(s->conn.loop);
+    h->window_bytes = 0;
+    gate_session_clock(s);
+}
+
+static void exchange_late(struct gate_session *s)
+{
+    struct gate_h1_server *h = s->h1;
+    uint64_t now = gate_loop_now(s->conn.loop);
+
+    if (h->out.out.bytes > 0 && h->wrote_ms + gate_session_limits(s)->write_stall_ms <= now)
+        gate_session_close(s, GATE_CLOSE_WRITE_STALL);
+    else if (h->x != NULL && !h->body_done && h->credit > 0)
+        judge_rate(s);
+}
+
+static void on_deadline(struct gate_timer *t)
+{
+    struct gate_session *s = gate_container_of(t, struct gate_session, deadline.timer);
+
+    GATE_CHECK_MAGIC(s, GATE_SESSION_MAGIC);
+    if (!gate_deadline_reached(s->conn.loop, &s->deadline))
+        return;
+    switch (s->state) {
+    case GATE_SESSION_IDLE:
+        gate_session_close(s, s->worker->draining ? GATE_CLOSE_DRAIN : GATE_CLOSE_IDLE_TIMEOUT);
+        break;
+    case GATE_SESSION_HEAD:
+        gate_session_h1_refuse(s, (struct gate_refusal){ 408, "the head did not come in time" },
+                               GATE_STR_NONE, GATE_CLOSE_HEADER_TIMEOUT);
+        break;
+    case GATE_SESSION_EXCHANGE:
+        exchange_late(s);
+        break;
+    case GATE_SESSION_CLOSING:
+        gate_session_close(s, GATE_CLOSE_WRITE_STALL);
+        break;
+    default:
+        gate_session_close(s, s->why);
+        break;
+    }
+}
+
+void gate_session_idle(struct gate_session *s)
+{
+    s->state = GATE_SESSION_IDLE;
+    gate_list_remove(&s->node);
+    gate_list_push(&s->worker->session_list, &s->node);
+    if (s->worker->draining) {
+        gate_session_close(s, GATE_CLOSE_DRAIN);
+        return;
+    }
+    gate_conn_reading(&s->conn, true);
+    gate_session_clock(s);
+}
+
+static void set_peer(struct gate_session *s, const struct gate_addr *peer)
+{
+    if (peer->u.sa.sa_family == AF_INET)
+        s->peer.in4 = peer->u.in4;
+    else if (peer->u.sa.sa_family == AF_INET6)
+        s->peer.in6 = peer->u.in6;
+    else
+        s->peer.sa.sa_family = AF_UNIX;
+    s->ip_len = (uint8_t)gate_addr_format_ip(peer, s->ip, sizeof(s->ip));
+}
+
+static void connect_done(void *arg, const struct gate_hook_verdict *v)
+{
+    struct gate_session *s = arg;
+
+    GATE_CHECK_MAGIC(s, GATE_SESSION_MAGIC);
+    s->hook = NULL;
+    if (v->kind == GATE_VERDICT_NEXT)
+        gate_session_idle(s);
+    else
+        gate_session_close(s, GATE_CLOSE_HOOK);
+}
+
+/* The connect hooks, where there are any. */
+static void ask_hooks(struct gate_session *s, const struct gate_addr *peer)
+{
+    struct gate_connect_info info = {
+        .ip = gate_str_of(s->ip, s->ip_len),
+        .port = gate_addr_port(peer),
+        .peer_ip = gate_str_of(s->ip, s->ip_len),
+    };
+    struct gate_hook_verdict v = { .kind = GATE_VERDICT_NEXT };
+
+    s->state = GATE_SESSION_HOOK;
+    if (gate_flow_connect(s->worker, &info, connect_done, s, &s->hook, &v) != GATE_VM_YIELD)
+        connect_done(s, &v);
+}
+
+static bool over_limit(const struct gate_worker *w)
+{
+    return w->session_limit > 0 && w->sessions >= w->session_limit;
+}
+
+void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd, const struct gate_addr *peer)
+{
+    struct gate_session *s = gate_slab_take(&w->session_slab);
+
+    memset(s, 0, sizeof(*s));
+    s->magic = GATE_SESSION_MAGIC;
+    s->worker = w;
+    s->listener = l;
+    l->refs++;
+    w->sessions++;
+    gate_counters_add(&w->counters, GATE_C_CLIENT_ACCEPTED, 1);
+    gate_conn_open(&s->conn, &w->loop, fd, on_readable, on_writable);
+    gate_deadline_init(&s->deadline, on_deadline);
+    gate_list_init(&s->node);
+    gate_list_push(&w->session_list, &s->node);
+    set_peer(s, peer);
+    if (over_limit(w)) {
+        gate_counters_add(&w->counters, GATE_C_CLIENT_REFUSED, 1);
+        gate_session_close(s, GATE_CLOSE_LIMIT);
+    } else if (w->seat->generation->config->global_hooks & (1u << GATE_HOOK_CONNECT)) {
+        ask_hooks(s, peer);
+    } else {
+        gate_session_idle(s);
+    }
+}
+
+void gate_session_init(struct gate_worker *w)
+{
+    struct gate_session_shared *shared = gate_calloc(1, sizeof(*shared));
+
+    gate_slab_init(&w->session_slab, "session", sizeof(struct gate_session));
+    gate_slab_init(&shared->h1, "h1 server", sizeof(struct gate_h1_server));
+    gate_list_init(&w->session_list);
+    w->session_shared = shared;
+}
+
+void gate_session_fini(struct gate_worker *w)
+{
+    struct gate_session_shared *shared = gate_session_shared_of(w);
+
+    gate_session_close_all(w);
+    gate_slab_fini(&shared->h1);
+    gate_slab_fini(&w->session_slab);
+    gate_free(shared);
+    w->session_shared = NULL;
+}
+
+/* Idle ones get the grace time from when they fell idle; those at work close after their answer. */
+void gate_session_drain(struct gate_worker *w, uint32_t grace_ms)
+{
+    struct gate_list *next;
+
+    for (struct gate_list *n = w->session_list.next; n != &w->session_list; n = next) {
+        struct gate_session *s = gate_container_of(n, struct gate_session, node);
+
+        next = n->next;
+        if (s->state == GATE_SESSION_IDLE)
+            gate_deadline_set(&w->loop, &s->deadline, gate_loop_now(&w->loop) + grace_ms);
+    }
+}
+
+void gate_session_close_all(struct gate_worker *w)
+{
+    while (!gate_list_empty(&w->session_list)) {
+        struct gate_session *s = gate_container_of(w->session_list.next, struct gate_session, node);
+
+        gate_session_close(s, GATE_CLOSE_DRAIN);
+    }
+}

@@ -1,0 +1,456 @@
+/* The reading side of an h1 session: heads, bodies by credit, one look-ahead of pipelining, lingering close. */
+#include "base/assert.h"
+#include "http/parse.h"
+#include "session/session_int.h"
+
+static void on_next(struct gate_ready *r)
+{
+    struct gate_h1_server *h = gate_container_of(r, struct gate_h1_server, next);
+
+    gate_session_h1_begin(h->session);
+}
+
+static struct gate_h1_server *h1_new(struct gate_session *s)
+{
+    struct gate_h1_server *h = gate_slab_take(&gate_session_shared_of(s->worker)->h1);
+
+    memset(h, 0, sizeof(*h));
+    h->session = s;
+    h->stream.ops = &gate_session_stream_ops;
+    gate_h1_reader_init(&h->in);
+    gate_h1_writer_init(&h->out, &s->conn.loop->blocks);
+    gate_ready_init(&h->flush, gate_session_h1_on_flush);
+    gate_ready_init(&h->next, on_next);
+    h->begin_ns = s->conn.loop->now_ns;
+    s->h1 = h;
+    return h;
+}
+
+/* Ends the h1 side; an exchange on it learns that its client is gone. */
+void gate_session_h1_drop(struct gate_session *s)
+{
+    struct gate_h1_server *h = s->h1;
+    struct gate_exchange *x;
+
+    if (h == NULL)
+        return;
+    x = h->x;
+    h->x = NULL;
+    h->stream.events = NULL;
+    s->h1 = NULL;
+    if (x != NULL)
+        gate_flow_client_gone(x, gate_close_reason_name(s->why));
+    gate_ready_cancel(&h->flush);
+    gate_ready_cancel(&h->next);
+    gate_h1_reader_fini(&h->in);
+    gate_h1_writer_fini(&h->out);
+    gate_slab_give(&gate_session_shared_of(s->worker)->h1, h);
+}
+
+/* ------------------------------------------------------------------ refusing */
+
+static struct gate_str first_line(struct gate_str bytes)
+{
+    size_t end = gate_str_find(bytes, '\r', 0);
+    size_t lf = gate_str_find(bytes, '\n', 0);
+
+    end = end < lf ? end : lf;
+    return gate_str_of(bytes.p, end < 512 ? end : 512);
+}
+
+/* Answers a head that makes no exchange: page, access line, close. */
+void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struct gate_str line, enum gate_close_reason why)
+{
+    struct gate_h1_server *h = s->h1;
+    struct gate_worker *w = s->worker;
+    struct gate_exchange *x = gate_exchange_new(w);
+    struct gate_str id = gate_str_of(x->id, x->id_len);
+    struct gate_str page = gate_flow_page(&x->arena, r.status, id);
+    struct gate_field fields[3];
+    struct gate_message m = { .status = r.status, .framing = GATE_BODY_LENGTH, .content_length = page.n,
+                              .extra = fields };
+    struct gate_access_record rec = {
+        .ip = gate_str_of(s->ip, s->ip_len), .target = line, .status = r.status, .bytes_out = page.n,
+        .id = id, .fault = GATE_STR("bad_request"), .why = gate_str_from_cstr(r.why), .close = why,
+        .total_us = (w->loop.now_ns - h->begin_ns) / 1000,
+    };
+    struct gate_chain body;
+
+    m.n_extra = gate_flow_page_fields(w, r.status, id, fields);
+    gate_chain_init(&body, &w->loop.blocks);
+    if (gate_h1_writer_head(&h->out, &m, GATE_STR("close"), false) == GATE_OK &&
+        gate_chain_copy(&body, page.p, page.n) == 0)
+        gate_h1_writer_body(&h->out, &body, true);
+    gate_chain_clear(&body);
+    gate_flow_refused(w, &rec);
+    gate_exchange_free(&x);
+    h->keep = false;
+    h->body_bad = true;
+    s->why = why;
+    gate_session_h1_done(s);
+}
+
+/* ------------------------------------------------------------------ heads */
+
+static void fill_exchange(struct gate_session *s, struct gate_exchange *x)
+{
+    struct gate_h1_server *h = s->h1;
+
+    x->session = s;
+    x->down = &h->stream;
+    x->https = s->listener->https;
+    x->times.begin = h->begin_ns;
+    gate_session_addr(s, &x->peer_addr);
+    x->peer_ip = gate_str_of(s->ip, s->ip_len);
+    x->client_port = gate_addr_port(&x->peer_addr);
+    gate_forwarded_read(&x->req.head.fields, &s->listener->trust, &x->peer_addr, x->peer_ip, x->https,
+                        &x->arena, &x->client);
+}
+
+/* The head is valid: the stream is this exchange's from here on. */
+static void start_exchange(struct gate_session *s, struct gate_exchange *x)
+{
+    struct gate_h1_server *h = s->h1;
+    const struct gate_request_head *head = &x->req.head;
+
+    s->state = GATE_SESSION_EXCHANGE;
+    s->requests++;
+    h->x = x;
+    h->stream.events = &gate_flow_down_events;
+    h->stream.user = x;
+    h->minor = head->minor;
+    h->head_method = head->method == GATE_M_HEAD;
+    h->wants_keep = head->keep_alive;
+    h->keep = false;
+    h->expect = head->expect_continue && head->minor > 0;
+    h->head_sent = false;
+    h->credit = 0;
+    h->body_done = head->framing == GATE_BODY_NONE;
+    h->tunnel = false;
+    gate_h1_reader_begin_body(&h->in, head->framing, head->content_length);
+    fill_exchange(s, x);
+    if (head->dropped_underscores > 0)
+        gate_counters_add(&s->worker->counters, GATE_C_UNDERSCORES_DROPPED, head->dropped_underscores);
+}
+
+static void take_body(struct gate_session *s);
+
+static void take_head(struct gate_session *s, const char *p, size_t n)
+{
+    struct gate_worker *w = s->worker;
+    struct gate_exchange *x = gate_exchange_new(w);
+    struct gate_refusal r = gate_parse_request(p, n, &x->seat->generation->head_limits, s->listener->https,
+                                               &x->arena, &x->req.head);
+
+    if (r.status != 0) {
+        gate_exchange_free(&x);
+        gate_session_h1_refuse(s, r, first_line(gate_str_of(p, n)), GATE_CLOSE_BAD_REQUEST);
+        return;
+    }
+    x->head_block = gate_block_ref(s->h1->in.b);
+    start_exchange(s, x);
+    gate_flow_start(x);
+    if (s->h1->x == x && !s->h1->body_done)
+        take_body(s);
+    if (s->h1->body_done)
+        gate_h1_reader_rest(&s->h1->in);
+    gate_session_clock(s);
+}
+
+/* At most one empty line before a request (RFC 9112 section 2.2; SECURITY.md section H). */
+static void skip_crlf(struct gate_h1_server *h)
+{
+    const char *p = h->in.b->data + h->in.at;
+
+    if (!h->crlf_skipped && gate_h1_reader_held(&h->in) >= 2 && p[0] == '\r' && p[1] == '\n') {
+        h->in.at += 2;
+        h->crlf_skipped = true;
+    }
+}
+
+/* Looks for a head in what is held. */
+void gate_session_h1_begin(struct gate_session *s)
+{
+    struct gate_h1_server *h = s->h1;
+    const struct gate_head_limits *limits = &s->worker->seat->generation->head_limits;
+    const char *p = NULL;
+    const char *why = NULL;
+    struct gate_str held;
+    size_t n = 0;
+
+    s->state = GATE_SESSION_HEAD;
+    if (h->in.scan.at == 0)
+        skip_crlf(h);
+    held = gate_str_of(h->in.b->data + h->in.at, gate_h1_reader_held(&h->in));
+    switch (gate_h1_reader_head(&h->in, &p, &n, &why)) {
+    case GATE_SCAN_DONE:
+        h->crlf_skipped = false;
+        take_head(s, p, n);
+        return;
+    case GATE_SCAN_BAD: {
+        struct gate_refusal r = gate_parse_refuse_partial(held.p, held.n, limits);
+
+        if (r.status == 0 || r.status == 400)
+            r = (struct gate_refusal){ 400, why };
+        gate_session_h1_refuse(s, r, first_line(held), GATE_CLOSE_BAD_REQUEST);
+        return;
+    }
+    default:
+        break;
+    }
+    if (held.n > limits->header_bytes) {
+        gate_session_h1_refuse(s, gate_parse_refuse_partial(held.p, held.n, limits), first_line(held),
+                               GATE_CLOSE_BAD_REQUEST);
+        return;
+    }
+    gate_conn_reading(&s->conn, true);
+    gate_session_clock(s);
+}
+
+/* The client ended its side, or cut the connection. */
+static void read_ended(struct gate_session *s, enum gate_err e)
+{
+    struct gate_h1_server *h = s->h1;
+    bool half = s->listener->half_close && e == GATE_E_EOF;
+
+    if (h == NULL || s->state == GATE_SESSION_IDLE || s->state == GATE_SESSION_HEAD) {
+        bool partial = h != NULL && gate_h1_reader_held(&h->in) > 0;
+
+        gate_session_close(s, e != GATE_E_EOF ? GATE_CLOSE_CLIENT_RESET
+                              : partial       ? GATE_CLOSE_CLIENT_ABORT
+                                              : GATE_CLOSE_CLIENT_EOF);
+        return;
+    }
+    h->eof = true;
+    gate_conn_reading(&s->conn, false);
+    if (h->tunnel && e == GATE_E_EOF) {
+        h->body_done = true;
+        gate_flow_down_events.on_end(&h->stream);
+        return;
+    }
+    if (half && h->body_done)
+        return;
+    if (half && h->x != NULL) {
+        h->body_bad = true;
+        s->why = GATE_CLOSE_BAD_REQUEST;
+        gate_flow_body_fault(h->x, GATE_FAULT_BAD_REQUEST, 400, "the body ended early");
+        return;
+    }
+    s->why = e == GATE_E_EOF ? GATE_CLOSE_CLIENT_ABORT : GATE_CLOSE_CLIENT_RESET;
+    gate_session_close(s, s->why);
+}
+
+/* How a read went. After READ_GONE the session may be closed and must not be touched. */
+enum read_result { READ_GONE, READ_NOTHING, READ_SHORT, READ_FULL };
+
+/* One read for a head (or the look-ahead of the next one). */
+static enum read_result read_head(struct gate_session *s)
+{
+    struct gate_h1_server *h = s->h1;
+    struct gate_h1_space space;
+    enum gate_err e = gate_h1_reader_head_space(&h->in, &s->conn.loop->blocks, &space);
+    size_t n = 0;
+
+    if (e == GATE_E_LIMIT) {
+        struct gate_str held = gate_str_of(h->in.b->data + h->in.at, gate_h1_reader_held(&h->in));
+
+        gate_session_h1_refuse(s, gate_parse_refuse_partial(held.p, held.n, &s->worker->seat->generation->head_limits),
+                               first_line(held), GATE_CLOSE_BAD_REQUEST);
+        return READ_GONE;
+    }
+    if (e != GATE_OK) {
+        gate_session_close(s, GATE_CLOSE_FAULT);
+        return READ_GONE;
+    }
+    e = gate_conn_read(&s->conn, space.iov, 1, &n);
+    if (e != GATE_OK) {
+        gate_h1_reader_unused(&h->in, &space);
+        if (e == GATE_E_AGAIN)
+            return READ_NOTHING;
+        read_ended(s, e);
+        return READ_GONE;
+    }
+    gate_counters_add(&s->worker->counters, GATE_C_BYTES_IN, n);
+    for (int i = 0; gate_h1_reader_filled(&h->in, &space, i, &n); i++)
+        ;
+    return READ_SHORT;
+}
+
+/* ------------------------------------------------------------------ bodies */
+
+static void trailers_done(struct gate_session *s, const char *p, size_t n)
+{
+    struct gate_exchange *x = s->h1->x;
+    struct gate_fields *fs = gate_arena_zalloc(&x->arena, sizeof(*fs));
+    struct gate_refusal r = gate_parse_trailers(p, n, &x->seat->generation->head_limits, &x->arena, fs);
+
+    if (r.status != 0) {
+        s->h1->body_bad = true;
+        s->why = GATE_CLOSE_BAD_REQUEST;
+        gate_flow_body_fault(x, GATE_FAULT_BAD_REQUEST, r.status, r.why);
+    } else if (fs->n > 0) {
+        gate_flow_down_events.on_trailers(&s->h1->stream, fs, s->h1->in.b);
+    }
+}
+
+/* Decodes what is held. */
+static void consume_body(struct gate_session *s, struct gate_chain *chunk)
+{
+    struct gate_h1_server *h = s->h1;
+    const char *p = NULL;
+    const char *why = NULL;
+    size_t n = 0;
+
+    switch (gate_h1_reader_body(&h->in, chunk->pool, chunk, &p, &n, &why)) {
+    case GATE_BODY_TRAILERS:
+        trailers_done(s, p, n);
+        h->body_done = true;
+        break;
+    case GATE_BODY_DONE:
+        h->body_done = true;
+        break;
+    case GATE_BODY_BAD:
+        h->body_bad = true;
+        s->why = GATE_CLOSE_BAD_REQUEST;
+        gate_flow_body_fault(h->x, GATE_FAULT_BAD_REQUEST, 400, why);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Hands content to the exchange, and the end. A broken body's last bytes are not believed. */
+static void deliver(struct gate_session *s, struct gate_chain *chunk)
+{
+    struct gate_h1_server *h = s->h1;
+
+    h->window_bytes += chunk->bytes;
+    h->credit -= h->credit < chunk->bytes ? h->credit : chunk->bytes;
+    if (h->x != NULL && !h->body_bad) {
+        h->x->bytes_in += chunk->bytes;
+        if (chunk->bytes > 0)
+            gate_flow_down_events.on_body(&h->stream, chunk);
+        if (h->body_done)
+            gate_flow_down_events.on_end(&h->stream);
+    }
+    gate_chain_clear(chunk);
+}
+
+/* What came with the head. */
+static void take_body(struct gate_session *s)
+{
+    struct gate_chain chunk;
+
+    gate_chain_init(&chunk, &s->conn.loop->blocks);
+    if (gate_h1_reader_held(&s->h1->in) > 0)
+        consume_body(s, &chunk);
+    deliver(s, &chunk);
+}
+
+static enum read_result read_body(struct gate_session *s)
+{
+    struct gate_h1_server *h = s->h1;
+    struct gate_h1_space space;
+    struct gate_chain chunk;
+    enum gate_err e = gate_h1_reader_body_space(&h->in, &s->conn.loop->blocks, h->credit, &space);
+    size_t n = 0;
+    bool full;
+
+    if (e != GATE_OK) {
+        h->body_bad = true;
+        gate_flow_body_fault(h->x, GATE_FAULT_OVERLOAD, 503, "no memory for a block");
+        return READ_NOTHING;
+    }
+    e = gate_conn_read(&s->conn, space.iov, space.count, &n);
+    if (e != GATE_OK) {
+        gate_h1_reader_unused(&h->in, &space);
+        if (e == GATE_E_AGAIN)
+            return READ_NOTHING;
+        read_ended(s, e);
+        return READ_GONE;
+    }
+    full = n == space.bytes;
+    gate_counters_add(&s->worker->counters, GATE_C_BYTES_IN, n);
+    gate_chain_init(&chunk, &s->conn.loop->blocks);
+    for (int i = 0; gate_h1_reader_filled(&h->in, &space, i, &n); i++) {
+        if (!h->body_done && !h->body_bad)
+            consume_body(s, &chunk);
+    }
+    deliver(s, &chunk);
+    return full ? READ_FULL : READ_SHORT;
+}
+
+static void exchange_readable(struct gate_session *s)
+{
+    struct gate_h1_server *h = s->h1;
+
+    if (h->body_bad || h->eof) {
+        gate_conn_reading(&s->conn, false);
+        return;
+    }
+    if (!h->body_done) {
+        enum read_result r = READ_FULL;
+
+        while (r == READ_FULL && h->credit > 0 && !h->body_done && !h->body_bad)
+            r = read_body(s);
+        if (r == READ_GONE)
+            return;
+        if (h->credit == 0 && !h->body_done)
+            gate_conn_reading(&s->conn, false);
+        gate_session_clock(s);
+        return;
+    }
+    /* One look-ahead: what the client sends before its answer waits in the reader; whether the client is still
+     * there cannot be seen then, which is what pipelining costs. */
+    if (gate_h1_reader_held(&h->in) == 0 && read_head(s) != READ_SHORT)
+        return;
+    gate_conn_reading(&s->conn, false);
+}
+
+static void linger_readable(struct gate_session *s)
+{
+    char drop[8192];
+    struct iovec iov = { drop, sizeof(drop) };
+    size_t n = 0;
+    enum gate_err e = gate_conn_read(&s->conn, &iov, 1, &n);
+
+    if (e == GATE_E_AGAIN)
+        return;
+    if (e != GATE_OK || n >= s->h1->linger_left) {
+        gate_session_close(s, s->why);
+        return;
+    }
+    s->h1->linger_left -= (uint32_t)n;
+}
+
+void gate_session_h1_readable(struct gate_session *s)
+{
+    switch (s->state) {
+    case GATE_SESSION_IDLE:
+        if (s->h1 == NULL)
+            h1_new(s);
+        s->h1->begin_ns = s->conn.loop->now_ns;
+        /* fall through */
+    case GATE_SESSION_HEAD:
+        switch (read_head(s)) {
+        case READ_SHORT:
+            gate_session_h1_begin(s);
+            break;
+        case READ_NOTHING:
+            gate_session_h1_settle(s);
+            break;
+        default:
+            break;
+        }
+        break;
+    case GATE_SESSION_EXCHANGE:
+        exchange_readable(s);
+        break;
+    case GATE_SESSION_LINGER:
+        linger_readable(s);
+        break;
+    default:
+        gate_conn_reading(&s->conn, false);
+        break;
+    }
+}
