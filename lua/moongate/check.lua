@@ -1,6 +1,6 @@
---- Reads the source of a gateway file or module for what a load cannot see: misspelt fields of `gate`
---- (the local that holds `require "moongate"`) and of the objects that hooks are given. It reports
---- only what it is sure of; a name that it cannot trace is left alone.
+--- Reads the source of a gateway file or module for what a load cannot see: misspelt fields of
+--- `gate` (the local that holds `require "moongate"`) and of the objects that hooks are given. It
+--- reports only what it is sure of; a name that it cannot trace is left alone.
 
 local fields = require "moongate.declare.fields"
 local mistake = require "moongate.declare.mistake"
@@ -36,11 +36,13 @@ end
 
 -- Scopes ------------------------------------------------------------------------------------------
 
+--- Opens a block or bracket.
 function Checker:push(kind)
   self.brackets[#self.brackets + 1] = kind
   if kind ~= "(" and kind ~= "{" and kind ~= "[" then self.scopes[#self.scopes + 1] = {} end
 end
 
+--- Closes the innermost block or bracket.
 function Checker:pop()
   local kind = table.remove(self.brackets)
   if kind and kind ~= "(" and kind ~= "{" and kind ~= "[" and #self.scopes > 1 then
@@ -73,6 +75,7 @@ end
 
 -- Reports -----------------------------------------------------------------------------------------
 
+--- Reports a mistake at the line of token i.
 function Checker:report(i, parts)
   self.found[#self.found + 1] =
     mistake.new({ file = self.file, line = self.tokens[i].line }, parts)
@@ -94,7 +97,8 @@ function Checker:is_call(i)
   return token.kind == "string" or self:is(i, "(") or self:is(i, "{")
 end
 
---- One step of a chain: the token of the key, and whether it is written with a colon. Nil at its end.
+--- One step of a chain: the token of the key, and whether it is written with a colon. Nil at its
+--- end.
 function Checker:step(i)
   local key = self.tokens[i + 1]
   if self:is(i, ".") or self:is(i, ":") then return i + 1, self:is(i, ":"), i + 2 end
@@ -303,6 +307,7 @@ function Checker:variable(i)
   return i + 1
 end
 
+--- Walks through all tokens once.
 function Checker:run()
   self:find_handed()
   local i = 1
@@ -318,10 +323,10 @@ function Checker:run()
   end
 end
 
---- Reads a source text and reports the misspelt fields that it can see. The text is Lua that compiles;
---- nothing of it runs. Legal at load and later.
---- Example: `check.check(text, "gateway.lua")[1]` prints as
---- `gateway.lua:7: req has no 'heders'; did you mean 'headers'?`.
+--- Reads a source text and reports the misspelt fields that it can see. The text is Lua that
+--- compiles; nothing of it runs. Legal at load and later.
+--- Example: `check.check(text, "gateway.lua")[1]` prints as `gateway.lua:7: req has no 'heders';
+--- did you mean 'headers'?`.
 ---@param text string
 ---@param file string
 ---@return moongate.Mistake[]

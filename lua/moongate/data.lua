@@ -1,5 +1,5 @@
---- `gate.data(name)`: JSON files as plain tables that remember where they came from, so that a mistake
---- in them is reported as file and JSON pointer (`routes.json /3/upstrem`).
+--- `gate.data(name)`: JSON files as plain tables that remember where they came from, so that a
+--- mistake in them is reported as file and JSON pointer (`routes.json /3/upstrem`).
 
 local json = require "moongate.json"
 
@@ -64,7 +64,7 @@ function M.files(name)
 end
 
 --- The text of data by name, and the file it came from.
----@param host { read: fun(name: string): string|nil, data?: fun(name: string): string|nil, string|nil }
+---@param host moongate.Host
 ---@param name string
 ---@return string|nil text
 ---@return string file where it came from; the first place looked at when there is none

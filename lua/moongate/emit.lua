@@ -114,7 +114,7 @@ end
 ---@class moongate.Output
 ---@field json string
 ---@field policies table[] in order; the ordinal is the index less one
----@field routes { when: table<integer, function>, handler: table<integer, function> } by ordinal, from 0
+---@field routes { when: table<integer, function>, handler: table<integer, function> } by ordinal
 ---@field upstreams table<string, moongate.Upstream>
 
 --- Everything the engine and the hook runner need of a load without mistakes.

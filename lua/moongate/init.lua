@@ -1,5 +1,5 @@
---- Builds the table that scripts get from `require "moongate"`: the declarations, and the functions of
---- the runtime. One table a load.
+--- Builds the table that scripts get from `require "moongate"`: the declarations, and the
+--- functions of the runtime. One table a load.
 
 local data = require "moongate.data"
 local emit = require "moongate.emit"
@@ -17,7 +17,8 @@ local upstream = require "moongate.declare.upstream"
 
 local M = {}
 
---- Declarations of the language that this build does not have. They are reported, and the load goes on.
+--- Declarations of the language that this build does not have. They are reported, and the load
+--- goes on.
 local LATER_DECLARATIONS = { "cache", "every", "tenant" }
 
 --- Wraps a declaration, so that a call with a colon says what is wrong with it.
@@ -43,15 +44,17 @@ local function declare_data(load, name)
   end
   local text, file = data.find(load.host, name)
   if not text then
+    local files = table.concat(data.files(name), " or ")
     spot:fail {
-      name = name, expected = table.concat(data.files(name), " or "),
-      message = ("there is no data '%s' (no file %s)"):format(name, table.concat(data.files(name), " or ")),
+      name = name, expected = files,
+      message = ("there is no data '%s' (no file %s)"):format(name, files),
     }
     return {}
   end
   local value, err = data.decode(text, file)
   if not err then return value end
-  load:add(mistake.new({ file = file, line = err.line }, { expected = "JSON", message = err.message }))
+  local at = { file = file, line = err.line }
+  load:add(mistake.new(at, { expected = "JSON", message = err.message }))
   return {}
 end
 

@@ -1,7 +1,7 @@
---- JSON for scripts and for the gateway itself (`gate.json`): Lua that the JIT compiles, so that the
---- watchdog reaches a script that decodes something huge. Nothing here waits; all of it is legal at
---- load. Arrays that were decoded, and those made with `array`, remember that they are arrays; every
---- other empty table encodes as `{}`. A JSON null is `json.null`.
+--- JSON for scripts and for the gateway itself (`gate.json`): Lua that the JIT compiles, so that
+--- the watchdog reaches a script that decodes something huge. Nothing here waits; all of it is
+--- legal at load. Arrays that were decoded, and those made with `array`, remember that they are
+--- arrays; every other empty table encodes as `{}`. A JSON null is `json.null`.
 
 local decoder = require "moongate.json.decode"
 local encoder = require "moongate.json.encode"
@@ -50,8 +50,8 @@ local function raise_at_caller(ok, result)
   error(result, 0)
 end
 
---- Encodes a value as compact JSON. Cycles, functions, NaN and infinities, lists with holes and keys
---- that are no strings raise at the caller's line. Bytes that are no UTF-8 become U+FFFD.
+--- Encodes a value as compact JSON. Cycles, functions, NaN and infinities, lists with holes and
+--- keys that are no strings raise at the caller's line. Bytes that are no UTF-8 become U+FFFD.
 --- Example: `gate.json.encode { ok = true }` is `{"ok":true}`.
 ---@param value any
 ---@return string

@@ -1,7 +1,8 @@
---- Option schemas: a small typed validator that every declaration uses, for Lua tables and for data.
---- A type is a table with `expected` (words for the message) and `check(type, value, spot)`, which
---- returns the normalised value, or nil after it reported a mistake at the spot. A spot knows where in
---- a declaration a value stands; what it does with a mistake is its maker's business.
+--- Option schemas: a small typed validator that every declaration uses, for Lua tables and for
+--- data. A type is a table with `expected` (words for the message) and `check(type, value,
+--- spot)`, which returns the normalised value, or nil after it reported a mistake at the spot. A
+--- spot knows where in a declaration a value stands; what it does with a mistake is its maker's
+--- business.
 
 local mistake = require "moongate.declare.mistake"
 local nearest = require "moongate.nearest"

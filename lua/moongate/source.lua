@@ -1,6 +1,6 @@
---- The user's source text as tokens: finds the line of a key that a declaration complains about, and
---- feeds `moongate check`. Reads any text; what is no Lua ends the tokens early (the load itself
---- reports syntax errors).
+--- The user's source text as tokens: finds the line of a key that a declaration complains about,
+--- and feeds `moongate check`. Reads any text; what is no Lua ends the tokens early (the load
+--- itself reports syntax errors).
 
 local M = {}
 
@@ -10,8 +10,8 @@ local M = {}
 ---@field line integer
 
 local KEYWORD = {}
-for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return
-  then true until while]]):gmatch("%a+") do
+for word in ([[and break do else elseif end false for function goto if in local nil not or
+  repeat return then true until while]]):gmatch("%a+") do
   KEYWORD[word] = true
 end
 
@@ -255,7 +255,8 @@ local function calls_on(tokens, line, callee)
   return wanted
 end
 
---- The line of a key in a declaration, or nil when the text does not show it (a table built in code).
+--- The line of a key in a declaration, or nil when the text does not show it (a table built in
+--- code).
 ---@param tokens moongate.Token[]
 ---@param line integer the line of the call; 0 when unknown
 ---@param callee string the last name of the called function, "route" of `gate.route`

@@ -58,7 +58,9 @@ M.REPLY = {
     local status = given.status or given[1]
     if not status then
       if value.status == nil and value[1] == nil then
-        spot:fail { name = "status", expected = STATUS.expected, message = "a reply needs a status" }
+        spot:fail {
+          name = "status", expected = STATUS.expected, message = "a reply needs a status",
+        }
       end
       return nil
     end
@@ -78,8 +80,10 @@ local TARGET = schema.custom('a path or an "http(s)://" URL', function(value)
   if value:find("^https?://[^/]") then return value end
 end)
 
+local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
+
 local REDIRECT_STATUS = schema.custom("301, 302, 303, 307 or 308", function(value)
-  if value == 301 or value == 302 or value == 303 or value == 307 or value == 308 then return value end
+  if REDIRECTS[value] then return value end
 end)
 
 local REDIRECT = schema.record("redirect", {

@@ -1,7 +1,7 @@
---- The names that the script language knows, for "did you mean" and for `moongate check`: what `gate`,
---- `req`, `res` and the other objects have, whether or not this build serves it.
---- A field is `true` (a value), "method" (called with a colon), or a table of its own fields; `ANY`
---- marks a table whose keys are free.
+--- The names that the script language knows, for "did you mean" and for `moongate check`: what
+--- `gate`, `req`, `res` and the other objects have, whether or not this build serves it. A field
+--- is `true` (a value), "method" (called with a colon), or a table of its own fields; `ANY` marks
+--- a table whose keys are free.
 
 local M = {}
 
@@ -49,7 +49,8 @@ KINDS.gate = fields([[listen upstream route routes use cache limits process shar
   upstreams = fields "get",
   log = fields "debug info warn error",
   json = fields "encode decode null array",
-  crypto = fields [[sha256 hmac_sha256 hex base64 base64url unhex unbase64 unbase64url equal random]],
+  crypto = fields [[sha256 hmac_sha256 hex base64 base64url unhex unbase64 unbase64url equal
+    random]],
   metric = fields "counter gauge histogram",
   tcp = fields "connect", udp = ANY, uri = ANY,
   re = fields "match find gsub split",

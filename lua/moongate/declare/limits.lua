@@ -55,7 +55,8 @@ local EMITTED = {
   merge_slashes = { "merge_slashes", true },
 }
 
---- What scripts may not connect to by default: link-local addresses, where clouds keep their secrets.
+--- What scripts may not connect to by default: link-local addresses, where clouds keep their
+--- secrets.
 local LINK_LOCAL = { "169.254.0.0/16", "fe80::/10" }
 
 --- Sets limits. Legal only at load; a later call adds to and replaces what an earlier one set.

@@ -7,7 +7,8 @@ local units = require "moongate.units"
 local M = {}
 
 --- A listener's address, as it was written.
-local ADDRESS = schema.custom('an address such as ":8080", "127.0.0.1:8080" or "unix:/path"', function(value)
+local ADDRESS_FORMS = 'an address such as ":8080", "127.0.0.1:8080" or "unix:/path"'
+local ADDRESS = schema.custom(ADDRESS_FORMS, function(value)
   local address, why = units.address(value)
   if not address then return nil, why end
   return value
@@ -15,7 +16,9 @@ end)
 
 --- Permission bits of a Unix socket, written in octal as for chmod.
 local MODE = schema.custom('octal permissions such as "0660"', function(value)
-  if type(value) == "string" and value:find("^0?[0-7][0-7][0-7]$") then return tonumber(value, 8) end
+  if type(value) == "string" and value:find("^0?[0-7][0-7][0-7]$") then
+    return tonumber(value, 8)
+  end
 end)
 
 local LISTEN = schema.record("gate.listen", {

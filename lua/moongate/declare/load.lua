@@ -1,5 +1,6 @@
---- One load of a gateway file: what was declared so far, and the mistakes met on the way. A mistake does
---- not end a load; the next declarations still run, so that one load reports as many as it can.
+--- One load of a gateway file: what was declared so far, and the mistakes met on the way. A
+--- mistake does not end a load; the next declarations still run, so that one load reports as many
+--- as it can.
 
 local data = require "moongate.data"
 local mistake = require "moongate.declare.mistake"

@@ -1,5 +1,5 @@
---- Path patterns of routes (`/a/`, `/a`, `/users/:id`, `/files/*rest`) and the templates that use their
---- captures (`rewrite`, `redirect`). Pure functions.
+--- Path patterns of routes (`/a/`, `/a`, `/users/:id`, `/files/*rest`) and the templates that use
+--- their captures (`rewrite`, `redirect`). Pure functions.
 
 local nearest = require "moongate.nearest"
 
@@ -53,10 +53,11 @@ function M.parse(path)
   return { prefix = path:sub(-1) == "/", captures = captures }
 end
 
---- Checks a template against the pattern whose captures it uses; "*" is what a prefix path left over.
+--- Checks a template against the pattern whose captures it uses; "*" is what a prefix path left
+--- over.
 ---@param template string
 ---@param pattern moongate.Pattern
----@return { name: string, expected: string, nearest: string|nil, message: string }|nil parts of a mistake
+---@return { name: string, expected: string, nearest: string|nil, message: string }|nil mistake
 function M.check_template(template, pattern)
   local known = {}
   for name in pairs(pattern.captures) do known[name] = true end

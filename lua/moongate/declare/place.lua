@@ -1,11 +1,13 @@
---- Where in the user's files a call was made: the nearest frame of the stack that is no library code.
+--- Where in the user's files a call was made: the nearest frame of the stack that is no library
+--- code.
 
 local M = {}
 
 local getinfo = debug.getinfo
 
---- The common prefix of the library's chunk names, found from this file's own; all library chunks are
---- loaded the same way. Bytecode without debug names shares one name, which then is the prefix.
+--- The common prefix of the library's chunk names, found from this file's own; all library chunks
+--- are loaded the same way. Bytecode without debug names shares one name, which then is the
+--- prefix.
 local function library_prefix()
   local own = getinfo(1, "S").source
   return own:match("^(.*)declare[/.]place") or own
@@ -23,8 +25,8 @@ end
 ---@field file string
 ---@field line integer 0 when unknown
 
---- The place of the user's code that called into the library, or nil when there is none on the stack
---- (a declaration as a tail call leaves no frame).
+--- The place of the user's code that called into the library, or nil when there is none on the
+--- stack (a declaration as a tail call leaves no frame).
 ---@return moongate.Place|nil
 function M.caller()
   local level = 2

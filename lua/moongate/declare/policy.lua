@@ -93,8 +93,8 @@ local function check_in_route(value, spot)
   end
 end
 
---- Checks a policy and returns its ordinal, or nil after a report. The same table is one policy, however
---- often it is used.
+--- Checks a policy and returns its ordinal, or nil after a report. The same table is one policy,
+--- however often it is used.
 ---@param load moongate.Load
 ---@param value any
 ---@param spot moongate.Spot

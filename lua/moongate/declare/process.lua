@@ -13,7 +13,9 @@ end)
 
 local WORKERS = schema.custom('"auto" or a number of workers', function(value)
   if value == "auto" then return 0 end
-  if type(value) == "number" and value % 1 == 0 and value >= 1 and value <= 1024 then return value end
+  if type(value) == "number" and value % 1 == 0 and value >= 1 and value <= 1024 then
+    return value
+  end
 end)
 
 local PROCESS = schema.record("gate.process", {
@@ -28,8 +30,8 @@ local PROCESS = schema.record("gate.process", {
 })
 
 local DEFAULTS = {
-  workers = 0, log = "stderr", log_level = "info", access_log = "stdout", access_format = "combined",
-  control = "", drain = 30000,
+  workers = 0, log = "stderr", log_level = "info", access_log = "stdout",
+  access_format = "combined", control = "", drain = 30000,
 }
 
 --- Sets process options. Legal only at load; a later call adds to and replaces an earlier one's.

@@ -29,7 +29,8 @@ local HOST = schema.custom('a host such as "example.com" or "*.example.com"', fu
   return host
 end)
 
-local PATH = schema.custom('a path such as "/a/", "/a", "/users/:id" or "/files/*rest"', function(value)
+local PATH_FORMS = 'a path such as "/a/", "/a", "/users/:id" or "/files/*rest"'
+local PATH = schema.custom(PATH_FORMS, function(value)
   local parsed, why = pattern.parse(value)
   if not parsed then return nil, why end
   return { text = value, pattern = parsed }
@@ -78,7 +79,9 @@ local UPGRADE = {
 
 local REWRITE = schema.custom('a path such as "/v2/*rest"', function(value)
   if type(value) ~= "string" or not value:find("^/") then return nil end
-  if value:find("[%c%s?#]") then return nil, "a path has no spaces, '?' or '#'; the query is kept" end
+  if value:find("[%c%s?#]") then
+    return nil, "a path has no spaces, '?' or '#'; the query is kept"
+  end
   return value
 end)
 

@@ -31,8 +31,8 @@ end
 ---@field raise? fun(parts: table) raises a mistake; by default at the user's line
 ---@field call? function what a call of the table does
 
---- Makes a table strict: reading a field that it does not have, and setting a new one, raises at the
---- user's line.
+--- Makes a table strict: reading a field that it does not have, and setting a new one, raises at
+--- the user's line.
 ---@param t table
 ---@param name string what it is called in scripts
 ---@param options? moongate.StrictOptions

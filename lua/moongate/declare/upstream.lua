@@ -1,4 +1,5 @@
---- `gate.upstream(name, options)` and `gate.upstreams(list)`, and the upstream objects that scripts hold.
+--- `gate.upstream(name, options)` and `gate.upstreams(list)`, and the upstream objects that
+--- scripts hold.
 
 local language = require "moongate.declare.fields"
 local load_state = require "moongate.declare.load"
@@ -40,7 +41,8 @@ end
 
 -- Schema ------------------------------------------------------------------------------------------
 
-local SERVER_ADDRESS = schema.custom('a server such as "127.0.0.1:9001" or "unix:/path"', function(value)
+local SERVER_FORMS = 'a server such as "127.0.0.1:9001" or "unix:/path"'
+local SERVER_ADDRESS = schema.custom(SERVER_FORMS, function(value)
   local address, why = units.address(value)
   if not address then return nil, why end
   if address.kind == "tcp" and address.host == "" then return nil, "the host is missing" end
@@ -72,7 +74,8 @@ local SERVER_ITEM = {
   end,
 }
 
---- The fields of `timeouts`, also used by routes. Without defaults: a route gives only what differs.
+--- The fields of `timeouts`, also used by routes. Without defaults: a route gives only what
+--- differs.
 M.TIMEOUTS = {
   connect = schema.duration(), send = schema.duration(), first_byte = schema.duration(),
   read = schema.duration(), total = schema.duration(),
@@ -153,7 +156,8 @@ local OPTIONS = {
   max_connections = schema.with(schema.integer(1, 2 ^ 31 - 1), { default = 0 }),
 }
 for _, name in ipairs {
-  "hash_key", "bounded_load", "health", "outlier", "max_requests", "queue", "slow_start", "tls", "http2",
+  "hash_key", "bounded_load", "health", "outlier", "max_requests", "queue", "slow_start", "tls",
+  "http2",
 } do
   OPTIONS[name] = schema.later()
 end
@@ -175,8 +179,8 @@ end)()
 
 -- Declarations ------------------------------------------------------------------------------------
 
---- Adds an upstream that was checked. A name that exists is a mistake, but gets an object too, so that
---- the load can go on.
+--- Adds an upstream that was checked. A name that exists is a mistake, but gets an object too, so
+--- that the load can go on.
 local function add(load, name, options, spot, at)
   local first = name and load.upstream_by_name[name]
   if first then

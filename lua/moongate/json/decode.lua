@@ -1,6 +1,6 @@
---- The JSON decoder: one loop over the bytes, no recursion. The JIT compiles that to a single tree of
---- traces whatever the document looks like; a recursive reader with inner loops is blacklisted as
---- soon as documents differ.
+--- The JSON decoder: one loop over the bytes, no recursion. The JIT compiles that to a single
+--- tree of traces whatever the document looks like; a recursive reader with inner loops is
+--- blacklisted as soon as documents differ.
 
 local buffer = require "string.buffer"
 local utf8 = require "moongate.json.utf8"
@@ -110,7 +110,8 @@ for k = 0, 15 do POWER[k] = 10 ^ k end
 local function number_value(s, from, last, n, point, exponent)
   local minus = byte(s, from) == 45
   local fraction = point > 0 and last - point or 0
-  if last - from <= 15 and not exponent then
+  local digits = last - from + (minus and 0 or 1) - (point > 0 and 1 or 0)
+  if digits <= 15 and not exponent then
     -- Both are exact, so that the quotient is the nearest double.
     if fraction > 0 then n = n / POWER[fraction] end
     return minus and -n or n
