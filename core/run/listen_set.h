@@ -3,6 +3,7 @@
 #ifndef GATE_RUN_LISTEN_SET_H
 #define GATE_RUN_LISTEN_SET_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,7 +30,9 @@ struct gate_listen_point {
     struct gate_addr bound;     /* with the port that port 0 got */
     uint32_t n;
     int fds[GATE_LISTEN_MAX];
-    bool asked;                 /* since the present engine started */
+    bool asked;                 /* supervisor: since the present engine started */
+    bool wanted;                /* engine: by the generation that serves */
+    _Atomic uint32_t users;     /* engine: acceptors on these sockets, of all workers */
 };
 
 struct gate_listen_set {

@@ -1,0 +1,171 @@
+/* Private to run/: the engine and what hangs on it. Everything here is the control thread's but for what is said. */
+#ifndef GATE_RUN_ENGINE_INT_H
+#define GATE_RUN_ENGINE_INT_H
+
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "admin/report.h"
+#include "admin/server.h"
+#include "base/log_writer.h"
+#include "exchange/worker.h"
+#include "net/offload.h"
+#include "run/broker.h"
+#include "run/load.h"
+#include "run/options.h"
+#include "script/watchdog.h"
+#include "session/session.h"
+
+struct gate_engine;
+struct gate_live;
+struct gate_resolver;
+
+/* A worker: the thread, and what run/ keeps beside struct gate_worker. Its own thread's but for what is said. */
+struct gate_run_worker {
+    struct gate_worker base;
+    struct gate_engine *engine;
+    pthread_t thread;               /* control's */
+    sem_t up;                       /* posted when the loop can take mail, or cannot be had */
+    enum gate_err start_err;
+    struct gate_watch *watch;
+    struct gate_list acceptors;
+    struct gate_timer unpause;      /* after EMFILE */
+    struct gate_timer leave;        /* acceptors of addresses that go */
+    struct gate_timer drain;        /* looks whether all is over */
+    uint64_t drain_by_ms;           /* when what is left is cut */
+    bool paused;
+    bool stopping;
+    struct gate_list seats;         /* struct gate_seat_slot, all that this worker has */
+    _Atomic uint64_t seen_ms;       /* last answer to a ping, wall clock of the process; any thread reads */
+    _Atomic bool clean;             /* ended with nothing left over */
+};
+
+/* A worker's seat in a generation, and the mails that carry it to and fro. */
+struct gate_seat_slot {
+    struct gate_generation_seat seat;
+    struct gate_live *live;
+    struct gate_run_worker *owner;
+    struct gate_list node;          /* the worker's */
+    struct gate_mail swap;          /* to the worker: serve from this one */
+    struct gate_mail swapped;       /* to control: done */
+    struct gate_ready idle;         /* on the worker: nobody uses it any more */
+    struct gate_mail gone;          /* to control: detached, may be freed */
+};
+
+/* A generation with what it was made from. */
+struct gate_live {
+    struct gate_list node;          /* engine->generations, oldest first */
+    struct gate_generation g;
+    struct gate_engine *engine;
+    struct gate_bundle *bundle;
+    struct gate_listen_point **points;  /* by listener */
+    uint32_t session_limit;         /* of each worker */
+    bool access_log;
+    bool access_json;
+    uint32_t n;                     /* seats */
+    uint32_t swapped;
+    uint32_t gone;
+    struct gate_seat_slot *slots;
+};
+
+struct gate_reload;
+
+struct gate_engine {
+    const struct gate_options *options;
+    const char *name;               /* of the gateway, for messages */
+    struct gate_clock clock;
+    struct gate_log log;            /* any thread */
+    struct gate_log_fd_sink first_sink;
+    struct gate_log_writer *error_writer;
+    struct gate_log_writer *access_writer;  /* NULL: never asked for */
+    struct gate_loop loop;
+    struct gate_mailbox mail;       /* any thread posts */
+    struct gate_broker *broker;
+    struct gate_watchdog *watchdog;
+    struct gate_offload *offload;
+    struct gate_registry *registry;
+    struct gate_resolver *resolver;
+    struct gate_admin *admin;       /* NULL: no control socket */
+    struct gate_run_worker *workers;
+    uint32_t n_workers;             /* 0 until the first load */
+    uint32_t processors;
+    struct gate_list generations;
+    struct gate_live *current;
+    struct gate_reload *reload;     /* the load that goes on; NULL: none */
+    bool reload_again;              /* asked for while one went on */
+    uint64_t last_number;
+    struct gate_route_totals totals;    /* of generations that are gone */
+    uint64_t started_ns;
+    uint64_t reloads;
+    uint64_t reloads_failed;
+    int64_t reload_s;
+    char reload_error[1024];
+    bool draining;
+    bool quitting;
+    uint32_t drained;               /* workers that are done */
+    struct gate_timer tick;         /* pings and sweeps */
+    struct ev_io signals;
+    int signal_fd;                  /* -1: the supervisor's orders only */
+    int status;                     /* of the process */
+};
+
+/* worker.c. Starts the thread; returns when it can take mail. */
+enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engine *e, uint32_t index);
+
+/* Stops accepting, lets sessions end until drain_ms are over, then ends. The engine hears of it
+ * by gate_control_drained. */
+void gate_run_worker_drain(struct gate_run_worker *w, uint32_t drain_ms);
+
+/* Ends at once: what is open is cut. */
+void gate_run_worker_quit(struct gate_run_worker *w);
+void gate_run_worker_ping(struct gate_run_worker *w);
+
+/* The test clock was moved. */
+void gate_run_worker_refresh(struct gate_run_worker *w);
+
+/* acceptor.c, on the worker's thread. Makes the acceptors those of this generation; others leave. */
+void gate_acceptors_apply(struct gate_run_worker *w, const struct gate_live *live);
+
+/* Takes what has queued up, then stops all. */
+void gate_acceptors_stop(struct gate_run_worker *w);
+void gate_acceptors_init(struct gate_run_worker *w);
+
+/* live.c: generations that hang on the engine. */
+struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundle,
+                                struct gate_loaded *loaded);
+
+/* Mails its seats to the workers. Afterwards gate_reload_swapped is called once. */
+void gate_live_publish(struct gate_live *live);
+
+/* Never published, or all of its seats are gone. */
+void gate_live_free(struct gate_live **live);
+
+/* Gives the upstreams of all live generations, and of `next` (may be NULL), to the registry. */
+void gate_live_apply(struct gate_engine *e, const struct gate_config *next);
+
+/* Sum by route over all generations, gone ones included. */
+void gate_live_totals(struct gate_engine *e, struct gate_route_totals *out);
+
+/* reload.c. Loads the gateway anew; `ticket` (may be NULL) waits on the control socket. */
+void gate_reload_begin(struct gate_engine *e, const struct gate_handle *ticket);
+void gate_reload_swapped(struct gate_engine *e);
+
+/* control.c. Runs the control loop until the engine has ended. */
+void gate_control_run(struct gate_engine *e);
+void gate_control_drain(struct gate_engine *e);
+void gate_control_quit(struct gate_engine *e);
+void gate_control_reopen(struct gate_engine *e);
+void gate_control_command(void *engine, enum gate_wire_kind command);
+void gate_control_orphaned(void *engine);
+
+/* A worker has stopped accepting at some address: closes those that nobody watches. */
+void gate_control_left(struct gate_engine *e);
+void gate_control_drained(struct gate_engine *e);
+
+/* Signals of the terminal and of service managers come to this process. */
+void gate_control_signals(struct gate_engine *e);
+
+/* control_admin.c */
+extern const struct gate_admin_ops gate_control_admin_ops;
+
+#endif

@@ -1,0 +1,240 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/mem.h"
+#include "exchange/exchange.h"
+#include "flow/access_log.h"
+#include "flow/flow.h"
+#include "run/crash.h"
+#include "run/engine_int.h"
+#include "script/hook.h"
+#include "upstream/links.h"
+
+/* Idle connections of a drain: long enough for a request that is already on its way. */
+#define DRAIN_GRACE_MS 500
+#define DRAIN_STEP_MS 10
+/* What was cut has this long to end (log hooks). */
+#define CUT_MS 1000
+
+/* A message without content. */
+struct note {
+    struct gate_mail mail;
+    struct gate_run_worker *worker;
+    uint32_t number;
+};
+
+static void post(struct gate_run_worker *w, void (*deliver)(struct gate_mail *, void *),
+                 uint32_t number)
+{
+    struct note *n = gate_alloc(sizeof(*n));
+
+    n->mail.deliver = deliver;
+    n->worker = w;
+    n->number = number;
+    gate_mailbox_post(&w->base.mail, &n->mail);
+}
+
+/* Takes the content of a note and frees it. */
+static uint32_t take(struct gate_mail *m)
+{
+    struct note *n = gate_container_of(m, struct note, mail);
+    uint32_t number = n->number;
+
+    gate_free(n);
+    return number;
+}
+
+/* Ping, clock */
+
+static void on_ping(struct gate_mail *m, void *worker)
+{
+    struct gate_run_worker *w = worker;
+
+    take(m);
+    atomic_store_explicit(&w->seen_ms, gate_loop_now(&w->base.loop), memory_order_relaxed);
+}
+
+void gate_run_worker_ping(struct gate_run_worker *w)
+{
+    post(w, on_ping, 0);
+}
+
+static void on_refresh(struct gate_mail *m, void *worker)
+{
+    take(m);
+    gate_loop_refresh(&((struct gate_run_worker *)worker)->base.loop);
+}
+
+void gate_run_worker_refresh(struct gate_run_worker *w)
+{
+    post(w, on_refresh, 0);
+}
+
+/* The end */
+
+static bool is_empty(const struct gate_run_worker *w)
+{
+    return w->base.sessions == 0 && gate_list_empty(&w->base.live);
+}
+
+static void on_drained(struct gate_mail *m, void *engine)
+{
+    take(m);
+    gate_control_drained(engine);
+}
+
+static void end(struct gate_run_worker *w)
+{
+    struct note *n = gate_calloc(1, sizeof(*n));
+
+    gate_loop_untimer(&w->base.loop, &w->drain);
+    atomic_store(&w->clean, is_empty(w));
+    n->mail.deliver = on_drained;
+    gate_mailbox_post(&w->engine->mail, &n->mail);
+    gate_loop_stop_async(&w->base.loop);
+}
+
+static void cut(struct gate_run_worker *w)
+{
+    w->stopping = true;
+    w->drain_by_ms = gate_loop_now(&w->base.loop) + CUT_MS;
+    gate_session_close_all(&w->base);
+}
+
+static void on_drain_step(struct gate_timer *t)
+{
+    struct gate_run_worker *w = gate_container_of(t, struct gate_run_worker, drain);
+    bool late = gate_loop_now(&w->base.loop) >= w->drain_by_ms;
+
+    if (is_empty(w) || (late && w->stopping)) {
+        end(w);
+        return;
+    }
+    if (late)
+        cut(w);
+    gate_loop_timer(&w->base.loop, &w->drain, DRAIN_STEP_MS);
+}
+
+static void on_drain(struct gate_mail *m, void *worker)
+{
+    struct gate_run_worker *w = worker;
+    uint32_t limit = take(m);
+
+    if (w->base.draining)
+        return;
+    w->base.draining = true;
+    w->drain_by_ms = gate_loop_now(&w->base.loop) + limit;
+    gate_acceptors_stop(w);
+    gate_session_drain(&w->base, limit < DRAIN_GRACE_MS ? limit : DRAIN_GRACE_MS);
+    gate_loop_timer(&w->base.loop, &w->drain, 1);
+}
+
+void gate_run_worker_drain(struct gate_run_worker *w, uint32_t drain_ms)
+{
+    post(w, on_drain, drain_ms);
+}
+
+static void on_quit(struct gate_mail *m, void *worker)
+{
+    struct gate_run_worker *w = worker;
+
+    take(m);
+    if (w->stopping)
+        return;
+    w->base.draining = true;
+    cut(w);
+    gate_acceptors_stop(w);
+    gate_loop_timer(&w->base.loop, &w->drain, 1);
+}
+
+void gate_run_worker_quit(struct gate_run_worker *w)
+{
+    post(w, on_quit, 0);
+}
+
+/* The thread */
+
+static void init_base(struct gate_run_worker *w)
+{
+    struct gate_worker *b = &w->base;
+
+    gate_mailbox_open(&b->mail, &b->loop, w);
+    gate_handle_table_init(&b->exchanges);
+    gate_slab_init(&b->exchange_slab, "exchange", sizeof(struct gate_exchange));
+    gate_list_init(&b->live);
+    gate_list_init(&w->seats);
+    gate_acceptors_init(w);
+    gate_timer_init(&w->drain, on_drain_step);
+    b->links = gate_links_new(&b->loop, &b->counters);
+    gate_session_init(b);
+    w->watch = gate_watch_join(w->engine->watchdog, w);
+    atomic_store_explicit(&w->seen_ms, gate_loop_now(&b->loop), memory_order_relaxed);
+}
+
+/* Everything is over; when something is left (a task that does not end), the process ends around it. */
+static void fini_base(struct gate_run_worker *w)
+{
+    struct gate_worker *b = &w->base;
+
+    if (b->access_log != NULL)
+        gate_access_log_free(&b->access_log);
+    if (!atomic_load(&w->clean))
+        return;
+    gate_mailbox_close(&b->mail);
+    for (struct gate_list *n = w->seats.next; n != &w->seats; n = n->next) {
+        struct gate_seat_slot *s = gate_container_of(n, struct gate_seat_slot, node);
+
+        if (s->seat.vm != NULL)
+            gate_vm_detach(s->seat.vm);
+    }
+    gate_watch_leave(&w->watch);
+    gate_session_fini(b);
+    gate_links_free(&b->links);
+    gate_slab_fini(&b->exchange_slab);
+    gate_handle_table_fini(&b->exchanges);
+    gate_loop_close(&b->loop);
+}
+
+static void *worker_main(void *arg)
+{
+    struct gate_run_worker *w = arg;
+    char name[16];
+
+    snprintf(name, sizeof(name), "worker %u", w->base.index);
+    pthread_setname_np(pthread_self(), name);
+    gate_crash_thread(&w->base);
+    w->start_err = gate_loop_open(&w->base.loop, &w->engine->clock, &w->engine->log);
+    if (w->start_err == GATE_OK)
+        init_base(w);
+    sem_post(&w->up);
+    if (w->start_err != GATE_OK)
+        return NULL;
+    gate_loop_run(&w->base.loop);
+    fini_base(w);
+    return NULL;
+}
+
+enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engine *e,
+                                    uint32_t index)
+{
+    int err;
+
+    w->engine = e;
+    w->base.index = index;
+    w->base.log = &e->log;
+    w->base.watchdog = e->watchdog;
+    w->base.offload = e->offload;
+    if (getrandom(&w->base.id_prefix, sizeof(w->base.id_prefix), 0) < 0)
+        return GATE_E_SYS;
+    sem_init(&w->up, 0, 0);
+    err = pthread_create(&w->thread, NULL, worker_main, w);
+    if (err != 0) {
+        errno = err;
+        return GATE_E_SYS;
+    }
+    while (sem_wait(&w->up) != 0)
+        ;
+    return w->start_err;
+}
