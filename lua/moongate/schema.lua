@@ -64,11 +64,10 @@ end
 ---@return string
 function Spot:label()
   if type(self.key) == "string" then return "'" .. self.key .. "'" end
-  local above = self.parent and self.parent.parent and self.parent:label()
-  if type(self.key) == "number" then
-    return above and ("item " .. self.key .. " of " .. above) or ("value " .. self.key)
-  end
-  return "the value"
+  local parent = self.parent
+  if not parent or not parent.parent then return "argument " .. tostring(self.key) end
+  if not parent.parent.parent then return "value " .. tostring(self.key) end
+  return ("item %s of %s"):format(tostring(self.key), parent:label())
 end
 
 --- A short printed form of a bad value.

@@ -237,8 +237,8 @@ local function line_in_call(tokens, open, path)
   return line
 end
 
---- The indices where argument lists of calls open on a line (on any, when it is 0): those of the
---- wanted name first.
+--- The indices where argument lists of calls open on a line: those of the wanted name first. On line
+--- 0, all of that name in the file, the last one first.
 local function calls_on(tokens, line, callee)
   local wanted, others = {}, {}
   for i = 2, #tokens do
@@ -249,9 +249,13 @@ local function calls_on(tokens, line, callee)
       list[#list + 1] = i
     end
   end
-  if line ~= 0 then
-    for _, i in ipairs(others) do wanted[#wanted + 1] = i end
+  if line == 0 then
+    -- Only a tail call has no line, and that is the last of its chunk.
+    local reversed = {}
+    for i = #wanted, 1, -1 do reversed[#reversed + 1] = wanted[i] end
+    return reversed
   end
+  for _, i in ipairs(others) do wanted[#wanted + 1] = i end
   return wanted
 end
 

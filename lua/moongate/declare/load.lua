@@ -66,7 +66,14 @@ function Load:declare(callee, name)
     place.raise(("%s declares, which is legal only while the gateway file loads")
       :format(name or "gate." .. callee))
   end
-  return { callee = callee, place = place.caller() or { file = self.host.file, line = 0 } }
+  local at = place.caller(function(file) return self:tokens_of(file) ~= nil end)
+  if not at then
+    -- A tail call left no frame: the last call of that name in the gateway file is it.
+    at = { file = self.host.file, line = 0 }
+    local tokens = self:tokens_of(at.file)
+    at.line = tokens and source.find(tokens, 0, callee, { 1 }) or 0
+  end
+  return { callee = callee, place = at }
 end
 
 --- The tokens of a user's file, read once.

@@ -27,14 +27,16 @@ end
 
 --- The place of the user's code that called into the library, or nil when there is none on the
 --- stack (a declaration as a tail call leaves no frame).
+---@param accept? fun(file: string): boolean whether a file is the user's
 ---@return moongate.Place|nil
-function M.caller()
+function M.caller(accept)
   local level = 2
   while true do
     local info = getinfo(level, "Sl")
     if not info then return nil end
-    if info.what ~= "C" and is_user_code(info.source) then
-      return { file = info.source:sub(2), line = info.currentline }
+    local file = info.what ~= "C" and is_user_code(info.source) and info.source:sub(2)
+    if file and (not accept or accept(file)) then
+      return { file = file, line = info.currentline }
     end
     level = level + 1
   end

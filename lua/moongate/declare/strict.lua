@@ -12,7 +12,7 @@ local M = {}
 ---@param names table<any, any> set of the language's names, also of those that this build lacks
 ---@return { message: string, name: string, expected: string, nearest: string|nil }
 function M.missing(name, key, names)
-  if names[key] then
+  if type(key) == "string" and rawget(names, key) then
     return {
       name = key, expected = "a field of this build",
       message = ("%s.%s is right, but this build of Moongate does not have it yet")

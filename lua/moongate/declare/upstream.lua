@@ -233,16 +233,16 @@ function M.declare_many(load, list)
   end
   local by_name = list[1] == nil
   for i, key in ipairs(entries_of(list)) do
-    local here = spot:at(by_name and key or i, list)
-    local name, options
+    local entry = spot:at(by_name and key or i, list)
+    local here, name, options = entry, nil, nil
     if by_name then
       name, options = NAME:check(key, here), UPSTREAM:check(list[key], here)
     else
-      options = ENTRY:check(list[i], here)
+      options = ENTRY:check(list[i], entry)
       name = options and options.name
       here = options and here:at("name", list[i]) or here
     end
-    add(load, name, options, here, load_state.at(here:place()))
+    add(load, name, options, here, load_state.at(entry:place()))
   end
 end
 

@@ -1,0 +1,127 @@
+local support = require "spec.support.gateway_load"
+local upstream = require "moongate.declare.upstream"
+
+local function options(text)
+  return support.file('local u = gate.upstream("shop", {', text, "})")
+end
+
+describe("gate.upstream", function()
+  it("fills in every default", function()
+    local config = support.good(options 'servers = { "a:1" }')
+    assert.same({
+      name = "shop", balance = "round_robin", host = "client", forwarded = "x",
+      servers = { { address = "a:1", weight = 1, max_connections = 0, backup = false, zone = "", down = false } },
+      keepalive = { idle = 64, idle_timeout_ms = 60000, max_requests = 0, max_age_ms = 0 },
+      timeouts = { connect_ms = 5000, send_ms = 60000, first_byte_ms = 60000, read_ms = 60000, total_ms = 0 },
+      retry = { tries = 2, on = { "connect", "reset" }, budget_percent = 20 },
+      max_connections = 0, at = "gateway.lua:3",
+    }, config.upstreams[1])
+  end)
+
+  it("takes its options", function()
+    local got = support.good(options [[
+      servers = { { "[::1]:9", weight = 3, backup = true, zone = "b", down = true, max_connections = 5 },
+        "unix:/run/a" },
+      balance = "least_requests", host = "name", forwarded = "none", max_connections = 100,
+      keepalive = { idle = 0, idle_timeout = "5s", max_requests = 10, max_age = "1m" },
+      timeouts = { connect = 0.5, total = "2m" },
+      retry = { tries = 1, on = { "timeout", "503" }, budget = 0.5 },
+    ]]).upstreams[1]
+    assert.same({ address = "[::1]:9", weight = 3, backup = true, zone = "b", down = true,
+      max_connections = 5 }, got.servers[1])
+    assert.equal("unix:/run/a", got.servers[2].address)
+    assert.same({ idle = 0, idle_timeout_ms = 5000, max_requests = 10, max_age_ms = 60000 }, got.keepalive)
+    assert.equal(500, got.timeouts.connect_ms)
+    assert.equal(120000, got.timeouts.total_ms)
+    assert.equal(60000, got.timeouts.read_ms)
+    assert.same({ tries = 1, on = { "timeout", "503" }, budget_percent = 50 }, got.retry)
+  end)
+
+  it("refuses what is wrong, at its line", function()
+    local servers = 'servers = { "a:1" },\n'
+    for text, message in pairs {
+      [""] = "gate.upstream needs 'servers'", ["servers = {}"] = "it is empty",
+      ['sevrers = { "a:1" }'] = "gateway.lua:4: gate.upstream has no option 'sevrers'; did you mean 'servers'?",
+      ['servers = { "a" }'] = "the port is missing", ['servers = { ":80" }'] = "the host is missing",
+      ['servers = { "a:0" }'] = "port 0", ['servers = { "http://a:1" }'] = "no scheme",
+      ['servers = { "a:1",\n5 }'] = "gateway.lua:5: item 2 of 'servers'",
+      ['servers = { { "a:1", weight = 0 } }'] = "'weight': a whole number from 1 to 65535 expected, got 0",
+      ['servers = { x = "a:1" }'] = "a list expected, got the key 'x'",
+      [servers .. 'balance = "rond_robin"'] = "did you mean 'round_robin'?",
+      [servers .. 'balance = "maglev"'] = "gateway.lua:5: 'maglev' is right, but this build",
+      [servers .. "balance = function() end"] = "'balance = function' is right, but",
+      [servers .. "keepalive = { warm = 3 }"] = "gateway.lua:5: 'warm' is right, but this build",
+      [servers .. "health = {}"] = "'health' is right, but this build",
+      [servers .. "tls = true"] = "'tls' is right, but this build",
+      [servers .. "timeouts = { conect = 1 }"] = "timeouts has no option 'conect'; did you mean 'connect'?",
+      [servers .. "timeouts = { connect = 0 }"] = "it must be more than 0",
+      [servers .. 'timeouts = { connect = "5 s" }'] = "a time (seconds, or a string",
+      [servers .. 'retry = { on = { "conect" } }'] = "did you mean 'connect'?",
+      [servers .. 'retry = { on = { "200" } }'] = "a status such as",
+      [servers .. "retry = { budget = 20 }"] = "a share from 0 to 1",
+      [servers .. 'host = "peeer"'] = "did you mean 'peer'?",
+    } do
+      local printed = support.bad(options(text))
+      assert.equal(1, #printed, table.concat(printed, "\n"))
+      assert.truthy(printed[1]:find(message, 1, true), printed[1])
+    end
+  end)
+
+  it("refuses bad and repeated names", function()
+    local printed = support.bad(support.file('gate.upstream("", { servers = { "a:1" } })',
+      'gate.upstream("a b", { servers = { "a:1" } })', 'gate.upstream({ servers = { "a:1" } })',
+      'gate.upstream("x", { servers = { "a:1" } })', 'gate.upstream("x", { servers = { "a:1" } })'))
+    assert.equal(5, #printed)
+    assert.truthy(printed[1]:find("1 to 128 bytes", 1, true))
+    assert.truthy(printed[2]:find("no spaces", 1, true))
+    assert.equal("gateway.lua:7: the upstream 'x' is declared twice (first at gateway.lua:6)", printed[5])
+  end)
+
+  it("gives objects with a name, and nothing to change", function()
+    local _, output = support.good(options 'servers = { "a:1" }')
+    local object = output.upstreams.shop
+    assert.equal(upstream.Upstream, getmetatable(object))
+    assert.equal("upstream 'shop'", tostring(object))
+    assert.equal("shop", object.name)
+    assert.equal(0, object.ordinal)
+    local ok, err = pcall(function() return object.nmae end)
+    assert.is_false(ok)
+    assert.truthy(err:find("upstream 'shop' has no 'nmae'; did you mean 'name'?", 1, true), err)
+    assert.has_error(function() object.weight = 1 end)
+    ok, err = pcall(function() return object:servers() end)
+    assert.is_false(ok)
+    assert.truthy(err:find("does not have it yet", 1, true), err)
+  end)
+end)
+
+describe("gate.upstreams", function()
+  it("declares a list, or a table of names", function()
+    local config = support.good(support.file('gate.upstreams { { name = "b", servers = { "b:1" } },',
+      '  { name = "a", servers = { "a:1" } } }'))
+    assert.equal("b", config.upstreams[1].name)
+    assert.equal("gateway.lua:4", config.upstreams[2].at)
+    config = support.good(support.file('gate.upstreams { b = { servers = { "b:1" } },',
+      '  a = { servers = { "a:1" } } }'))
+    assert.equal("a", config.upstreams[1].name)
+    assert.equal("b", config.upstreams[2].name)
+  end)
+
+  it("gets one by name", function()
+    local _, _, gate = support.good(support.file('gate.upstream("a", { servers = { "a:1" } })',
+      'assert(gate.upstreams.get("a").name == "a" and gate.upstreams.get("b") == nil)'))
+    assert.equal("a", gate.upstreams.get("a").name)
+    local ok, err = pcall(function() return gate.upstreams.gte end)
+    assert.is_false(ok)
+    assert.truthy(err:find("did you mean 'get'?", 1, true), err)
+  end)
+
+  it("refuses what is wrong", function()
+    assert.same({
+      "gateway.lua:3: an upstream needs 'name' (a name)",
+      "gateway.lua:4: an upstream has no option 'sevrers'; did you mean 'servers'?",
+    }, support.bad(support.file('gate.upstreams { { servers = { "b:1" } },',
+      '  { name = "a", sevrers = { "a:1" } } }')))
+    assert.same({ "gateway.lua:3: argument 1: a list of upstreams expected, got 5" },
+      support.bad(support.file("gate.upstreams(5)")))
+  end)
+end)
