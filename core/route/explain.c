@@ -144,7 +144,7 @@ void gate_router_explain(const struct gate_router *r, const struct gate_route_qu
         const struct candidate *c = &r->candidates[rank];
 
         if (c->route == found.route || !gate_match_host(c->route->host, q->host) ||
-            !gate_pattern_match(&c->pattern, q->path, captures, &n))
+            !gate_pattern_match(&r->patterns[rank], q->path, captures, &n))
             continue;
         if (rows++ < ROWS_MAX)
             put_row(out, c, q, &winner);

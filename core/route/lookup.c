@@ -1,4 +1,4 @@
-/* Lookup: walks the groups and nodes that a request's host and path reach, and keeps the lowest rank whose other matchers
+/* Lookup: walks the nodes that a request's host and path reach, and keeps the lowest rank whose other matchers
  * hold. Subtrees that cannot beat it are not entered. */
 #include "route/route_int.h"
 
@@ -66,10 +66,10 @@ static void walk(struct lookup *l, uint32_t index, struct gate_str at)
     if (n->best >= l->best)
         return;
     if (at.n == 0) {
-        scan(l, n->ends.first);
+        scan(l, n->ends);
         return;
     }
-    scan(l, n->prefixes.first);
+    scan(l, n->prefixes);
     if (!n->branches && n->capture == ROUTE_NONE)
         return;
     gate_pattern_next(&at, &segment);
@@ -82,19 +82,13 @@ static void walk(struct lookup *l, uint32_t index, struct gate_str at)
         walk(l, n->capture, at);
 }
 
-static void walk_group(struct lookup *l, uint32_t index)
+static void walk_root(struct lookup *l, uint32_t root)
 {
-    const struct group *g;
-
-    if (index == ROUTE_NONE)
+    if (root == ROUTE_NONE)
         return;
-    g = &l->r->groups[index];
-    l->visits++;
-    if (g->best >= l->best)
-        return;
-    scan(l, g->any.first);
+    scan(l, l->r->nodes[root].any);
     if (l->q->path.n > 0 && l->q->path.p[0] == '/')
-        walk(l, g->root, l->q->path);
+        walk(l, root, l->q->path);
 }
 
 /* Each "*.suffix" that ends this host, longest first. */
@@ -104,8 +98,11 @@ static void walk_suffixes(struct lookup *l, struct gate_str host)
 
     if (host.n > (size_t)l->r->longest_suffix + 1)
         dot = host.n - l->r->longest_suffix - 1;
-    for (dot = gate_str_find(host, '.', dot); dot < host.n; dot = gate_str_find(host, '.', dot + 1))
-        walk_group(l, gate_trie_group(l->r, gate_str_of(host.p + dot + 1, host.n - dot - 1), true));
+    for (dot = gate_str_find(host, '.', dot); dot < host.n; dot = gate_str_find(host, '.', dot + 1)) {
+        struct gate_str suffix = gate_str_of(host.p + dot + 1, host.n - dot - 1);
+
+        walk_root(l, gate_trie_child(l->r, PARENT_SUFFIX, suffix));
+    }
 }
 
 void gate_lookup_run(struct lookup *l)
@@ -113,9 +110,9 @@ void gate_lookup_run(struct lookup *l)
     struct gate_str host = l->q->host;
 
     if (host.n > 0) {
-        walk_group(l, gate_trie_group(l->r, host, false));
+        walk_root(l, gate_trie_child(l->r, PARENT_HOST, host));
         if (l->r->longest_suffix > 0)
             walk_suffixes(l, host);
     }
-    walk_group(l, l->r->hostless);
+    walk_root(l, l->r->hostless);
 }

@@ -84,60 +84,59 @@ enum gate_err gate_precedence_of(const struct gate_route_config *route, struct p
 /* Negative: a goes before b. *rule says why. */
 int gate_precedence_compare(const struct precedence *a, const struct precedence *b, enum rule *rule);
 
-/* A route as a candidate; its rank (place in the order of precedence) is its index. */
+/* What a lookup needs of a route; its rank (place in the order of precedence) is its index. */
 struct candidate {
     const struct gate_route_config *route;
-    struct pattern pattern;
-    uint32_t methods;
-    uint32_t next;              /* next higher rank at the same node */
+    uint32_t methods;           /* mask */
+    uint32_t next;              /* next higher rank at the same place */
+    uint32_t last;              /* of the first at a place: the last one there */
     bool matchers;              /* has header or query matchers */
+    bool captures;
+    bool when;
 };
 
-/* Candidates at one place, by rank. */
-struct candidates {
-    uint32_t first;
-    uint32_t last;
-};
+/* Texts of up to this size lie in the node itself. */
+#define NODE_TEXT 32
 
-/* A node stands behind a number of segments; its children are found by (node, segment) in one table. */
+/* Parents of root nodes, whose text is a host. */
+#define PARENT_HOST (UINT32_MAX - 1)
+#define PARENT_SUFFIX (UINT32_MAX - 2)
+
+/* A node stands behind a host and a number of segments, and fills one cache line. Its literal children are found by
+ * (node, segment) in one table for all. Lists of candidates are in order of rank: the first one is named. */
 struct node {
-    const char *segment;
-    uint32_t segment_len;
     uint32_t parent;
+    uint32_t text_len;
     uint32_t capture;           /* the child for any non-empty segment */
     uint32_t best;              /* lowest rank here and below */
-    struct candidates ends;     /* the path ends here */
-    struct candidates prefixes; /* a '/' follows */
+    uint32_t ends;              /* the path ends here */
+    uint32_t prefixes;          /* a '/' follows */
+    uint32_t any;               /* of roots: routes without path */
     bool branches;              /* has literal children */
+    union {
+        char in[NODE_TEXT];
+        const char *out;
+    } text;                     /* the segment, or a root's host without "*." */
 };
 
-/* The routes of one host. */
-struct group {
-    struct gate_str host;       /* without "*." */
-    bool suffix;
-    uint32_t root;
-    uint32_t best;
-    struct candidates any;      /* path "" */
-};
-
-/* An open-addressing table of indexes; readers compare what the index means. */
-struct slots {
-    uint32_t *v;                /* index + 1; 0: free */
-    uint32_t mask;
-    uint32_t n;
+/* Leads to a node. The tag spares a look at nodes that are not meant, above all when nothing is found. */
+struct slot {
+    uint32_t tag;               /* upper half of the hash */
+    uint32_t node;              /* index + 1; 0: free */
 };
 
 struct gate_router {
     struct candidate *candidates;
+    struct pattern *patterns;   /* by rank */
     uint32_t n;
-    struct node *nodes;
+    struct node *nodes;         /* aligned to their size inside node_memory */
+    void *node_memory;
     uint32_t n_nodes;
     uint32_t cap_nodes;
-    struct group *groups;
-    uint32_t n_groups;
-    struct slots children;
-    struct slots hosts;
-    uint32_t hostless;          /* the group without host */
+    struct slot *slots;         /* open addressing */
+    uint32_t slot_mask;
+    uint32_t n_slots;           /* in use */
+    uint32_t hostless;          /* root of the routes without host */
     uint32_t longest_segment;
     uint32_t longest_suffix;    /* 0: no suffix hosts */
     struct gate_sipkey key;
@@ -146,9 +145,8 @@ struct gate_router {
 /* Adds the candidate of this rank; ranks come in ascending order. */
 void gate_trie_add(struct gate_router *r, uint32_t rank);
 
-/* Index of the group or node; ROUTE_NONE. */
-uint32_t gate_trie_group(const struct gate_router *r, struct gate_str host, bool suffix);
-uint32_t gate_trie_child(const struct gate_router *r, uint32_t parent, struct gate_str segment);
+/* The node of this text below a node, or the root of a host (PARENT_HOST, PARENT_SUFFIX); ROUTE_NONE. */
+uint32_t gate_trie_child(const struct gate_router *r, uint32_t parent, struct gate_str text);
 
 /* One walk over the candidates of a request. */
 struct lookup {

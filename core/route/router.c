@@ -6,6 +6,7 @@
 #include "route/route_int.h"
 
 #define ALLOW_MAX 512
+#define FIRST_SLOTS 16
 
 static int by_precedence(const void *a, const void *b)
 {
@@ -33,11 +34,13 @@ static void add_routes(struct gate_router *r, const struct precedence *v, uint32
 
         r->candidates[rank] = (struct candidate){
             .route = route,
-            .pattern = v[rank].pattern,
             .methods = gate_match_method_mask(route),
             .next = ROUTE_NONE,
             .matchers = route->n_headers + route->n_query > 0,
+            .captures = v[rank].pattern.n_captures > 0,
+            .when = route->when,
         };
+        r->patterns[rank] = v[rank].pattern;
         gate_trie_add(r, rank);
     }
     r->n = n;
@@ -51,6 +54,9 @@ enum gate_err gate_router_build(const struct gate_config *config, struct gate_ro
 
     r->hostless = ROUTE_NONE;
     r->candidates = gate_calloc(config->n_routes + 1, sizeof(*r->candidates));
+    r->patterns = gate_calloc(config->n_routes + 1, sizeof(*r->patterns));
+    r->slots = gate_calloc(FIRST_SLOTS, sizeof(*r->slots));
+    r->slot_mask = FIRST_SLOTS - 1;
     gate_sipkey_random(&r->key);
     err = sort_routes(config, v);
     if (err == GATE_OK)
@@ -70,10 +76,9 @@ void gate_router_free(struct gate_router **router)
     if (r == NULL)
         return;
     gate_free(r->candidates);
-    gate_free(r->nodes);
-    gate_free(r->groups);
-    gate_free(r->children.v);
-    gate_free(r->hosts.v);
+    gate_free(r->patterns);
+    gate_free(r->node_memory);
+    gate_free(r->slots);
     gate_free(r);
 }
 
@@ -100,9 +105,9 @@ static void answer(const struct lookup *l, struct gate_route_result *out)
     if (l->best == ROUTE_NONE)
         return;
     out->route = c->route;
-    out->needs_when = c->route->when;
-    if (c->pattern.n_captures > 0)
-        gate_pattern_match(&c->pattern, l->q->path, out->captures, &out->n_captures);
+    out->needs_when = c->when;
+    if (c->captures)
+        gate_pattern_match(&l->r->patterns[l->best], l->q->path, out->captures, &out->n_captures);
 }
 
 static struct lookup begin(const struct gate_router *r, const struct gate_route_query *q, uint32_t from)
