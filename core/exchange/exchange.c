@@ -30,6 +30,8 @@ struct gate_exchange *gate_exchange_new(struct gate_worker *w)
     x->seat = gate_seat_ref(w->seat);
     gate_list_push(&w->live, &x->node);
     gate_arena_init(&x->arena, &w->loop.chunks);
+    gate_list_init(&x->resume.node);
+    gate_timer_init(&x->timer, NULL);
     x->upstream = GATE_NO_ORDINAL;
     x->times.begin = w->loop.now_ns;
     make_id(w, x);
