@@ -30,6 +30,9 @@ struct gate_str gate_bundle_main(const struct gate_bundle *b);
 enum gate_err gate_bundle_module(struct gate_bundle *b, struct gate_str module, struct gate_str *name, struct gate_str *bytes);
 enum gate_err gate_bundle_data(struct gate_bundle *b, struct gate_str data, struct gate_str *name, struct gate_str *bytes);
 
+/* A file of the bundle by its display name, when it was read or added before; sources for messages and checks. */
+bool gate_bundle_read(struct gate_bundle *b, struct gate_str name, struct gate_str *bytes);
+
 /* Paths of all files that were read, for watching; calls fn for each. */
 void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const char *path), void *arg);
 

@@ -54,10 +54,10 @@ M.REPLY = {
   expected = 'a reply such as { 200, "hello\\n" }',
   check = function(self, value, spot)
     if type(value) ~= "table" then return spot:unexpected(value, self.expected) end
-    local given = REPLY:check(value, spot)
+    local given, meant = REPLY:check(value, spot)
     local status = given.status or given[1]
     if not status then
-      if value.status == nil and value[1] == nil then
+      if value.status == nil and value[1] == nil and not meant.status then
         spot:fail {
           name = "status", expected = STATUS.expected, message = "a reply needs a status",
         }
@@ -100,8 +100,8 @@ M.REDIRECT = {
       return to and { to = to, status = 302 }
     end
     if type(value) ~= "table" then return spot:unexpected(value, self.expected) end
-    local given = REDIRECT:check(value, spot)
-    if value[1] == nil and value.to == nil then
+    local given, meant = REDIRECT:check(value, spot)
+    if value[1] == nil and value.to == nil and not meant.to then
       spot:fail { name = "to", expected = TARGET.expected, message = "a redirect needs a target" }
     end
     local to = given.to or given[1]

@@ -150,6 +150,7 @@ function M.on(load)
     hooks[hook] = function(fn) on(load, hook, fn) end
   end
   local function index(_, key)
+    if hooks[key] then return hooks[key] end
     local parts = strict.missing("gate.on", key, language.KINDS.gate.on)
     if not load.open then load:raise(parts) end
     load:add(mistake.new(load:declare(tostring(key)).place, parts))
@@ -162,7 +163,8 @@ function M.on(load)
         :format(tostring(key)),
     }
   end
-  return setmetatable(hooks, { __index = index, __newindex = refuse_set })
+  -- The table itself stays empty, so that assigning to a hook is seen, too.
+  return setmetatable({}, { __index = index, __newindex = refuse_set })
 end
 
 return M

@@ -234,7 +234,8 @@ function M.declare_many(load, list)
   local by_name = list[1] == nil
   for i, key in ipairs(entries_of(list)) do
     local entry = spot:at(by_name and key or i, list)
-    local here, name, options = entry, nil, nil
+    local here = entry
+    local name, options
     if by_name then
       name, options = NAME:check(key, here), UPSTREAM:check(list[key], here)
     else

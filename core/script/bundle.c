@@ -1,0 +1,391 @@
+#include "script/bundle.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+
+/* A gateway is text that people write: more is a mistake, or not a file. */
+#define FILE_MAX (64u * 1024 * 1024)
+#define NAME_MAX_LEN 200
+
+struct file {
+    struct gate_list node;
+    char *name;         /* display name */
+    char *path;         /* NULL: from memory */
+    char *bytes;
+    size_t n;
+};
+
+/* `--data name=file`. */
+struct data_path {
+    struct gate_list node;
+    char *name;
+    char *path;
+};
+
+struct gate_bundle {
+    pthread_mutex_t lock;           /* of the lists */
+    struct gate_list files;
+    struct gate_list data_paths;
+    struct file *main;
+    char *dir;                      /* of the main file, with '/' at its end; NULL: from memory, no disk */
+    char *scripts_dir;
+};
+
+static enum gate_err read_stream(FILE *f, char **bytes, size_t *n)
+{
+    struct stat st;
+    char *p;
+
+    if (fstat(fileno(f), &st) != 0)
+        return GATE_E_SYS;
+    if (S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+        return GATE_E_SYS;
+    }
+    if (st.st_size > (off_t)FILE_MAX) {
+        errno = EFBIG;
+        return GATE_E_SYS;
+    }
+    p = gate_alloc((size_t)st.st_size + 1);
+    *n = fread(p, 1, (size_t)st.st_size, f);
+    if (ferror(f)) {
+        gate_free(p);
+        return GATE_E_SYS;
+    }
+    p[*n] = '\0';
+    *bytes = p;
+    return GATE_OK;
+}
+
+static enum gate_err read_file(const char *path, char **bytes, size_t *n)
+{
+    FILE *f = fopen(path, "rbe");
+    enum gate_err err;
+
+    if (f == NULL)
+        return errno == ENOENT || errno == ENOTDIR ? GATE_E_NOTFOUND : GATE_E_SYS;
+    err = read_stream(f, bytes, n);
+    fclose(f);
+    return err;
+}
+
+static struct file *find_locked(struct gate_bundle *b, struct gate_str name)
+{
+    for (struct gate_list *n = b->files.next; n != &b->files; n = n->next) {
+        struct file *f = gate_container_of(n, struct file, node);
+
+        if (gate_str_eq(gate_str_from_cstr(f->name), name))
+            return f;
+    }
+    return NULL;
+}
+
+/* Takes over bytes. */
+static struct file *add_locked(struct gate_bundle *b, struct gate_str name, const char *path,
+                               char *bytes, size_t n)
+{
+    struct file *f = gate_calloc(1, sizeof(*f));
+
+    gate_list_init(&f->node);
+    f->name = gate_strndup(name.p, name.n);
+    f->path = path == NULL ? NULL : gate_strdup(path);
+    f->bytes = bytes;
+    f->n = n;
+    gate_list_push(&b->files, &f->node);
+    return f;
+}
+
+static struct gate_bundle *bundle_new(void)
+{
+    struct gate_bundle *b = gate_calloc(1, sizeof(*b));
+
+    pthread_mutex_init(&b->lock, NULL);
+    gate_list_init(&b->files);
+    gate_list_init(&b->data_paths);
+    return b;
+}
+
+/* `dir` as a prefix of names: with one '/' at its end. */
+static char *dir_prefix(const char *dir, size_t n)
+{
+    char *p;
+
+    while (n > 1 && dir[n - 1] == '/')
+        n--;
+    p = gate_alloc(n + 2);
+    memcpy(p, dir, n);
+    p[n] = n == 1 && dir[0] == '/' ? '\0' : '/';
+    p[n + 1] = '\0';
+    return p;
+}
+
+enum gate_err gate_bundle_open(const char *main_file, const char *scripts_dir,
+                               struct gate_bundle **out)
+{
+    const char *base = strrchr(main_file, '/');
+    char *bytes = NULL;
+    size_t n = 0;
+    enum gate_err err = read_file(main_file, &bytes, &n);
+    struct gate_bundle *b;
+
+    if (err != GATE_OK)
+        return err;
+    b = bundle_new();
+    base = base == NULL ? main_file : base + 1;
+    b->dir = base == main_file ? gate_strdup("") : dir_prefix(main_file, (size_t)(base - main_file));
+    b->scripts_dir = scripts_dir == NULL ? NULL : dir_prefix(scripts_dir, strlen(scripts_dir));
+    b->main = add_locked(b, gate_str_from_cstr(base), main_file, bytes, n);
+    *out = b;
+    return GATE_OK;
+}
+
+static char *copy_bytes(struct gate_str bytes)
+{
+    return gate_strndup(bytes.n == 0 ? "" : bytes.p, bytes.n);
+}
+
+struct gate_bundle *gate_bundle_from_memory(const char *name, struct gate_str bytes)
+{
+    struct gate_bundle *b = bundle_new();
+
+    b->main = add_locked(b, gate_str_from_cstr(name), NULL, copy_bytes(bytes), bytes.n);
+    return b;
+}
+
+void gate_bundle_add(struct gate_bundle *b, const char *name, struct gate_str bytes)
+{
+    pthread_mutex_lock(&b->lock);
+    add_locked(b, gate_str_from_cstr(name), NULL, copy_bytes(bytes), bytes.n);
+    pthread_mutex_unlock(&b->lock);
+}
+
+void gate_bundle_data_path(struct gate_bundle *b, const char *name, const char *path)
+{
+    struct data_path *d = gate_calloc(1, sizeof(*d));
+
+    gate_list_init(&d->node);
+    d->name = gate_strdup(name);
+    d->path = gate_strdup(path);
+    pthread_mutex_lock(&b->lock);
+    gate_list_push(&b->data_paths, &d->node);
+    pthread_mutex_unlock(&b->lock);
+}
+
+struct gate_str gate_bundle_main_name(const struct gate_bundle *b)
+{
+    return gate_str_from_cstr(b->main->name);
+}
+
+struct gate_str gate_bundle_main(const struct gate_bundle *b)
+{
+    return gate_str_of(b->main->bytes, b->main->n);
+}
+
+/* Path of a display name on the disk; names below scripts/ may have a folder of their own. */
+static bool disk_path(const struct gate_bundle *b, const char *name, char *to, size_t cap)
+{
+    int n;
+
+    if (b->scripts_dir != NULL && strncmp(name, "scripts/", 8) == 0)
+        n = snprintf(to, cap, "%s%s", b->scripts_dir, name + 8);
+    else if (b->dir != NULL)
+        n = snprintf(to, cap, "%s%s", b->dir, name);
+    else
+        return false;
+    return n > 0 && (size_t)n < cap;
+}
+
+static enum gate_err load_locked(struct gate_bundle *b, struct gate_str name, const char *path,
+                                 struct file **out)
+{
+    char *bytes = NULL;
+    size_t n = 0;
+    enum gate_err err;
+
+    *out = find_locked(b, name);
+    if (*out != NULL)
+        return GATE_OK;
+    if (path == NULL)
+        return GATE_E_NOTFOUND;
+    err = read_file(path, &bytes, &n);
+    if (err == GATE_OK)
+        *out = add_locked(b, name, path, bytes, n);
+    return err;
+}
+
+/* One of the two places of a name: beside the main file, and below scripts/. */
+static enum gate_err load_named_locked(struct gate_bundle *b, const char *prefix, struct gate_str dotted,
+                                       const char *suffix, struct file **out)
+{
+    char name[NAME_MAX_LEN + 32];
+    char path[4096];
+    size_t at = strlen(prefix);
+    bool on_disk;
+
+    memcpy(name, prefix, at);
+    for (size_t i = 0; i < dotted.n; i++)
+        name[at++] = dotted.p[i] == '.' ? '/' : dotted.p[i];
+    memcpy(name + at, suffix, strlen(suffix) + 1);
+    on_disk = disk_path(b, name, path, sizeof(path));
+    return load_locked(b, gate_str_from_cstr(name), on_disk ? path : NULL, out);
+}
+
+/* Names become paths: letters, digits, '_', '-' and single dots between them. */
+static bool name_ok(struct gate_str s)
+{
+    char before = '.';
+
+    if (s.n == 0 || s.n > NAME_MAX_LEN)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool plain = (gate_lower(c) >= 'a' && gate_lower(c) <= 'z') || (c >= '0' && c <= '9') ||
+                     c == '_' || c == '-';
+
+        if (!plain && (c != '.' || before == '.'))
+            return false;
+        before = c;
+    }
+    return before != '.';
+}
+
+static enum gate_err find_named(struct gate_bundle *b, struct gate_str dotted, const char *suffix,
+                                struct gate_str *name, struct gate_str *bytes)
+{
+    struct file *f = NULL;
+    enum gate_err err;
+
+    if (!name_ok(dotted))
+        return GATE_E_NOTFOUND;
+    pthread_mutex_lock(&b->lock);
+    err = load_named_locked(b, "", dotted, suffix, &f);
+    if (err == GATE_E_NOTFOUND)
+        err = load_named_locked(b, "scripts/", dotted, suffix, &f);
+    pthread_mutex_unlock(&b->lock);
+    if (err == GATE_OK) {
+        *name = gate_str_from_cstr(f->name);
+        *bytes = gate_str_of(f->bytes, f->n);
+    }
+    return err;
+}
+
+enum gate_err gate_bundle_module(struct gate_bundle *b, struct gate_str module, struct gate_str *name,
+                                 struct gate_str *bytes)
+{
+    return find_named(b, module, ".lua", name, bytes);
+}
+
+static const char *data_path_locked(struct gate_bundle *b, struct gate_str data)
+{
+    for (struct gate_list *n = b->data_paths.next; n != &b->data_paths; n = n->next) {
+        struct data_path *d = gate_container_of(n, struct data_path, node);
+
+        if (gate_str_eq(gate_str_from_cstr(d->name), data))
+            return d->path;
+    }
+    return NULL;
+}
+
+enum gate_err gate_bundle_data(struct gate_bundle *b, struct gate_str data, struct gate_str *name,
+                               struct gate_str *bytes)
+{
+    struct file *f = NULL;
+    const char *path;
+    enum gate_err err;
+
+    pthread_mutex_lock(&b->lock);
+    path = data_path_locked(b, data);
+    err = path == NULL ? GATE_E_NOTFOUND : load_locked(b, gate_str_from_cstr(path), path, &f);
+    pthread_mutex_unlock(&b->lock);
+    if (path == NULL)
+        return find_named(b, data, ".json", name, bytes);
+    if (err == GATE_OK) {
+        *name = gate_str_from_cstr(f->name);
+        *bytes = gate_str_of(f->bytes, f->n);
+    }
+    return err;
+}
+
+bool gate_bundle_read(struct gate_bundle *b, struct gate_str name, struct gate_str *bytes)
+{
+    struct file *f;
+
+    pthread_mutex_lock(&b->lock);
+    f = find_locked(b, name);
+    pthread_mutex_unlock(&b->lock);
+    if (f != NULL)
+        *bytes = gate_str_of(f->bytes, f->n);
+    return f != NULL;
+}
+
+void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const char *path), void *arg)
+{
+    pthread_mutex_lock(&b->lock);
+    for (struct gate_list *n = b->files.next; n != &b->files; n = n->next) {
+        struct file *f = gate_container_of(n, struct file, node);
+
+        if (f->path != NULL)
+            fn(arg, f->path);
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* FNV-1a: tells bundles apart, protects nothing. */
+static uint64_t hash_more(uint64_t h, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)p[i]) * 0x100000001b3ull;
+    return (h ^ n) * 0x100000001b3ull;
+}
+
+/* Builders read modules in no certain order, so files add up. */
+uint64_t gate_bundle_hash(struct gate_bundle *b)
+{
+    uint64_t sum = 0;
+
+    pthread_mutex_lock(&b->lock);
+    for (struct gate_list *n = b->files.next; n != &b->files; n = n->next) {
+        struct file *f = gate_container_of(n, struct file, node);
+        uint64_t h = hash_more(0xcbf29ce484222325ull, f->name, strlen(f->name));
+
+        sum += hash_more(h, f->bytes, f->n);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return sum;
+}
+
+static void file_free(struct file *f)
+{
+    gate_free(f->name);
+    gate_free(f->path);
+    gate_free(f->bytes);
+    gate_free(f);
+}
+
+void gate_bundle_free(struct gate_bundle **b)
+{
+    struct gate_bundle *x = *b;
+    struct gate_list *n;
+
+    *b = NULL;
+    if (x == NULL)
+        return;
+    while ((n = gate_list_pop(&x->files)) != NULL)
+        file_free(gate_container_of(n, struct file, node));
+    while ((n = gate_list_pop(&x->data_paths)) != NULL) {
+        struct data_path *d = gate_container_of(n, struct data_path, node);
+
+        gate_free(d->name);
+        gate_free(d->path);
+        gate_free(d);
+    }
+    gate_free(x->dir);
+    gate_free(x->scripts_dir);
+    pthread_mutex_destroy(&x->lock);
+    gate_free(x);
+}

@@ -1,0 +1,119 @@
+/* What Lua may ask of C: plain structs and one table of function pointers, the single source of the FFI
+ * declarations (the build strips this file into the module moongate.ffi_cdef). Functions never raise, never run Lua, never
+ * take longer than about 1 ms. One thread: the one that is inside lua_resume. */
+#ifndef GATE_SCRIPT_FFI_API_H
+#define GATE_SCRIPT_FFI_API_H
+
+#include <stdint.h>
+
+struct gate_vm;
+
+/* One a VM: where functions leave what they return, and where the runner of a chain says how far it is. */
+struct gate_io {
+    const char *p;      /* first result string; read before the next call */
+    const char *p2;     /* second one */
+    uint32_t n;
+    uint32_t n2;
+    double number;
+    uint32_t at;        /* entry of the running chain, from 1 */
+    uint32_t verdict;   /* enum gate_verdict_kind of the running chain */
+    uint32_t route;
+    uint32_t truth;
+    uint32_t cursor_i;  /* of header_next; zeroed by the one who begins a walk */
+    uint32_t cursor_edits;
+};
+
+/* Results: 1 yes (results in gate_io), 0 no, less: why not. */
+enum gate_ffi_result {
+    GATE_FFI_YES = 1,
+    GATE_FFI_NO = 0,
+    GATE_FFI_OVER = -1,     /* the request is over */
+    GATE_FFI_INVALID = -2,  /* a value is not allowed; p, n: why */
+    GATE_FFI_LIMIT = -3,    /* more than a request may take */
+    GATE_FFI_WHERE = -4,    /* not possible here (no task: the file is loading) */
+    GATE_FFI_LATE = -5      /* it has been sent already */
+};
+
+/* What wait_result answers besides 0, of enum gate_err. */
+enum gate_ffi_wait { GATE_WAIT_LIMIT = 6, GATE_WAIT_TIMEOUT = 7 };
+
+enum gate_ffi_side { GATE_SIDE_REQUEST, GATE_SIDE_RESPONSE };
+
+/* Fields of text(): all strings that a request, its answer, fault, peer or client has. */
+enum gate_ffi_text {
+    GATE_TEXT_METHOD, GATE_TEXT_SCHEME, GATE_TEXT_HOST, GATE_TEXT_PATH, GATE_TEXT_QUERY,
+    GATE_TEXT_TARGET, GATE_TEXT_ID, GATE_TEXT_ROUTE, GATE_TEXT_CLIENT_IP, GATE_TEXT_PEER_IP,
+    GATE_TEXT_FROM, GATE_TEXT_FAULT_CODE, GATE_TEXT_FAULT_MESSAGE, GATE_TEXT_PEER_ADDRESS,
+    GATE_TEXT_PEER_NAME, GATE_TEXT_PEER_ZONE, GATE_TEXT_VERSION
+};
+
+/* Fields of number(). */
+enum gate_ffi_number {
+    GATE_NUMBER_PORT, GATE_NUMBER_CLIENT_PORT, GATE_NUMBER_TRIES, GATE_NUMBER_BYTES_IN,
+    GATE_NUMBER_BYTES_OUT, GATE_NUMBER_STATUS, GATE_NUMBER_FAULT_STATUS, GATE_NUMBER_UPSTREAM,
+    GATE_NUMBER_TIME_QUEUE, GATE_NUMBER_TIME_CONNECT, GATE_NUMBER_TIME_UPSTREAM_HEAD,
+    GATE_NUMBER_TIME_UPSTREAM, GATE_NUMBER_TIME_SCRIPT, GATE_NUMBER_TIME_TOTAL,
+    GATE_NUMBER_PEER_PORT, GATE_NUMBER_PEER_WEIGHT, GATE_NUMBER_PEER_HEALTHY,
+    GATE_NUMBER_PEER_ACTIVE, GATE_NUMBER_PEER_REQUESTS, GATE_NUMBER_PEER_LATENCY
+};
+
+struct gate_api {
+    /* Header fields. header_next walks (name_n 0: all, else those of that name); name in p, value in p2. */
+    int (*header_get)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+                      const char *name, uint32_t name_n);
+    int (*header_set)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+                      const char *name, uint32_t name_n, const char *value, uint32_t value_n);
+    int (*header_add)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+                      const char *name, uint32_t name_n, const char *value, uint32_t value_n);
+    int (*header_remove)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+                         const char *name, uint32_t name_n);
+    int (*header_next)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+                       const char *name, uint32_t name_n);
+    int (*trailer_next)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side);
+
+    /* Plain fields of an exchange. `alive` answers only whether the request is over. */
+    int (*alive)(struct gate_vm *vm, uint32_t id, uint32_t serial);
+    int (*text)(struct gate_vm *vm, uint32_t id, uint32_t serial, int field);
+    int (*number)(struct gate_vm *vm, uint32_t id, uint32_t serial, int field);
+    int (*text_set)(struct gate_vm *vm, uint32_t id, uint32_t serial, int field,
+                    const char *value, uint32_t value_n);
+    int (*status_set)(struct gate_vm *vm, uint32_t id, uint32_t serial, int status);
+    int (*param)(struct gate_vm *vm, uint32_t id, uint32_t serial, uint32_t index);
+
+    /* Verdicts. A reply is begun, gets its fields, and counts once it is begun. */
+    int (*reply_begin)(struct gate_vm *vm, uint32_t id, uint32_t serial, int status,
+                       const char *body, uint32_t body_n);
+    int (*reply_header)(struct gate_vm *vm, uint32_t id, uint32_t serial,
+                        const char *name, uint32_t name_n, const char *value, uint32_t value_n);
+    int (*header_check)(struct gate_vm *vm, int side, const char *name, uint32_t name_n,
+                        const char *value, uint32_t value_n);
+    int (*upstream_use)(struct gate_vm *vm, uint32_t id, uint32_t serial, uint32_t ordinal);
+    int (*route_find)(struct gate_vm *vm, const char *name, uint32_t name_n);
+
+    /* Waits: 1 it is done, 0 yield now and ask wait_result afterwards. */
+    int (*sleep)(struct gate_vm *vm, double seconds);
+    int (*read_body)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side, double max);
+    int (*wait_result)(struct gate_vm *vm);
+    int (*body)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side);
+    int (*set_body)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+                    const char *bytes, uint32_t bytes_n);
+
+    /* Log lines: fields first, then the line. */
+    int (*log_on)(struct gate_vm *vm, int level);
+    int (*log_field)(struct gate_vm *vm, const char *key, const char *value, uint32_t value_n);
+    int (*log_write)(struct gate_vm *vm, int level, const char *text);
+
+    /* Clocks, in seconds, and randomness. */
+    double (*time)(struct gate_vm *vm);
+    double (*clock)(struct gate_vm *vm);
+    int (*random)(struct gate_vm *vm, uint8_t *to, uint32_t n);
+
+    /* SHA-256 and HMAC in pieces of at most 64 KiB; one computation at a time, not across a wait. hash_end
+     * writes 32 bytes. */
+    int (*hash_begin)(struct gate_vm *vm, const char *key, uint32_t key_n, int keyed);
+    int (*hash_add)(struct gate_vm *vm, const char *bytes, uint32_t bytes_n);
+    int (*hash_end)(struct gate_vm *vm, uint8_t *to);
+    int (*equal)(const char *a, const char *b, uint32_t n);
+};
+
+#endif

@@ -1,0 +1,61 @@
+/* Verdicts that Lua hands over: a reply, an upstream, a route. */
+#include "script/ffi_int.h"
+
+int gate_ffi_reply_begin(struct gate_vm *vm, uint32_t id, uint32_t serial, int status,
+                         const char *body, uint32_t body_n)
+{
+    struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
+
+    if (x == NULL)
+        return GATE_FFI_OVER;
+    if (!gate_ffi_room(x, 0) || body_n > vm->config->limits.vm_memory)
+        return GATE_FFI_LIMIT;
+    memset(&x->reply, 0, sizeof(x->reply));
+    x->reply.set = true;
+    x->reply.status = status;
+    x->reply.body = gate_arena_copy(&x->arena, gate_str_of(body, body_n));
+    x->reply.headers.arena = &x->arena;
+    vm->io.verdict = GATE_VERDICT_REPLY;
+    return GATE_FFI_YES;
+}
+
+int gate_ffi_reply_header(struct gate_vm *vm, uint32_t id, uint32_t serial, const char *name,
+                          uint32_t name_n, const char *value, uint32_t value_n)
+{
+    struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
+
+    if (x == NULL)
+        return GATE_FFI_OVER;
+    if (!gate_ffi_room(x, name_n + value_n) ||
+        x->reply.headers.overlay.n >= GATE_SCRIPT_EDITS_MAX)
+        return GATE_FFI_LIMIT;
+    if (gate_headers_add(&x->reply.headers, gate_str_of(name, name_n),
+                         gate_str_of(value, value_n)) != GATE_OK)
+        return gate_ffi_fail(vm, GATE_FFI_INVALID, "the name or value of a header is not allowed");
+    return GATE_FFI_YES;
+}
+
+int gate_ffi_upstream_use(struct gate_vm *vm, uint32_t id, uint32_t serial, uint32_t ordinal)
+{
+    struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
+
+    if (x == NULL)
+        return GATE_FFI_OVER;
+    if (ordinal >= vm->config->n_upstreams)
+        return gate_ffi_fail(vm, GATE_FFI_INVALID, "no upstream of this gateway");
+    x->upstream = ordinal;
+    x->upstream_by_hook = true;
+    vm->io.verdict = GATE_VERDICT_UPSTREAM;
+    return GATE_FFI_YES;
+}
+
+int gate_ffi_route_find(struct gate_vm *vm, const char *name, uint32_t name_n)
+{
+    for (uint32_t i = 0; i < vm->config->n_routes; i++)
+        if (gate_str_eq(vm->config->routes[i].name, gate_str_of(name, name_n))) {
+            vm->io.route = i;
+            vm->io.verdict = GATE_VERDICT_ROUTE;
+            return GATE_FFI_YES;
+        }
+    return GATE_FFI_NO;
+}

@@ -1,0 +1,55 @@
+/* Heap: the memory of one Lua state, counted and capped. LuaJIT's own allocator does the work. One thread at a time; `used` is
+ * read by anybody. */
+#ifndef GATE_SCRIPT_HEAP_INT_H
+#define GATE_SCRIPT_HEAP_INT_H
+
+#include <lua.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What handlers may take above the cap, so that an error can still be told. */
+#define GATE_HEAP_SLACK (1024u * 1024)
+
+/* The cap holds only while `enforced`, which is inside lua_resume: anywhere else an allocation that fails
+ * ends the process. */
+struct gate_heap {
+    lua_Alloc inner;
+    void *inner_ud;
+    _Atomic uint64_t used;
+    uint64_t cap;
+    uint64_t largest;       /* one allocation may not be larger: work inside one C call is bounded by it */
+    bool enforced;
+    bool refused;           /* an allocation failed since this was cleared */
+    uint64_t after_full;    /* used after the last full collection that settle made */
+    bool tight;             /* the collector runs in short steps because memory is scarce */
+};
+
+/* Takes over the allocator of a fresh state. */
+void gate_heap_open(struct gate_heap *h, lua_State *L, uint64_t cap);
+void gate_heap_set_cap(struct gate_heap *h, uint64_t cap);
+
+/* Closes the state and gives the allocator back to it first. */
+void gate_heap_close(struct gate_heap *h, lua_State *L);
+
+/* Between two calls into Lua: sets the collector's pace by how full the heap is; a full collection above four
+ * fifths, when there is something new to collect. */
+void gate_heap_settle(struct gate_heap *h, lua_State *L);
+
+static inline uint64_t gate_heap_used(const struct gate_heap *h)
+{
+    return atomic_load_explicit(&h->used, memory_order_relaxed);
+}
+
+static inline bool gate_heap_full(const struct gate_heap *h)
+{
+    return gate_heap_used(h) > h->cap / 5 * 4 && gate_heap_used(h) > h->after_full + h->cap / 32;
+}
+
+/* The cheap half of settle, for the hot path. */
+static inline bool gate_heap_unsettled(const struct gate_heap *h)
+{
+    return (gate_heap_used(h) > h->cap / 2) != h->tight || gate_heap_full(h);
+}
+
+#endif

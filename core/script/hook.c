@@ -1,0 +1,324 @@
+#include "script/hook.h"
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "script/run_int.h"
+
+/* Coroutines that are kept for the next call. */
+#define IDLE_MAX 64
+
+static void on_step(struct gate_task *t, enum gate_vm_result r);
+
+static struct gate_hook_run *run_take(struct gate_vm *vm, struct gate_hook_chain *chain)
+{
+    struct gate_list *n = gate_list_pop(&vm->idle);
+    struct gate_hook_run *run;
+
+    if (n != NULL) {
+        run = gate_container_of(n, struct gate_hook_run, node);
+        vm->n_idle--;
+    } else {
+        run = gate_calloc(1, sizeof(*run));
+        GATE_MAGIC(run, GATE_RUN_MAGIC);
+        gate_list_init(&run->node);
+        gate_task_init(&run->task, vm);
+        run->task.step = on_step;
+    }
+    gate_list_push(&vm->runs, &run->node);
+    run->chain = chain;
+    return run;
+}
+
+static void run_give(struct gate_hook_run *run)
+{
+    struct gate_vm *vm = run->task.vm;
+
+    gate_list_remove(&run->node);
+    run->x = NULL;
+    if (run->task.co != NULL && vm->n_idle < IDLE_MAX) {
+        gate_list_push_front(&vm->idle, &run->node);
+        vm->n_idle++;
+        return;
+    }
+    gate_task_drop(&run->task);
+    gate_free(run);
+}
+
+/* Policies that the exchange did not enter before it was answered stay out. 1-based; n + 1: none is left. */
+static uint32_t first_link(const struct gate_hook_chain *c, const struct gate_exchange *x)
+{
+    uint32_t i = 0;
+
+    if (x->onion == 0 || (c->hook != GATE_HOOK_RESPONSE && c->hook != GATE_HOOK_FAULT))
+        return 1;
+    while (i < c->n && c->v[i].depth >= x->onion)
+        i++;
+    return i + 1;
+}
+
+/* The function that runs the chain, the entry to begin with, and three values that depend on the hook. */
+#define ARGS 5
+
+static void push_args(struct gate_hook_run *run, lua_State *co, uint32_t start)
+{
+    lua_rawgeti(co, LUA_REGISTRYINDEX, run->chain->ref);
+    lua_pushinteger(co, (lua_Integer)start);
+    if (run->x != NULL) {
+        lua_pushinteger(co, (lua_Integer)run->x->handle.id);
+        lua_pushinteger(co, (lua_Integer)run->x->handle.serial);
+        lua_pushnil(co);
+        return;
+    }
+    lua_pushlstring(co, run->info.ip.p, run->info.ip.n);
+    lua_pushinteger(co, run->info.port);
+    lua_pushlstring(co, run->info.peer_ip.p, run->info.peer_ip.n);
+}
+
+static bool is_failure(enum gate_vm_result r)
+{
+    return r != GATE_VM_DONE && r != GATE_VM_YIELD;
+}
+
+static void count_failure(struct gate_vm *vm, enum gate_vm_result r)
+{
+    enum gate_counter which = r == GATE_VM_KILLED  ? GATE_C_HOOK_KILLS
+                              : r == GATE_VM_NOMEM ? GATE_C_HOOK_NOMEM
+                                                   : GATE_C_HOOK_ERRORS;
+
+    gate_counters_add(&vm->worker->counters, which, 1);
+}
+
+/* Whether the chain goes on behind a policy that failed. A log hook's failure is nobody else's business. */
+static bool goes_on(const struct gate_hook_run *run, uint32_t at)
+{
+    const struct gate_policy_config *p;
+
+    if (run->chain->hook >= GATE_HOOK_COUNT || at == 0)
+        return false;
+    if (run->chain->hook == GATE_HOOK_LOG)
+        return true;
+    p = &run->task.vm->config->policies[run->chain->v[at - 1].policy];
+    return p->open && !p->guards;
+}
+
+static enum gate_vm_result call_from(struct gate_hook_run *run, uint32_t start)
+{
+    struct gate_task *t = &run->task;
+    lua_State *co = gate_task_begin(t, run->chain->budgets);
+
+    t->vm->io.at = start;
+    push_args(run, co, start);
+    return gate_task_resume(t, ARGS);
+}
+
+/* After a failure: reports it, and calls the rest of the chain when the policy says so. */
+static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result r)
+{
+    struct gate_vm *vm = run->task.vm;
+
+    while (is_failure(r)) {
+        uint32_t at = vm->io.at;
+
+        count_failure(vm, r);
+        gate_run_report(run, r);
+        gate_task_drop(&run->task);
+        if (!goes_on(run, at))
+            return r;
+        if (at >= run->chain->n)
+            return GATE_VM_DONE;
+        r = call_from(run, at + 1);
+    }
+    return r;
+}
+
+/* A reply or a failure in a request hook bounds the onion of later hooks. */
+static void note_onion(struct gate_hook_run *run, const struct gate_hook_verdict *v)
+{
+    uint32_t at = run->task.vm->io.at;
+
+    if (run->chain->hook != GATE_HOOK_REQUEST || at == 0)
+        return;
+    if (v->kind == GATE_VERDICT_REPLY || v->kind == GATE_VERDICT_FAULT)
+        run->x->onion = run->chain->v[at - 1].depth + 1;
+}
+
+static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate_hook_verdict *v)
+{
+    struct gate_vm *vm = run->task.vm;
+
+    v->result = r;
+    v->kind = r == GATE_VM_DONE ? (enum gate_verdict_kind)vm->io.verdict : GATE_VERDICT_FAULT;
+    v->route = vm->io.route;
+    v->truth = vm->io.truth != 0;
+    if (run->x != NULL) {
+        note_onion(run, v);
+        run->x->times.script_ns += vm->worker->loop.now_ns - run->began_ns;
+    }
+}
+
+/* Runs the chain from `start`. DONE: *v is set and the run is given back. */
+static enum gate_vm_result run_begin(struct gate_hook_run *run, uint32_t start,
+                                     struct gate_hook_verdict *v)
+{
+    struct gate_vm *vm = run->task.vm;
+    enum gate_vm_result r;
+
+    vm->io.verdict = GATE_VERDICT_NEXT;
+    run->began_ns = vm->worker->loop.now_ns;
+    gate_counters_add(&vm->worker->counters, GATE_C_HOOK_CALLS, 1);
+    r = go_on(run, call_from(run, start));
+    if (r == GATE_VM_YIELD)
+        return r;
+    settle(run, r, v);
+    run_give(run);
+    return GATE_VM_DONE;
+}
+
+/* A chain that waited has ended, or its task failed. */
+static void on_step(struct gate_task *t, enum gate_vm_result r)
+{
+    struct gate_hook_run *run = gate_container_of(t, struct gate_hook_run, task);
+    struct gate_exchange *x = run->x;
+    gate_hook_done *done = run->done;
+    gate_connect_done *connect_done = run->connect_done;
+    void *arg = run->arg;
+    struct gate_hook_verdict v;
+
+    GATE_CHECK_MAGIC(run, GATE_RUN_MAGIC);
+    r = go_on(run, r);
+    if (r == GATE_VM_YIELD)
+        return;
+    settle(run, r, &v);
+    run_give(run);
+    if (x == NULL) {
+        connect_done(arg, &v);
+        return;
+    }
+    x->hook = NULL;
+    done(x, &v);
+}
+
+static enum gate_vm_result call_chain(struct gate_exchange *x, struct gate_hook_chain *chain,
+                                      gate_hook_done *done, struct gate_hook_verdict *v)
+{
+    struct gate_hook_run *run;
+    uint32_t start = chain == NULL ? 1 : first_link(chain, x);
+    enum gate_vm_result r;
+
+    if (chain == NULL || start > chain->n) {
+        *v = (struct gate_hook_verdict){ .kind = GATE_VERDICT_NEXT };
+        return GATE_VM_DONE;
+    }
+    run = run_take(x->seat->vm, chain);
+    run->x = x;
+    run->done = done;
+    x->scripted = true;
+    r = run_begin(run, start, v);
+    if (r == GATE_VM_YIELD)
+        x->hook = run;
+    return r;
+}
+
+enum gate_vm_result gate_hook_call(struct gate_exchange *x, enum gate_hook hook,
+                                   enum gate_hook_scope scope, gate_hook_done *done,
+                                   struct gate_hook_verdict *v)
+{
+    return call_chain(x, gate_chain_of(x->seat->vm, x, (int)hook, scope), done, v);
+}
+
+enum gate_vm_result gate_hook_when(struct gate_exchange *x, gate_hook_done *done,
+                                   struct gate_hook_verdict *v)
+{
+    return call_chain(x, gate_chain_of(x->seat->vm, x, GATE_CHAIN_WHEN, GATE_SCOPE_ROUTE), done, v);
+}
+
+enum gate_vm_result gate_hook_handler(struct gate_exchange *x, gate_hook_done *done,
+                                      struct gate_hook_verdict *v)
+{
+    return call_chain(x, gate_chain_of(x->seat->vm, x, GATE_CHAIN_HANDLER, GATE_SCOPE_ROUTE), done,
+                      v);
+}
+
+enum gate_vm_result gate_hook_connect(struct gate_vm *vm, const struct gate_connect_info *info,
+                                      gate_connect_done *done, void *arg,
+                                      struct gate_hook_run **run, struct gate_hook_verdict *v)
+{
+    struct gate_hook_chain *chain = vm->global[GATE_HOOK_CONNECT];
+    enum gate_vm_result r;
+
+    *run = NULL;
+    if (chain == NULL) {
+        *v = (struct gate_hook_verdict){ .kind = GATE_VERDICT_NEXT };
+        return GATE_VM_DONE;
+    }
+    *run = run_take(vm, chain);
+    (*run)->info = *info;
+    (*run)->connect_done = done;
+    (*run)->arg = arg;
+    r = run_begin(*run, 1, v);
+    if (r != GATE_VM_YIELD)
+        *run = NULL;
+    return r;
+}
+
+void gate_hook_cancel(struct gate_hook_run **run)
+{
+    struct gate_hook_run *r = *run;
+
+    *run = NULL;
+    if (r == NULL)
+        return;
+    GATE_CHECK_MAGIC(r, GATE_RUN_MAGIC);
+    gate_task_cancel(&r->task);
+    run_give(r);
+}
+
+void gate_vm_end_runs(struct gate_vm *vm)
+{
+    struct gate_list *n;
+
+    while (!gate_list_empty(&vm->runs)) {
+        struct gate_hook_run *run = gate_container_of(vm->runs.next, struct gate_hook_run, node);
+
+        if (run->x != NULL)
+            run->x->hook = NULL;
+        gate_hook_cancel(&run);
+    }
+    while ((n = gate_list_pop(&vm->idle)) != NULL) {
+        struct gate_hook_run *run = gate_container_of(n, struct gate_hook_run, node);
+
+        gate_task_drop(&run->task);
+        gate_free(run);
+    }
+    vm->n_idle = 0;
+}
+
+void gate_hook_forget(struct gate_exchange *x)
+{
+    struct gate_vm *vm = x->seat->vm;
+
+    if (!x->scripted || vm == NULL)
+        return;
+    x->scripted = false;
+    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, vm->ref_live);
+    lua_pushboolean(vm->L, 0);
+    lua_rawseti(vm->L, -2, (int)x->handle.id + 1);
+    lua_pop(vm->L, 1);
+}
+
+void gate_hook_set_services(struct gate_vm *vm, const struct gate_hook_services *s)
+{
+    vm->services = *s;
+}
+
+void gate_vm_place(const struct gate_vm *vm, struct gate_script_place *out)
+{
+    const struct gate_hook_run *run;
+
+    *out = (struct gate_script_place){ NULL, NULL };
+    if (vm->task == NULL)
+        return;
+    run = gate_container_of(vm->task, struct gate_hook_run, task);
+    out->policy = gate_run_policy(run);
+    out->hook = gate_chain_hook_name(run->chain->hook);
+}

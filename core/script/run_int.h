@@ -1,0 +1,38 @@
+/* Runs: one call of a chain of hooks, from flow's question to its verdict. One thread; belongs to its VM. */
+#ifndef GATE_SCRIPT_RUN_INT_H
+#define GATE_SCRIPT_RUN_INT_H
+
+#include "script/task_int.h"
+
+#define GATE_RUN_MAGIC 0x6b6f6f68u
+
+struct gate_hook_run {
+    uint32_t magic;
+    struct gate_list node;          /* vm->runs or vm->idle */
+    struct gate_task task;
+    struct gate_hook_chain *chain;
+    struct gate_exchange *x;        /* NULL: connect. Whoever frees it has cancelled this run before */
+    struct gate_connect_info info;
+    gate_hook_done *done;
+    gate_connect_done *connect_done;
+    void *arg;
+    uint64_t began_ns;
+};
+
+/* One log line for an error, kill or lack of memory: what was raised, where (the user's code first), policy, hook, route, request. */
+void gate_run_report(struct gate_hook_run *run, enum gate_vm_result r);
+
+/* "gateway.lua:9": the policy whose hook runs or has just failed; for when and handler the route. */
+const char *gate_run_policy(const struct gate_hook_run *run);
+const char *gate_chain_hook_name(int hook);
+
+/* The innermost place of a script on a coroutine's stack, "file:line"; false: none. */
+bool gate_stack_place(lua_State *co, struct gate_out *o);
+
+/* All of them, innermost first, with function names: "a.lua:3 in f < gateway.lua:9". */
+void gate_stack_trace(lua_State *co, struct gate_out *o);
+
+/* An error value as text, without running any of its metamethods. */
+void gate_stack_error(lua_State *co, int index, struct gate_out *o);
+
+#endif

@@ -1,0 +1,152 @@
+#include "script/task_int.h"
+
+#include "base/assert.h"
+
+static void on_limit(struct gate_timer *timer);
+static void on_woken(struct gate_wait *w, enum gate_err result);
+
+void gate_task_init(struct gate_task *t, struct gate_vm *vm)
+{
+    memset(t, 0, sizeof(*t));
+    t->vm = vm;
+    t->ref = LUA_NOREF;
+    gate_timer_init(&t->limit, on_limit);
+    gate_wait_init(&t->wait, &vm->worker->loop, on_woken, t);
+}
+
+lua_State *gate_task_begin(struct gate_task *t, const uint64_t *budgets)
+{
+    lua_State *L = t->vm->L;
+
+    t->waited = false;
+    t->overtime = false;
+    t->budgets = budgets;
+    t->used_ns = 0;
+    if (t->co != NULL)
+        return t->co;
+    t->co = lua_newthread(L);
+    t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_rawgeti(t->co, LUA_REGISTRYINDEX, t->vm->ref_boot);
+    lua_getfield(t->co, -1, "trampoline");
+    lua_remove(t->co, -2);
+    return t->co;
+}
+
+enum gate_vm_result gate_task_result(const struct gate_vm *vm, lua_State *co, int status)
+{
+    if (status == 0)
+        return GATE_VM_DONE;
+    if (status == LUA_YIELD)
+        return lua_gettop(co) == 0 ? GATE_VM_DONE : GATE_VM_YIELD;
+    if (lua_touserdata(co, -1) == gate_watch_sentinel())
+        return GATE_VM_KILLED;
+    /* Stopped amid an error: what is left is not the sentinel. */
+    if (status == LUA_ERRERR && vm->watch != NULL && gate_watch_stopped(vm->watch))
+        return GATE_VM_KILLED;
+    return status == LUA_ERRMEM ? GATE_VM_NOMEM : GATE_VM_ERROR;
+}
+
+/* The task waits: notes how much it has used. The clock is read only here, where a task is slow anyway. */
+static void account(struct gate_task *t, uint64_t cpu_before)
+{
+    struct gate_vm *vm = t->vm;
+
+    if (cpu_before != 0 && t->at == vm->io.at)
+        t->used_ns += gate_watch_cpu_now() - cpu_before;
+    else
+        t->used_ns = vm->watch == NULL ? 0 : gate_watch_seen_since(vm->watch);
+    t->at = vm->io.at;
+    t->verdict = vm->io.verdict;
+    if (t->waited)
+        return;
+    t->waited = true;
+    gate_loop_timer(&vm->worker->loop, &t->limit, vm->config->limits.task_time_ms);
+}
+
+static int resume(struct gate_task *t, int n)
+{
+    struct gate_vm *vm = t->vm;
+    struct gate_loop *loop = &vm->worker->loop;
+    int status;
+
+    loop->in_script = true;
+    vm->heap.enforced = true;
+    if (vm->watch != NULL)
+        gate_watch_enter(vm->watch, t->co, t->budgets, t->used_ns);
+    status = lua_resume(t->co, n);
+    if (vm->watch != NULL)
+        gate_watch_exit(vm->watch, t->co);
+    vm->heap.enforced = false;
+    loop->in_script = false;
+    return status;
+}
+
+enum gate_vm_result gate_task_resume(struct gate_task *t, int n)
+{
+    struct gate_vm *vm = t->vm;
+    uint64_t cpu_before = t->waited ? gate_watch_cpu_now() : 0;
+    enum gate_vm_result r;
+
+    vm->task = t;
+    r = gate_task_result(vm, t->co, resume(t, n));
+    vm->task = NULL;
+    if (r == GATE_VM_YIELD) {
+        account(t, cpu_before);
+        lua_settop(t->co, 0);
+    } else if (t->waited) {
+        gate_loop_untimer(&vm->worker->loop, &t->limit);
+    }
+    if (GATE_UNLIKELY(gate_heap_unsettled(&vm->heap)))
+        gate_heap_settle(&vm->heap, vm->L);
+    return r;
+}
+
+/* Its budget is used up: it does not get to run again. */
+static bool is_spent(const struct gate_task *t)
+{
+    return t->at >= 1 && t->at <= t->budgets[0] && t->used_ns >= t->budgets[t->at];
+}
+
+static void on_woken(struct gate_wait *w, enum gate_err result)
+{
+    struct gate_task *t = w->arg;
+    struct gate_vm *vm = t->vm;
+    enum gate_vm_result r = GATE_VM_KILLED;
+
+    t->woken = result;
+    vm->io.at = t->at;
+    vm->io.verdict = t->verdict;
+    if (is_spent(t))
+        gate_loop_untimer(&vm->worker->loop, &t->limit);
+    else
+        r = gate_task_resume(t, 0);
+    if (r != GATE_VM_YIELD)
+        t->step(t, r);
+}
+
+static void on_limit(struct gate_timer *timer)
+{
+    struct gate_task *t = gate_container_of(timer, struct gate_task, limit);
+
+    gate_wait_cancel(&t->wait);
+    t->vm->io.at = t->at;
+    t->vm->io.verdict = t->verdict;
+    t->overtime = true;
+    t->step(t, GATE_VM_KILLED);
+}
+
+void gate_task_cancel(struct gate_task *t)
+{
+    gate_wait_cancel(&t->wait);
+    gate_loop_untimer(&t->vm->worker->loop, &t->limit);
+    gate_task_drop(t);
+}
+
+void gate_task_drop(struct gate_task *t)
+{
+    if (t->co == NULL)
+        return;
+    luaL_unref(t->vm->L, LUA_REGISTRYINDEX, t->ref);
+    t->co = NULL;
+    t->ref = LUA_NOREF;
+}

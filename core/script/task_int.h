@@ -1,0 +1,42 @@
+/* Tasks: coroutines that work for hooks. The only place that calls lua_resume. One thread; a task belongs to its VM, which keeps
+ * a few for the next call. */
+#ifndef GATE_SCRIPT_TASK_INT_H
+#define GATE_SCRIPT_TASK_INT_H
+
+#include "net/wait.h"
+#include "script/vm_int.h"
+
+struct gate_task {
+    struct gate_vm *vm;
+    lua_State *co;              /* NULL: none yet, or it died */
+    int ref;
+    bool waited;                /* it has waited at least once since begin */
+    bool overtime;              /* ended by task_time, not by its budget */
+    const uint64_t *budgets;    /* watch_int.h */
+    uint32_t at;                /* io.at while it waits */
+    uint32_t verdict;           /* io.verdict while it waits */
+    uint64_t used_ns;           /* CPU time of entry `at` so far, as far as it is known */
+    struct gate_wait wait;
+    struct gate_timer limit;    /* task_time */
+    enum gate_err woken;        /* what the last wait ended with */
+    void (*step)(struct gate_task *t, enum gate_vm_result r);   /* a resume from the loop returned r; not YIELD */
+};
+
+void gate_task_init(struct gate_task *t, struct gate_vm *vm);
+
+/* A coroutine whose stack is ready for the function and the arguments of a call: the caller pushes them, then resumes. */
+lua_State *gate_task_begin(struct gate_task *t, const uint64_t *budgets);
+
+/* Runs until the call ends or waits. Not DONE and not YIELD: the error value is on the coroutine's stack, and the coroutine is dead. */
+enum gate_vm_result gate_task_resume(struct gate_task *t, int n);
+
+/* Ends a task that waits: its wait is cancelled, the coroutine is dropped. */
+void gate_task_cancel(struct gate_task *t);
+
+/* Lets go of the coroutine. */
+void gate_task_drop(struct gate_task *t);
+
+/* What a resume ended with, as the five results. */
+enum gate_vm_result gate_task_result(const struct gate_vm *vm, lua_State *co, int status);
+
+#endif

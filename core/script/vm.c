@@ -1,0 +1,179 @@
+#include "script/vm.h"
+
+#include <lualib.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "script/load_int.h"
+#include "script/task_int.h"
+
+#define MEMORY_DEFAULT (64ull * 1024 * 1024)
+
+static struct gate_vm *vm_new(const struct gate_vm_options *o)
+{
+    struct gate_vm *vm = gate_calloc(1, sizeof(*vm));
+
+    GATE_MAGIC(vm, GATE_VM_MAGIC);
+    vm->log = o->log;
+    vm->bundle = o->bundle;
+    gate_list_init(&vm->runs);
+    gate_list_init(&vm->idle);
+    vm->L = luaL_newstate();
+    GATE_ASSERT(vm->L != NULL);
+    gate_heap_open(&vm->heap, vm->L, o->memory == 0 ? MEMORY_DEFAULT : o->memory);
+    gate_crypto_open(vm);
+    return vm;
+}
+
+/* Runs boot.lua, the trusted half: it makes the sandbox and answers a table of functions. */
+static int boot(lua_State *L)
+{
+    struct gate_vm *vm = lua_touserdata(L, 1);
+
+    luaL_openlibs(L);
+    if (!gate_library_push_chunk(L, "moongate.boot"))
+        return luaL_error(L, "the Lua library is not in this program");
+    gate_library_push_host(vm);
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "live");
+    vm->ref_live = luaL_ref(L, LUA_REGISTRYINDEX);
+    vm->ref_boot = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+static bool run_boot(struct gate_vm *vm, struct gate_load_errors *errors)
+{
+    struct gate_load_error *v;
+    struct gate_str why;
+
+    if (lua_cpcall(vm->L, boot, vm) == 0)
+        return true;
+    why.p = lua_tolstring(vm->L, -1, &why.n);
+    v = gate_load_error_new(errors);
+    v->message = gate_arena_copy(&errors->arena, why.p == NULL ? GATE_STR("boot failed") : why);
+    return false;
+}
+
+/* Runs the gateway file inside a coroutine, under the budget. The coroutine stays on the stack. */
+static enum gate_vm_result run_file(struct gate_vm *vm, const struct gate_vm_options *o,
+                                    lua_State *co)
+{
+    uint64_t budgets[2] = { 1, o->load_time_ms * GATE_MS };
+    int status;
+
+    lua_rawgeti(co, LUA_REGISTRYINDEX, vm->ref_boot);
+    lua_getfield(co, -1, "load");
+    lua_remove(co, -2);
+    lua_pushboolean(co, o->check);
+    lua_pushboolean(co, o->trust);
+    vm->io.at = 1;
+    vm->heap.enforced = true;
+    if (vm->watch != NULL)
+        gate_watch_enter(vm->watch, co, budgets, 0);
+    status = lua_resume(co, 2);
+    if (vm->watch != NULL)
+        gate_watch_exit(vm->watch, co);
+    vm->heap.enforced = false;
+    return gate_task_result(vm, co, status);
+}
+
+static void keep_text(struct gate_vm *vm, lua_State *co)
+{
+    size_t n;
+    const char *p = lua_tolstring(co, 1, &n);
+
+    vm->text = gate_strndup(p, n);
+    vm->text_n = n;
+}
+
+static enum gate_err load(struct gate_vm *vm, const struct gate_vm_options *o,
+                          struct gate_load_errors *errors)
+{
+    lua_State *co = lua_newthread(vm->L);
+    enum gate_vm_result r = run_file(vm, o, co);
+
+    if (r != GATE_VM_DONE)
+        gate_load_error_stopped(errors, co, r, gate_bundle_main_name(o->bundle), o->load_time_ms);
+    else if (lua_type(co, 1) != LUA_TSTRING)
+        gate_load_error_read(errors, co, 2);
+    else
+        keep_text(vm, co);
+    lua_settop(vm->L, 0);
+    if (vm->text != NULL)
+        return GATE_OK;
+    if (errors->n == 0)
+        gate_load_error_new(errors)->message = GATE_STR("the gateway file did not load");
+    return GATE_E_SCRIPT;
+}
+
+enum gate_err gate_vm_build(const struct gate_vm_options *o, struct gate_vm **out,
+                            struct gate_load_errors *errors)
+{
+    struct gate_vm *vm = vm_new(o);
+    enum gate_err err = GATE_E_SCRIPT;
+
+    if (o->watchdog != NULL) {
+        vm->watch = gate_watch_join(o->watchdog, vm);
+        vm->watch->at = &vm->io.at;
+    }
+    if (run_boot(vm, errors))
+        err = load(vm, o, errors);
+    gate_watch_leave(&vm->watch);
+    vm->bundle = NULL;
+    if (err == GATE_OK)
+        *out = vm;
+    else
+        gate_vm_free(&vm);
+    return err;
+}
+
+struct gate_str gate_vm_config_text(const struct gate_vm *vm)
+{
+    return gate_str_of(vm->text, vm->text_n);
+}
+
+void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker, const struct gate_config *config)
+{
+    GATE_CHECK_MAGIC(vm, GATE_VM_MAGIC);
+    GATE_ASSERT(vm->worker == NULL);
+    vm->worker = worker;
+    vm->config = config;
+    vm->log = worker->log;
+    gate_heap_set_cap(&vm->heap, config->limits.vm_memory);
+    gate_chains_build(vm);
+    if (worker->watchdog != NULL) {
+        vm->watch = gate_watch_join(worker->watchdog, vm);
+        vm->watch->at = &vm->io.at;
+    }
+}
+
+void gate_vm_detach(struct gate_vm *vm)
+{
+    if (vm->worker == NULL)
+        return;
+    gate_vm_end_runs(vm);
+    gate_watch_leave(&vm->watch);
+    gate_chains_free(vm);
+    vm->worker = NULL;
+}
+
+void gate_vm_free(struct gate_vm **vm)
+{
+    struct gate_vm *x = *vm;
+
+    *vm = NULL;
+    if (x == NULL)
+        return;
+    GATE_CHECK_MAGIC(x, GATE_VM_MAGIC);
+    GATE_ASSERT(x->worker == NULL);
+    gate_heap_close(&x->heap, x->L);
+    gate_crypto_close(x);
+    gate_free(x->text);
+    gate_free(x);
+}
+
+uint64_t gate_vm_memory(const struct gate_vm *vm)
+{
+    return gate_heap_used(&vm->heap);
+}

@@ -1,0 +1,73 @@
+--- `req.client`, and what `connect` hooks get: who is at the other end.
+
+local engine = require "moongate.engine"
+local ffi = require "ffi"
+local place = require "moongate.declare.place"
+local strict = require "moongate.declare.strict"
+
+local M = {}
+
+local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, place.raise
+local C = ffi.C
+
+local ID, SERIAL = 1, 2
+local IP, PEER_IP = tonumber(C.GATE_TEXT_CLIENT_IP), tonumber(C.GATE_TEXT_PEER_IP)
+local PORT = tonumber(C.GATE_NUMBER_CLIENT_PORT)
+
+local NAMES = { ip = true, port = true, peer_ip = true, tls = true }
+
+local Client = {}
+
+---@param id integer
+---@param serial integer
+---@return table
+function M.new(id, serial)
+  return setmetatable({ id, serial }, Client)
+end
+
+local function text(self, field)
+  local r = api.text(vm, self[ID], self[SERIAL], field)
+  if r < 0 then fail(r) end
+  return ffi.string(io.p, io.n)
+end
+
+function Client.__index(self, key)
+  if key == "ip" then return text(self, IP) end
+  if key == "peer_ip" then return text(self, PEER_IP) end
+  if key == "port" then
+    local r = api.number(vm, self[ID], self[SERIAL], PORT)
+    if r < 0 then fail(r) end
+    return io.number
+  end
+  -- There is no TLS in this build.
+  if key == "tls" then return nil end
+  raise(strict.missing("client", key, NAMES).message)
+end
+
+local function read_only(_, key)
+  raise(("client.%s is read only"):format(tostring(key)))
+end
+
+Client.__newindex = read_only
+
+--- The client of a connection that has no request yet.
+local Connecting = {
+  __newindex = read_only,
+  __index = function(_, key)
+    if key == "tls" then return nil end
+    raise(strict.missing("client", key, NAMES).message)
+  end,
+}
+
+---@param ip string
+---@param port integer
+---@param peer_ip string
+---@return table
+function M.connecting(ip, port, peer_ip)
+  return setmetatable({ ip = ip, port = port, peer_ip = peer_ip }, Connecting)
+end
+
+M.Client = Client
+M.Connecting = Connecting
+
+return M

@@ -1,0 +1,62 @@
+--- `req.peer` and `req.upstream`: where the request goes, or went.
+
+local engine = require "moongate.engine"
+local ffi = require "ffi"
+local view = require "moongate.view"
+
+local M = {}
+
+local api, vm, io, fail = engine.api, engine.vm, engine.io, engine.fail
+local C = ffi.C
+
+local make = view.maker("req.peer", {
+  "address", "host", "port", "weight", "zone", "healthy", "draining", "active", "requests", "latency",
+})
+
+local function text(id, serial, field)
+  local r = api.text(vm, id, serial, field)
+  if r < 0 then fail(r) end
+  return r == 1 and ffi.string(io.p, io.n) or nil
+end
+
+local function number(id, serial, field)
+  local r = api.number(vm, id, serial, field)
+  if r < 0 then fail(r) end
+  return r == 1 and io.number or nil
+end
+
+--- The peer of the present or last try; nil before the first.
+---@param id integer
+---@param serial integer
+---@return table|nil
+function M.of(id, serial)
+  local address = text(id, serial, C.GATE_TEXT_PEER_ADDRESS)
+  if not address then return nil end
+  return make {
+    address = address,
+    host = text(id, serial, C.GATE_TEXT_PEER_NAME),
+    port = number(id, serial, C.GATE_NUMBER_PEER_PORT),
+    weight = number(id, serial, C.GATE_NUMBER_PEER_WEIGHT),
+    zone = text(id, serial, C.GATE_TEXT_PEER_ZONE) or "",
+    healthy = number(id, serial, C.GATE_NUMBER_PEER_HEALTHY) == 1,
+    draining = false,
+    active = number(id, serial, C.GATE_NUMBER_PEER_ACTIVE),
+    requests = number(id, serial, C.GATE_NUMBER_PEER_REQUESTS),
+    latency = number(id, serial, C.GATE_NUMBER_PEER_LATENCY),
+  }
+end
+
+--- Upstream objects by ordinal; filled when the gateway file has been loaded.
+---@type table<integer, table>
+M.upstreams = {}
+
+--- The upstream that the request takes; nil when there is none, or not yet.
+---@param id integer
+---@param serial integer
+---@return table|nil
+function M.upstream_of(id, serial)
+  local ordinal = number(id, serial, C.GATE_NUMBER_UPSTREAM)
+  return ordinal and M.upstreams[ordinal]
+end
+
+return M

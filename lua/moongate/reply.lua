@@ -1,0 +1,130 @@
+--- `gate.reply` and `gate.redirect`: answers as values, which a hook returns.
+
+local engine = require "moongate.engine"
+local json = require "moongate.json"
+local place = require "moongate.declare.place"
+
+local M = {}
+
+local api, vm = engine.api, engine.vm
+local raise = place.raise
+local setmetatable, type, pairs, ipairs, tostring = setmetatable, type, pairs, ipairs, tostring
+
+---@class moongate.Reply
+---@field status integer
+---@field body string
+---@field headers table[] name, value
+local Reply = {}
+
+--- The metatable of replies: tells one from any other table.
+M.Reply = Reply
+
+function Reply.__index(_, key)
+  raise(("a reply has no field '%s'; it is made by gate.reply and only returned"):format(tostring(key)))
+end
+
+function Reply.__newindex()
+  raise("a reply cannot be changed; make another with gate.reply")
+end
+
+function Reply.__tostring(self)
+  return "reply " .. self.status
+end
+
+local function add_field(list, name, value)
+  if type(value) == "number" then value = tostring(value) end
+  if type(value) ~= "string" then
+    raise(("header '%s': a string was expected, not a %s"):format(name, type(value)))
+  end
+  local r = api.header_check(vm, 1, name, #name, value, #value)
+  if r ~= 1 then engine.fail(r, "header '" .. name .. "'") end
+  list[#list + 1] = { name, value }
+end
+
+--- The headers of a reply as a list of pairs, checked; and whether one is Content-Type.
+local function header_list(headers)
+  local list, typed = {}, false
+  for name, value in pairs(headers) do
+    if type(name) ~= "string" then
+      raise("the headers of a reply are a table of name = value")
+    end
+    typed = typed or name:lower() == "content-type"
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      add_field(list, name, one)
+    end
+  end
+  return list, typed
+end
+
+local function body_text(body)
+  if body == nil then return "", nil end
+  if type(body) == "string" then return body, "text/plain; charset=utf-8" end
+  if type(body) ~= "table" then
+    raise(("the body of a reply is a string, or a table for JSON, not a %s"):format(type(body)))
+  end
+  local text, err = json.encode(body)
+  if not text then raise("the body of a reply: " .. tostring(err and err.message or err)) end
+  return text, "application/json"
+end
+
+--- An answer, for a hook or handler to return. A string body is text/plain unless a header says
+--- otherwise, a table becomes JSON; 204 and 304 have none. Legal at load and later.
+--- Example: `return gate.reply(401, "who are you?\n")`.
+---@param status integer 200 to 599
+---@param body? string|table
+---@param headers? table<string, string|number|string[]>
+---@return moongate.Reply
+function M.reply(status, body, headers)
+  if type(status) ~= "number" or status < 200 or status > 599 or status % 1 ~= 0 then
+    if type(status) == "table" then raise "gate.reply is called with a dot, not with a colon" end
+    raise(("a status is a number from 200 to 599, not %s"):format(tostring(status)))
+  end
+  if headers ~= nil and type(headers) ~= "table" then
+    raise(("the headers of a reply are a table, not a %s"):format(type(headers)))
+  end
+  local text, kind = body_text(body)
+  local list, typed
+  if headers then
+    list, typed = header_list(headers)
+  end
+  if status == 204 or status == 304 then text, kind = "", nil end
+  return setmetatable({
+    status = status, body = text, headers = list or false, kind = not typed and kind or false,
+  }, Reply)
+end
+
+local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
+
+--- An answer that sends the client elsewhere. Legal at load and later.
+---@param url string
+---@param status? integer 301, 302 (default), 303, 307 or 308
+---@return moongate.Reply
+function M.redirect(url, status)
+  if type(url) ~= "string" then
+    raise(("gate.redirect needs a URL, not a %s"):format(type(url)))
+  end
+  status = status or 302
+  if not REDIRECTS[status] then
+    raise("the status of a redirect is 301, 302, 303, 307 or 308, not " .. tostring(status))
+  end
+  return M.reply(status, nil, { location = url })
+end
+
+--- Makes a reply the answer of an exchange.
+---@param id integer
+---@param serial integer
+---@param reply moongate.Reply
+function M.apply(id, serial, reply)
+  local body = reply.body
+  local r = api.reply_begin(vm, id, serial, reply.status, body, #body)
+  if r ~= 1 then engine.fail(r) end
+  local kind = reply.kind
+  if kind then api.reply_header(vm, id, serial, "content-type", 12, kind, #kind) end
+  if not reply.headers then return end
+  for _, field in ipairs(reply.headers) do
+    r = api.reply_header(vm, id, serial, field[1], #field[1], field[2], #field[2])
+    if r ~= 1 then engine.fail(r) end
+  end
+end
+
+return M

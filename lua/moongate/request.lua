@@ -1,0 +1,253 @@
+--- `req`: the request of one exchange, as hooks see it. One object per exchange and VM. It holds id and
+--- serial of the exchange and what was asked for before; everything else is asked of the engine, so that a
+--- `req` kept past its request finds that it is over.
+
+local args = require "moongate.args"
+local body = require "moongate.body"
+local client = require "moongate.client"
+local cookies = require "moongate.cookies"
+local engine = require "moongate.engine"
+local ffi = require "ffi"
+local headers = require "moongate.headers"
+local peer = require "moongate.peer"
+local place = require "moongate.declare.place"
+local strict = require "moongate.declare.strict"
+local timing = require "moongate.timing"
+local trailers = require "moongate.trailers"
+
+local M = {}
+
+local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, place.raise
+local ffi_string, setmetatable, type, tostring = ffi.string, setmetatable, type, tostring
+local C = ffi.C
+
+--- Places in the object. The rest of it is empty, so that every field goes through the metatable.
+local ID, SERIAL, HEADERS, CTX, CLIENT, COOKIES, ARGS, PARAMS, RESPONSE = 1, 2, 3, 4, 5, 6, 7, 8, 9
+
+local Request = {}
+M.Request = Request
+
+---@param field integer enum gate_ffi_text
+---@return fun(self: table): string|nil
+local function text_getter(field)
+  field = tonumber(field)
+  return function(self)
+    local r = api.text(vm, self[ID], self[SERIAL], field)
+    if r == 1 then return ffi_string(io.p, io.n) end
+    if r < 0 then fail(r) end
+    return nil
+  end
+end
+
+---@param field integer enum gate_ffi_number
+---@return fun(self: table): number|nil
+local function number_getter(field)
+  field = tonumber(field)
+  return function(self)
+    local r = api.number(vm, self[ID], self[SERIAL], field)
+    if r == 1 then return io.number end
+    if r < 0 then fail(r) end
+    return nil
+  end
+end
+
+---@param name string of the field, for messages
+---@param field integer enum gate_ffi_text
+local function text_setter(name, field)
+  field = tonumber(field)
+  return function(self, value)
+    if type(value) ~= "string" then
+      raise(("req.%s is a string, not a %s"):format(name, type(value)))
+    end
+    local r = api.text_set(vm, self[ID], self[SERIAL], field, value, #value)
+    if r ~= 1 then fail(r, "req." .. name) end
+  end
+end
+
+local function check_alive(self)
+  local r = api.alive(vm, self[ID], self[SERIAL])
+  if r ~= 1 then fail(r) end
+end
+
+local get = {
+  method = text_getter(C.GATE_TEXT_METHOD),
+  scheme = text_getter(C.GATE_TEXT_SCHEME),
+  host = text_getter(C.GATE_TEXT_HOST),
+  path = text_getter(C.GATE_TEXT_PATH),
+  query = text_getter(C.GATE_TEXT_QUERY),
+  target = text_getter(C.GATE_TEXT_TARGET),
+  version = text_getter(C.GATE_TEXT_VERSION),
+  id = text_getter(C.GATE_TEXT_ID),
+  route = text_getter(C.GATE_TEXT_ROUTE),
+  tries = number_getter(C.GATE_NUMBER_TRIES),
+  bytes_in = number_getter(C.GATE_NUMBER_BYTES_IN),
+  bytes_out = number_getter(C.GATE_NUMBER_BYTES_OUT),
+}
+
+local port = number_getter(C.GATE_NUMBER_PORT)
+
+--- The port that the client named, or the usual one of the scheme.
+function get.port(self)
+  local number = port(self)
+  if number ~= 0 then return number end
+  return get.scheme(self) == "https" and 443 or 80
+end
+
+function get.headers(self)
+  local h = self[HEADERS]
+  if not h then
+    h = headers.new(self[ID], self[SERIAL], 0)
+    self[HEADERS] = h
+  end
+  return h
+end
+
+function get.ctx(self)
+  local ctx = self[CTX]
+  if not ctx then
+    check_alive(self)
+    ctx = {}
+    self[CTX] = ctx
+  end
+  return ctx
+end
+
+--- Makes the getter of an object that is made at its first use.
+local function object_getter(at, make)
+  return function(self)
+    local object = self[at]
+    if not object then
+      object = make(self[ID], self[SERIAL], self)
+      self[at] = object
+    end
+    return object
+  end
+end
+
+get.client = object_getter(CLIENT, client.new)
+get.cookies = object_getter(COOKIES, cookies.new)
+get.args = object_getter(ARGS, args.new)
+
+function get.timing(self)
+  return timing.new(self[ID], self[SERIAL])
+end
+
+function get.trailers(self)
+  return trailers.read(self[ID], self[SERIAL], 0)
+end
+
+function get.peer(self)
+  return peer.of(self[ID], self[SERIAL])
+end
+
+function get.upstream(self)
+  return peer.upstream_of(self[ID], self[SERIAL])
+end
+
+--- The captures of the route's path, by name; empty before routing.
+function get.params(self)
+  local params = self[PARAMS]
+  if params and params.route == get.route(self) then return params.values end
+  local values, i = {}, 0
+  local r = api.param(vm, self[ID], self[SERIAL], i)
+  while r == 1 do
+    values[ffi_string(io.p, io.n)] = ffi_string(io.p2, io.n2)
+    i = i + 1
+    r = api.param(vm, self[ID], self[SERIAL], i)
+  end
+  if r < 0 then fail(r) end
+  self[PARAMS] = { route = get.route(self), values = values }
+  return values
+end
+
+function get.cache_status(self)
+  check_alive(self)
+  return "none"
+end
+
+function get.cache_why(self)
+  check_alive(self)
+  return "this gateway has no cache"
+end
+
+local set = {
+  method = text_setter("method", C.GATE_TEXT_METHOD),
+  scheme = text_setter("scheme", C.GATE_TEXT_SCHEME),
+  host = text_setter("host", C.GATE_TEXT_HOST),
+  path = text_setter("path", C.GATE_TEXT_PATH),
+  query = text_setter("query", C.GATE_TEXT_QUERY),
+}
+
+--- Refuses a method that was called with a dot.
+local function own(self, method)
+  if type(self) ~= "table" or debug.getmetatable(self) ~= Request then
+    raise(("req:%s is called with a colon"):format(method))
+  end
+end
+
+local methods = {}
+
+--- Reads the whole body, up to max bytes; waits for it.
+---@param max integer|string bytes, or a size such as "1m"
+---@return string|nil body
+---@return { code: string, message: string }|nil err too_large (nothing is lost), closed
+function methods.read_body(self, max)
+  own(self, "read_body")
+  return body.read(self[ID], self[SERIAL], 0, max)
+end
+
+--- Replaces the body that goes up.
+---@param bytes string
+function methods.set_body(self, bytes)
+  own(self, "set_body")
+  body.set(self[ID], self[SERIAL], 0, bytes)
+end
+
+--- All names, for messages about misspelt ones.
+local NAMES = {}
+for name in pairs(get) do NAMES[name] = true end
+for name in pairs(methods) do NAMES[name] = true end
+
+function Request.__index(self, key)
+  local getter = get[key]
+  if getter then return getter(self) end
+  local method = methods[key]
+  if method then return method end
+  raise(strict.missing("req", key, NAMES).message)
+end
+
+function Request.__newindex(self, key, value)
+  local setter = set[key]
+  if setter then return setter(self, value) end
+  if NAMES[key] then
+    raise(("req.%s is read only"):format(tostring(key)))
+  end
+  raise(strict.missing("req", key, NAMES).message .. "; a script's own values go into req.ctx")
+end
+
+function Request.__tostring()
+  return "request"
+end
+
+--- Live objects by id + 1; the engine clears an entry when its exchange ends.
+---@type table<integer, table|false>
+M.live = {}
+
+local live = M.live
+
+--- The request object of an exchange.
+---@param id integer
+---@param serial integer
+---@return table req
+function M.of(id, serial)
+  local req = live[id + 1]
+  if req and req[SERIAL] == serial then return req end
+  req = setmetatable({ id, serial, false, false, false, false, false, false, false }, Request)
+  live[id + 1] = req
+  return req
+end
+
+--- The place in a request object where its response object is kept.
+M.RESPONSE = RESPONSE
+
+return M

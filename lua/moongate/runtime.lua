@@ -1,0 +1,60 @@
+--- The runtime half of the `gate` table: what scripts may call besides declarations.
+
+local args = require "moongate.args"
+local client = require "moongate.client"
+local cookies = require "moongate.cookies"
+local crypto = require "moongate.crypto"
+local env = require "moongate.env"
+local errors = require "moongate.errors"
+local headers = require "moongate.headers"
+local log = require "moongate.log"
+local peer = require "moongate.peer"
+local reply = require "moongate.reply"
+local request = require "moongate.request"
+local response = require "moongate.response"
+local sleep = require "moongate.sleep"
+local time = require "moongate.time"
+local upstream = require "moongate.declare.upstream"
+local view = require "moongate.view"
+
+local M = {}
+
+--- `print` of scripts.
+M.print = log.print
+
+--- The functions that are merged into `gate`.
+---@param host { getenv: fun(name: string): string|nil }
+---@return table<string, any>
+function M.new(host)
+  return {
+    reply = reply.reply, redirect = reply.redirect, sleep = sleep.sleep,
+    env = env.new(host.getenv), log = log.new(), crypto = crypto.new(),
+    time = time.time, clock = time.clock,
+  }
+end
+
+--- Keeps the metatables of all objects that scripts hold from them.
+---@param protect fun(mt: table)
+---@param gate table
+function M.protect(protect, gate)
+  local list = {
+    args.Args, client.Client, client.Connecting, cookies.Cookies, errors.Error, headers.Headers,
+    reply.Reply, request.Request, response.Response, upstream.Upstream, debug.getmetatable(gate),
+  }
+  for _, mt in ipairs(list) do protect(mt) end
+  for _, mt in ipairs(view.metatables) do protect(mt) end
+  for _, name in ipairs { "on", "log", "crypto", "json", "upstreams" } do
+    local mt = debug.getmetatable(rawget(gate, name))
+    if mt then protect(mt) end
+  end
+end
+
+--- After the load: what the objects of requests need of it.
+---@param out table the output of the load
+function M.finish(out)
+  for _, object in pairs(out.upstreams) do
+    peer.upstreams[object.ordinal] = object
+  end
+end
+
+return M

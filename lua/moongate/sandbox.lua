@@ -1,0 +1,156 @@
+--- The sandbox: what scripts see instead of Lua's globals (LUA_API.md section 6), a list of what is
+--- there, never of what is not. It also closes what the engine's stop cannot reach: long work inside
+--- single C functions, and error handlers.
+
+local place = require "moongate.declare.place"
+local task = require "moongate.task"
+
+local M = {}
+
+local raise = place.raise
+local raw_getmetatable, raw_setmetatable = debug.getmetatable, setmetatable
+local pcall, type, error, tostring = pcall, type, error, tostring
+
+--- Text that `load` takes at most: the compiler is one long call.
+local LOAD_MAX = 256 * 1024
+
+--- Metatables that scripts neither see nor change.
+local protected = raw_setmetatable({}, { __mode = "k" })
+
+--- Keeps a metatable from scripts.
+---@param mt table
+function M.protect(mt)
+  protected[mt] = true
+end
+
+--- A table of functions that scripts can use but not change.
+local function read_only(name, functions)
+  local mt = {
+    __index = functions,
+    __newindex = function(_, key)
+      raise(("%s.%s cannot be set"):format(name, tostring(key)))
+    end,
+  }
+  M.protect(mt)
+  return raw_setmetatable({}, mt)
+end
+
+local function copy(from, names)
+  local to = {}
+  for name in names:gmatch("%S+") do to[name] = from[name] end
+  return to
+end
+
+local function is_less(a, b)
+  return a < b
+end
+
+--- `table.sort` that the engine can stop: every comparison is a Lua function.
+local function sort(list, less)
+  if less == nil then return table.sort(list, is_less) end
+  if type(less) ~= "function" then
+    raise("table.sort: a function was expected to compare with")
+  end
+  return table.sort(list, function(a, b) return less(a, b) end)
+end
+
+--- `getmetatable` of tables only: that of strings is shared by all.
+local function getmetatable_of(value)
+  if type(value) ~= "table" then return nil end
+  local mt = raw_getmetatable(value)
+  if mt == nil or protected[mt] then return nil end
+  local hidden = rawget(mt, "__metatable")
+  if hidden ~= nil then return hidden end
+  return mt
+end
+
+local function setmetatable_of(value, mt)
+  if type(value) == "table" and protected[raw_getmetatable(value)] then
+    error("cannot change a protected metatable", 2)
+  end
+  return raw_setmetatable(value, mt)
+end
+
+--- Behind the pcall of an xpcall: a failed call goes through the script's handler.
+local function handled(handler, ok, ...)
+  if ok then return true, ... end
+  local _, value = pcall(handler, ...)
+  return false, value
+end
+
+--- `xpcall`, whose handler runs when the error is over: inside it no stop would reach a handler that loops.
+local function xpcall_of(fn, handler, ...)
+  if type(handler) ~= "function" then
+    raise("xpcall: a function was expected as the handler")
+  end
+  return handled(handler, pcall(fn, ...))
+end
+
+--- `load` of text, in the sandbox.
+local function loader(env)
+  return function(text, name)
+    if type(text) ~= "string" then
+      return nil, "load takes text, not a " .. type(text)
+    end
+    if #text > LOAD_MAX then return nil, "load takes at most 256 KiB" end
+    if text:byte() == 27 then return nil, "load takes text, not bytecode" end
+    local fn, err = loadstring(text, type(name) == "string" and name or "=(load)")
+    if not fn then return nil, err end
+    return setfenv(fn, env)
+  end
+end
+
+--- The library tables of the environment, without what scripts must not have.
+local function libraries()
+  local strings = copy(string, "byte char find format gmatch gsub len lower match rep reverse sub upper")
+  -- ("x"):rep(3) goes this way; Lua's own table would hand out string.dump.
+  raw_getmetatable("").__index = strings
+  local tables = copy(table, "concat foreach foreachi getn insert maxn remove")
+  tables.foreach, tables.foreachi, tables.getn = nil, nil, nil
+  tables.sort = sort
+  local coroutines = copy(coroutine, "create status")
+  coroutines.resume, coroutines.wrap = task.resume, task.wrap
+  coroutines.yield, coroutines.running = task.yield, task.running
+  return {
+    string = strings, table = tables, coroutine = coroutines,
+    os = copy(os, "time clock date difftime"),
+    math = copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log
+      log10 max min modf pi pow rad random randomseed sin sinh sqrt tan tanh]]),
+    bit = copy(require "bit", [[arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex]]),
+  }
+end
+
+--- With --trust: everything else that Lua has, but for hooks, which stop scripts.
+local function trusted()
+  local all = {}
+  for name, value in pairs(_G) do all[name] = value end
+  all.debug = {}
+  for name, value in pairs(debug) do
+    if name ~= "sethook" then all.debug[name] = value end
+  end
+  return all
+end
+
+--- Makes the environment of scripts.
+---@param options { print: function, require: function, trust: boolean }
+---@return table env
+function M.new(options)
+  local env = copy(_G, [[assert error ipairs next pairs pcall select tonumber tostring type unpack
+    rawequal rawget rawset]])
+  env.xpcall = xpcall_of
+  env.getmetatable, env.setmetatable = getmetatable_of, setmetatable_of
+  env.require, env.print = options.require, options.print
+  env.load = loader(env)
+  for name, functions in pairs(libraries()) do env[name] = read_only(name, functions) end
+  local mt = {
+    __index = options.trust and trusted() or nil,
+    __newindex = function(_, key)
+      raise(("global '%s' cannot be set: scripts have no globals of their own; write local")
+        :format(tostring(key)))
+    end,
+  }
+  M.protect(mt)
+  return raw_setmetatable(env, mt)
+end
+
+return M

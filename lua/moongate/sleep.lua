@@ -1,0 +1,29 @@
+--- `gate.sleep`: waits without keeping anybody else waiting.
+
+local engine = require "moongate.engine"
+local place = require "moongate.declare.place"
+local task = require "moongate.task"
+local units = require "moongate.units"
+
+local M = {}
+
+local api, vm = engine.api, engine.vm
+local type = type
+
+--- Waits; 0 lets others run first. Legal in every hook, not at load.
+--- Example: `gate.sleep(0.05)`, `gate.sleep("50ms")`.
+---@param seconds number|string
+function M.sleep(seconds)
+  if type(seconds) == "string" then
+    local ms = units.duration(seconds)
+    seconds = ms and ms / 1000
+  end
+  if type(seconds) ~= "number" then
+    place.raise 'gate.sleep needs seconds, or a text such as "50ms"'
+  end
+  local r = api.sleep(vm, seconds)
+  if r < 0 then engine.fail(r, "gate.sleep") end
+  task.wait()
+end
+
+return M

@@ -1,0 +1,97 @@
+--- Tasks: how library code waits. A task is a coroutine that the engine resumes; what a script makes of
+--- its own coroutines on top of it is none of the engine's business.
+
+local M = {}
+
+local raw_yield, raw_resume, running = coroutine.yield, coroutine.resume, coroutine.running
+
+--- What a waiting function yields: passed on by the coroutines of scripts until it is in the engine.
+local WAIT = {}
+
+--- Coroutines of scripts inside which something waits for the engine: only the engine may go on there.
+local waiting = setmetatable({}, { __mode = "k" })
+
+--- Coroutines that the engine runs.
+local tasks = setmetatable({}, { __mode = "k" })
+
+--- Waits until the engine resumes this task. What it waits for was armed before.
+function M.wait()
+  raw_yield(WAIT)
+end
+
+--- The body of every task: runs the function it is given, answers, and waits for the next.
+---@param fn function runs a chain
+function M.trampoline(fn, start, a, b, c)
+  M.enter()
+  while true do
+    fn(start, a, b, c)
+    fn, start, a, b, c = raw_yield()
+  end
+end
+
+-- Its loop calls a different function each time: a compiled trace of it would only be in the way.
+jit.off(M.trampoline)
+
+--- Makes the present coroutine count as a task: the one in which the gateway file runs.
+function M.enter()
+  tasks[running()] = true
+end
+
+--- Whether this is a task itself, and no coroutine of a script.
+---@return boolean
+local function is_task()
+  local co = running()
+  return co == nil or tasks[co] == true
+end
+
+local pass
+
+--- Behind a resume of a script's coroutine: waits of library code inside it are passed on.
+local function passed(co, ok, first, ...)
+  if ok and first == WAIT then
+    waiting[co] = true
+    raw_yield(WAIT)
+    waiting[co] = nil
+    return pass(co)
+  end
+  return ok, first, ...
+end
+
+pass = function(co, ...)
+  return passed(co, raw_resume(co, ...))
+end
+
+--- `coroutine.resume` of scripts.
+function M.resume(co, ...)
+  if waiting[co] then
+    return false, "cannot resume a coroutine that waits for the gateway"
+  end
+  return pass(co, ...)
+end
+
+local function unwrap(ok, ...)
+  if ok then return ... end
+  error((...), 0)
+end
+
+--- `coroutine.wrap` of scripts.
+function M.wrap(fn)
+  local co = coroutine.create(fn)
+  return function(...)
+    return unwrap(M.resume(co, ...))
+  end
+end
+
+--- `coroutine.yield` of scripts: never out of the task itself.
+function M.yield(...)
+  if is_task() then error("attempt to yield from outside a coroutine", 2) end
+  return raw_yield(...)
+end
+
+--- `coroutine.running` of scripts: nil in the task itself, as in any main program.
+function M.running()
+  if is_task() then return nil end
+  return (running())
+end
+
+return M

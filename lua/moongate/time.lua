@@ -1,0 +1,21 @@
+--- `gate.time` and `gate.clock`: wall-clock and monotonic seconds. Legal at load and later.
+
+local engine = require "moongate.engine"
+
+local M = {}
+
+local api, vm = engine.api, engine.vm
+
+--- Seconds since 1970, with fractions.
+---@return number
+function M.time()
+  return api.time(vm)
+end
+
+--- Seconds on a clock that only goes forward; for measuring.
+---@return number
+function M.clock()
+  return api.clock(vm)
+end
+
+return M
