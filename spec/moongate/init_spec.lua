@@ -66,7 +66,8 @@ gate.on.requst(function() end)
     assert.equal(4, made.line)
     assert.equal("pth", made.name)
     assert.equal("path", made.nearest)
-    assert.truthy(made.expected:find("one of handler, ", 1, true) or made.expected:find("path", 1, true))
+    assert.truthy(made.expected:find("one of handler, ", 1, true) or made.expected:find("path", 1,
+      true))
   end)
 
   it("falls back to the line of the call for a table built in code", function()
@@ -82,7 +83,8 @@ gate.on.requst(function() end)
   it("reports mistakes in modules where they are", function()
     assert.same({ "routes.lua:2: gate.route has no option 'pth'; did you mean 'path'?" },
       bad(file('require "routes"'),
-        { ["routes.lua"] = 'local gate = require "moongate"\ngate.route { pth = "/", reply = { 200 } }' }))
+        { ["routes.lua"] = 'local gate = require "moongate"\ngate.route { pth = "/", reply = { '
+          .. '200 } }' }))
   end)
 
   it("reports syntax errors and script errors with their line", function()
@@ -108,16 +110,19 @@ gate.on.requst(function() end)
     end)
 
     it("cannot be changed", function()
-      assert.same({ "gateway.lua:3: gate cannot be changed (field 'foo')" }, bad(file("gate.foo = 1")))
+      assert.same({ "gateway.lua:3: gate cannot be changed (field 'foo')" },
+        bad(file("gate.foo = 1")))
     end)
 
     it("says of what this build lacks that it is right", function()
       for name, call in pairs {
-        cache = 'gate.cache { memory = "1m" }', every = "gate.every(1, print)", fetch = "gate.fetch 'x'",
+        cache = 'gate.cache { memory = "1m" }', every = "gate.every(1, print)",
+          fetch = "gate.fetch 'x'",
         shared = 'gate.shared("x", {})',
       } do
         assert.same({
-          ("gateway.lua:3: gate.%s is right, but this build of Moongate does not have it yet"):format(name),
+          ("gateway.lua:3: gate.%s is right, but this build of Moongate does not have it "
+            .. "yet"):format(name),
         }, bad(file(call)))
       end
       assert.same({
@@ -126,9 +131,11 @@ gate.on.requst(function() end)
     end)
 
     it("asks for a dot where a colon stands", function()
-      for _, call in ipairs { "listen { ':1' }", "route {}", "routes {}", "upstreams {}", "use {}" } do
+      for _, call in ipairs { "listen { ':1' }", "route {}", "routes {}", "upstreams {}",
+        "use {}" } do
         local name = call:match("%a+")
-        assert.same({ ("gateway.lua:3: gate.%s is called with a dot, not with a colon"):format(name) },
+        assert.same({ ("gateway.lua:3: gate.%s is called with a dot, not with a "
+          .. "colon"):format(name) },
           bad(file("gate:" .. call)))
       end
     end)
@@ -136,13 +143,15 @@ gate.on.requst(function() end)
     it("refuses declarations after the load", function()
       local _, _, gate = good(file())
       for _, declare in ipairs {
-        function() gate.listen { ":1" } end, function() gate.route {} end, function() gate.data "x" end,
+        function() gate.listen { ":1" } end, function() gate.route {} end,
+          function() gate.data "x" end,
         function() gate.on.request(print) end, function() gate.upstreams {} end,
         function() gate.use {} end, function() gate.limits {} end, function() gate.cache {} end,
       } do
         local ok, err = pcall(declare)
         assert.is_false(ok)
-        assert.truthy(err:find("init_spec.lua:%d+: gate%..* legal only while the gateway file loads"), err)
+        assert.truthy(err:find("init_spec.lua:%d+: gate%..* legal only while the gateway file "
+          .. "loads"), err)
       end
       assert.has_error(function() return gate.on.requst end)
     end)
@@ -161,8 +170,10 @@ gate.on.requst(function() end)
 
     it("makes a gateway of three lines", function()
       local config = good(text, {
-        ["upstreams.json"] = '[{"name":"shop","servers":["127.0.0.1:1"],"balance":"least_requests"}]',
-        ["scripts/routes.json"] = '[{"path":"/a/","upstream":"shop","name":null},{"path":"/b","reply":[200,"x"]}]',
+        ["upstreams.json"] =
+          '[{"name":"shop","servers":["127.0.0.1:1"],"balance":"least_requests"}]',
+        ["scripts/routes.json"] = '[{"path":"/a/","upstream":"shop","name":null},'
+          .. '{"path":"/b","reply":[200,"x"]}]',
       })
       assert.equal("least_requests", config.upstreams[1].balance)
       assert.equal("upstreams.json /0", config.upstreams[1].at)
@@ -173,17 +184,20 @@ gate.on.requst(function() end)
 
     it("reports file and JSON pointer", function()
       local _, mistakes = bad(text, {
-        ["upstreams.json"] = '[{"name":"shop","servers":["a:1",{"weight":2}],"keepalive":{"idel":1}}]',
+        ["upstreams.json"] = '[{"name":"shop","servers":["a:1",{"weight":2}],'
+          .. '"keepalive":{"idel":1}}]',
         ["routes.json"] = '[{"path":"/1","upstream":"shop"},{"path":"/2","upstrem":"shop"},'
           .. '{"path":"/3","upstream":"shp"},{"path":"x","upstream":"shop"}]',
       })
       assert.same({
         "routes.json /1/upstrem: gate.route has no option 'upstrem'; did you mean 'upstream'?",
         "routes.json /2/upstream: there is no upstream 'shp'; did you mean 'shop'?",
-        "routes.json /3/path: 'path': a path such as \"/a/\", \"/a\", \"/users/:id\" or \"/files/*rest\" "
+        "routes.json /3/path: 'path': a path such as \"/a/\", \"/a\", \"/users/:id\" or "
+          .. "\"/files/*rest\" "
           .. "expected, got 'x' (a path begins with '/')",
         "upstreams.json /0/keepalive/idel: keepalive has no option 'idel'; did you mean 'idle'?",
-        "upstreams.json /0/servers/1: a server needs a first value (a server such as \"127.0.0.1:9001\" "
+        "upstreams.json /0/servers/1: a server needs a first value (a server such as "
+          .. "\"127.0.0.1:9001\" "
           .. "or \"unix:/path\")",
       }, support.printed(mistakes))
       assert.equal("/1/upstrem", mistakes[1].pointer)

@@ -114,7 +114,8 @@ describe("moongate.json", function()
       for text, number in pairs {
         ["0"] = 0, ["-5"] = -5, ["1.5"] = 1.5, ["1e3"] = 1000, ["1E-2"] = 0.01, ["2.5e+1"] = 25,
         ["123456789012345"] = 123456789012345, ["0.1"] = 0.1, ["1e-400"] = 0, ["-0.25"] = -0.25,
-        ["3.141592653589793238"] = 3.141592653589793, ["0.000001"] = 1e-6, ["1234.5678"] = 1234.5678,
+        ["3.141592653589793238"] = 3.141592653589793, ["0.000001"] = 1e-6,
+          ["1234.5678"] = 1234.5678,
       } do
         assert.equal(number, json.decode(text), text)
         assert.equal(number, json.decode("[" .. text .. "]")[1], text)
@@ -133,8 +134,10 @@ describe("moongate.json", function()
 
     it("reads strings", function()
       assert.equal('"\\/\b\f\n\r\t', json.decode [["\"\\\/\b\f\n\r\t"]])
-      assert.equal("A\195\169\226\130\172\240\159\140\153", json.decode [["\u0041\u00e9\u20AC\ud83c\udf19"]])
-      assert.equal("\195\169\226\130\172\240\159\140\153", json.decode '"\195\169\226\130\172\240\159\140\153"')
+      assert.equal("A\195\169\226\130\172\240\159\140\153",
+        json.decode [["\u0041\u00e9\u20AC\ud83c\udf19"]])
+      assert.equal("\195\169\226\130\172\240\159\140\153",
+        json.decode '"\195\169\226\130\172\240\159\140\153"')
       assert.equal("\0", json.decode [["\u0000"]])
       for n = 0, 40 do
         local text = ("abcdefgh"):rep(5):sub(1, n)
@@ -151,7 +154,8 @@ describe("moongate.json", function()
       for _, case in ipairs {
         { "", "where a value is expected" }, { " ", "where a value is expected" },
         { "[1,]", "a value expected" }, { "[,1]", "a value expected" }, { "[1 2]", "',' or ']'" },
-        { "[1", "the text ends" }, { "[", "where a value is expected" }, { "]", "a value expected" },
+        { "[1", "the text ends" }, { "[", "where a value is expected" }, { "]",
+          "a value expected" },
         { "{", "a key" }, { '{"a"', "':'" }, { '{"a":', "a value" }, { '{"a":1', "',' or '}'" },
         { '{"a":1,}', "a key" }, { "{a:1}", "a key" }, { '{"a" 1}', "':'" }, { "{'a':1}", "a key" },
         { "1 2", "nothing may follow" }, { "{}x", "nothing may follow" }, { "01", "leading zero" },
@@ -159,12 +163,16 @@ describe("moongate.json", function()
         { "1e", "digits" }, { "1e+", "digits" }, { "+1", "a value" }, { "1e999", "out of range" },
         { "-1e999", "out of range" }, { "0x10", "nothing may follow" }, { "NaN", "a value" },
         { "nul", "a value" }, { "truex", "nothing may follow" }, { "True", "a value" },
-        { '"a', "ends inside a string" }, { '"\\x"', "unknown escape" }, { '"\\', "unknown escape" },
-        { '"\\u12g4"', "four hex digits" }, { '"\\u12', "four hex digits" }, { '"\\ud800"', "surrogate" },
+        { '"a', "ends inside a string" }, { '"\\x"', "unknown escape" }, { '"\\',
+          "unknown escape" },
+        { '"\\u12g4"', "four hex digits" }, { '"\\u12', "four hex digits" }, { '"\\ud800"',
+          "surrogate" },
         { '"\\ud800\\u0041"', "surrogate" }, { '"\\udc00"', "surrogate" }, { '"a\nb"', "control" },
-        { '"\0"', "control" }, { '"\255"', "UTF-8" }, { '"\192\128"', "UTF-8" }, { '"\195"', "UTF-8" },
+        { '"\0"', "control" }, { '"\255"', "UTF-8" }, { '"\192\128"', "UTF-8" }, { '"\195"',
+          "UTF-8" },
         { '"\237\160\128"', "UTF-8" }, { "// x\n1", "a value" }, { "[1}", "',' or ']'" },
-        { '{"a":1]', "',' or '}'" }, { "\239\187\191{}", "a value" }, { "1.5.5", "nothing may follow" },
+        { '{"a":1]', "',' or '}'" }, { "\239\187\191{}", "a value" }, { "1.5.5",
+          "nothing may follow" },
       } do
         local value, err = json.decode(case[1])
         assert.is_nil(value, case[1])

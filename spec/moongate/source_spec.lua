@@ -103,7 +103,8 @@ f("name", {
     end)
 
     it("survives text that ends early", function()
-      for _, text in ipairs { "f {", "f { a", "f { a =", "f { [", "f { [1] =", "f(", "f(a,", "f { ) }",
+      for _, text in ipairs { "f {", "f { a", "f { a =", "f { [", "f { [1] =", "f(", "f(a,",
+        "f { ) }",
         "f { a = ( }", "f { [x }" } do
         assert.has_no_error(function() find(text, 1, "f", { 1, "zz" }) end)
         assert.has_no_error(function() find(text, 1, "f", { 2, "zz" }) end)

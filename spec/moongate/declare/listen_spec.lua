@@ -26,9 +26,11 @@ describe("gate.listen", function()
 
   it("refuses what is wrong", function()
     for options, message in pairs {
-      ['"8080"'] = "gateway.lua:3: value 1: an address such as", [""] = "gate.listen needs a first value",
+      ['"8080"'] = "gateway.lua:3: value 1: an address such as",
+        [""] = "gate.listen needs a first value",
       ['":80", mode = "0660"'] = "'mode' is for Unix sockets",
-      ['"unix:/x", mode = 660'] = "octal permissions", ['":80",\nbacklog = 0'] = "gateway.lua:4: 'backlog': a whole",
+      ['"unix:/x", mode = 660'] = "octal permissions",
+        ['":80",\nbacklog = 0'] = "gateway.lua:4: 'backlog': a whole",
       ['":80", trust = { "10.0.0.0/99" }'] = "item 1 of 'trust': an address block",
       ['":80", trust = "10.0.0.0/9"'] = "'trust': a list",
       ['":80", ":81"'] = "gate.listen takes no value without a name here",
@@ -51,7 +53,8 @@ describe("gate.listen", function()
 
   it("refuses what is no table", function()
     local printed = support.bad 'local gate = require "moongate"\ngate.listen ":80"'
-    assert.truthy(printed[1]:find("gateway.lua:2: argument 1: a table of options expected, got ':80'", 1, true),
+    assert.truthy(printed[1]:find("gateway.lua:2: argument 1: a table of options expected, got "
+      .. "':80'", 1, true),
       printed[1])
   end)
 end)

@@ -10,9 +10,11 @@ describe("gate.upstream", function()
     local config = support.good(options 'servers = { "a:1" }')
     assert.same({
       name = "shop", balance = "round_robin", host = "client", forwarded = "x",
-      servers = { { address = "a:1", weight = 1, max_connections = 0, backup = false, zone = "", down = false } },
+      servers = { { address = "a:1", weight = 1, max_connections = 0, backup = false, zone = "",
+        down = false } },
       keepalive = { idle = 64, idle_timeout_ms = 60000, max_requests = 0, max_age_ms = 0 },
-      timeouts = { connect_ms = 5000, send_ms = 60000, first_byte_ms = 60000, read_ms = 60000, total_ms = 0 },
+      timeouts = { connect_ms = 5000, send_ms = 60000, first_byte_ms = 60000, read_ms = 60000,
+        total_ms = 0 },
       retry = { tries = 2, on = { "connect", "reset" }, budget_percent = 20 },
       max_connections = 0, at = "gateway.lua:3",
     }, config.upstreams[1])
@@ -20,7 +22,8 @@ describe("gate.upstream", function()
 
   it("takes its options", function()
     local got = support.good(options [[
-      servers = { { "[::1]:9", weight = 3, backup = true, zone = "b", down = true, max_connections = 5 },
+      servers = { { "[::1]:9", weight = 3, backup = true, zone = "b", down = true,
+        max_connections = 5 },
         "unix:/run/a" },
       balance = "least_requests", host = "name", forwarded = "none", max_connections = 100,
       keepalive = { idle = 0, idle_timeout = "5s", max_requests = 10, max_age = "1m" },
@@ -30,7 +33,8 @@ describe("gate.upstream", function()
     assert.same({ address = "[::1]:9", weight = 3, backup = true, zone = "b", down = true,
       max_connections = 5 }, got.servers[1])
     assert.equal("unix:/run/a", got.servers[2].address)
-    assert.same({ idle = 0, idle_timeout_ms = 5000, max_requests = 10, max_age_ms = 60000 }, got.keepalive)
+    assert.same({ idle = 0, idle_timeout_ms = 5000, max_requests = 10, max_age_ms = 60000 },
+      got.keepalive)
     assert.equal(500, got.timeouts.connect_ms)
     assert.equal(120000, got.timeouts.total_ms)
     assert.equal(60000, got.timeouts.read_ms)
@@ -41,11 +45,14 @@ describe("gate.upstream", function()
     local servers = 'servers = { "a:1" },\n'
     for text, message in pairs {
       [""] = "gate.upstream needs 'servers'", ["servers = {}"] = "it is empty",
-      ['sevrers = { "a:1" }'] = "gateway.lua:4: gate.upstream has no option 'sevrers'; did you mean 'servers'?",
-      ['servers = { "a" }'] = "the port is missing", ['servers = { ":80" }'] = "the host is missing",
+      ['sevrers = { "a:1" }'] = "gateway.lua:4: gate.upstream has no option 'sevrers'; did you "
+        .. "mean 'servers'?",
+      ['servers = { "a" }'] = "the port is missing",
+        ['servers = { ":80" }'] = "the host is missing",
       ['servers = { "a:0" }'] = "port 0", ['servers = { "http://a:1" }'] = "no scheme",
       ['servers = { "a:1",\n5 }'] = "gateway.lua:5: item 2 of 'servers'",
-      ['servers = { { "a:1", weight = 0 } }'] = "'weight': a whole number from 1 to 65535 expected, got 0",
+      ['servers = { { "a:1", weight = 0 } }'] = "'weight': a whole number from 1 to 65535 "
+        .. "expected, got 0",
       ['servers = { x = "a:1" }'] = "a list expected, got the key 'x'",
       [servers .. 'balance = "rond_robin"'] = "did you mean 'round_robin'?",
       [servers .. 'balance = "maglev"'] = "gateway.lua:5: 'maglev' is right, but this build",
@@ -53,7 +60,9 @@ describe("gate.upstream", function()
       [servers .. "keepalive = { warm = 3 }"] = "gateway.lua:5: 'warm' is right, but this build",
       [servers .. "health = {}"] = "'health' is right, but this build",
       [servers .. "tls = true"] = "'tls' is right, but this build",
-      [servers .. "timeouts = { conect = 1 }"] = "timeouts has no option 'conect'; did you mean 'connect'?",
+      [servers
+        .. "timeouts = { conect = 1 }"] = "timeouts has no option 'conect'; did you mean "
+          .. "'connect'?",
       [servers .. "timeouts = { connect = 0 }"] = "it must be more than 0",
       [servers .. 'timeouts = { connect = "5 s" }'] = "a time (seconds, or a string",
       [servers .. 'retry = { on = { "conect" } }'] = "did you mean 'connect'?",
@@ -74,7 +83,8 @@ describe("gate.upstream", function()
     assert.equal(5, #printed)
     assert.truthy(printed[1]:find("1 to 128 bytes", 1, true))
     assert.truthy(printed[2]:find("no spaces", 1, true))
-    assert.equal("gateway.lua:7: the upstream 'x' is declared twice (first at gateway.lua:6)", printed[5])
+    assert.equal("gateway.lua:7: the upstream 'x' is declared twice (first at gateway.lua:6)",
+      printed[5])
   end)
 
   it("gives objects with a name, and nothing to change", function()
@@ -96,7 +106,8 @@ end)
 
 describe("gate.upstreams", function()
   it("declares a list, or a table of names", function()
-    local config = support.good(support.file('gate.upstreams { { name = "b", servers = { "b:1" } },',
+    local config = support.good(support.file('gate.upstreams { { name = "b", servers = { "b:1" } '
+      .. '},',
       '  { name = "a", servers = { "a:1" } } }'))
     assert.equal("b", config.upstreams[1].name)
     assert.equal("gateway.lua:4", config.upstreams[2].at)

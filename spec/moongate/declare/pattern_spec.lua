@@ -1,0 +1,49 @@
+local pattern = require "moongate.declare.pattern"
+
+describe("moongate.declare.pattern", function()
+  it("reads prefixes, exact paths and captures", function()
+    assert.same({ prefix = true, captures = {} }, pattern.parse "/")
+    assert.same({ prefix = true, captures = {} }, pattern.parse "/a/")
+    assert.same({ prefix = false, captures = {} }, pattern.parse "/a")
+    assert.same({ prefix = false, captures = { id = true } }, pattern.parse "/users/:id")
+    assert.same({ prefix = true, captures = { id = true } }, pattern.parse "/users/:id/")
+    assert.same({ prefix = false, captures = { id = true, rest = true } },
+      pattern.parse "/users/:id/files/*rest")
+    assert.same({ prefix = false, captures = {} }, pattern.parse "/v1/x:batch")
+    assert.is_table(pattern.parse "/a%2Fb%25")
+  end)
+
+  it("says what is wrong", function()
+    for path, why in pairs {
+      [""] = "begins with '/'", ["a"] = "begins with '/'", ["/a?b"] = "use `query`",
+        ["/a#b"] = "use `query`",
+      ["/a\nb"] = "control character", ["/:"] = "needs a name", ["/*"] = "needs a name",
+      ["/:1a"] = "needs a name", ["/:a-b"] = "needs a name", ["/*a/b"] = "must come last",
+      ["/*rest/"] = "must come last", ["/:a/:a"] = "stands twice", ["/:a/*a"] = "stands twice",
+      ["/../a"] = "never stands", ["/a/."] = "never stands", ["/a%20b"] = "'%20' never matches",
+      ["/a%2fb"] = "'%2f' never matches",
+    } do
+      local parsed, reason = pattern.parse(path)
+      assert.is_nil(parsed, path)
+      assert.truthy(reason:find(why, 1, true), path .. ": " .. reason)
+    end
+    assert.is_nil((pattern.parse(5)))
+  end)
+
+  it("checks that templates use captures of the path", function()
+    local function check(path, template)
+      local parts = pattern.check_template(template, (pattern.parse(path)))
+      return parts and parts.message, parts and parts.nearest
+    end
+    assert.is_nil(check("/old/*rest", "/new/*rest"))
+    assert.is_nil(check("/u/:id", "https://x.example:8080/:id?a=:b"))
+    assert.is_nil(check("/old/", "/new/*"))
+    assert.is_nil(check("/old", "/new"))
+    local message, near = check("/u/:user_id", "/v2/:userid")
+    assert.equal("the path has no capture 'userid'; did you mean 'user_id'?", message)
+    assert.equal(":user_id", near)
+    assert.truthy(check("/old", "/new/*"):find("no prefix", 1, true))
+    assert.truthy(check("/old/", "/new/*rest"):find("no capture 'rest'", 1, true))
+    assert.truthy(check("/u/:id", "/:"):find("no capture", 1, true))
+  end)
+end)
