@@ -16,6 +16,7 @@ struct gate_access_log;     /* flow/access_log.h */
 struct gate_watchdog;       /* script/watchdog.h */
 struct gate_links;          /* upstream/links.h: this worker's links and shelves */
 struct gate_offload;
+struct gate_ip_counts;
 
 struct gate_worker {
     uint32_t index;
@@ -40,6 +41,7 @@ struct gate_worker {
     bool draining;                              /* answers say close */
     uint32_t sessions;                          /* open client connections */
     uint32_t session_limit;                     /* this worker's share of limits.connections; 0: none */
+    struct gate_ip_counts *ip_counts;           /* session/ip_counts.h; the engine's; NULL: none are counted */
     struct gate_list session_list;              /* session/ only: all of them, the longest idle first */
     void *session_shared;                       /* session/ only */
 };

@@ -1,5 +1,6 @@
 /* Open, the clock of each state, close. Reading is session_h1.c, writing session_stream.c. */
 #include "base/assert.h"
+#include "session/ip_counts.h"
 #include "session/session_int.h"
 
 static void on_readable(struct gate_conn *c)
@@ -29,6 +30,12 @@ void gate_session_close(struct gate_session *s, enum gate_close_reason why)
     gate_list_remove(&s->node);
     gate_deadline_stop(&w->loop, &s->deadline);
     gate_conn_close(&s->conn);
+    if (s->counted) {
+        struct gate_addr ip;
+
+        gate_session_addr(s, &ip);
+        gate_ip_counts_give(w->ip_counts, &ip);
+    }
     gate_listener_unref(&s->listener);
     gate_counters_add(&w->counters, GATE_C_CLIENT_CLOSED, 1);
     gate_counters_close(&w->counters, why);
@@ -199,9 +206,18 @@ static void ask_hooks(struct gate_session *s, const struct gate_addr *peer)
         connect_done(s, &v);
 }
 
-static bool over_limit(const struct gate_worker *w)
+/* Over this worker's share of the connections, or over what one address may have. */
+static bool over_limit(struct gate_session *s, const struct gate_addr *peer)
 {
-    return w->session_limit > 0 && w->sessions >= w->session_limit;
+    const struct gate_worker *w = s->worker;
+    uint32_t per_ip = gate_session_limits(s)->connections_per_ip;
+
+    if (w->session_limit > 0 && w->sessions > w->session_limit)
+        return true;
+    if (per_ip == 0 || w->ip_counts == NULL)
+        return false;
+    s->counted = gate_ip_counts_take(w->ip_counts, peer, per_ip) && s->peer.sa.sa_family != AF_UNIX;
+    return !s->counted && s->peer.sa.sa_family != AF_UNIX;
 }
 
 void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd, const struct gate_addr *peer)
@@ -220,7 +236,7 @@ void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd, c
     gate_list_init(&s->node);
     gate_list_push(&w->session_list, &s->node);
     set_peer(s, peer);
-    if (over_limit(w)) {
+    if (over_limit(s, peer)) {
         gate_counters_add(&w->counters, GATE_C_CLIENT_REFUSED, 1);
         gate_session_close(s, GATE_CLOSE_LIMIT);
     } else if (w->seat->generation->config->global_hooks & (1u << GATE_HOOK_CONNECT)) {
