@@ -131,10 +131,9 @@ static void put_winner(struct gate_out *o, const struct gate_route_result *found
 void gate_router_explain(const struct gate_router *r, const struct gate_route_query *q, struct gate_arena *arena,
                          struct gate_out *out)
 {
-    struct gate_capture captures[GATE_CAPTURES_MAX];
     struct gate_route_result found;
     struct precedence winner = { 0 };
-    uint32_t rows = 0, n;
+    uint32_t rows = 0;
 
     gate_router_find(r, q, arena, &found);
     put_winner(out, &found);
@@ -144,7 +143,7 @@ void gate_router_explain(const struct gate_router *r, const struct gate_route_qu
         const struct candidate *c = &r->candidates[rank];
 
         if (c->route == found.route || !gate_match_host(c->route->host, q->host) ||
-            !gate_pattern_match(&r->patterns[rank], q->path, captures, &n))
+            !gate_pattern_match(&r->patterns[rank], q->path))
             continue;
         if (rows++ < ROWS_MAX)
             put_row(out, c, q, &winner);

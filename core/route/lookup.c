@@ -55,12 +55,28 @@ static void scan(struct lookup *l, uint32_t rank)
     }
 }
 
-/* `at` is where the node's segments end in the path: at a '/', or at its end. The depth is that of the declared paths. */
+static void walk(struct lookup *l, uint32_t index, struct gate_str at);
+
+/* Goes on behind the child's text. */
+static void walk_literal(struct lookup *l, uint32_t index, struct gate_str first, struct gate_str left)
+{
+    uint32_t child, n;
+
+    if (first.n > l->r->longest_segment)
+        return;
+    child = gate_trie_child(l->r, index, first, left);
+    if (child == ROUTE_NONE)
+        return;
+    n = l->r->nodes[child].text_len;
+    walk(l, child, gate_str_of(left.p + n, left.n - n));
+}
+
+/* `at` is where the node's segments end in the path: at a '/', or at its end. The depth is that of the declared
+ * paths. */
 static void walk(struct lookup *l, uint32_t index, struct gate_str at)
 {
     const struct node *n = &l->r->nodes[index];
-    struct gate_str segment;
-    uint32_t child;
+    struct gate_str left, segment;
 
     l->visits++;
     if (n->best >= l->best)
@@ -72,12 +88,10 @@ static void walk(struct lookup *l, uint32_t index, struct gate_str at)
     scan(l, n->prefixes);
     if (!n->branches && n->capture == ROUTE_NONE)
         return;
+    left = gate_str_of(at.p + 1, at.n - 1);
     gate_pattern_next(&at, &segment);
-    if (n->branches && segment.n <= l->r->longest_segment) {
-        child = gate_trie_child(l->r, index, segment);
-        if (child != ROUTE_NONE)
-            walk(l, child, at);
-    }
+    if (n->branches)
+        walk_literal(l, index, segment, left);
     if (n->capture != ROUTE_NONE && segment.n > 0)
         walk(l, n->capture, at);
 }
@@ -101,7 +115,7 @@ static void walk_suffixes(struct lookup *l, struct gate_str host)
     for (dot = gate_str_find(host, '.', dot); dot < host.n; dot = gate_str_find(host, '.', dot + 1)) {
         struct gate_str suffix = gate_str_of(host.p + dot + 1, host.n - dot - 1);
 
-        walk_root(l, gate_trie_child(l->r, PARENT_SUFFIX, suffix));
+        walk_root(l, gate_trie_child(l->r, PARENT_SUFFIX, suffix, suffix));
     }
 }
 
@@ -109,8 +123,8 @@ void gate_lookup_run(struct lookup *l)
 {
     struct gate_str host = l->q->host;
 
-    if (host.n > 0) {
-        walk_root(l, gate_trie_child(l->r, PARENT_HOST, host));
+    if (host.n > 0 && l->r->slots != NULL) {
+        walk_root(l, gate_trie_child(l->r, PARENT_HOST, host, host));
         if (l->r->longest_suffix > 0)
             walk_suffixes(l, host);
     }

@@ -13,20 +13,20 @@ bool gate_match_host(struct gate_str declared, struct gate_str host)
     return host.n > declared.n && gate_str_ends(host, declared);
 }
 
-uint32_t gate_match_method_mask(const struct gate_route_config *route)
+uint16_t gate_match_method_mask(const struct gate_route_config *route)
 {
-    uint32_t mask = 0;
+    uint16_t mask = 0;
 
     if (route->n_methods == 0)
-        return UINT32_MAX;
+        return UINT16_MAX;
     for (uint32_t i = 0; i < route->n_methods; i++)
-        mask |= 1u << gate_method_of(route->methods[i]);
+        mask |= (uint16_t)(1u << gate_method_of(route->methods[i]));
     if (mask & 1u << GATE_M_GET)
-        mask |= 1u << GATE_M_HEAD;
+        mask |= (uint16_t)(1u << GATE_M_HEAD);
     return mask;
 }
 
-bool gate_match_method(const struct gate_route_config *route, uint32_t mask, enum gate_method m,
+bool gate_match_method(const struct gate_route_config *route, uint16_t mask, enum gate_method m,
                        struct gate_str text)
 {
     if (!(mask & 1u << m))

@@ -34,26 +34,40 @@ enum gate_err gate_pattern_parse(struct gate_str path, struct pattern *out)
     cut_rest(out);
     out->n_captures = out->prefix;
     rest = out->body;
-    while (gate_pattern_next(&rest, &segment)) {
-        out->n_segments++;
+    for (; gate_pattern_next(&rest, &segment); out->n_segments++) {
         if (segment.n > 0 && segment.p[0] == '*')
             return GATE_E_INVALID;
-        if (gate_pattern_is_capture(segment)) {
-            out->n_captures++;
-        } else {
+        if (!gate_pattern_is_capture(segment)) {
             out->n_literal++;
             out->literal_bytes += segment.n;
+            continue;
         }
+        if (out->n_segments > 63)
+            return GATE_E_LIMIT;
+        out->captures |= 1ull << out->n_segments;
+        out->n_captures++;
     }
-    return out->n_captures > GATE_CAPTURES_MAX ? GATE_E_LIMIT : GATE_OK;
+    if (out->n_captures > GATE_CAPTURES_MAX || out->n_segments > SEGMENTS_MAX)
+        return GATE_E_LIMIT;
+    return GATE_OK;
 }
 
-bool gate_pattern_match(const struct pattern *t, struct gate_str path, struct gate_capture *v,
-                        uint32_t *n)
+void gate_pattern_names(const struct pattern *t, struct gate_str *names)
+{
+    struct gate_str rest = t->body, segment;
+
+    while (!t->any && gate_pattern_next(&rest, &segment)) {
+        if (gate_pattern_is_capture(segment))
+            *names++ = gate_str_of(segment.p + 1, segment.n - 1);
+    }
+    if (t->prefix)
+        *names = t->rest;
+}
+
+bool gate_pattern_match(const struct pattern *t, struct gate_str path)
 {
     struct gate_str body = t->body, want, have;
 
-    *n = 0;
     if (t->any)
         return true;
     if (path.n == 0 || path.p[0] != '/')
@@ -61,19 +75,8 @@ bool gate_pattern_match(const struct pattern *t, struct gate_str path, struct ga
     while (gate_pattern_next(&body, &want)) {
         if (!gate_pattern_next(&path, &have))
             return false;
-        if (!gate_pattern_is_capture(want)) {
-            if (!gate_str_eq(want, have))
-                return false;
-            continue;
-        }
-        if (have.n == 0)
+        if (gate_pattern_is_capture(want) ? have.n == 0 : !gate_str_eq(want, have))
             return false;
-        v[(*n)++] = (struct gate_capture){ gate_str_of(want.p + 1, want.n - 1), have };
     }
-    if (!t->prefix)
-        return path.n == 0;
-    if (path.n == 0)
-        return false;
-    v[(*n)++] = (struct gate_capture){ t->rest, gate_str_of(path.p + 1, path.n - 1) };
-    return true;
+    return t->prefix ? path.n > 0 : path.n == 0;
 }

@@ -6,7 +6,6 @@
 #include "route/route_int.h"
 
 #define ALLOW_MAX 512
-#define FIRST_SLOTS 16
 
 static int by_precedence(const void *a, const void *b)
 {
@@ -29,21 +28,33 @@ static enum gate_err sort_routes(const struct gate_config *config, struct preced
 
 static void add_routes(struct gate_router *r, const struct precedence *v, uint32_t n)
 {
+    uint32_t names = 0;
+
+    for (uint32_t rank = 0; rank < n; rank++)
+        names += v[rank].pattern.n_captures;
+    r->names = gate_calloc(names + 1, sizeof(*r->names));
+    names = 0;
     for (uint32_t rank = 0; rank < n; rank++) {
         const struct gate_route_config *route = v[rank].route;
+        const struct pattern *pattern = &v[rank].pattern;
 
+        r->patterns[rank] = *pattern;
         r->candidates[rank] = (struct candidate){
             .route = route,
-            .methods = gate_match_method_mask(route),
+            .captures = pattern->captures,
+            .names = names,
             .next = ROUTE_NONE,
+            .methods = gate_match_method_mask(route),
             .matchers = route->n_headers + route->n_query > 0,
-            .captures = v[rank].pattern.n_captures > 0,
+            .n_segments = (uint16_t)pattern->n_segments,
             .when = route->when,
+            .prefix = pattern->prefix,
         };
-        r->patterns[rank] = v[rank].pattern;
-        gate_trie_add(r, rank);
+        gate_pattern_names(pattern, r->names + names);
+        names += pattern->n_captures;
     }
     r->n = n;
+    gate_trie_build(r);
 }
 
 enum gate_err gate_router_build(const struct gate_config *config, struct gate_router **out)
@@ -55,8 +66,6 @@ enum gate_err gate_router_build(const struct gate_config *config, struct gate_ro
     r->hostless = ROUTE_NONE;
     r->candidates = gate_calloc(config->n_routes + 1, sizeof(*r->candidates));
     r->patterns = gate_calloc(config->n_routes + 1, sizeof(*r->patterns));
-    r->slots = gate_calloc(FIRST_SLOTS, sizeof(*r->slots));
-    r->slot_mask = FIRST_SLOTS - 1;
     gate_sipkey_random(&r->key);
     err = sort_routes(config, v);
     if (err == GATE_OK)
@@ -77,6 +86,7 @@ void gate_router_free(struct gate_router **router)
         return;
     gate_free(r->candidates);
     gate_free(r->patterns);
+    gate_free(r->names);
     gate_free(r->node_memory);
     gate_free(r->slots);
     gate_free(r);
@@ -93,6 +103,30 @@ static struct gate_str allowed(struct lookup *l, struct gate_arena *arena)
     return gate_arena_copy(arena, gate_out_view(&o));
 }
 
+/* The trie has found that the path fits: only the places of the captures count. */
+static void capture(const struct lookup *l, struct gate_route_result *out)
+{
+    const struct candidate *c = &l->r->candidates[l->best];
+    const struct gate_str *names = &l->r->names[c->names];
+    struct gate_str left = l->q->path, segment;
+    uint64_t is_capture = c->captures;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < c->n_segments && (is_capture != 0 || c->prefix); i++) {
+        gate_pattern_next(&left, &segment);
+        if (is_capture & 1) {
+            out->captures[n] = (struct gate_capture){ names[n], segment };
+            n++;
+        }
+        is_capture >>= 1;
+    }
+    if (c->prefix) {
+        out->captures[n] = (struct gate_capture){ names[n], gate_str_of(left.p + 1, left.n - 1) };
+        n++;
+    }
+    out->n_captures = n;
+}
+
 static void answer(const struct lookup *l, struct gate_route_result *out)
 {
     const struct candidate *c = &l->r->candidates[l->best];
@@ -106,8 +140,7 @@ static void answer(const struct lookup *l, struct gate_route_result *out)
         return;
     out->route = c->route;
     out->needs_when = c->when;
-    if (c->captures)
-        gate_pattern_match(&l->r->patterns[l->best], l->q->path, out->captures, &out->n_captures);
+    capture(l, out);
 }
 
 static struct lookup begin(const struct gate_router *r, const struct gate_route_query *q, uint32_t from)
