@@ -3,8 +3,10 @@
 #ifndef GATE_HTTP_BYTES_INT_H
 #define GATE_HTTP_BYTES_INT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -32,6 +34,52 @@ static inline unsigned gate_byte_is(char c, unsigned classes)
 static inline unsigned gate_byte_hex(char c)
 {
     return (unsigned)(c & 0x0f) + (c & 0x40 ? 9 : 0);
+}
+
+static inline uint64_t gate_bytes_load8(const char *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline uint32_t gate_bytes_load4(const char *p)
+{
+    uint32_t v;
+
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline uint32_t gate_bytes_load2(const char *p)
+{
+    uint16_t v;
+
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Whether two words of n bytes (2..24) are equal but for case. The case bit is just left out of the
+ * compare: for '-' and digits that would let a control byte pass, which neither a token nor a
+ * scanned value holds. Loads overlap rather than run over the end. */
+static inline bool gate_bytes_same_word(const char *a, const char *b, size_t n)
+{
+    uint64_t d;
+
+    if (n >= 8) {
+        d = (gate_bytes_load8(a) ^ gate_bytes_load8(b)) |
+            (gate_bytes_load8(a + n - 8) ^ gate_bytes_load8(b + n - 8));
+        if (n > 16)
+            d |= gate_bytes_load8(a + 8) ^ gate_bytes_load8(b + 8);
+    } else if (n >= 4) {
+        d = (gate_bytes_load4(a) ^ gate_bytes_load4(b)) |
+            (gate_bytes_load4(a + n - 4) ^ gate_bytes_load4(b + n - 4));
+    } else {
+        d = (gate_bytes_load2(a) ^ gate_bytes_load2(b)) |
+            (gate_bytes_load2(a + n - 2) ^ gate_bytes_load2(b + n - 2));
+    }
+    return (d & ~0x2020202020202020ull) == 0;
 }
 
 /* The searches answer the index of the first hit at or after `i`, or n. They read nothing
@@ -162,6 +210,32 @@ static inline size_t gate_bytes_find(const char *p, size_t i, size_t n, char c)
 }
 
 #endif
+
+/* Where colons and CRs are in the 16 bytes at `at`, as bits; fewer bytes at the end of [p, p+n). */
+struct gate_bytes_marks {
+    unsigned colon;
+    unsigned cr;
+};
+
+static inline struct gate_bytes_marks gate_bytes_mark(const char *p, size_t at, size_t n)
+{
+    struct gate_bytes_marks m = { 0, 0 };
+
+#ifdef __SSE2__
+    if (n >= 16) {
+        size_t from = at + 16 <= n ? at : n - 16;
+
+        m.colon = gate_bytes_equal(p + from, ':') >> (at - from);
+        m.cr = gate_bytes_equal(p + from, '\r') >> (at - from);
+        return m;
+    }
+#endif
+    for (size_t i = 0; i < 16 && at + i < n; i++) {
+        m.colon |= (unsigned)(p[at + i] == ':') << i;
+        m.cr |= (unsigned)(p[at + i] == '\r') << i;
+    }
+    return m;
+}
 
 /* How often `c` occurs in [p, p+n). */
 uint32_t gate_bytes_count(const char *p, size_t n, char c);

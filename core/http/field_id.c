@@ -1,13 +1,15 @@
-/* Known-header ids: a perfect hash over the first, the last two bytes and the length picks the
- * one candidate, two or three word compares decide. A new name may need new factors;
- * tests/http/test_field_id.c tells. */
+/* Known-header ids: a perfect hash over the first byte, the last two and the length picks the one
+ * candidate, two or three word compares decide. A new name may need a new factor, found by trying
+ * random odd ones; tests/http/test_field_id.c tells. */
 #include "http/field_id.h"
+
+#include "http/bytes_int.h"
 
 #define LONGEST 24
 
 struct known_name {
     char text[LONGEST];
-    uint8_t n;
+    size_t n;
 };
 
 #define NAME(lit) { (lit), sizeof(lit) - 1 }
@@ -72,120 +74,80 @@ static const struct known_name names[GATE_F_COUNT] = {
     [GATE_F_X_REWRITE_URL] = NAME("X-Rewrite-URL"),
 };
 
-#define SLOTS 128
+#define FACTOR 0x4ce0271u
+#define SLOT_BITS 7
 
-static const uint8_t slots[SLOTS] = {
-    [2] = GATE_F_LOCATION,
-    [3] = GATE_F_LAST_MODIFIED,
-    [8] = GATE_F_UPGRADE,
-    [9] = GATE_F_X_REWRITE_URL,
-    [10] = GATE_F_X_ORIGINAL_URL,
-    [11] = GATE_F_WWW_AUTHENTICATE,
-    [13] = GATE_F_KEEP_ALIVE,
-    [14] = GATE_F_VARY,
-    [18] = GATE_F_PROXY_AUTHENTICATE,
-    [21] = GATE_F_MAX_FORWARDS,
-    [24] = GATE_F_ALLOW,
-    [29] = GATE_F_CONTENT_LENGTH,
-    [30] = GATE_F_X_FORWARDED_HOST,
-    [34] = GATE_F_CACHE_CONTROL,
-    [36] = GATE_F_IF_MODIFIED_SINCE,
-    [38] = GATE_F_IF_UNMODIFIED_SINCE,
-    [40] = GATE_F_PRAGMA,
-    [42] = GATE_F_SEC_WEBSOCKET_KEY,
-    [43] = GATE_F_CONTENT_ENCODING,
-    [47] = GATE_F_CONNECTION,
-    [51] = GATE_F_IF_MATCH,
-    [53] = GATE_F_RANGE,
-    [54] = GATE_F_TE,
-    [55] = GATE_F_USER_AGENT,
-    [56] = GATE_F_IF_NONE_MATCH,
-    [59] = GATE_F_CONTENT_TYPE,
-    [62] = GATE_F_PROXY_CONNECTION,
-    [65] = GATE_F_PROXY_AUTHORIZATION,
-    [66] = GATE_F_HOST,
-    [67] = GATE_F_X_REAL_IP,
-    [69] = GATE_F_X_FORWARDED_FOR,
-    [73] = GATE_F_X_FORWARDED_PROTO,
-    [75] = GATE_F_SET_COOKIE,
-    [76] = GATE_F_X_FORWARDED_PORT,
-    [79] = GATE_F_ETAG,
-    [80] = GATE_F_ACCEPT_ENCODING,
-    [83] = GATE_F_ACCEPT,
-    [85] = GATE_F_TRAILER,
-    [88] = GATE_F_AUTHORIZATION,
-    [90] = GATE_F_CONTENT_RANGE,
-    [91] = GATE_F_ORIGIN,
-    [93] = GATE_F_EXPECT,
-    [94] = GATE_F_X_HTTP_METHOD_OVERRIDE,
-    [99] = GATE_F_IF_RANGE,
-    [102] = GATE_F_X_REQUEST_ID,
-    [103] = GATE_F_SERVER,
-    [104] = GATE_F_DATE,
-    [105] = GATE_F_TRANSFER_ENCODING,
-    [107] = GATE_F_VIA,
-    [108] = GATE_F_HTTP2_SETTINGS,
-    [109] = GATE_F_PROXY,
-    [113] = GATE_F_FORWARDED,
-    [118] = GATE_F_AGE,
-    [119] = GATE_F_COOKIE,
-    [122] = GATE_F_EXPIRES,
-    [123] = GATE_F_REFERER,
-    [127] = GATE_F_RETRY_AFTER,
+static const uint8_t slots[1 << SLOT_BITS] = {
+    [1] = GATE_F_X_HTTP_METHOD_OVERRIDE,
+    [3] = GATE_F_ACCEPT,
+    [7] = GATE_F_PROXY_AUTHORIZATION,
+    [10] = GATE_F_IF_MATCH,
+    [17] = GATE_F_LAST_MODIFIED,
+    [19] = GATE_F_X_FORWARDED_PROTO,
+    [21] = GATE_F_LOCATION,
+    [22] = GATE_F_DATE,
+    [25] = GATE_F_ORIGIN,
+    [27] = GATE_F_X_REAL_IP,
+    [33] = GATE_F_HOST,
+    [34] = GATE_F_AUTHORIZATION,
+    [37] = GATE_F_IF_NONE_MATCH,
+    [40] = GATE_F_FORWARDED,
+    [46] = GATE_F_UPGRADE,
+    [47] = GATE_F_X_ORIGINAL_URL,
+    [48] = GATE_F_SERVER,
+    [51] = GATE_F_VARY,
+    [55] = GATE_F_ETAG,
+    [56] = GATE_F_TE,
+    [58] = GATE_F_AGE,
+    [59] = GATE_F_PROXY_AUTHENTICATE,
+    [61] = GATE_F_VIA,
+    [62] = GATE_F_EXPIRES,
+    [63] = GATE_F_ACCEPT_ENCODING,
+    [64] = GATE_F_RANGE,
+    [66] = GATE_F_IF_UNMODIFIED_SINCE,
+    [71] = GATE_F_TRANSFER_ENCODING,
+    [73] = GATE_F_RETRY_AFTER,
+    [75] = GATE_F_X_FORWARDED_FOR,
+    [79] = GATE_F_CONTENT_TYPE,
+    [81] = GATE_F_IF_MODIFIED_SINCE,
+    [82] = GATE_F_HTTP2_SETTINGS,
+    [83] = GATE_F_WWW_AUTHENTICATE,
+    [86] = GATE_F_CACHE_CONTROL,
+    [88] = GATE_F_X_FORWARDED_PORT,
+    [91] = GATE_F_X_FORWARDED_HOST,
+    [93] = GATE_F_PROXY_CONNECTION,
+    [95] = GATE_F_IF_RANGE,
+    [96] = GATE_F_MAX_FORWARDS,
+    [97] = GATE_F_SET_COOKIE,
+    [103] = GATE_F_REFERER,
+    [104] = GATE_F_EXPECT,
+    [105] = GATE_F_PRAGMA,
+    [106] = GATE_F_TRAILER,
+    [107] = GATE_F_COOKIE,
+    [111] = GATE_F_SEC_WEBSOCKET_KEY,
+    [113] = GATE_F_X_REQUEST_ID,
+    [114] = GATE_F_CONTENT_RANGE,
+    [115] = GATE_F_PROXY,
+    [118] = GATE_F_KEEP_ALIVE,
+    [119] = GATE_F_X_REWRITE_URL,
+    [120] = GATE_F_USER_AGENT,
+    [122] = GATE_F_CONTENT_ENCODING,
+    [123] = GATE_F_CONNECTION,
+    [125] = GATE_F_ALLOW,
+    [127] = GATE_F_CONTENT_LENGTH,
 };
 
-static uint64_t load8(const char *p)
-{
-    uint64_t v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static uint32_t load4(const char *p)
-{
-    uint32_t v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static uint32_t load2(const char *p)
-{
-    uint16_t v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-/* Bits in which two names of n bytes differ, n in 2..24. Loads overlap rather than run over the
- * end. */
-static uint64_t difference(const char *a, const char *b, size_t n)
-{
-    if (n >= 8) {
-        uint64_t d = (load8(a) ^ load8(b)) | (load8(a + n - 8) ^ load8(b + n - 8));
-
-        return n > 16 ? d | (load8(a + 8) ^ load8(b + 8)) : d;
-    }
-    if (n >= 4)
-        return (load4(a) ^ load4(b)) | (load4(a + n - 4) ^ load4(b + n - 4));
-    return (load2(a) ^ load2(b)) | (load2(a + n - 2) ^ load2(b + n - 2));
-}
-
-/* The case bit is left out of the compare. For '-' and digits that would let a control byte
- * pass, which no token holds: callers have checked the name, or only look it up. */
 enum gate_field_id gate_field_id_of(const char *name, size_t n)
 {
-    const uint64_t case_bits = 0x2020202020202020ull;
-    unsigned h;
+    uint32_t key;
     unsigned id;
 
     if (n < 2 || n > LONGEST)
         return GATE_F_OTHER;
-    h = (unsigned)(uint8_t)(name[0] | 0x20) * 109 + (unsigned)(uint8_t)(name[n - 1] | 0x20) * 8 +
-        (unsigned)(uint8_t)(name[n - 2] | 0x20) * 82 + (unsigned)n;
-    id = slots[h % SLOTS];
-    if (names[id].n != n || (difference(name, names[id].text, n) & ~case_bits) != 0)
+    key = (gate_bytes_load2(name + n - 2) | (uint32_t)(uint8_t)name[0] << 16 | 0x202020u) +
+          ((uint32_t)n << 24);
+    id = slots[key * FACTOR >> (32 - SLOT_BITS)];
+    if (names[id].n != n || !gate_bytes_same_word(name, names[id].text, n))
         return GATE_F_OTHER;
     return (enum gate_field_id)id;
 }

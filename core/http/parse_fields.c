@@ -1,61 +1,13 @@
 /* Field lines: from a scanned block to the table of fields, and what the fields say about
- * framing and connection. covers: trailers too. */
+ * framing and connection. */
 #include "http/parse.h"
 
 #include "http/bytes_int.h"
 #include "http/parse_int.h"
 
-static inline bool is_ows(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static bool has_underscore(const char *p, size_t n)
 {
     return gate_bytes_find(p, 0, n, '_') < n;
-}
-
-void gate_parse_walk(const char *p, size_t at, size_t n, uint32_t limit, struct gate_arena *arena,
-                     struct gate_fields *fs, struct gate_walk *w)
-{
-    uint32_t lines = gate_bytes_count(p + at, n - at, '\r') - 1;
-
-    *w = (struct gate_walk){ 0 };
-    *fs = (struct gate_fields){ 0 };
-    if (lines > limit) {
-        w->too_many = true;
-        return;
-    }
-    if (lines == 0)
-        return;
-    fs->v = gate_arena_alloc(arena, lines * sizeof *fs->v);
-    fs->cap = lines;
-    while (fs->n < lines) {
-        struct gate_field *f = &fs->v[fs->n++];
-        size_t colon = gate_bytes_find(p, at, n, ':');
-        size_t end = gate_bytes_find(p, colon, n, '\r');
-        size_t from = colon + 1;
-        size_t next = end + 2;
-
-        while (from < end && is_ows(p[from]))
-            from++;
-        while (end > from && is_ows(p[end - 1]))
-            end--;
-        if (colon - at > GATE_NAME_MAX)
-            w->too_long = true;
-        f->name = p + at;
-        f->name_len = (uint16_t)(colon - at);
-        f->value = p + from;
-        f->value_len = (uint32_t)(end - from);
-        f->id = (uint16_t)gate_field_id_of(f->name, colon - at);
-        if (f->id != GATE_F_OTHER) {
-            w->repeated |= fs->known & GATE_F_BIT(f->id);
-            fs->known |= GATE_F_BIT(f->id);
-        } else if (has_underscore(f->name, colon - at)) {
-            w->underscores++;
-        }
-        at = next;
-    }
 }
 
 void gate_parse_drop_underscores(struct gate_fields *fs)
@@ -68,14 +20,16 @@ void gate_parse_drop_underscores(struct gate_fields *fs)
     fs->n = kept;
 }
 
-static void connection_token(struct gate_str item, struct gate_connection *c)
+/* False: another token, or a list. */
+static bool connection_token(struct gate_str item, struct gate_connection *c)
 {
-    if (item.n == 5 && gate_str_ieq(item, GATE_STR("close")))
-        c->close = true;
-    else if (item.n == 10 && gate_str_ieq(item, GATE_STR("keep-alive")))
-        c->keep_alive = true;
-    else if (item.n == 7 && gate_str_ieq(item, GATE_STR("upgrade")))
-        c->upgrade = true;
+    if (item.n == 10 && gate_bytes_same_word(item.p, "keep-alive", 10))
+        return c->keep_alive = true;
+    if (item.n == 5 && gate_bytes_same_word(item.p, "close", 5))
+        return c->close = true;
+    if (item.n == 7 && gate_bytes_same_word(item.p, "upgrade", 7))
+        return c->upgrade = true;
+    return false;
 }
 
 struct gate_connection gate_parse_connection(const struct gate_fields *fs)
@@ -88,7 +42,7 @@ struct gate_connection gate_parse_connection(const struct gate_fields *fs)
         struct gate_str list = gate_field_value(&fs->v[i]);
         struct gate_str item;
 
-        if (fs->v[i].id != GATE_F_CONNECTION)
+        if (fs->v[i].id != GATE_F_CONNECTION || connection_token(list, &c))
             continue;
         while (gate_str_next_item(&list, &item))
             connection_token(item, &c);
@@ -122,7 +76,7 @@ static struct gate_refusal transfer_encoding(struct gate_str v, uint8_t minor)
 {
     if (minor == 0)
         return gate_refuse(400, "Transfer-Encoding in HTTP/1.0");
-    if (gate_str_ieq(v, GATE_STR("chunked")))
+    if (v.n == 7 && gate_bytes_same_word(v.p, "chunked", 7))
         return GATE_ACCEPTED;
     if (v.n > 0 && gate_bytes_token_end(v.p, 0, v.n) == v.n)
         return gate_refuse(501, "unknown Transfer-Encoding");
@@ -135,28 +89,32 @@ struct gate_refusal gate_parse_framing(const struct gate_fields *fs, const struc
 {
     const uint64_t length = GATE_F_BIT(GATE_F_CONTENT_LENGTH);
     const uint64_t coding = GATE_F_BIT(GATE_F_TRANSFER_ENCODING);
+    const uint64_t both = fs->known & (length | coding);
+    struct gate_refusal no = GATE_ACCEPTED;
 
     *framing = GATE_BODY_NONE;
     *content_length = 0;
-    if ((fs->known & (length | coding)) == 0)
-        return GATE_ACCEPTED;
-    if ((fs->known & length) && (fs->known & coding))
+    if (both == (length | coding))
         return gate_refuse(400, "both Content-Length and Transfer-Encoding");
     if (w->repeated & length)
         return gate_refuse(400, "more than one Content-Length");
     if (w->repeated & coding)
         return gate_refuse(400, "more than one Transfer-Encoding");
-    if (fs->known & length) {
-        struct gate_str v = gate_field_value(gate_fields_find(fs, GATE_F_CONTENT_LENGTH));
-
-        if (!gate_str_to_u64(v, content_length))
-            return gate_refuse(400, "bad Content-Length");
+    if (both & length) {
         *framing = GATE_BODY_LENGTH;
-        return GATE_ACCEPTED;
+        if (!gate_str_to_u64(gate_field_value(gate_fields_find(fs, GATE_F_CONTENT_LENGTH)),
+                             content_length))
+            no = gate_refuse(400, "bad Content-Length");
+    } else if (both & coding) {
+        *framing = GATE_BODY_CHUNKED;
+        no = transfer_encoding(gate_field_value(gate_fields_find(fs, GATE_F_TRANSFER_ENCODING)),
+                               minor);
     }
-    *framing = GATE_BODY_CHUNKED;
-    return transfer_encoding(
-        gate_field_value(gate_fields_find(fs, GATE_F_TRANSFER_ENCODING)), minor);
+    if (no.status == 0 &&
+        (w->length != (*framing == GATE_BODY_LENGTH) || w->chunked != (*framing == GATE_BODY_CHUNKED) ||
+         (w->length && w->content_length != *content_length)))
+        return gate_refuse(400, "the framing is ambiguous");
+    return no;
 }
 
 /* What may travel as a trailer: end-to-end and about the content only (RFC 9110 section 6.5.1).
@@ -180,17 +138,35 @@ static bool trailer_ok(const struct gate_field *f)
     return true;
 }
 
+/* The lines of a scanned trailer block. */
+static void trailer_lines(const char *p, size_t n, uint32_t limit, struct gate_arena *arena,
+                          struct gate_fields *fs, struct gate_walk *w)
+{
+    size_t at = 0;
+
+    while (at < n && p[at] != '\r') {
+        size_t colon = gate_bytes_find(p, at, n, ':');
+        size_t end = gate_bytes_find(p, colon, n, '\r');
+
+        if (fs->n == fs->cap && !gate_parse_room(fs, w, p + end, n - end, limit, arena))
+            return;
+        gate_parse_store(fs, w, gate_str_of(p + at, colon - at),
+                         gate_str_trim(gate_str_of(p + colon + 1, end - colon - 1)));
+        at = end + 2;
+    }
+}
+
 struct gate_refusal gate_parse_trailers(const char *p, size_t n,
                                         const struct gate_head_limits *limits,
                                         struct gate_arena *arena, struct gate_fields *out)
 {
-    struct gate_walk w;
+    struct gate_walk w = { 0 };
     uint32_t kept = 0;
 
     *out = (struct gate_fields){ 0 };
     if (n > limits->header_bytes)
         return gate_refuse(431, "trailers are too large");
-    gate_parse_walk(p, 0, n, limits->header_count, arena, out, &w);
+    trailer_lines(p, n, limits->header_count, arena, out, &w);
     if (w.too_many)
         return gate_refuse(431, "too many trailers");
     if (w.too_long)

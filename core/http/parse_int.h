@@ -3,6 +3,7 @@
 #define GATE_HTTP_PARSE_INT_H
 
 #include "base/arena.h"
+#include "http/bytes_int.h"
 #include "http/head.h"
 
 #define GATE_NAME_MAX 256
@@ -14,18 +15,51 @@ static inline struct gate_refusal gate_refuse(int status, const char *why)
 
 #define GATE_ACCEPTED ((struct gate_refusal){ 0, NULL })
 
-/* What the walk over the field lines found besides the fields. */
+/* What the reading of the field lines found besides the fields. */
 struct gate_walk {
     uint64_t repeated;      /* known ids that occur more than once */
     uint32_t underscores;   /* names with '_' */
-    bool too_many;          /* more than the limit; nothing was stored */
+    bool too_many;          /* more than the limit */
     bool too_long;          /* a name over GATE_NAME_MAX */
+    /* llhttp's view of the head, to compare with ours. */
+    bool chunked;
+    bool length;
+    uint8_t minor;
+    uint16_t status;
+    uint64_t content_length;
 };
 
-/* Walks the lines [p+at, p+n) of a scanned block, the empty line included, and builds the field
- * table in one allocation. Values are views without surrounding OWS. */
-void gate_parse_walk(const char *p, size_t at, size_t n, uint32_t limit, struct gate_arena *arena,
-                     struct gate_fields *fs, struct gate_walk *w);
+/* Adds a field to the table, in which there is room. */
+static inline void gate_parse_store(struct gate_fields *fs, struct gate_walk *w,
+                                    struct gate_str name, struct gate_str value)
+{
+    struct gate_field *f = &fs->v[fs->n++];
+    enum gate_field_id id = gate_field_id_of(name.p, name.n);
+
+    f->name = name.p;
+    f->value = value.p;
+    f->name_len = (uint16_t)name.n;
+    f->id = (uint16_t)id;
+    f->value_len = (uint32_t)value.n;
+    if (id != GATE_F_OTHER) {
+        w->repeated |= fs->known & GATE_F_BIT(id);
+        fs->known |= GATE_F_BIT(id);
+        return;
+    }
+    w->too_long |= name.n > GATE_NAME_MAX;
+    w->underscores += gate_bytes_find(name.p, 0, name.n, '_') < name.n;
+}
+
+/* Makes room for the fields of the lines [p,
+  p+n) that are still to come. False: more than the limit. */
+bool gate_parse_room(struct gate_fields *fs, struct gate_walk *w, const char *p, size_t n,
+                     uint32_t limit, struct gate_arena *arena);
+
+/* Lets llhttp read the whole head [p, p+n), whose field lines begin at `at`,
+  and builds the table of its fields: views
+ * without surrounding OWS. NULL, or what is wrong. */
+const char *gate_parse_lines(const char *p, size_t at, size_t n, bool request, uint32_t limit,
+                             struct gate_arena *arena, struct gate_fields *fs, struct gate_walk *w);
 
 /* Takes names with '_' out of the table. */
 void gate_parse_drop_underscores(struct gate_fields *fs);
@@ -47,12 +81,10 @@ struct gate_refusal gate_parse_framing(const struct gate_fields *fs, const struc
                                        uint8_t minor, enum gate_framing *framing,
                                        uint64_t *content_length);
 
-/* The second opinion: llhttp, strict, over the whole head, must see the same names at the same
- * places, the same end and the same framing. NULL: it agrees; else what is wrong. */
-const char *gate_parse_second_request(const char *p, size_t n, const struct gate_fields *fs,
-                                      const struct gate_request_head *head);
-const char *gate_parse_second_response(const char *p, size_t n, const struct gate_fields *fs,
-                                       const struct gate_response_head *head);
+/* Length of the part of a path that is canonical as it stands: no escapes, no empty segment,
+  none that
+ * begins with a dot. */
+size_t gate_target_canonical_prefix(struct gate_str raw);
 
 /* Whether llhttp's list has this method. */
 bool gate_parse_method_listed(struct gate_str method);

@@ -33,11 +33,11 @@ static struct gate_refusal version(const char *p, size_t n, uint8_t *minor)
     return gate_refuse(505, "HTTP version is not 1.0 or 1.1");
 }
 
-static struct gate_refusal method(const char *p, size_t n, struct gate_request_head *out)
+static struct gate_refusal method_token(const char *p, size_t n, struct gate_request_head *out)
 {
     size_t end;
 
-    if (n > 4 && memcmp(p, "GET ", 4) == 0) {
+    if (n > 4 && gate_bytes_load4(p) == gate_bytes_load4("GET ")) {
         out->method = GATE_M_GET;
         out->method_text = gate_str_of(p, 3);
         return GATE_ACCEPTED;
@@ -47,6 +47,11 @@ static struct gate_refusal method(const char *p, size_t n, struct gate_request_h
         return gate_refuse(400, "method is not a token");
     out->method_text = gate_str_of(p, end);
     out->method = gate_method_of(out->method_text);
+    return GATE_ACCEPTED;
+}
+
+static struct gate_refusal method_served(const struct gate_request_head *out)
+{
     if (out->method == GATE_M_CONNECT || out->method == GATE_M_TRACE)
         return gate_refuse(405, "method is never allowed here");
     if (out->method == GATE_M_OTHER && !gate_parse_method_listed(out->method_text))
@@ -59,12 +64,13 @@ static struct gate_refusal request_line(const char *p, size_t n,
                                         const struct gate_head_limits *limits,
                                         struct gate_request_head *out)
 {
-    struct gate_refusal no = method(p, n, out);
+    struct gate_refusal no = method_token(p, n, out);
     size_t from = out->method_text.n + 1;
 
-    if (no.status != 0)
-        return no;
-    no = version(p, n, &out->minor);
+    if (no.status == 0)
+        no = version(p, n, &out->minor);
+    if (no.status == 0)
+        no = method_served(out);
     if (no.status != 0)
         return no;
     if (n < from + VERSION_LEN + 1)
@@ -79,14 +85,24 @@ static struct gate_refusal origin_form(struct gate_str target,
                                        const struct gate_head_limits *limits,
                                        struct gate_arena *arena, struct gate_request_head *out)
 {
-    size_t mark = gate_bytes_find(target.p, 0, target.n, '?');
+    size_t mark = gate_target_canonical_prefix(target);
 
+    /* Most paths are canonical as they came, and end where the query begins. */
+    if (mark == target.n || target.p[mark] == '?') {
+        out->path = out->path_text = gate_str_of(target.p, mark);
+        if (mark == target.n)
+            return GATE_ACCEPTED;
+    } else {
+        mark = gate_bytes_find(target.p, mark, target.n, '?');
+    }
     if (mark < target.n) {
         out->has_query = true;
         out->query = gate_str_of(target.p + mark + 1, target.n - mark - 1);
         if (!gate_target_query_ok(out->query))
             return gate_refuse(400, "bad byte in the query");
     }
+    if (out->path.n > 0)
+        return GATE_ACCEPTED;
     return gate_target_path(gate_str_of(target.p, mark), limits, arena, &out->path,
                             &out->path_text);
 }
@@ -225,11 +241,15 @@ static struct gate_refusal fields(const char *p, size_t at, size_t n,
                                   const struct gate_head_limits *limits, struct gate_arena *arena,
                                   struct gate_request_head *out, struct gate_walk *w)
 {
-    gate_parse_walk(p, at, n, limits->header_count, arena, &out->fields, w);
-    if (w->too_many)
-        return gate_refuse(431, "too many fields");
+    const char *why =
+        gate_parse_lines(p, at, n, true, limits->header_count, arena, &out->fields, w);
+
+    if (why != NULL)
+        return gate_refuse(w->too_many ? 431 : 400, why);
     if (w->too_long)
         return gate_refuse(431, "field name is too long");
+    if (w->minor != out->minor)
+        return gate_refuse(400, "the version is ambiguous");
     if (w->underscores > 0 && limits->underscores == GATE_UNDERSCORE_REJECT)
         return gate_refuse(400, "underscore in a field name");
     return gate_parse_framing(&out->fields, w, out->minor, &out->framing, &out->content_length);
@@ -259,8 +279,7 @@ struct gate_refusal gate_parse_request(const char *p, size_t n,
 {
     size_t end = gate_bytes_find(p, 0, n, '\r');
     struct gate_refusal no;
-    struct gate_walk w;
-    const char *why;
+    struct gate_walk w = { 0 };
 
     *out = (struct gate_request_head){ 0 };
     no = request_line(p, end, limits, out);
@@ -273,9 +292,6 @@ struct gate_refusal gate_parse_request(const char *p, size_t n,
         no = meaning(limits, https, arena, &w, out);
     if (no.status != 0)
         return no;
-    why = gate_parse_second_request(p, n, &out->fields, out);
-    if (why != NULL)
-        return gate_refuse(400, why);
     if (w.underscores > 0 && limits->underscores == GATE_UNDERSCORE_DROP) {
         out->dropped_underscores = w.underscores;
         gate_parse_drop_underscores(&out->fields);

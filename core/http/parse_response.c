@@ -55,7 +55,7 @@ struct gate_refusal gate_parse_response(const char *p, size_t n,
                                         struct gate_response_head *out)
 {
     struct gate_refusal no;
-    struct gate_walk w;
+    struct gate_walk w = { 0 };
     const char *why;
     size_t at = 0;
 
@@ -65,15 +65,17 @@ struct gate_refusal gate_parse_response(const char *p, size_t n,
     why = status_line(p, n, out, &at);
     if (why != NULL)
         return gate_refuse(502, why);
-    gate_parse_walk(p, at, n, limits->header_count, arena, &out->fields, &w);
-    if (w.too_many || w.too_long)
-        return gate_refuse(502, w.too_many ? "too many response fields" : "field name is too long");
+    why = gate_parse_lines(p, at, n, false, limits->header_count, arena, &out->fields, &w);
+    if (why == NULL && w.too_long)
+        why = "field name is too long";
+    if (why == NULL && (w.minor != out->minor || w.status != out->status))
+        why = "the status line is ambiguous";
+    if (why != NULL)
+        return gate_refuse(502, why);
     no = gate_parse_framing(&out->fields, &w, out->minor, &out->framing, &out->content_length);
     if (no.status != 0)
         return gate_refuse(502, no.why);
-    why = gate_parse_second_response(p, n, &out->fields, out);
-    if (why == NULL)
-        why = framing(method, out);
+    why = framing(method, out);
     if (why != NULL)
         return gate_refuse(502, why);
     connection(out);

@@ -97,20 +97,20 @@ static struct gate_refusal end_path(struct builder *b, struct gate_str *canonica
     return GATE_ACCEPTED;
 }
 
-/* Length of the part that is canonical as it stands: no escapes, no empty segment, none that
- * begins with a dot. */
-static size_t canonical_prefix(struct gate_str raw)
+size_t gate_target_canonical_prefix(struct gate_str raw)
 {
     size_t i = 0;
 
     while (i < raw.n) {
-        if (gate_byte_is(raw.p[i], GATE_C_PCHAR))
+        if (gate_byte_is(raw.p[i], GATE_C_PCHAR)) {
             i++;
-        else if (raw.p[i] == '/' && (i + 1 == raw.n || (raw.p[i + 1] != '.' &&
-                                     gate_byte_is(raw.p[i + 1], GATE_C_PCHAR))))
-            i++;
-        else
+            continue;
+        }
+        if (raw.p[i] != '/')
             break;
+        i++;
+        if (i < raw.n && (raw.p[i] == '.' || raw.p[i] == '/'))
+            return i - 1;
     }
     return i;
 }
@@ -173,7 +173,7 @@ struct gate_refusal gate_target_path(struct gate_str raw, const struct gate_head
 {
     if (raw.n == 0 || raw.p[0] != '/')
         return gate_refuse(400, "path does not begin with a slash");
-    if (canonical_prefix(raw) == raw.n) {
+    if (gate_target_canonical_prefix(raw) == raw.n) {
         *canonical = *text = raw;
         return GATE_ACCEPTED;
     }
