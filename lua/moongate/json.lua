@@ -5,6 +5,7 @@
 
 local decoder = require "moongate.json.decode"
 local encoder = require "moongate.json.encode"
+local place = require "moongate.declare.place"
 
 local M = {}
 
@@ -25,11 +26,11 @@ local null = M.null
 function M.array(t)
   if t == nil then t = {} end
   if type(t) ~= "table" then
-    error("gate.json.array takes a table, got " .. type(t), 2)
+    place.raise("gate.json.array takes a table, got " .. type(t))
   end
   local meta = getmetatable(t)
   if meta ~= nil and meta ~= ARRAY then
-    error("gate.json.array: the table has a metatable of its own", 2)
+    place.raise("gate.json.array: the table has a metatable of its own")
   end
   return setmetatable(t, ARRAY)
 end
@@ -41,11 +42,11 @@ function M.is_array(t)
   return type(t) == "table" and getmetatable(t) == ARRAY
 end
 
---- Misuse is raised at the caller's line; kills and memory errors pass through as they are.
+--- Misuse is raised at the user's line; kills and memory errors pass through as they are.
 local function raise_at_caller(ok, result)
   if ok then return result end
   if type(result) == "string" and not result:find("^not enough memory") then
-    error("gate.json.encode: " .. result, 3)
+    place.raise("gate.json.encode: " .. result)
   end
   error(result, 0)
 end
@@ -56,14 +57,14 @@ end
 ---@param value any
 ---@return string
 function M.encode(value)
-  return (raise_at_caller(pcall(encoder.encode, value, ARRAY, null, false)))
+  return raise_at_caller(pcall(encoder.encode, value, ARRAY, null, false))
 end
 
 --- Encodes canonically: object keys sorted by their bytes, so that equal values give equal text.
 ---@param value any
 ---@return string
 function M.canonical(value)
-  return (raise_at_caller(pcall(encoder.encode, value, ARRAY, null, true)))
+  return raise_at_caller(pcall(encoder.encode, value, ARRAY, null, true))
 end
 
 --- Decodes JSON, strictly: no trailing bytes, comments, leading zeros, bare control characters or
@@ -75,7 +76,7 @@ end
 ---@return { code: "json", message: string, line: integer }|nil err
 function M.decode(text)
   if type(text) ~= "string" then
-    error("gate.json.decode takes a string, got " .. type(text), 2)
+    place.raise("gate.json.decode takes a string, got " .. type(text))
   end
   return decoder.decode(text, ARRAY, null)
 end

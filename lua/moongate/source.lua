@@ -237,8 +237,8 @@ local function line_in_call(tokens, open, path)
   return line
 end
 
---- The indices where argument lists of calls open on a line: those of the wanted name first. On line
---- 0, all of that name in the file, the last one first.
+--- The indices where argument lists of calls open on a line: those of the wanted name first. On
+--- line 0, all of that name in the file, the last one first.
 local function calls_on(tokens, line, callee)
   local wanted, others = {}, {}
   for i = 2, #tokens do

@@ -9,10 +9,11 @@ local M = {}
 --- What is wrong with a field that a table does not have: the parts of a mistake.
 ---@param name string what the table is called in scripts: "gate.on"
 ---@param key any
----@param names table<any, any> set of the language's names, also of those that this build lacks
+---@param names table<string, any> set of the language's names; those that the table lacks are later's
+---@param later? table<string, any> more names that this build lacks
 ---@return { message: string, name: string, expected: string, nearest: string|nil }
-function M.missing(name, key, names)
-  if type(key) == "string" and rawget(names, key) then
+function M.missing(name, key, names, later)
+  if type(key) == "string" and (rawget(names, key) or later and later[key]) then
     return {
       name = key, expected = "a field of this build",
       message = ("%s.%s is right, but this build of Moongate does not have it yet")
