@@ -1,5 +1,6 @@
-/* Configuration: what a gateway file declared, as plain immutable data. Built once, shared by all threads of a generation, which
- * owns it; all memory is its arena's. Ordinals (route, upstream, policy) are indexes into these arrays. */
+/* Configuration: what a gateway file declared, as plain immutable data. Built once, shared by all
+ * threads of a generation, which owns it; all memory is its arena's. Ordinals (route, upstream,
+ * policy) are indexes into these arrays. */
 #ifndef GATE_CONFIG_CONFIG_H
 #define GATE_CONFIG_CONFIG_H
 
@@ -14,7 +15,8 @@
 
 #define GATE_NO_ORDINAL UINT32_MAX
 
-/* Hooks in the order of a request's life. The set that a policy or route has is a mask of 1 << hook. */
+/* Hooks in the order of a request's life. The set that a policy or route has is a mask of 1 <<
+ * hook. */
 enum gate_hook {
     GATE_HOOK_CONNECT,
     GATE_HOOK_REQUEST,
@@ -34,26 +36,26 @@ enum gate_hook {
 const char *gate_hook_name(enum gate_hook h);
 
 struct gate_listener_config {
-    struct gate_str text;           /* as declared */
+    struct gate_str text; /* as declared */
     struct gate_addr addr;
     struct gate_cidr_set trust;
-    int mode;                       /* of a Unix socket; -1: none given */
-    int backlog;                    /* 0: the system's */
+    int mode;    /* of a Unix socket; -1: none given */
+    int backlog; /* 0: the system's */
     bool half_close;
-    struct gate_str at;             /* "gateway.lua:3" */
+    struct gate_str at; /* "gateway.lua:3" */
 };
 
 enum gate_balance { GATE_BALANCE_ROUND_ROBIN, GATE_BALANCE_LEAST_REQUESTS };
 enum gate_upstream_host { GATE_HOST_CLIENT, GATE_HOST_PEER, GATE_HOST_NAME };
 
 struct gate_server_config {
-    struct gate_str text;           /* "host:port" or "unix:/path" */
-    struct gate_str host;           /* without port; the path of a Unix socket */
+    struct gate_str text; /* "host:port" or "unix:/path" */
+    struct gate_str host; /* without port; the path of a Unix socket */
     uint16_t port;
-    bool numeric;                   /* addr is set; else the host is a name for DNS */
+    bool numeric; /* addr is set; else the host is a name for DNS */
     struct gate_addr addr;
     uint32_t weight;
-    uint32_t max_connections;       /* 0: none */
+    uint32_t max_connections; /* 0: none */
     bool backup;
     bool down;
     struct gate_str zone;
@@ -75,16 +77,16 @@ struct gate_upstream_config {
     uint32_t ordinal;
     enum gate_balance balance;
     enum gate_upstream_host host;
-    int forwarded;                  /* enum gate_forwarded_style */
+    int forwarded; /* enum gate_forwarded_style */
     const struct gate_server_config *servers;
     uint32_t n_servers;
-    uint32_t idle;                  /* links kept per worker */
+    uint32_t idle; /* links kept per worker */
     uint32_t idle_timeout_ms;
-    uint32_t max_requests;          /* of one link; 0: none */
+    uint32_t max_requests; /* of one link; 0: none */
     uint32_t max_age_ms;
     struct gate_timeouts timeouts;
     uint32_t tries;
-    uint32_t retry_on;              /* mask of enum gate_retry_on */
+    uint32_t retry_on; /* mask of enum gate_retry_on */
     const int *retry_statuses;
     uint32_t n_retry_statuses;
     uint32_t budget_percent;
@@ -94,10 +96,10 @@ struct gate_upstream_config {
 
 struct gate_policy_config {
     struct gate_str name;
-    uint32_t hooks;                 /* mask */
-    bool open;                      /* on_error = "open" */
+    uint32_t hooks; /* mask */
+    bool open;      /* on_error = "open" */
     bool guards;
-    uint32_t cpu_us;                /* 0: limits.hook_cpu_us */
+    uint32_t cpu_us; /* 0: limits.hook_cpu_us */
 };
 
 /* name must be present (value.p NULL) or have this value. */
@@ -106,12 +108,18 @@ struct gate_match {
     struct gate_str value;
 };
 
-enum gate_action { GATE_ACTION_UPSTREAM, GATE_ACTION_REPLY, GATE_ACTION_HANDLER, GATE_ACTION_REDIRECT, GATE_ACTION_NONE };
+enum gate_action {
+    GATE_ACTION_UPSTREAM,
+    GATE_ACTION_REPLY,
+    GATE_ACTION_HANDLER,
+    GATE_ACTION_REDIRECT,
+    GATE_ACTION_NONE
+};
 
 struct gate_reply_config {
     int status;
     struct gate_str body;
-    const struct gate_match *headers;   /* name, value */
+    const struct gate_match *headers; /* name, value */
     uint32_t n_headers;
 };
 
@@ -126,17 +134,17 @@ struct gate_route_config {
     uint32_t n_headers;
     const struct gate_match *query;
     uint32_t n_query;
-    bool when;                      /* a function decides too */
+    bool when; /* a function decides too */
     int32_t priority;
     enum gate_action action;
-    uint32_t upstream;              /* ordinal */
+    uint32_t upstream; /* ordinal */
     struct gate_reply_config reply;
     struct gate_str redirect_to;
     int redirect_status;
     struct gate_str rewrite;
-    const uint32_t *use;            /* policy ordinals in the order of use */
+    const uint32_t *use; /* policy ordinals in the order of use */
     uint32_t n_use;
-    uint32_t hooks;                 /* mask of these policies' hooks */
+    uint32_t hooks; /* mask of these policies' hooks */
     struct gate_timeouts timeouts;
     int64_t max_body;               /* -1: the limits' */
     const struct gate_str *upgrade; /* protocols that may pass */
@@ -150,18 +158,18 @@ struct gate_limits {
     uint32_t header_bytes;
     uint32_t header_count;
     uint32_t target_bytes;
-    int64_t body_bytes;             /* -1: none */
-    uint32_t connections;           /* 0: from the descriptor limit */
-    uint32_t connections_per_ip;    /* 0: none */
+    int64_t body_bytes;          /* -1: none */
+    uint32_t connections;        /* 0: from the descriptor limit */
+    uint32_t connections_per_ip; /* 0: none */
     uint32_t header_timeout_ms;
     uint32_t idle_timeout_ms;
-    uint32_t body_rate;             /* bytes a second after 10 s */
+    uint32_t body_rate; /* bytes a second after 10 s */
     uint32_t write_stall_ms;
     uint32_t hook_cpu_us;
     uint32_t task_time_ms;
     uint64_t vm_memory;
     uint32_t load_time_ms;
-    uint8_t underscores;            /* numbers of enum gate_underscores (http/head.h) */
+    uint8_t underscores; /* numbers of enum gate_underscores (http/head.h) */
     bool encoded_slash_reject;
     bool merge_slashes;
     struct gate_cidr_set outbound_allow;
@@ -169,19 +177,19 @@ struct gate_limits {
 };
 
 struct gate_process_config {
-    uint32_t workers;               /* 0: one per CPU */
-    struct gate_str log;            /* "stderr" or a path */
+    uint32_t workers;    /* 0: one per CPU */
+    struct gate_str log; /* "stderr" or a path */
     enum gate_log_level log_level;
-    struct gate_str access_log;     /* "stdout", a path, or "" for off */
+    struct gate_str access_log; /* "stdout", a path, or "" for off */
     bool access_json;
-    struct gate_str control;        /* "" default */
+    struct gate_str control; /* "" default */
     uint32_t drain_ms;
 };
 
 struct gate_config {
-    struct gate_arena arena;        /* of all the rest */
-    struct gate_str text;           /* the canonical JSON */
-    uint64_t hash;                  /* of text, for comparing workers */
+    struct gate_arena arena; /* of all the rest */
+    struct gate_str text;    /* the canonical JSON */
+    uint64_t hash;           /* of text, for comparing workers */
     struct gate_process_config process;
     struct gate_limits limits;
     const struct gate_listener_config *listeners;
@@ -190,16 +198,18 @@ struct gate_config {
     uint32_t n_upstreams;
     const struct gate_policy_config *policies;
     uint32_t n_policies;
-    const uint32_t *global;         /* policy ordinals */
+    const uint32_t *global; /* policy ordinals */
     uint32_t n_global;
-    uint32_t global_hooks;          /* mask */
+    uint32_t global_hooks; /* mask */
     const struct gate_route_config *routes;
     uint32_t n_routes;
 };
 
-/* Reads the canonical JSON that the Lua library emits. The text is our own: a fault in it is a bug and says where (`why`, in a
- * caller's buffer). The result is freed by gate_config_free. Any thread. */
-enum gate_err gate_config_parse(struct gate_str json, struct gate_config **out, char *why, size_t why_cap);
+/* Reads the canonical JSON that the Lua library emits. The text is our own: a fault in it is a bug
+ * and says where (`why`, in a caller's buffer). The result is freed by gate_config_free. Any
+ * thread. */
+enum gate_err gate_config_parse(struct gate_str json, struct gate_config **out, char *why,
+                                size_t why_cap);
 void gate_config_free(struct gate_config **config);
 
 #endif

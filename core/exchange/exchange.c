@@ -1,4 +1,5 @@
-/* Lifetime of exchanges. Everything they point to is theirs (arena), counted (seat, peer, blocks) or borrowed from what they pin. */
+/* Lifetime of exchanges. Everything they point to is theirs (arena), counted (seat, peer, blocks)
+ * or borrowed from what they pin. */
 #include "exchange/exchange.h"
 
 #include "base/assert.h"
@@ -70,7 +71,8 @@ struct gate_exchange *gate_exchange_get(struct gate_worker *w, struct gate_handl
     return gate_handle_get(&w->exchanges, h);
 }
 
-void gate_exchange_fault(struct gate_exchange *x, enum gate_fault_code code, int status, const char *why)
+void gate_exchange_fault(struct gate_exchange *x, enum gate_fault_code code, int status,
+                         const char *why)
 {
     if (x->fault != GATE_FAULT_NONE)
         return;

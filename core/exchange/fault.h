@@ -1,31 +1,33 @@
-/* Faults: the first error of an exchange, by code. flow/fault.c alone turns them into statuses and pages. */
+/* Faults: the first error of an exchange, by code. flow/fault.c alone turns them into statuses and
+ * pages. */
 #ifndef GATE_EXCHANGE_FAULT_H
 #define GATE_EXCHANGE_FAULT_H
 
 /* Names are the script contract (LUA_API.md section 3). */
 enum gate_fault_code {
     GATE_FAULT_NONE,
-    GATE_FAULT_BAD_REQUEST,         /* 400 and relatives: the head or the body was refused; status beside it */
-    GATE_FAULT_NO_ROUTE,            /* 404 */
-    GATE_FAULT_METHOD_NOT_ALLOWED,  /* 405 */
-    GATE_FAULT_HEADER_TIMEOUT,      /* 408 */
-    GATE_FAULT_BODY_TIMEOUT,        /* 408 */
-    GATE_FAULT_TOO_LARGE,           /* 413 */
-    GATE_FAULT_SCRIPT_ERROR,        /* 500 */
-    GATE_FAULT_CONNECT,             /* 502 */
-    GATE_FAULT_RESET,               /* 502 */
-    GATE_FAULT_PROTOCOL,            /* 502 */
-    GATE_FAULT_TLS,                 /* 502 */
-    GATE_FAULT_RESOLVE,             /* 502 */
-    GATE_FAULT_NO_PEER,             /* 503 */
-    GATE_FAULT_OVERLOAD,            /* 503 */
-    GATE_FAULT_QUEUE_FULL,          /* 503 */
-    GATE_FAULT_SCRIPT_KILLED,       /* 503 */
-    GATE_FAULT_QUARANTINED,         /* 503 */
-    GATE_FAULT_CONNECT_TIMEOUT,     /* 504 */
-    GATE_FAULT_FIRST_BYTE_TIMEOUT,  /* 504 */
-    GATE_FAULT_READ_TIMEOUT,        /* 504 */
-    GATE_FAULT_CLIENT_GONE,         /* 499, only in logs */
+    GATE_FAULT_BAD_REQUEST, /* 400 and relatives: the head or the body was refused; status beside it
+                             */
+    GATE_FAULT_NO_ROUTE,    /* 404 */
+    GATE_FAULT_METHOD_NOT_ALLOWED, /* 405 */
+    GATE_FAULT_HEADER_TIMEOUT,     /* 408 */
+    GATE_FAULT_BODY_TIMEOUT,       /* 408 */
+    GATE_FAULT_TOO_LARGE,          /* 413 */
+    GATE_FAULT_SCRIPT_ERROR,       /* 500 */
+    GATE_FAULT_CONNECT,            /* 502 */
+    GATE_FAULT_RESET,              /* 502 */
+    GATE_FAULT_PROTOCOL,           /* 502 */
+    GATE_FAULT_TLS,                /* 502 */
+    GATE_FAULT_RESOLVE,            /* 502 */
+    GATE_FAULT_NO_PEER,            /* 503 */
+    GATE_FAULT_OVERLOAD,           /* 503 */
+    GATE_FAULT_QUEUE_FULL,         /* 503 */
+    GATE_FAULT_SCRIPT_KILLED,      /* 503 */
+    GATE_FAULT_QUARANTINED,        /* 503 */
+    GATE_FAULT_CONNECT_TIMEOUT,    /* 504 */
+    GATE_FAULT_FIRST_BYTE_TIMEOUT, /* 504 */
+    GATE_FAULT_READ_TIMEOUT,       /* 504 */
+    GATE_FAULT_CLIENT_GONE,        /* 499, only in logs */
     GATE_FAULT_COUNT
 };
 

@@ -1,11 +1,12 @@
-/* Credits: a pump grants its source a window, and again when half of it has arrived and the sink has room. The window
- * grows while chunks fill it, so that bulk moves in large reads and small messages stay small. */
+/* Credits: a pump grants its source a window, and again when half of it has arrived and the sink
+ * has room. The window grows while chunks fill it, so that bulk moves in large reads and small
+ * messages stay small. */
 #include "exchange/pump.h"
 
 #include "base/assert.h"
 
-void gate_pump_init(struct gate_pump *p, struct gate_loop *loop, void (*on_end)(struct gate_pump *, enum gate_pump_end),
-                    void *user)
+void gate_pump_init(struct gate_pump *p, struct gate_loop *loop,
+                    void (*on_end)(struct gate_pump *, enum gate_pump_end), void *user)
 {
     memset(p, 0, sizeof(*p));
     p->loop = loop;
@@ -199,7 +200,8 @@ void gate_pump_room(struct gate_pump *p)
     run(p);
 }
 
-void gate_pump_filtered(struct gate_pump *p, struct gate_filter *f, enum gate_filter_result r, struct gate_chain *out, bool last)
+void gate_pump_filtered(struct gate_pump *p, struct gate_filter *f, enum gate_filter_result r,
+                        struct gate_chain *out, bool last)
 {
     struct gate_chain chunk;
 

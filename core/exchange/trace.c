@@ -49,12 +49,13 @@ void gate_trace_write(const struct gate_trace *t, struct gate_log *log, struct g
         const struct gate_trace_entry *e = &t->v[i];
 
         gate_out_fmt(&o, "%s%s+%llu.%03llums:", i == 0 ? "" : " ", e->step,
-                     (unsigned long long)(e->at_ns / 1000000), (unsigned long long)(e->at_ns / 1000 % 1000));
+                     (unsigned long long)(e->at_ns / 1000000),
+                     (unsigned long long)(e->at_ns / 1000 % 1000));
         gate_out_str(&o, e->verdict);
     }
     if (t->dropped > 0)
         gate_out_fmt(&o, " and %u more", t->dropped);
-    fields[0] = (struct gate_log_field){ "id", id };
-    fields[1] = (struct gate_log_field){ "steps", gate_out_view(&o) };
+    fields[0] = (struct gate_log_field){"id", id};
+    fields[1] = (struct gate_log_field){"steps", gate_out_view(&o)};
     gate_log_write(log, GATE_LOG_INFO, "trace", fields, 2);
 }

@@ -1,4 +1,5 @@
-/* Trace: what happened to one exchange, step by step, with times and verdicts; switched on per exchange. Arena memory, one thread. */
+/* Trace: what happened to one exchange, step by step, with times and verdicts; switched on per
+ * exchange. Arena memory, one thread. */
 #ifndef GATE_EXCHANGE_TRACE_H
 #define GATE_EXCHANGE_TRACE_H
 
@@ -8,16 +9,16 @@
 #include "base/log.h"
 
 struct gate_trace_entry {
-    uint64_t at_ns;             /* since the exchange began */
-    const char *step;           /* static */
-    struct gate_str verdict;    /* arena or static */
+    uint64_t at_ns;          /* since the exchange began */
+    const char *step;        /* static */
+    struct gate_str verdict; /* arena or static */
 };
 
 struct gate_trace {
     struct gate_arena *arena;
     uint64_t begin_ns;
     uint32_t n;
-    uint32_t dropped;           /* over GATE_TRACE_MAX */
+    uint32_t dropped; /* over GATE_TRACE_MAX */
     struct gate_trace_entry v[];
 };
 

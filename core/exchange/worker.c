@@ -13,5 +13,5 @@ struct gate_str gate_worker_date(struct gate_worker *w)
         w->date_s = gate_clock_wall_ns(w->loop.clock) / (int64_t)GATE_SEC;
         gate_date_http(w->date_s, w->date);
     }
-    return (struct gate_str){ w->date, GATE_DATE_LEN };
+    return (struct gate_str){w->date, GATE_DATE_LEN};
 }

@@ -1,5 +1,5 @@
-/* Worker: what exchanges, scripts and sessions use of their worker thread. run/ fills and owns it; one thread, but for the counters,
- * which anybody reads. */
+/* Worker: what exchanges, scripts and sessions use of their worker thread. run/ fills and owns it;
+ * one thread, but for the counters, which anybody reads. */
 #ifndef GATE_EXCHANGE_WORKER_H
 #define GATE_EXCHANGE_WORKER_H
 
@@ -12,9 +12,9 @@
 #include "net/loop.h"
 #include "net/mailbox.h"
 
-struct gate_access_log;     /* flow/access_log.h */
-struct gate_watchdog;       /* script/watchdog.h */
-struct gate_links;          /* upstream/links.h: this worker's links and shelves */
+struct gate_access_log; /* flow/access_log.h */
+struct gate_watchdog;   /* script/watchdog.h */
+struct gate_links;      /* upstream/links.h: this worker's links and shelves */
 struct gate_offload;
 struct gate_ip_counts;
 
@@ -24,26 +24,27 @@ struct gate_worker {
     struct gate_mailbox mail;
     struct gate_counters counters;
     struct gate_log *log;
-    struct gate_handle_table exchanges;         /* handle -> struct gate_exchange */
+    struct gate_handle_table exchanges; /* handle -> struct gate_exchange */
     struct gate_slab exchange_slab;
     struct gate_slab session_slab;
-    struct gate_list live;                      /* exchanges that run, for drain, crash report and /status */
-    struct gate_generation_seat *seat;          /* the current generation; new requests begin on it */
+    struct gate_list live;             /* exchanges that run, for drain, crash report and /status */
+    struct gate_generation_seat *seat; /* the current generation; new requests begin on it */
     struct gate_links *links;
-    struct gate_access_log *access_log;         /* NULL: off */
+    struct gate_access_log *access_log; /* NULL: off */
     struct gate_watchdog *watchdog;
     struct gate_offload *offload;
-    uint64_t id_prefix;                         /* random per worker; request ids count on from it */
+    uint64_t id_prefix; /* random per worker; request ids count on from it */
     uint64_t id_next;
-    uint64_t date_mono_s;                       /* loop second in which `date` was made */
-    int64_t date_s;                             /* wall-clock second that `date` shows */
+    uint64_t date_mono_s; /* loop second in which `date` was made */
+    int64_t date_s;       /* wall-clock second that `date` shows */
     char date[GATE_DATE_LEN];
-    bool draining;                              /* answers say close */
-    uint32_t sessions;                          /* open client connections */
-    uint32_t session_limit;                     /* this worker's share of limits.connections; 0: none */
-    struct gate_ip_counts *ip_counts;           /* session/ip_counts.h; the engine's; NULL: none are counted */
-    struct gate_list session_list;              /* session/ only: all of them, the longest idle first */
-    void *session_shared;                       /* session/ only */
+    bool draining;          /* answers say close */
+    uint32_t sessions;      /* open client connections */
+    uint32_t session_limit; /* this worker's share of limits.connections; 0: none */
+    struct gate_ip_counts
+        *ip_counts;                /* session/ip_counts.h; the engine's; NULL: none are counted */
+    struct gate_list session_list; /* session/ only: all of them, the longest idle first */
+    void *session_shared;          /* session/ only */
 };
 
 /* The Date of now, cached for the second. */

@@ -9,20 +9,15 @@
 
 /* Fields of a line come from strangers: each is escaped, then cut, so that a line stays whole and
  * below GATE_LOG_LINE_MAX whatever they are. Escaped bytes. */
-enum {
-    MAX_SHORT = 64,
-    MAX_NAME = 256,
-    MAX_TEXT = 1024,
-    MAX_TARGET = 3072
-};
+enum { MAX_SHORT = 64, MAX_NAME = 256, MAX_TEXT = 1024, MAX_TARGET = 3072 };
 
 struct gate_access_log {
     struct gate_worker *worker;
     struct gate_log_writer *writer;
-    struct gate_log_buffer *buffer;     /* NULL between flushes */
+    struct gate_log_buffer *buffer; /* NULL between flushes */
     struct gate_timer timer;
     bool json;
-    int64_t date_s;                     /* the second that `date` shows */
+    int64_t date_s; /* the second that `date` shows */
     uint8_t date_len;
     char date[GATE_DATE_LOG_LEN];
 };

@@ -38,7 +38,9 @@ static void write_line(struct gate_exchange *x)
         .user_agent = field_of(x, GATE_F_USER_AGENT),
         .id = gate_str_of(x->id, x->id_len),
         .route = x->route_name,
-        .upstream = x->upstream == GATE_NO_ORDINAL ? GATE_STR_NONE : gate_flow_config(x)->upstreams[x->upstream].name,
+        .upstream = x->upstream == GATE_NO_ORDINAL
+                        ? GATE_STR_NONE
+                        : gate_flow_config(x)->upstreams[x->upstream].name,
         .peer = x->peer == NULL ? GATE_STR_NONE : gate_str_from_cstr(x->peer->text),
         .tries = x->tries,
         .fault = gate_str_from_cstr(gate_fault_name(x->fault)),
@@ -77,7 +79,8 @@ static void note_latency(struct gate_exchange *x)
     if (x->peer == NULL || x->times.first_byte == 0)
         return;
     old = atomic_load_explicit(&x->peer->latency_us, memory_order_relaxed);
-    atomic_store_explicit(&x->peer->latency_us, old == 0 ? us : old - old / 8 + us / 8, memory_order_relaxed);
+    atomic_store_explicit(&x->peer->latency_us, old == 0 ? us : old - old / 8 + us / 8,
+                          memory_order_relaxed);
 }
 
 void gate_flow_account(struct gate_exchange *x)

@@ -1,5 +1,5 @@
-/* read_body and set_body for scripts: a body is gathered in its pump before the pump has a sink; nothing is lost when it turns out
- * too large. */
+/* read_body and set_body for scripts: a body is gathered in its pump before the pump has a sink;
+ * nothing is lost when it turns out too large. */
 #include "flow/flow_int.h"
 
 static struct gate_pump *pump_of(struct gate_exchange *x, bool response)
@@ -24,7 +24,9 @@ static enum gate_err state_of(struct gate_exchange *x, bool response, size_t max
 static uint64_t announced(const struct gate_exchange *x, bool response)
 {
     if (response)
-        return x->res.head != NULL && x->res.head->framing == GATE_BODY_LENGTH ? x->res.head->content_length : 0;
+        return x->res.head != NULL && x->res.head->framing == GATE_BODY_LENGTH
+                   ? x->res.head->content_length
+                   : 0;
     return x->req.head.framing == GATE_BODY_LENGTH ? x->req.head.content_length : 0;
 }
 
@@ -38,7 +40,8 @@ static void on_cancel(struct gate_wait *w)
     }
 }
 
-static enum gate_err read_body(struct gate_exchange *x, bool response, size_t max, struct gate_wait *w)
+static enum gate_err read_body(struct gate_exchange *x, bool response, size_t max,
+                               struct gate_wait *w)
 {
     struct gate_flow_state *f = x->flow;
     struct gate_pump *p = pump_of(x, response);

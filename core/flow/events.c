@@ -1,5 +1,5 @@
-/* What streams and pumps tell an exchange. An event notes what happened and links the exchange into the ready queue; the steps
- * decide. */
+/* What streams and pumps tell an exchange. An event notes what happened and links the exchange into
+ * the ready queue; the steps decide. */
 #include "flow/flow_int.h"
 
 /* ------------------------------------------------------------------ the client's stream */
@@ -17,7 +17,8 @@ static void down_body(struct gate_stream *s, struct gate_chain *chunk)
     gate_flow_body_moved(x, false);
 }
 
-static void down_trailers(struct gate_stream *s, const struct gate_fields *trailers, struct gate_block *block)
+static void down_trailers(struct gate_stream *s, const struct gate_fields *trailers,
+                          struct gate_block *block)
 {
     struct gate_exchange *x = exchange_of(s);
 
@@ -59,15 +60,16 @@ static void up_info(struct gate_stream *s, const struct gate_response_head *head
 {
     struct gate_exchange *x = exchange_of(s);
     struct gate_fields fields = head->fields;
-    struct gate_headers h = { .original = &fields };
-    struct gate_message m = { .status = head->status, .headers = &h, .drop = GATE_DROP_RESPONSE };
+    struct gate_headers h = {.original = &fields};
+    struct gate_message m = {.status = head->status, .headers = &h, .drop = GATE_DROP_RESPONSE};
 
     /* 100 is between us and the upstream: the client got its own when its body was first wanted. */
     if (x->down != NULL && !x->head_sent && head->status != 100)
         x->down->ops->send_info(x->down, &m);
 }
 
-static void up_head(struct gate_stream *s, const struct gate_response_head *head, struct gate_block *block)
+static void up_head(struct gate_stream *s, const struct gate_response_head *head,
+                    struct gate_block *block)
 {
     struct gate_exchange *x = exchange_of(s);
 
@@ -85,7 +87,8 @@ static void up_body(struct gate_stream *s, struct gate_chain *chunk)
     gate_flow_body_moved(x, true);
 }
 
-static void up_trailers(struct gate_stream *s, const struct gate_fields *trailers, struct gate_block *block)
+static void up_trailers(struct gate_stream *s, const struct gate_fields *trailers,
+                        struct gate_block *block)
 {
     struct gate_exchange *x = exchange_of(s);
 

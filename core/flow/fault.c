@@ -1,9 +1,10 @@
 /* The only place where a fault becomes a status and a page; the `fault` hook may answer instead. */
 #include "flow/flow_int.h"
 
-static void field(struct gate_field *f, struct gate_str name, enum gate_field_id id, struct gate_str value)
+static void field(struct gate_field *f, struct gate_str name, enum gate_field_id id,
+                  struct gate_str value)
 {
-    *f = (struct gate_field){ name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n };
+    *f = (struct gate_field){name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n};
 }
 
 struct gate_str gate_flow_page(struct gate_arena *arena, int status, struct gate_str id)
@@ -20,10 +21,12 @@ struct gate_str gate_flow_page(struct gate_arena *arena, int status, struct gate
     return gate_out_view(&o);
 }
 
-uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_str id, struct gate_field v[GATE_PAGE_FIELDS])
+uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_str id,
+                               struct gate_field v[GATE_PAGE_FIELDS])
 {
     (void)status;
-    field(&v[0], GATE_STR("Content-Type"), GATE_F_CONTENT_TYPE, GATE_STR("text/plain; charset=utf-8"));
+    field(&v[0], GATE_STR("Content-Type"), GATE_F_CONTENT_TYPE,
+          GATE_STR("text/plain; charset=utf-8"));
     field(&v[1], GATE_STR("Date"), GATE_F_DATE, gate_worker_date(w));
     field(&v[2], GATE_STR("X-Request-Id"), GATE_F_X_REQUEST_ID, id);
     return GATE_PAGE_FIELDS;
@@ -55,7 +58,8 @@ enum gate_step_result gate_step_fault(struct gate_exchange *x)
     uint32_t hooks = config->global_hooks | (x->match.route != NULL ? x->match.route->hooks : 0);
     const struct gate_hook_verdict *v = &x->flow->verdict;
 
-    GATE_TRACE(x, "fault", "%s: %s", gate_fault_name(x->fault), x->fault_why == NULL ? "" : x->fault_why);
+    GATE_TRACE(x, "fault", "%s: %s", gate_fault_name(x->fault),
+               x->fault_why == NULL ? "" : x->fault_why);
     gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);
     if ((hooks & (1u << GATE_HOOK_FAULT)) && !x->flow->plain_page) {
         if (gate_flow_hook(x, GATE_HOOK_FAULT, GATE_SCOPE_ALL) == GATE_STEP_WAIT)

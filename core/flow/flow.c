@@ -1,5 +1,5 @@
-/* The life of an exchange: one const array of steps, one loop that drives them. A step returns NEXT, WAIT or JUMP; the
- * few legal jumps stand below the array and are asserted. */
+/* The life of an exchange: one const array of steps, one loop that drives them. A step returns
+ * NEXT, WAIT or JUMP; the few legal jumps stand below the array and are asserted. */
 #include "base/assert.h"
 #include "flow/flow_int.h"
 
@@ -7,33 +7,34 @@ static const struct {
     const char *name;
     gate_step_fn *run;
 } steps[GATE_STEP_COUNT] = {
-    [GATE_STEP_ADMIT] = { "admit", gate_step_admit },
-    [GATE_STEP_REQUEST_HOOKS] = { "request_hooks", gate_step_request_hooks },
-    [GATE_STEP_ROUTE] = { "route", gate_step_route },
-    [GATE_STEP_ROUTE_HOOKS] = { "route_hooks", gate_step_route_hooks },
-    [GATE_STEP_ANSWER] = { "answer", gate_step_answer },
-    [GATE_STEP_PICK_PEER] = { "pick_peer", gate_step_pick_peer },
-    [GATE_STEP_DIAL] = { "dial", gate_step_dial },
-    [GATE_STEP_SEND_REQUEST] = { "send_request", gate_step_send_request },
-    [GATE_STEP_READ_HEAD] = { "read_head", gate_step_read_head },
-    [GATE_STEP_RESPONSE_HOOKS] = { "response_hooks", gate_step_response_hooks },
-    [GATE_STEP_SEND_HEAD] = { "send_head", gate_step_send_head },
-    [GATE_STEP_RELAY] = { "relay", gate_step_relay },
-    [GATE_STEP_LOG] = { "log", gate_step_log },
-    [GATE_STEP_FINISH] = { "finish", gate_step_finish },
-    [GATE_STEP_FAULT] = { "fault", gate_step_fault },
+    [GATE_STEP_ADMIT] = {"admit", gate_step_admit},
+    [GATE_STEP_REQUEST_HOOKS] = {"request_hooks", gate_step_request_hooks},
+    [GATE_STEP_ROUTE] = {"route", gate_step_route},
+    [GATE_STEP_ROUTE_HOOKS] = {"route_hooks", gate_step_route_hooks},
+    [GATE_STEP_ANSWER] = {"answer", gate_step_answer},
+    [GATE_STEP_PICK_PEER] = {"pick_peer", gate_step_pick_peer},
+    [GATE_STEP_DIAL] = {"dial", gate_step_dial},
+    [GATE_STEP_SEND_REQUEST] = {"send_request", gate_step_send_request},
+    [GATE_STEP_READ_HEAD] = {"read_head", gate_step_read_head},
+    [GATE_STEP_RESPONSE_HOOKS] = {"response_hooks", gate_step_response_hooks},
+    [GATE_STEP_SEND_HEAD] = {"send_head", gate_step_send_head},
+    [GATE_STEP_RELAY] = {"relay", gate_step_relay},
+    [GATE_STEP_LOG] = {"log", gate_step_log},
+    [GATE_STEP_FINISH] = {"finish", gate_step_finish},
+    [GATE_STEP_FAULT] = {"fault", gate_step_fault},
 };
 
-/* Where a jump may go, from where. Anything may fault; an exchange whose client is gone goes to its log. */
+/* Where a jump may go, from where. Anything may fault; an exchange whose client is gone goes to its
+ * log. */
 static bool jump_is_legal(uint8_t from, uint8_t to)
 {
     if (to == GATE_STEP_FAULT)
         return from < GATE_STEP_SEND_HEAD;
     if (to == GATE_STEP_LOG)
         return true;
-    if (to == GATE_STEP_RESPONSE_HOOKS)     /* a reply or a fault page */
+    if (to == GATE_STEP_RESPONSE_HOOKS) /* a reply or a fault page */
         return from < GATE_STEP_READ_HEAD || from == GATE_STEP_FAULT;
-    if (to == GATE_STEP_PICK_PEER)          /* a try is left */
+    if (to == GATE_STEP_PICK_PEER) /* a try is left */
         return from >= GATE_STEP_PICK_PEER && from <= GATE_STEP_READ_HEAD;
     return to == GATE_STEP_SEND_HEAD && from == GATE_STEP_RESPONSE_HOOKS;
 }
@@ -43,7 +44,8 @@ const char *gate_flow_step_name(const struct gate_exchange *x)
     return x->step < GATE_STEP_COUNT ? steps[x->step].name : "?";
 }
 
-enum gate_step_result gate_flow_fail(struct gate_exchange *x, enum gate_fault_code code, int status, const char *why)
+enum gate_step_result gate_flow_fail(struct gate_exchange *x, enum gate_fault_code code, int status,
+                                     const char *why)
 {
     gate_exchange_fault(x, code, status, why);
     return gate_flow_jump(x, GATE_STEP_FAULT);
@@ -54,8 +56,8 @@ void gate_flow_resume(struct gate_exchange *x)
     gate_loop_ready(&x->worker->loop, &x->resume);
 }
 
-/* What came from outside since the last step: a client that left, a first fault. They move the exchange to where it is
- * answered or ended. */
+/* What came from outside since the last step: a client that left, a first fault. They move the
+ * exchange to where it is answered or ended. */
 static void take_events(struct gate_exchange *x)
 {
     struct gate_flow_state *f = x->flow;
@@ -88,7 +90,7 @@ static void run(struct gate_exchange *x)
         enum gate_step_result r = steps[at].run(x);
 
         if (at == GATE_STEP_FINISH)
-            return;     /* x is gone */
+            return; /* x is gone */
         if (r == GATE_STEP_WAIT)
             break;
         if (r == GATE_STEP_JUMP) {
@@ -97,7 +99,8 @@ static void run(struct gate_exchange *x)
         } else {
             x->step++;
         }
-        GATE_TRACE(x, steps[at].name, r == GATE_STEP_JUMP ? "to %s" : "ok%.0s", steps[x->step].name);
+        GATE_TRACE(x, steps[at].name, r == GATE_STEP_JUMP ? "to %s" : "ok%.0s",
+                   steps[x->step].name);
         x->flow->hook = GATE_HOOK_NOT_RUN;
         if (x->fault != GATE_FAULT_NONE && x->step == GATE_STEP_FAULT)
             x->flow->fault_taken = true;
@@ -132,7 +135,8 @@ void gate_flow_client_gone(struct gate_exchange *x, const char *why)
     gate_flow_resume(x);
 }
 
-void gate_flow_body_fault(struct gate_exchange *x, enum gate_fault_code code, int status, const char *why)
+void gate_flow_body_fault(struct gate_exchange *x, enum gate_fault_code code, int status,
+                          const char *why)
 {
     gate_exchange_fault(x, code, status, why);
     gate_flow_resume(x);
@@ -145,8 +149,8 @@ static void on_hook_done(struct gate_exchange *x, const struct gate_hook_verdict
     gate_flow_resume(x);
 }
 
-static enum gate_vm_result call(struct gate_exchange *x, enum gate_flow_question q, enum gate_hook hook,
-                                enum gate_hook_scope scope)
+static enum gate_vm_result call(struct gate_exchange *x, enum gate_flow_question q,
+                                enum gate_hook hook, enum gate_hook_scope scope)
 {
     struct gate_hook_verdict *v = &x->flow->verdict;
 
@@ -158,8 +162,8 @@ static enum gate_vm_result call(struct gate_exchange *x, enum gate_flow_question
     return gate_hook_call(x, hook, scope, on_hook_done, v);
 }
 
-enum gate_step_result gate_flow_ask(struct gate_exchange *x, enum gate_flow_question q, enum gate_hook hook,
-                                    enum gate_hook_scope scope)
+enum gate_step_result gate_flow_ask(struct gate_exchange *x, enum gate_flow_question q,
+                                    enum gate_hook hook, enum gate_hook_scope scope)
 {
     if (x->flow->hook == GATE_HOOK_RAN)
         return GATE_STEP_NEXT;
@@ -181,11 +185,13 @@ enum gate_step_result gate_flow_verdict(struct gate_exchange *x)
         return gate_flow_jump(x, GATE_STEP_RESPONSE_HOOKS);
     if (v->kind != GATE_VERDICT_FAULT)
         return GATE_STEP_NEXT;
-    return gate_flow_fail(x, v->result == GATE_VM_KILLED ? GATE_FAULT_SCRIPT_KILLED : GATE_FAULT_SCRIPT_ERROR, 0,
-                          "a hook failed");
+    return gate_flow_fail(
+        x, v->result == GATE_VM_KILLED ? GATE_FAULT_SCRIPT_KILLED : GATE_FAULT_SCRIPT_ERROR, 0,
+        "a hook failed");
 }
 
-enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info, gate_connect_done *done, void *arg,
+enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info,
+                                      gate_connect_done *done, void *arg,
                                       struct gate_hook_run **run_out, struct gate_hook_verdict *v)
 {
     return gate_hook_connect(w->seat->vm, info, done, arg, run_out, v);

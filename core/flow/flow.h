@@ -1,4 +1,5 @@
-/* Flow: the life of an exchange, one const array of steps (DESIGN.md section 5). Called by session; one thread. */
+/* Flow: the life of an exchange, one const array of steps (DESIGN.md section 5). Called by session;
+ * one thread. */
 #ifndef GATE_FLOW_FLOW_H
 #define GATE_FLOW_FLOW_H
 
@@ -6,33 +7,40 @@
 #include "exchange/record.h"
 #include "script/hook.h"
 
-/* Starts an exchange whose head is parsed and whose `down` stream is attached. Events and waits drive it from here on; it frees itself
- * after the log hook. */
+/* Starts an exchange whose head is parsed and whose `down` stream is attached. Events and waits
+ * drive it from here on; it frees itself after the log hook. */
 void gate_flow_start(struct gate_exchange *x);
 
 /* Name of the step it is in, for crash reports and traces. Never NULL. */
 const char *gate_flow_step_name(const struct gate_exchange *x);
 
-/* The client connection is gone: what waits is cancelled, the log hook still runs. The exchange's session pointer is cleared. */
+/* The client connection is gone: what waits is cancelled, the log hook still runs. The exchange's
+ * session pointer is cleared. */
 void gate_flow_client_gone(struct gate_exchange *x, const char *why);
 
-/* The rest of the request body cannot be had: bad framing (400), too slow (408), ended early. Answers when nothing was answered yet, cuts
- * otherwise; the upstream message stays incomplete. Acts from the ready queue. */
-void gate_flow_body_fault(struct gate_exchange *x, enum gate_fault_code code, int status, const char *why);
+/* The rest of the request body cannot be had: bad framing (400), too slow (408), ended early.
+ * Answers when nothing was answered yet, cuts otherwise; the upstream message stays incomplete.
+ * Acts from the ready queue. */
+void gate_flow_body_fault(struct gate_exchange *x, enum gate_fault_code code, int status,
+                          const char *why);
 
 /* Runs the connect hooks for session; see gate_hook_connect. */
-enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info, gate_connect_done *done, void *arg,
+enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info,
+                                      gate_connect_done *done, void *arg,
                                       struct gate_hook_run **run, struct gate_hook_verdict *v);
 
-/* A head that made no exchange, or a connection that ended inside one: writes the access line and counts. */
+/* A head that made no exchange, or a connection that ended inside one: writes the access line and
+ * counts. */
 void gate_flow_refused(struct gate_worker *w, struct gate_access_record *r);
 
-/* The built-in page of a status, for session too: one place. Body bytes and Content-Type into the arena. */
+/* The built-in page of a status, for session too: one place. Body bytes and Content-Type into the
+ * arena. */
 struct gate_str gate_flow_page(struct gate_arena *arena, int status, struct gate_str id);
 
 /* The fields of such a page into v: Content-Type, Date, X-Request-Id. Returns how many. */
 #define GATE_PAGE_FIELDS 3
-uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_str id, struct gate_field v[GATE_PAGE_FIELDS]);
+uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_str id,
+                               struct gate_field v[GATE_PAGE_FIELDS]);
 
 /* Stream events of the client's side; session attaches them to the stream it makes. */
 extern const struct gate_stream_events gate_flow_down_events;

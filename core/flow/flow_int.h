@@ -26,14 +26,14 @@ enum gate_step_id {
     GATE_STEP_RELAY,
     GATE_STEP_LOG,
     GATE_STEP_FINISH,
-    GATE_STEP_FAULT,    /* aside: reached by jumps only */
+    GATE_STEP_FAULT, /* aside: reached by jumps only */
     GATE_STEP_COUNT
 };
 
 enum gate_step_result {
     GATE_STEP_NEXT,
-    GATE_STEP_WAIT,     /* something will link x->resume; the step runs again then */
-    GATE_STEP_JUMP      /* to x->jump */
+    GATE_STEP_WAIT, /* something will link x->resume; the step runs again then */
+    GATE_STEP_JUMP  /* to x->jump */
 };
 
 enum gate_hook_progress { GATE_HOOK_NOT_RUN, GATE_HOOK_RUNS, GATE_HOOK_RAN };
@@ -41,43 +41,44 @@ enum gate_hook_progress { GATE_HOOK_NOT_RUN, GATE_HOOK_RUNS, GATE_HOOK_RAN };
 /* What the steps keep between waits. */
 struct gate_flow_state {
     struct gate_hook_verdict verdict;
-    uint8_t hook;                       /* enum gate_hook_progress of the step's hook */
+    uint8_t hook; /* enum gate_hook_progress of the step's hook */
     bool fault_taken;
     bool routed;
     bool table_asked;
-    bool up_over;                       /* nothing more goes up */
+    bool up_over; /* nothing more goes up */
     bool relaying;
     bool accounted;
-    bool plain_page;                    /* a hook failed on the way out: the built-in page, no more hooks */
-    enum gate_err failed;               /* the attempt's stream broke before a head came */
+    bool plain_page;      /* a hook failed on the way out: the built-in page, no more hooks */
+    enum gate_err failed; /* the attempt's stream broke before a head came */
     const char *failed_why;
-    bool dn_over;                       /* the answer is sent to its end */
-    bool fresh;                         /* the next dial is not from the shelf */
+    bool dn_over; /* the answer is sent to its end */
+    bool fresh;   /* the next dial is not from the shelf */
     bool fresh_used;
-    bool same_peer;                     /* the next try is at the same peer */
-    enum gate_err dial;                 /* result of a dial that waited */
-    bool dialing;                       /* a dial is under way */
-    bool dialed;                        /* it was begun for this attempt */
-    bool body_replaced;                 /* req:set_body: what goes up is not what came */
+    bool same_peer;     /* the next try is at the same peer */
+    enum gate_err dial; /* result of a dial that waited */
+    bool dialing;       /* a dial is under way */
+    bool dialed;        /* it was begun for this attempt */
+    bool body_replaced; /* req:set_body: what goes up is not what came */
     struct gate_wait dial_wait;
     struct gate_attempt attempt;
     struct gate_upstream_local *local;
     const struct gate_upstream_config *upstream;
-    struct gate_timeouts timeouts;      /* the upstream's with the route's over them */
+    struct gate_timeouts timeouts; /* the upstream's with the route's over them */
     struct gate_peer *tried[GATE_TRIES_MAX];
     uint32_t n_tried;
-    struct gate_str allow;              /* of a 405 */
-    struct gate_wait *reader[2];        /* read_body waits: request, response */
+    struct gate_str allow;       /* of a 405 */
+    struct gate_wait *reader[2]; /* read_body waits: request, response */
     size_t reader_max[2];
-    struct gate_str body[2];            /* contiguous copies, made once */
+    struct gate_str body[2]; /* contiguous copies, made once */
     bool body_made[2];
 };
 
 typedef enum gate_step_result gate_step_fn(struct gate_exchange *x);
 
-gate_step_fn gate_step_admit, gate_step_request_hooks, gate_step_route, gate_step_route_hooks, gate_step_answer,
-    gate_step_pick_peer, gate_step_dial, gate_step_send_request, gate_step_read_head, gate_step_response_hooks,
-    gate_step_send_head, gate_step_relay, gate_step_log, gate_step_finish, gate_step_fault;
+gate_step_fn gate_step_admit, gate_step_request_hooks, gate_step_route, gate_step_route_hooks,
+    gate_step_answer, gate_step_pick_peer, gate_step_dial, gate_step_send_request,
+    gate_step_read_head, gate_step_response_hooks, gate_step_send_head, gate_step_relay,
+    gate_step_log, gate_step_finish, gate_step_fault;
 
 static inline const struct gate_config *gate_flow_config(const struct gate_exchange *x)
 {
@@ -91,18 +92,21 @@ static inline enum gate_step_result gate_flow_jump(struct gate_exchange *x, enum
 }
 
 /* Notes the fault and jumps to where it is answered. */
-enum gate_step_result gate_flow_fail(struct gate_exchange *x, enum gate_fault_code code, int status, const char *why);
+enum gate_step_result gate_flow_fail(struct gate_exchange *x, enum gate_fault_code code, int status,
+                                     const char *why);
 
 /* Continues the steps at the next drain of the ready queue. */
 void gate_flow_resume(struct gate_exchange *x);
 
-/* Asks the scripts once for the step: a chain of hooks, the route's `when`, or its handler (hook and scope do not matter then).
- * WAIT while it runs, NEXT when x->flow->verdict is there. Setting x->flow->hook to NOT_RUN allows a second question. */
+/* Asks the scripts once for the step: a chain of hooks, the route's `when`, or its handler (hook
+ * and scope do not matter then). WAIT while it runs, NEXT when x->flow->verdict is there. Setting
+ * x->flow->hook to NOT_RUN allows a second question. */
 enum gate_flow_question { GATE_ASK_HOOK, GATE_ASK_WHEN, GATE_ASK_HANDLER };
-enum gate_step_result gate_flow_ask(struct gate_exchange *x, enum gate_flow_question q, enum gate_hook hook,
-                                    enum gate_hook_scope scope);
+enum gate_step_result gate_flow_ask(struct gate_exchange *x, enum gate_flow_question q,
+                                    enum gate_hook hook, enum gate_hook_scope scope);
 
-static inline enum gate_step_result gate_flow_hook(struct gate_exchange *x, enum gate_hook hook, enum gate_hook_scope scope)
+static inline enum gate_step_result gate_flow_hook(struct gate_exchange *x, enum gate_hook hook,
+                                                   enum gate_hook_scope scope)
 {
     return gate_flow_ask(x, GATE_ASK_HOOK, hook, scope);
 }
@@ -111,7 +115,8 @@ static inline enum gate_step_result gate_flow_hook(struct gate_exchange *x, enum
 enum gate_step_result gate_flow_verdict(struct gate_exchange *x);
 
 /* The attempt failed with `e` before an answer came: another try, or the fault. */
-enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e, const char *why);
+enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,
+                                               const char *why);
 
 /* Ends the attempt and makes the request ready for another peer. False: it cannot be sent again. */
 bool gate_flow_try_again(struct gate_exchange *x);
@@ -137,10 +142,11 @@ void gate_flow_account(struct gate_exchange *x);
 /* Makes x->reply from a fault: the built-in page (fault.c). */
 void gate_flow_fault_reply(struct gate_exchange *x);
 
-#define GATE_TRACE(x, step, ...)                                                                  \
-    do {                                                                                          \
-        if ((x)->trace != NULL)                                                                   \
-            gate_trace_add((x)->trace, gate_clock_now_ns((x)->worker->loop.clock), (step), __VA_ARGS__); \
+#define GATE_TRACE(x, step, ...)                                                                   \
+    do {                                                                                           \
+        if ((x)->trace != NULL)                                                                    \
+            gate_trace_add((x)->trace, gate_clock_now_ns((x)->worker->loop.clock), (step),         \
+                           __VA_ARGS__);                                                           \
     } while (0)
 
 #endif

@@ -1,9 +1,9 @@
-/* Admit: the head is valid; the exchange takes its own copy of what scripts may change, and the few requests that the
- * gateway answers by itself leave here. Then the global request hooks. */
+/* Admit: the head is valid; the exchange takes its own copy of what scripts may change, and the few
+ * requests that the gateway answers by itself leave here. Then the global request hooks. */
 #include "flow/flow_int.h"
 
 /* Name of the field that switches a trace on, from trusted sources. */
-static const struct gate_str trace_field = { "x-moongate-trace", 16 };
+static const struct gate_str trace_field = {"x-moongate-trace", 16};
 
 static void copy_request(struct gate_exchange *x)
 {
@@ -30,8 +30,9 @@ static void begin_trace(struct gate_exchange *x)
         !(x->client.trusted && gate_headers_get(&x->req.headers, trace_field, &value)))
         return;
     x->trace = gate_trace_new(&x->arena, x->times.begin);
-    GATE_TRACE(x, "begin", "%.*s %.*s from %.*s", (int)x->req.method.n, x->req.method.p, (int)x->req.head.target.n,
-               x->req.head.target.p, (int)x->client.ip.n, x->client.ip.p);
+    GATE_TRACE(x, "begin", "%.*s %.*s from %.*s", (int)x->req.method.n, x->req.method.p,
+               (int)x->req.head.target.n, x->req.head.target.p, (int)x->client.ip.n,
+               x->client.ip.p);
 }
 
 /* OPTIONS * and OPTIONS with Max-Forwards: 0 end here (RFC 9110 sections 7.6.2 and 9.3.7). */
@@ -44,7 +45,8 @@ static bool answered_here(struct gate_exchange *x)
     x->reply.set = true;
     x->reply.status = 200;
     x->reply.headers.arena = &x->arena;
-    gate_headers_set(&x->reply.headers, GATE_STR("allow"), GATE_STR("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"));
+    gate_headers_set(&x->reply.headers, GATE_STR("allow"),
+                     GATE_STR("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"));
     return true;
 }
 

@@ -1,5 +1,6 @@
-/* Relay: the body goes down while the rest of the request goes up, until both pumps have ended; a tunnel is the same with raw
- * bytes. Then the exchange lets go of the client, so that the session works on while the log hooks run. */
+/* Relay: the body goes down while the rest of the request goes up, until both pumps have ended; a
+ * tunnel is the same with raw bytes. Then the exchange lets go of the client, so that the session
+ * works on while the log hooks run. */
 #include "base/assert.h"
 #include "flow/flow_int.h"
 
@@ -49,8 +50,8 @@ enum gate_step_result gate_step_relay(struct gate_exchange *x)
     }
     if (x->fault != GATE_FAULT_NONE && !f->fault_taken)
         f->dn_over = f->up_over = f->fault_taken = true;
-    /* A complete answer ends the exchange: what the client still uploads is of no interest to anybody. In a tunnel each side
-     * ends for itself. */
+    /* A complete answer ends the exchange: what the client still uploads is of no interest to
+     * anybody. In a tunnel each side ends for itself. */
     if (!f->dn_over || (is_tunnel(x) && !f->up_over))
         return GATE_STEP_WAIT;
     gate_flow_end_attempt(x, GATE_CLOSE_EARLY_ANSWER);
@@ -72,7 +73,8 @@ void gate_flow_leave_client(struct gate_exchange *x)
     if (x->head_sent && x->dn_complete)
         down->ops->give_back(down);
     else
-        down->ops->reset(down, x->fault == GATE_FAULT_NONE ? GATE_CLOSE_FAULT : GATE_CLOSE_UPSTREAM_TRUNCATED);
+        down->ops->reset(down, x->fault == GATE_FAULT_NONE ? GATE_CLOSE_FAULT
+                                                           : GATE_CLOSE_UPSTREAM_TRUNCATED);
 }
 
 enum gate_step_result gate_step_log(struct gate_exchange *x)

@@ -1,4 +1,5 @@
-/* The answer: waits for the response head, runs the response hooks, writes the head for the client. */
+/* The answer: waits for the response head, runs the response hooks, writes the head for the client.
+ */
 #include "base/assert.h"
 #include "flow/flow_int.h"
 
@@ -10,7 +11,8 @@ static bool retry_status(struct gate_exchange *x, int status)
 
     for (uint32_t i = 0; i < u->n_retry_statuses; i++) {
         if (u->retry_statuses[i] == status)
-            return x->tries < u->tries && gate_method_idempotent(x->req.method_id) && x->up.kept_all &&
+            return x->tries < u->tries && gate_method_idempotent(x->req.method_id) &&
+                   x->up.kept_all &&
                    gate_local_take_retry(x->flow->local, gate_loop_now(&x->worker->loop));
     }
     return false;
@@ -120,7 +122,7 @@ static void set_field(struct gate_field *f, enum gate_field_id id, struct gate_s
 {
     struct gate_str name = gate_field_id_name(id);
 
-    *f = (struct gate_field){ name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n };
+    *f = (struct gate_field){name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n};
 }
 
 enum gate_step_result gate_step_send_head(struct gate_exchange *x)
@@ -135,7 +137,8 @@ enum gate_step_result gate_step_send_head(struct gate_exchange *x)
     };
     enum gate_err e;
 
-    m.drop_nominated = x->res.head != NULL && (x->res.head->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0;
+    m.drop_nominated =
+        x->res.head != NULL && (x->res.head->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0;
     if (!gate_headers_get_id(&x->res.headers, GATE_F_DATE, &ignored))
         set_field(&extra[m.n_extra++], GATE_F_DATE, gate_worker_date(x->worker));
     if (x->res.status == 101)

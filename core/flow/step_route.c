@@ -1,5 +1,5 @@
-/* Route: the route hook, then the table, then the route's own request hooks, then what the route says by itself: a
- * reply, a redirect, a handler. */
+/* Route: the route hook, then the table, then the route's own request hooks, then what the route
+ * says by itself: a reply, a redirect, a handler. */
 #include "flow/flow_int.h"
 #include "http/target.h"
 
@@ -64,7 +64,8 @@ static enum gate_step_result no_route(struct gate_exchange *x)
         return GATE_STEP_NEXT;
     if (x->match.allow.n > 0) {
         x->flow->allow = x->match.allow;
-        return gate_flow_fail(x, GATE_FAULT_METHOD_NOT_ALLOWED, 0, "no route of this path takes the method");
+        return gate_flow_fail(x, GATE_FAULT_METHOD_NOT_ALLOWED, 0,
+                              "no route of this path takes the method");
     }
     return gate_flow_fail(x, GATE_FAULT_NO_ROUTE, 0, "no route matches");
 }
@@ -82,7 +83,8 @@ static enum gate_step_result check_body(struct gate_exchange *x)
     x->up.max = (uint64_t)max;
     if ((x->req.head.framing == GATE_BODY_LENGTH && x->req.head.content_length > (uint64_t)max) ||
         x->up.got > (uint64_t)max)
-        return gate_flow_fail(x, GATE_FAULT_TOO_LARGE, 0, "the body is larger than the route's max_body");
+        return gate_flow_fail(x, GATE_FAULT_TOO_LARGE, 0,
+                              "the body is larger than the route's max_body");
     return GATE_STEP_NEXT;
 }
 
@@ -112,7 +114,8 @@ enum gate_step_result gate_step_route(struct gate_exchange *x)
     }
     if (r == GATE_STEP_NEXT)
         r = check_body(x);
-    GATE_TRACE(x, "route", "%.*s", (int)x->route_name.n, x->route_name.n > 0 ? x->route_name.p : "");
+    GATE_TRACE(x, "route", "%.*s", (int)x->route_name.n,
+               x->route_name.n > 0 ? x->route_name.p : "");
     return r;
 }
 
@@ -127,7 +130,8 @@ enum gate_step_result gate_step_route_hooks(struct gate_exchange *x)
     return gate_flow_verdict(x);
 }
 
-static enum gate_step_result reply_of_route(struct gate_exchange *x, const struct gate_reply_config *c)
+static enum gate_step_result reply_of_route(struct gate_exchange *x,
+                                            const struct gate_reply_config *c)
 {
     struct gate_reply *r = &x->reply;
 
@@ -140,8 +144,10 @@ static enum gate_step_result reply_of_route(struct gate_exchange *x, const struc
     return gate_flow_jump(x, GATE_STEP_RESPONSE_HOOKS);
 }
 
-/* A redirect inside the gateway's own host keeps the query; an absolute one is taken as it is written. */
-static enum gate_step_result redirect_of_route(struct gate_exchange *x, const struct gate_route_config *route)
+/* A redirect inside the gateway's own host keeps the query; an absolute one is taken as it is
+ * written. */
+static enum gate_step_result redirect_of_route(struct gate_exchange *x,
+                                               const struct gate_route_config *route)
 {
     struct gate_str to = gate_route_expand(route->redirect_to, &x->match, &x->arena);
     struct gate_str text = to;
@@ -149,7 +155,8 @@ static enum gate_step_result redirect_of_route(struct gate_exchange *x, const st
 
     if (to.n > 0 && to.p[0] == '/' && gate_target_encode(to, &x->arena, &text, &to).status != 0)
         return gate_flow_fail(x, GATE_FAULT_BAD_REQUEST, 400, "the redirect's path is not valid");
-    o = gate_out_on(gate_arena_alloc(&x->arena, text.n + x->req.query.n + 1), text.n + x->req.query.n + 1);
+    o = gate_out_on(gate_arena_alloc(&x->arena, text.n + x->req.query.n + 1),
+                    text.n + x->req.query.n + 1);
     gate_out_str(&o, text);
     if (x->req.has_query) {
         gate_out_char(&o, '?');

@@ -1,5 +1,5 @@
-/* The upstream side of an exchange: pick a peer, dial, send the request head, start the upload; and what to do when a try
- * fails before there is an answer. */
+/* The upstream side of an exchange: pick a peer, dial, send the request head, start the upload; and
+ * what to do when a try fails before there is an answer. */
 #include "base/assert.h"
 #include "flow/flow_int.h"
 #include "http/target.h"
@@ -30,8 +30,8 @@ static void on_total(struct gate_timer *t)
 {
     struct gate_exchange *x = gate_container_of(t, struct gate_exchange, timer);
 
-    gate_exchange_fault(x, x->head_sent ? GATE_FAULT_READ_TIMEOUT : GATE_FAULT_FIRST_BYTE_TIMEOUT, 0,
-                        "the total time of the upstream is over");
+    gate_exchange_fault(x, x->head_sent ? GATE_FAULT_READ_TIMEOUT : GATE_FAULT_FIRST_BYTE_TIMEOUT,
+                        0, "the total time of the upstream is over");
     gate_flow_resume(x);
 }
 
@@ -67,9 +67,12 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
         enter_upstream(x);
     if (f->same_peer) {
         peer = x->peer;
-    } else if (gate_balance_pick(f->local->ops, &f->local->balance, f->local->set, gate_loop_now(&x->worker->loop),
-                                 (const struct gate_peer *const *)f->tried, f->n_tried, &peer) != GATE_OK) {
-        return gate_flow_fail(x, GATE_FAULT_NO_PEER, 0, "no server of the upstream can take the request");
+    } else if (gate_balance_pick(f->local->ops, &f->local->balance, f->local->set,
+                                 gate_loop_now(&x->worker->loop),
+                                 (const struct gate_peer *const *)f->tried, f->n_tried,
+                                 &peer) != GATE_OK) {
+        return gate_flow_fail(x, GATE_FAULT_NO_PEER, 0,
+                              "no server of the upstream can take the request");
     } else {
         x->tries++;
         keep_peer(x, peer);
@@ -103,7 +106,8 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
     if (!f->dialed) {
         gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
         f->dialed = true;
-        f->dial = gate_attempt_dial(&f->attempt, f->local, f->timeouts.connect_ms, f->fresh, &f->dial_wait);
+        f->dial = gate_attempt_dial(&f->attempt, f->local, f->timeouts.connect_ms, f->fresh,
+                                    &f->dial_wait);
         f->dialing = f->dial == GATE_E_AGAIN;
         if (f->dialing)
             return GATE_STEP_WAIT;
@@ -128,7 +132,8 @@ static bool retry_allowed(struct gate_exchange *x, enum gate_retry_on what, bool
 {
     struct gate_flow_state *f = x->flow;
 
-    if (!(f->upstream->retry_on & what) || x->tries >= f->upstream->tries || x->tries >= GATE_TRIES_MAX)
+    if (!(f->upstream->retry_on & what) || x->tries >= f->upstream->tries ||
+        x->tries >= GATE_TRIES_MAX)
         return false;
     if (idempotent_only && !gate_method_idempotent(x->req.method_id))
         return false;
@@ -168,7 +173,8 @@ static enum gate_fault_code fault_of(enum gate_err e, bool connecting)
     }
 }
 
-enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e, const char *why)
+enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,
+                                               const char *why)
 {
     struct gate_flow_state *f = x->flow;
     bool connecting = f->attempt.stream == NULL;
@@ -178,7 +184,8 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
 
     atomic_fetch_add_explicit(&f->attempt.peer->failures, 1, memory_order_relaxed);
     if (!connecting && cut && f->attempt.reused && !f->fresh_used && idempotent) {
-        /* A kept connection that died while it was idle is no failure of the peer: once more, on a fresh one. */
+        /* A kept connection that died while it was idle is no failure of the peer: once more, on a
+         * fresh one. */
         f->same_peer = f->fresh = f->fresh_used = true;
         again = true;
     } else if (connecting) {
@@ -238,7 +245,8 @@ static struct gate_str host_field(const struct gate_exchange *x)
     if (u->host == GATE_HOST_NAME)
         return u->name;
     if (u->host == GATE_HOST_PEER || x->req.head.authority.n == 0)
-        return peer->addr.u.sa.sa_family == AF_UNIX ? GATE_STR("localhost") : gate_str_from_cstr(peer->name);
+        return peer->addr.u.sa.sa_family == AF_UNIX ? GATE_STR("localhost")
+                                                    : gate_str_from_cstr(peer->name);
     return x->req.head.authority;
 }
 
@@ -246,7 +254,7 @@ static void extra_field(struct gate_field *f, enum gate_field_id id, struct gate
 {
     struct gate_str name = gate_field_id_name(id);
 
-    *f = (struct gate_field){ name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n };
+    *f = (struct gate_field){name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n};
 }
 
 #define EXTRA_MAX (GATE_FORWARDED_MAX + 3)
@@ -259,7 +267,8 @@ static uint32_t request_extra(struct gate_exchange *x, bool upgrade, struct gate
 
     extra_field(&v[n++], GATE_F_HOST, host_field(x));
     n += gate_forwarded_write(&h->fields, &x->client, x->peer_ip, x->https, h->authority, h->minor,
-                              (enum gate_forwarded_style)x->flow->upstream->forwarded, &x->arena, v + n);
+                              (enum gate_forwarded_style)x->flow->upstream->forwarded, &x->arena,
+                              v + n);
     if (upgrade)
         extra_field(&v[n++], GATE_F_UPGRADE, h->upgrade_token);
     if (h->method == GATE_M_OPTIONS && h->max_forwards > 0) {
@@ -299,7 +308,8 @@ static enum gate_err send_head(struct gate_exchange *x, bool upgrade)
         .has_query = x->req.has_query,
         .headers = &x->req.headers,
         .drop = GATE_DROP_REQUEST |
-                gate_forwarded_drop(x->client.trusted, (enum gate_forwarded_style)x->flow->upstream->forwarded),
+                gate_forwarded_drop(x->client.trusted,
+                                    (enum gate_forwarded_style)x->flow->upstream->forwarded),
         .drop_nominated = (h->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0,
         .extra = extra,
         .framing = h->framing,

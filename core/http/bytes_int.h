@@ -219,7 +219,7 @@ struct gate_bytes_marks {
 
 static inline struct gate_bytes_marks gate_bytes_mark(const char *p, size_t at, size_t n)
 {
-    struct gate_bytes_marks m = { 0, 0 };
+    struct gate_bytes_marks m = {0, 0};
 
 #ifdef __SSE2__
     if (n >= 16) {

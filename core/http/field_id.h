@@ -1,5 +1,5 @@
-/* Known-header ids: one small number for each field name that the core treats specially, shared by parser,
- * serializer and Lua. Immutable. */
+/* Known-header ids: one small number for each field name that the core treats specially, shared by
+ * parser, serializer and Lua. Immutable. */
 #ifndef GATE_HTTP_FIELD_ID_H
 #define GATE_HTTP_FIELD_ID_H
 

@@ -1,5 +1,5 @@
-/* One block is current. Body content leaves as slices that hold references on it; the reader then goes on in
- * the rest of the block, or takes the next when little room is left. */
+/* One block is current. Body content leaves as slices that hold references on it; the reader then
+ * goes on in the rest of the block, or takes the next when little room is left. */
 #include "http/h1_reader.h"
 
 #include "base/assert.h"
@@ -71,8 +71,8 @@ enum gate_err gate_h1_reader_head_space(struct gate_h1_reader *r, struct gate_bl
     return GATE_OK;
 }
 
-enum gate_err gate_h1_reader_body_space(struct gate_h1_reader *r, struct gate_block_pool *pool, size_t credit,
-                                        struct gate_h1_space *s)
+enum gate_err gate_h1_reader_body_space(struct gate_h1_reader *r, struct gate_block_pool *pool,
+                                        size_t credit, struct gate_h1_space *s)
 {
     struct gate_block *next;
 
@@ -101,7 +101,8 @@ enum gate_err gate_h1_reader_body_space(struct gate_h1_reader *r, struct gate_bl
     return GATE_OK;
 }
 
-/* Reads that come back full ask for twice as much next time; one that leaves most of it empty for less. */
+/* Reads that come back full ask for twice as much next time; one that leaves most of it empty for
+ * less. */
 static void adapt(struct gate_h1_reader *r, const struct gate_h1_space *s, size_t n)
 {
     if (n >= s->bytes && s->count >= r->blocks && r->blocks < GATE_H1_READ_BLOCKS)
@@ -124,8 +125,9 @@ bool gate_h1_reader_filled(struct gate_h1_reader *r, struct gate_h1_space *s, in
     took = *n < s->iov[i].iov_len ? *n : s->iov[i].iov_len;
     *n -= took;
     if (i > 0) {
-        /* The former block was consumed to its end, or holds the start of a trailer block or head, which the owner has
-         * to see in one piece: then this block's bytes go behind it as far as they fit. */
+        /* The former block was consumed to its end, or holds the start of a trailer block or head,
+         * which the owner has to see in one piece: then this block's bytes go behind it as far as
+         * they fit. */
         if (gate_h1_reader_held(r) > 0 && r->b->cap - r->b->used >= took) {
             memcpy(r->b->data + r->b->used, s->blocks[i]->data, took);
             r->b->used += (uint32_t)took;
@@ -135,7 +137,8 @@ bool gate_h1_reader_filled(struct gate_h1_reader *r, struct gate_h1_space *s, in
         if (gate_h1_reader_held(r) > 0) {
             size_t held = gate_h1_reader_held(r);
 
-            /* Cannot happen with both limits: a held head or trailer block is at most one block long. */
+            /* Cannot happen with both limits: a held head or trailer block is at most one block
+             * long. */
             GATE_ASSERT(held + took <= s->blocks[i]->cap);
             memmove(s->blocks[i]->data + held, s->blocks[i]->data, took);
             memcpy(s->blocks[i]->data, r->b->data + r->at, held);
@@ -159,7 +162,8 @@ void gate_h1_reader_unused(struct gate_h1_reader *r, struct gate_h1_space *s)
     gate_h1_reader_rest(r);
 }
 
-enum gate_scan_result gate_h1_reader_head(struct gate_h1_reader *r, const char **p, size_t *n, const char **why)
+enum gate_scan_result gate_h1_reader_head(struct gate_h1_reader *r, const char **p, size_t *n,
+                                          const char **why)
 {
     const char *start = r->b->data + r->at;
     enum gate_scan_result res = gate_scan_head(&r->scan, start, gate_h1_reader_held(r), n, why);
@@ -172,7 +176,8 @@ enum gate_scan_result gate_h1_reader_head(struct gate_h1_reader *r, const char *
     return res;
 }
 
-static enum gate_body_result trailers(struct gate_h1_reader *r, const char **p, size_t *n, const char **why)
+static enum gate_body_result trailers(struct gate_h1_reader *r, const char **p, size_t *n,
+                                      const char **why)
 {
     const char *start = r->b->data + r->at;
     enum gate_body_result res = gate_body_trailers(&r->body, start, gate_h1_reader_held(r), n, why);
@@ -184,8 +189,9 @@ static enum gate_body_result trailers(struct gate_h1_reader *r, const char **p, 
     return *n > 2 ? GATE_BODY_TRAILERS : GATE_BODY_DONE;
 }
 
-enum gate_body_result gate_h1_reader_body(struct gate_h1_reader *r, struct gate_block_pool *pool, struct gate_chain *chunk,
-                                          const char **p, size_t *n, const char **why)
+enum gate_body_result gate_h1_reader_body(struct gate_h1_reader *r, struct gate_block_pool *pool,
+                                          struct gate_chain *chunk, const char **p, size_t *n,
+                                          const char **why)
 {
     (void)pool;
     for (;;) {
@@ -195,7 +201,8 @@ enum gate_body_result gate_h1_reader_body(struct gate_h1_reader *r, struct gate_
 
         if (r->b == NULL)
             return r->body.done ? GATE_BODY_DONE : GATE_BODY_MORE;
-        res = gate_body_feed(&r->body, r->b->data + r->at, gate_h1_reader_held(r), &used, &content, why);
+        res = gate_body_feed(&r->body, r->b->data + r->at, gate_h1_reader_held(r), &used, &content,
+                             why);
         r->at += (uint32_t)used;
         if (res == GATE_BODY_DATA) {
             gate_chain_add(chunk, r->b, content.p, content.n);

@@ -1,4 +1,5 @@
-/* Small bodies are copied behind their head, so that one plain send carries both; larger ones go by reference. */
+/* Small bodies are copied behind their head, so that one plain send carries both; larger ones go by
+ * reference. */
 #include "http/h1_writer.h"
 
 #include "base/assert.h"
@@ -19,7 +20,8 @@ void gate_h1_writer_fini(struct gate_h1_writer *w)
     gate_chain_clear(&w->out);
 }
 
-static enum gate_err put_head(struct gate_h1_writer *w, const struct gate_message *m, struct gate_str connection)
+static enum gate_err put_head(struct gate_h1_writer *w, const struct gate_message *m,
+                              struct gate_str connection)
 {
     size_t need = gate_write_size(m) + connection.n + 32;
     struct gate_block *b;
@@ -39,8 +41,8 @@ static enum gate_err put_head(struct gate_h1_writer *w, const struct gate_messag
     return GATE_OK;
 }
 
-enum gate_err gate_h1_writer_head(struct gate_h1_writer *w, const struct gate_message *m, struct gate_str connection,
-                                  bool no_body)
+enum gate_err gate_h1_writer_head(struct gate_h1_writer *w, const struct gate_message *m,
+                                  struct gate_str connection, bool no_body)
 {
     enum gate_err e = put_head(w, m, connection);
 
@@ -125,7 +127,8 @@ enum gate_err gate_h1_writer_trailers(struct gate_h1_writer *w, const struct gat
 
         gate_write_last_chunk(&o, trailers);
         if (o.full) {
-            /* More trailers than a small answer needs: the message still ends properly without them. */
+            /* More trailers than a small answer needs: the message still ends properly without
+             * them. */
             o = gate_out_on(text, sizeof(text));
             gate_write_last_chunk(&o, NULL);
         }

@@ -10,17 +10,17 @@
 
 static inline struct gate_refusal gate_refuse(int status, const char *why)
 {
-    return (struct gate_refusal){ status, why };
+    return (struct gate_refusal){status, why};
 }
 
-#define GATE_ACCEPTED ((struct gate_refusal){ 0, NULL })
+#define GATE_ACCEPTED ((struct gate_refusal){0, NULL})
 
 /* What the reading of the field lines found besides the fields. */
 struct gate_walk {
-    uint64_t repeated;      /* known ids that occur more than once */
-    uint32_t underscores;   /* names with '_' */
-    bool too_many;          /* more than the limit */
-    bool too_long;          /* a name over GATE_NAME_MAX */
+    uint64_t repeated;    /* known ids that occur more than once */
+    uint32_t underscores; /* names with '_' */
+    bool too_many;        /* more than the limit */
+    bool too_long;        /* a name over GATE_NAME_MAX */
     /* llhttp's view of the head, to compare with ours. */
     bool chunked;
     bool length;

@@ -1,27 +1,29 @@
-/* Scan: the raw byte check of a head block in front of llhttp (SECURITY.md section 2.4, point 1). */
+/* Scan: the raw byte check of a head block in front of llhttp (SECURITY.md section 2.4, point 1).
+ */
 #ifndef GATE_HTTP_SCAN_H
 #define GATE_HTTP_SCAN_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Restartable state of one head; zeroed for a new one. Offsets are relative to the start of the head. */
+/* Restartable state of one head; zeroed for a new one. Offsets are relative to the start of the
+ * head. */
 struct gate_scan {
-    uint32_t at;        /* bytes already checked */
-    uint32_t lines;     /* CRLFs seen */
+    uint32_t at;    /* bytes already checked */
+    uint32_t lines; /* CRLFs seen */
     uint8_t state;
 };
 
 enum gate_scan_result {
-    GATE_SCAN_MORE,     /* all bytes are fine so far, no end yet */
-    GATE_SCAN_DONE,     /* the empty line was seen; *head_len is set */
-    GATE_SCAN_BAD       /* a byte that may not stand there; *why is set */
+    GATE_SCAN_MORE, /* all bytes are fine so far, no end yet */
+    GATE_SCAN_DONE, /* the empty line was seen; *head_len is set */
+    GATE_SCAN_BAD   /* a byte that may not stand there; *why is set */
 };
 
-/* Checks bytes [s->at, n) of a head that begins at p: LF only after CR, CR only before LF, no NUL or control
- * but HTAB, no line that begins with SP or HTAB, every field line is token ":" ..., no empty name, no space before
- * the colon. The first line is checked for control bytes only. No memory, SSE2 where there is.
- * head_len: bytes with the empty line. */
+/* Checks bytes [s->at, n) of a head that begins at p: LF only after CR, CR only before LF, no NUL
+ * or control but HTAB, no line that begins with SP or HTAB, every field line is token ":" ..., no
+ * empty name, no space before the colon. The first line is checked for control bytes only. No
+ * memory, SSE2 where there is. head_len: bytes with the empty line. */
 enum gate_scan_result gate_scan_head(struct gate_scan *s, const char *p, size_t n, size_t *head_len,
                                      const char **why);
 

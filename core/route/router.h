@@ -1,5 +1,5 @@
-/* Router: which route a request takes, compiled from the routes of a configuration; the cost hardly grows with their number.
- * Immutable after build, shared by all threads of a generation. */
+/* Router: which route a request takes, compiled from the routes of a configuration; the cost hardly
+ * grows with their number. Immutable after build, shared by all threads of a generation. */
 #ifndef GATE_ROUTE_ROUTER_H
 #define GATE_ROUTE_ROUTER_H
 
@@ -13,48 +13,55 @@ struct gate_router;
 enum gate_err gate_router_build(const struct gate_config *config, struct gate_router **out);
 void gate_router_free(struct gate_router **router);
 
-/* What a lookup needs of a request; headers and query are looked at only where a candidate has matchers for them. */
+/* What a lookup needs of a request; headers and query are looked at only where a candidate has
+ * matchers for them. */
 struct gate_route_query {
     struct gate_str method;
-    struct gate_str host;           /* lower case, no port */
-    struct gate_str path;           /* decoded text (path_text) */
+    struct gate_str host; /* lower case, no port */
+    struct gate_str path; /* decoded text (path_text) */
     struct gate_str query;
     const struct gate_headers *headers;
 };
 
 /* A capture of a pattern, a view into the path. */
 struct gate_capture {
-    struct gate_str name;           /* "*" for what a prefix path left over */
+    struct gate_str name; /* "*" for what a prefix path left over */
     struct gate_str value;
 };
 #define GATE_CAPTURES_MAX 16
 
 struct gate_route_result {
-    const struct gate_route_config *route;      /* NULL: none */
+    const struct gate_route_config *route; /* NULL: none */
     struct gate_capture captures[GATE_CAPTURES_MAX];
     uint32_t n_captures;
-    bool needs_when;                /* route->when has to be asked; when it says no: gate_router_next */
-    uint32_t position;              /* state for gate_router_next */
-    /* With route NULL: methods that the path has for other methods, as an Allow value in `allow` (arena); empty: 404. */
+    bool needs_when;   /* route->when has to be asked; when it says no: gate_router_next */
+    uint32_t position; /* state for gate_router_next */
+    /* With route NULL: methods that the path has for other methods, as an Allow value in `allow`
+     * (arena); empty: 404. */
     struct gate_str allow;
 };
 
 /* The winner by priority, host, path, other matchers, declared order (LUA_API.md section 2). */
-void gate_router_find(const struct gate_router *r, const struct gate_route_query *q, struct gate_arena *arena,
-                      struct gate_route_result *out);
+void gate_router_find(const struct gate_router *r, const struct gate_route_query *q,
+                      struct gate_arena *arena, struct gate_route_result *out);
 
 /* The next best after a `when` function said no. */
-void gate_router_next(const struct gate_router *r, const struct gate_route_query *q, struct gate_arena *arena,
-                      struct gate_route_result *inout);
+void gate_router_next(const struct gate_router *r, const struct gate_route_query *q,
+                      struct gate_arena *arena, struct gate_route_result *inout);
 
-/* Fills a rewrite or redirect template from captures: "/:id", "/" with "*rest", and a bare "*" for what a prefix left over. A
- * name without capture becomes nothing. Decoded text; the result is the arena's. */
-struct gate_str gate_route_expand(struct gate_str pattern, const struct gate_route_result *match, struct gate_arena *arena);
+/* Fills a rewrite or redirect template from captures: "/:id", "/" with "*rest", and a bare "*" for
+ * what a prefix left over. A name without capture becomes nothing. Decoded text; the result is the
+ * arena's. */
+struct gate_str gate_route_expand(struct gate_str pattern, const struct gate_route_result *match,
+                                  struct gate_arena *arena);
 
 /* Why the winner won, one sentence per rule that decided, for `moongate routes`. Cold. */
-void gate_router_explain(const struct gate_router *r, const struct gate_route_query *q, struct gate_arena *arena, struct gate_out *out);
+void gate_router_explain(const struct gate_router *r, const struct gate_route_query *q,
+                         struct gate_arena *arena, struct gate_out *out);
 
-/* All routes in order of precedence, as the table that `moongate routes` prints; calls `row` for each. */
-void gate_router_each(const struct gate_router *r, void (*row)(void *arg, const struct gate_route_config *route), void *arg);
+/* All routes in order of precedence, as the table that `moongate routes` prints; calls `row` for
+ * each. */
+void gate_router_each(const struct gate_router *r,
+                      void (*row)(void *arg, const struct gate_route_config *route), void *arg);
 
 #endif

@@ -1,5 +1,5 @@
-/* Bundle: all source files of a gateway, name to bytes, read once; every VM of a generation loads from it. Shared by builder threads:
- * its own lock, held for look-ups and inserts only. */
+/* Bundle: all source files of a gateway, name to bytes, read once; every VM of a generation loads
+ * from it. Shared by builder threads: its own lock, held for look-ups and inserts only. */
 #ifndef GATE_SCRIPT_BUNDLE_H
 #define GATE_SCRIPT_BUNDLE_H
 
@@ -8,9 +8,11 @@
 
 struct gate_bundle;
 
-/* `main_file`: path of the gateway file; modules are looked for beside it (a dot is a folder), then in `scripts_dir` (may be NULL). Reads only the main file:
- * GATE_E_NOTFOUND / GATE_E_SYS (errno) when it cannot. */
-enum gate_err gate_bundle_open(const char *main_file, const char *scripts_dir, struct gate_bundle **out);
+/* `main_file`: path of the gateway file; modules are looked for beside it (a dot is a folder), then
+ * in `scripts_dir` (may be NULL). Reads only the main file: GATE_E_NOTFOUND / GATE_E_SYS (errno)
+ * when it cannot. */
+enum gate_err gate_bundle_open(const char *main_file, const char *scripts_dir,
+                               struct gate_bundle **out);
 
 /* A bundle whose main file is given as bytes (`run --proxy`, the library). */
 struct gate_bundle *gate_bundle_from_memory(const char *name, struct gate_str bytes);
@@ -25,16 +27,21 @@ void gate_bundle_data_path(struct gate_bundle *b, const char *name, const char *
 struct gate_str gate_bundle_main_name(const struct gate_bundle *b);
 struct gate_str gate_bundle_main(const struct gate_bundle *b);
 
-/* Module "a.b" or data "name" (name.json): display name and bytes, read from disk the first time anybody asks; the same answer for all that ask later.
- * GATE_E_NOTFOUND when there is none; views live as long as the bundle. */
-enum gate_err gate_bundle_module(struct gate_bundle *b, struct gate_str module, struct gate_str *name, struct gate_str *bytes);
-enum gate_err gate_bundle_data(struct gate_bundle *b, struct gate_str data, struct gate_str *name, struct gate_str *bytes);
+/* Module "a.b" or data "name" (name.json): display name and bytes, read from disk the first time
+ * anybody asks; the same answer for all that ask later. GATE_E_NOTFOUND when there is none; views
+ * live as long as the bundle. */
+enum gate_err gate_bundle_module(struct gate_bundle *b, struct gate_str module,
+                                 struct gate_str *name, struct gate_str *bytes);
+enum gate_err gate_bundle_data(struct gate_bundle *b, struct gate_str data, struct gate_str *name,
+                               struct gate_str *bytes);
 
-/* A file of the bundle by its display name, when it was read or added before; sources for messages and checks. */
+/* A file of the bundle by its display name, when it was read or added before; sources for messages
+ * and checks. */
 bool gate_bundle_read(struct gate_bundle *b, struct gate_str name, struct gate_str *bytes);
 
 /* Paths of all files that were read, for watching; calls fn for each. */
-void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const char *path), void *arg);
+void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const char *path),
+                           void *arg);
 
 /* One hash of all names and bytes. */
 uint64_t gate_bundle_hash(struct gate_bundle *b);

@@ -1,65 +1,78 @@
-/* Hooks: calls the chain of one hook for one exchange. One thread (the worker's). Flow asks, script answers with a verdict; what a hook
- * changed it changed in the exchange. */
+/* Hooks: calls the chain of one hook for one exchange. One thread (the worker's). Flow asks, script
+ * answers with a verdict; what a hook changed it changed in the exchange. */
 #ifndef GATE_SCRIPT_HOOK_H
 #define GATE_SCRIPT_HOOK_H
 
 #include "exchange/exchange.h"
 #include "script/vm.h"
 
-/* Which policies: the global ones, the route's own, or both in onion order (response, fault, log: reverse, route's first). */
+/* Which policies: the global ones, the route's own, or both in onion order (response, fault, log:
+ * reverse, route's first). */
 enum gate_hook_scope { GATE_SCOPE_GLOBAL, GATE_SCOPE_ROUTE, GATE_SCOPE_ALL };
 
 enum gate_verdict_kind {
-    GATE_VERDICT_NEXT,          /* go on */
-    GATE_VERDICT_REPLY,         /* x->reply is set */
-    GATE_VERDICT_UPSTREAM,      /* x->upstream is set (upstream_by_hook) and the chain ran to its end */
-    GATE_VERDICT_ROUTE,         /* route hook: `route` is the ordinal of the route that was named */
-    GATE_VERDICT_CLOSE,         /* connect hook: false */
-    GATE_VERDICT_RETRY,         /* gate.retry (with "Scripts") */
-    GATE_VERDICT_FAULT          /* error, kill or memory: `result` says which; already logged and counted */
+    GATE_VERDICT_NEXT,     /* go on */
+    GATE_VERDICT_REPLY,    /* x->reply is set */
+    GATE_VERDICT_UPSTREAM, /* x->upstream is set (upstream_by_hook) and the chain ran to its end */
+    GATE_VERDICT_ROUTE,    /* route hook: `route` is the ordinal of the route that was named */
+    GATE_VERDICT_CLOSE,    /* connect hook: false */
+    GATE_VERDICT_RETRY,    /* gate.retry (with "Scripts") */
+    GATE_VERDICT_FAULT /* error, kill or memory: `result` says which; already logged and counted */
 };
 
 struct gate_hook_verdict {
     enum gate_verdict_kind kind;
     enum gate_vm_result result;
     uint32_t route;
-    bool truth;                 /* of a `when` function */
+    bool truth; /* of a `when` function */
 };
 
 struct gate_hook_run;
 
-/* Called from the loop when a chain that had to wait has ended. Never called for a chain that was cancelled. */
+/* Called from the loop when a chain that had to wait has ended. Never called for a chain that was
+ * cancelled. */
 typedef void gate_hook_done(struct gate_exchange *x, const struct gate_hook_verdict *v);
 
-/* Runs the chain of `hook`. GATE_VM_DONE: *v is the verdict, nothing is left running. GATE_VM_YIELD: it waits; x->hook is set until `done` is called.
- * Policies after a reply: see x->onion (request hooks raise it policy by policy as they are entered; response, fault and log of a replied exchange run only
- * policies below it; log runs all). `when` and `handler` are functions of the matched route (x->match.route). */
-enum gate_vm_result gate_hook_call(struct gate_exchange *x, enum gate_hook hook, enum gate_hook_scope scope,
-                                   gate_hook_done *done, struct gate_hook_verdict *v);
-enum gate_vm_result gate_hook_when(struct gate_exchange *x, gate_hook_done *done, struct gate_hook_verdict *v);
-enum gate_vm_result gate_hook_handler(struct gate_exchange *x, gate_hook_done *done, struct gate_hook_verdict *v);
+/* Runs the chain of `hook`. GATE_VM_DONE: *v is the verdict, nothing is left running.
+ * GATE_VM_YIELD: it waits; x->hook is set until `done` is called. Policies after a reply: see
+ * x->onion (request hooks raise it policy by policy as they are entered; response, fault and log of
+ * a replied exchange run only policies below it; log runs all). `when` and `handler` are functions
+ * of the matched route (x->match.route). */
+enum gate_vm_result gate_hook_call(struct gate_exchange *x, enum gate_hook hook,
+                                   enum gate_hook_scope scope, gate_hook_done *done,
+                                   struct gate_hook_verdict *v);
+enum gate_vm_result gate_hook_when(struct gate_exchange *x, gate_hook_done *done,
+                                   struct gate_hook_verdict *v);
+enum gate_vm_result gate_hook_handler(struct gate_exchange *x, gate_hook_done *done,
+                                      struct gate_hook_verdict *v);
 
-/* The connect hooks; the client is not an exchange yet. `arg` is handed to done. *run can be cancelled while it waits. */
+/* The connect hooks; the client is not an exchange yet. `arg` is handed to done. *run can be
+ * cancelled while it waits. */
 struct gate_connect_info {
     struct gate_str ip;
     uint16_t port;
     struct gate_str peer_ip;
 };
 typedef void gate_connect_done(void *arg, const struct gate_hook_verdict *v);
-enum gate_vm_result gate_hook_connect(struct gate_vm *vm, const struct gate_connect_info *info, gate_connect_done *done,
-                                      void *arg, struct gate_hook_run **run, struct gate_hook_verdict *v);
+enum gate_vm_result gate_hook_connect(struct gate_vm *vm, const struct gate_connect_info *info,
+                                      gate_connect_done *done, void *arg,
+                                      struct gate_hook_run **run, struct gate_hook_verdict *v);
 
-/* Ends a waiting chain: its task is never resumed, what it holds is closed in reverse. Clears the pointer. */
+/* Ends a waiting chain: its task is never resumed, what it holds is closed in reverse. Clears the
+ * pointer. */
 void gate_hook_cancel(struct gate_hook_run **run);
 
-/* The exchange is over: its Lua objects answer "the request is over" from now on. Cheap; only when x->scripted. */
+/* The exchange is over: its Lua objects answer "the request is over" from now on. Cheap; only when
+ * x->scripted. */
 void gate_hook_forget(struct gate_exchange *x);
 
-/* What flow must do for scripts, which sit below it: filled once by flow, per worker VM (script never includes flow).
- * read_body: begins to gather the request (or response) body up to max bytes; wakes `w` with GATE_OK, GATE_E_LIMIT (nothing lost), GATE_E_CLOSED. The body is then
- * in *body (contiguous, arena). GATE_OK at once when it is there already; GATE_E_AGAIN: w will be woken. */
+/* What flow must do for scripts, which sit below it: filled once by flow, per worker VM (script
+ * never includes flow). read_body: begins to gather the request (or response) body up to max bytes;
+ * wakes `w` with GATE_OK, GATE_E_LIMIT (nothing lost), GATE_E_CLOSED. The body is then in *body
+ * (contiguous, arena). GATE_OK at once when it is there already; GATE_E_AGAIN: w will be woken. */
 struct gate_hook_services {
-    enum gate_err (*read_body)(struct gate_exchange *x, bool response, size_t max, struct gate_wait *w);
+    enum gate_err (*read_body)(struct gate_exchange *x, bool response, size_t max,
+                               struct gate_wait *w);
     struct gate_str (*body)(struct gate_exchange *x, bool response);
     void (*set_body)(struct gate_exchange *x, bool response, struct gate_str body);
 };
@@ -67,7 +80,7 @@ void gate_hook_set_services(struct gate_vm *vm, const struct gate_hook_services 
 
 /* What a crash report says of this thread: step, route, policy, hook; async-signal-safe reads. */
 struct gate_script_place {
-    const char *policy;     /* NULL: no script runs */
+    const char *policy; /* NULL: no script runs */
     const char *hook;
 };
 void gate_vm_place(const struct gate_vm *vm, struct gate_script_place *out);

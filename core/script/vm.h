@@ -1,5 +1,5 @@
-/* VM: one LuaJIT state of one worker and generation, and the only door into Lua. Built on any thread, attached to its worker's, used there
- * only, freed on any thread after detaching. */
+/* VM: one LuaJIT state of one worker and generation, and the only door into Lua. Built on any
+ * thread, attached to its worker's, used there only, freed on any thread after detaching. */
 #ifndef GATE_SCRIPT_VM_H
 #define GATE_SCRIPT_VM_H
 
@@ -13,20 +13,20 @@ struct gate_vm;
 
 enum gate_vm_result {
     GATE_VM_DONE,
-    GATE_VM_YIELD,      /* the task waits; it continues from the loop */
-    GATE_VM_ERROR,      /* an error was raised; the text has file:line and a traceback */
-    GATE_VM_KILLED,     /* stopped for CPU budget or task time */
-    GATE_VM_NOMEM       /* over the memory limit: an error like others, counted apart */
+    GATE_VM_YIELD,  /* the task waits; it continues from the loop */
+    GATE_VM_ERROR,  /* an error was raised; the text has file:line and a traceback */
+    GATE_VM_KILLED, /* stopped for CPU budget or task time */
+    GATE_VM_NOMEM   /* over the memory limit: an error like others, counted apart */
 };
 
 /* A load error as a program sees it (`check --json`). All text is the list's. */
 struct gate_load_error {
     struct gate_str file;
-    uint32_t line;              /* 0: none */
-    struct gate_str name;       /* the bad name, may be empty */
+    uint32_t line;        /* 0: none */
+    struct gate_str name; /* the bad name, may be empty */
     struct gate_str expected;
     struct gate_str nearest;
-    struct gate_str message;    /* the whole sentence, without file:line */
+    struct gate_str message; /* the whole sentence, without file:line */
 };
 
 struct gate_load_errors {
@@ -39,26 +39,31 @@ void gate_load_errors_init(struct gate_load_errors *e);
 void gate_load_errors_fini(struct gate_load_errors *e);
 
 struct gate_vm_options {
-    struct gate_bundle *bundle;     /* shared by the VMs of one generation; has its own lock */
+    struct gate_bundle *bundle; /* shared by the VMs of one generation; has its own lock */
     struct gate_log *log;
-    uint64_t memory;                /* cap before the file has declared its own: 64 MiB */
-    uint32_t load_time_ms;          /* 5,000 */
-    bool check;                     /* `moongate check`: also reads the sources for misspelt fields */
-    bool trust;                     /* --trust */
+    uint64_t memory;       /* cap before the file has declared its own: 64 MiB */
+    uint32_t load_time_ms; /* 5,000 */
+    bool check;            /* `moongate check`: also reads the sources for misspelt fields */
+    bool trust;            /* --trust */
     struct gate_watchdog *watchdog; /* bounds the load too; NULL: unbounded (never in the engine) */
 };
 
-/* Makes a state, runs the prelude and the gateway file. GATE_OK: *out is a loaded VM, its declarations in gate_vm_config_text. Else
- * *errors says why (at least one entry). On a builder thread: nothing else of the engine is touched. */
-enum gate_err gate_vm_build(const struct gate_vm_options *o, struct gate_vm **out, struct gate_load_errors *errors);
+/* Makes a state, runs the prelude and the gateway file. GATE_OK: *out is a loaded VM, its
+ * declarations in gate_vm_config_text. Else *errors says why (at least one entry). On a builder
+ * thread: nothing else of the engine is touched. */
+enum gate_err gate_vm_build(const struct gate_vm_options *o, struct gate_vm **out,
+                            struct gate_load_errors *errors);
 
 /* The canonical JSON of what the file declared; lives as long as the VM. */
 struct gate_str gate_vm_config_text(const struct gate_vm *vm);
 
-/* Binds to the worker's thread and applies the configuration (memory cap, budgets, policies, chains). `config` is the parsed text. */
-void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker, const struct gate_config *config);
+/* Binds to the worker's thread and applies the configuration (memory cap, budgets, policies,
+ * chains). `config` is the parsed text. */
+void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
+                    const struct gate_config *config);
 
-/* On the worker's thread: ends waiting tasks, leaves the worker; afterwards only free may follow. */
+/* On the worker's thread: ends waiting tasks, leaves the worker; afterwards only free may follow.
+ */
 void gate_vm_detach(struct gate_vm *vm);
 
 /* Any thread, detached or never attached. Clears the pointer. */

@@ -1,5 +1,6 @@
-/* Open addressing with linear probing and a random SipHash key per table: clients choose their addresses. An entry that falls
- * to zero is taken out by moving the rest of its run back, so there are no tombstones. */
+/* Open addressing with linear probing and a random SipHash key per table: clients choose their
+ * addresses. An entry that falls to zero is taken out by moving the rest of its run back, so there
+ * are no tombstones. */
 #include "session/ip_counts.h"
 
 #include <pthread.h>
@@ -12,12 +13,12 @@
 
 struct entry {
     uint64_t key[2];
-    uint32_t count;     /* 0: free */
+    uint32_t count; /* 0: free */
 };
 
 struct shard {
     pthread_mutex_t lock;
-    struct entry *v;    /* guarded by lock */
+    struct entry *v; /* guarded by lock */
     uint32_t cap;
     uint32_t n;
 } __attribute__((aligned(64)));

@@ -1,4 +1,5 @@
-/* A listener's client-facing options, copied so that sessions may outlive the generation that declared them. */
+/* A listener's client-facing options, copied so that sessions may outlive the generation that
+ * declared them. */
 #include "base/mem.h"
 #include "session/session.h"
 
@@ -11,7 +12,7 @@ struct gate_listener *gate_listener_new(const struct gate_listener_config *confi
         memcpy(trust, config->trust.v, config->trust.n * sizeof(*trust));
     l->refs = 1;
     l->text = gate_str_of(gate_strndup(config->text.p, config->text.n), config->text.n);
-    l->trust = (struct gate_cidr_set){ trust, config->trust.n };
+    l->trust = (struct gate_cidr_set){trust, config->trust.n};
     l->half_close = config->half_close;
     return l;
 }

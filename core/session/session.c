@@ -59,7 +59,8 @@ void gate_session_addr(const struct gate_session *s, struct gate_addr *out)
     }
 }
 
-/* While an exchange runs: the write stall, and the window of the body rate while bytes are wanted. */
+/* While an exchange runs: the write stall, and the window of the body rate while bytes are wanted.
+ */
 static uint64_t exchange_deadline(const struct gate_session *s)
 {
     const struct gate_limits *limits = gate_session_limits(s);
@@ -140,7 +141,7 @@ static void on_deadline(struct gate_timer *t)
         gate_session_close(s, s->worker->draining ? GATE_CLOSE_DRAIN : GATE_CLOSE_IDLE_TIMEOUT);
         break;
     case GATE_SESSION_HEAD:
-        gate_session_h1_refuse(s, (struct gate_refusal){ 408, "the head did not come in time" },
+        gate_session_h1_refuse(s, (struct gate_refusal){408, "the head did not come in time"},
                                GATE_STR_NONE, GATE_CLOSE_HEADER_TIMEOUT);
         break;
     case GATE_SESSION_EXCHANGE:
@@ -199,7 +200,7 @@ static void ask_hooks(struct gate_session *s, const struct gate_addr *peer)
         .port = gate_addr_port(peer),
         .peer_ip = gate_str_of(s->ip, s->ip_len),
     };
-    struct gate_hook_verdict v = { .kind = GATE_VERDICT_NEXT };
+    struct gate_hook_verdict v = {.kind = GATE_VERDICT_NEXT};
 
     s->state = GATE_SESSION_HOOK;
     if (gate_flow_connect(s->worker, &info, connect_done, s, &s->hook, &v) != GATE_VM_YIELD)
@@ -220,7 +221,8 @@ static bool over_limit(struct gate_session *s, const struct gate_addr *peer)
     return !s->counted && s->peer.sa.sa_family != AF_UNIX;
 }
 
-void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd, const struct gate_addr *peer)
+void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd,
+                       const struct gate_addr *peer)
 {
     struct gate_session *s = gate_slab_take(&w->session_slab);
 

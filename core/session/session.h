@@ -1,16 +1,17 @@
-/* Sessions: the life of one client connection; h1 now. One thread (the worker's); a session owns its client conn and lives in the worker's
- * slab until it is closed. */
+/* Sessions: the life of one client connection; h1 now. One thread (the worker's); a session owns
+ * its client conn and lives in the worker's slab until it is closed. */
 #ifndef GATE_SESSION_SESSION_H
 #define GATE_SESSION_SESSION_H
 
 #include "base/addr.h"
 #include "exchange/worker.h"
 
-/* A worker's own copy of what a listener says about its clients; ref-counted (not atomic): sessions outlive reloads. */
+/* A worker's own copy of what a listener says about its clients; ref-counted (not atomic): sessions
+ * outlive reloads. */
 struct gate_listener {
     uint32_t refs;
-    struct gate_str text;           /* "127.0.0.1:8080", owned */
-    struct gate_cidr_set trust;     /* owned */
+    struct gate_str text;       /* "127.0.0.1:8080", owned */
+    struct gate_cidr_set trust; /* owned */
     bool https;
     bool half_close;
 };
@@ -19,14 +20,17 @@ struct gate_listener {
 struct gate_listener *gate_listener_new(const struct gate_listener_config *config);
 void gate_listener_unref(struct gate_listener **l);
 
-/* Takes an accepted descriptor over: connection limits, connect hook, then requests. Never fails: a connection that cannot be served
- * is closed and counted. */
-void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd, const struct gate_addr *peer);
+/* Takes an accepted descriptor over: connection limits, connect hook, then requests. Never fails: a
+ * connection that cannot be served is closed and counted. */
+void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd,
+                       const struct gate_addr *peer);
 
-/* Draining begins (worker->draining is set): idle connections are closed after grace_ms, the oldest first; the others after their answer. */
+/* Draining begins (worker->draining is set): idle connections are closed after grace_ms, the oldest
+ * first; the others after their answer. */
 void gate_session_drain(struct gate_worker *w, uint32_t grace_ms);
 
-/* The drain limit is over, or the worker ends: closes all that is left; their exchanges end as client_gone with an access line. */
+/* The drain limit is over, or the worker ends: closes all that is left; their exchanges end as
+ * client_gone with an access line. */
 void gate_session_close_all(struct gate_worker *w);
 
 /* Per-IP connection counts of the worker's process and what else sessions share on a worker. */

@@ -1,4 +1,5 @@
-/* The reading side of an h1 session: heads, bodies by credit, one look-ahead of pipelining, lingering close. */
+/* The reading side of an h1 session: heads, bodies by credit, one look-ahead of pipelining,
+ * lingering close. */
 #include "base/assert.h"
 #include "http/parse.h"
 #include "session/session_int.h"
@@ -59,7 +60,8 @@ static struct gate_str first_line(struct gate_str bytes)
 }
 
 /* Answers a head that makes no exchange: page, access line, close. */
-void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struct gate_str line, enum gate_close_reason why)
+void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struct gate_str line,
+                            enum gate_close_reason why)
 {
     struct gate_h1_server *h = s->h1;
     struct gate_worker *w = s->worker;
@@ -67,11 +69,17 @@ void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struc
     struct gate_str id = gate_str_of(x->id, x->id_len);
     struct gate_str page = gate_flow_page(&x->arena, r.status, id);
     struct gate_field fields[3];
-    struct gate_message m = { .status = r.status, .framing = GATE_BODY_LENGTH, .content_length = page.n,
-                              .extra = fields };
+    struct gate_message m = {
+        .status = r.status, .framing = GATE_BODY_LENGTH, .content_length = page.n, .extra = fields};
     struct gate_access_record rec = {
-        .ip = gate_str_of(s->ip, s->ip_len), .target = line, .status = r.status, .bytes_out = page.n,
-        .id = id, .fault = GATE_STR("bad_request"), .why = gate_str_from_cstr(r.why), .close = why,
+        .ip = gate_str_of(s->ip, s->ip_len),
+        .target = line,
+        .status = r.status,
+        .bytes_out = page.n,
+        .id = id,
+        .fault = GATE_STR("bad_request"),
+        .why = gate_str_from_cstr(r.why),
+        .close = why,
         .total_us = (w->loop.now_ns - h->begin_ns) / 1000,
     };
     struct gate_chain body;
@@ -103,8 +111,8 @@ static void fill_exchange(struct gate_session *s, struct gate_exchange *x)
     gate_session_addr(s, &x->peer_addr);
     x->peer_ip = gate_str_of(s->ip, s->ip_len);
     x->client_port = gate_addr_port(&x->peer_addr);
-    gate_forwarded_read(&x->req.head.fields, &s->listener->trust, &x->peer_addr, x->peer_ip, x->https,
-                        &x->arena, &x->client);
+    gate_forwarded_read(&x->req.head.fields, &s->listener->trust, &x->peer_addr, x->peer_ip,
+                        x->https, &x->arena, &x->client);
 }
 
 /* The head is valid: the stream is this exchange's from here on. */
@@ -130,7 +138,8 @@ static void start_exchange(struct gate_session *s, struct gate_exchange *x)
     gate_h1_reader_begin_body(&h->in, head->framing, head->content_length);
     fill_exchange(s, x);
     if (head->dropped_underscores > 0)
-        gate_counters_add(&s->worker->counters, GATE_C_UNDERSCORES_DROPPED, head->dropped_underscores);
+        gate_counters_add(&s->worker->counters, GATE_C_UNDERSCORES_DROPPED,
+                          head->dropped_underscores);
 }
 
 static void take_body(struct gate_session *s);
@@ -139,8 +148,8 @@ static void take_head(struct gate_session *s, const char *p, size_t n)
 {
     struct gate_worker *w = s->worker;
     struct gate_exchange *x = gate_exchange_new(w);
-    struct gate_refusal r = gate_parse_request(p, n, &x->seat->generation->head_limits, s->listener->https,
-                                               &x->arena, &x->req.head);
+    struct gate_refusal r = gate_parse_request(p, n, &x->seat->generation->head_limits,
+                                               s->listener->https, &x->arena, &x->req.head);
 
     if (r.status != 0) {
         gate_exchange_free(&x);
@@ -191,7 +200,7 @@ void gate_session_h1_begin(struct gate_session *s)
         struct gate_refusal r = gate_parse_refuse_partial(held.p, held.n, limits);
 
         if (r.status == 0 || r.status == 400)
-            r = (struct gate_refusal){ 400, why };
+            r = (struct gate_refusal){400, why};
         gate_session_h1_refuse(s, r, first_line(held), GATE_CLOSE_BAD_REQUEST);
         return;
     }
@@ -199,8 +208,8 @@ void gate_session_h1_begin(struct gate_session *s)
         break;
     }
     if (held.n > limits->header_bytes) {
-        gate_session_h1_refuse(s, gate_parse_refuse_partial(held.p, held.n, limits), first_line(held),
-                               GATE_CLOSE_BAD_REQUEST);
+        gate_session_h1_refuse(s, gate_parse_refuse_partial(held.p, held.n, limits),
+                               first_line(held), GATE_CLOSE_BAD_REQUEST);
         return;
     }
     gate_conn_reading(&s->conn, true);
@@ -254,8 +263,9 @@ static enum read_result read_head(struct gate_session *s)
     if (e == GATE_E_LIMIT) {
         struct gate_str held = gate_str_of(h->in.b->data + h->in.at, gate_h1_reader_held(&h->in));
 
-        gate_session_h1_refuse(s, gate_parse_refuse_partial(held.p, held.n, &s->worker->seat->generation->head_limits),
-                               first_line(held), GATE_CLOSE_BAD_REQUEST);
+        gate_session_h1_refuse(
+            s, gate_parse_refuse_partial(held.p, held.n, &s->worker->seat->generation->head_limits),
+            first_line(held), GATE_CLOSE_BAD_REQUEST);
         return READ_GONE;
     }
     if (e != GATE_OK) {
@@ -282,7 +292,8 @@ static void trailers_done(struct gate_session *s, const char *p, size_t n)
 {
     struct gate_exchange *x = s->h1->x;
     struct gate_fields *fs = gate_arena_zalloc(&x->arena, sizeof(*fs));
-    struct gate_refusal r = gate_parse_trailers(p, n, &x->seat->generation->head_limits, &x->arena, fs);
+    struct gate_refusal r =
+        gate_parse_trailers(p, n, &x->seat->generation->head_limits, &x->arena, fs);
 
     if (r.status != 0) {
         s->h1->body_bad = true;
@@ -400,8 +411,8 @@ static void exchange_readable(struct gate_session *s)
         gate_session_clock(s);
         return;
     }
-    /* One look-ahead: what the client sends before its answer waits in the reader; whether the client is still
-     * there cannot be seen then, which is what pipelining costs. */
+    /* One look-ahead: what the client sends before its answer waits in the reader; whether the
+     * client is still there cannot be seen then, which is what pipelining costs. */
     if (gate_h1_reader_held(&h->in) == 0 && read_head(s) != READ_SHORT)
         return;
     gate_conn_reading(&s->conn, false);
@@ -410,7 +421,7 @@ static void exchange_readable(struct gate_session *s)
 static void linger_readable(struct gate_session *s)
 {
     char drop[8192];
-    struct iovec iov = { drop, sizeof(drop) };
+    struct iovec iov = {drop, sizeof(drop)};
     size_t n = 0;
     enum gate_err e = gate_conn_read(&s->conn, &iov, 1, &n);
 

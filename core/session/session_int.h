@@ -19,70 +19,71 @@
 
 /* Lingering close: what is read and dropped at most (DESIGN.md section 5). */
 #define GATE_LINGER_BYTES (64u * 1024)
-#define GATE_LINGER_MS 1000
+#define GATE_LINGER_MS    1000
 
 /* The body rate is judged over windows of this length. */
 #define GATE_RATE_WINDOW_MS 10000
 
 enum gate_session_state {
-    GATE_SESSION_HOOK,      /* a connect hook waits */
-    GATE_SESSION_IDLE,      /* between requests; holds no block, no h1 side */
-    GATE_SESSION_HEAD,      /* a head is coming in */
+    GATE_SESSION_HOOK, /* a connect hook waits */
+    GATE_SESSION_IDLE, /* between requests; holds no block, no h1 side */
+    GATE_SESSION_HEAD, /* a head is coming in */
     GATE_SESSION_EXCHANGE,
-    GATE_SESSION_CLOSING,   /* the last bytes leave, then close or linger */
-    GATE_SESSION_LINGER     /* our side is shut; what still comes is dropped */
+    GATE_SESSION_CLOSING, /* the last bytes leave, then close or linger */
+    GATE_SESSION_LINGER   /* our side is shut; what still comes is dropped */
 };
 
-/* What a session needs only while there is a request: from a slab of its own, so that an idle session stays small. */
+/* What a session needs only while there is a request: from a slab of its own, so that an idle
+ * session stays small. */
 struct gate_h1_server {
     struct gate_session *session;
     struct gate_stream stream;
     struct gate_h1_reader in;
     struct gate_h1_writer out;
     struct gate_ready flush;
-    struct gate_ready next;         /* a pipelined request is to be looked at */
-    struct gate_exchange *x;        /* the exchange on the stream; NULL: none attached */
+    struct gate_ready next;  /* a pipelined request is to be looked at */
+    struct gate_exchange *x; /* the exchange on the stream; NULL: none attached */
     size_t credit;
-    uint64_t begin_ns;              /* first byte of the head */
-    uint64_t window_ms;             /* body rate: begin of the window */
+    uint64_t begin_ns;  /* first byte of the head */
+    uint64_t window_ms; /* body rate: begin of the window */
     uint64_t window_bytes;
-    uint64_t wrote_ms;              /* last write that got further */
+    uint64_t wrote_ms; /* last write that got further */
     uint32_t linger_left;
     uint8_t minor;
-    bool head_method;               /* the request is a HEAD */
-    bool body_done;                 /* the request is received to its end */
-    bool body_bad;                  /* nothing more may be believed of what comes in */
-    bool wants_keep;                /* the client wants the connection kept */
-    bool keep;                      /* and the answer said nothing else */
-    bool expect;                    /* a 100 is owed when the body is first wanted */
+    bool head_method; /* the request is a HEAD */
+    bool body_done;   /* the request is received to its end */
+    bool body_bad;    /* nothing more may be believed of what comes in */
+    bool wants_keep;  /* the client wants the connection kept */
+    bool keep;        /* and the answer said nothing else */
+    bool expect;      /* a 100 is owed when the body is first wanted */
     bool head_sent;
-    bool eof;                       /* the client ended its side */
+    bool eof; /* the client ended its side */
     bool tunnel;
-    bool shut_asked;                /* tunnel: our side ends once `out` is empty */
+    bool shut_asked; /* tunnel: our side ends once `out` is empty */
     bool crlf_skipped;
-    bool cut;                       /* the message must be seen to be incomplete */
+    bool cut; /* the message must be seen to be incomplete */
 };
 
 struct gate_session {
     uint32_t magic;
     uint8_t state;
-    uint8_t why;                    /* enum gate_close_reason, known before the close */
+    uint8_t why; /* enum gate_close_reason, known before the close */
     uint8_t ip_len;
-    bool counted;                   /* in worker->ip_counts */
+    bool counted; /* in worker->ip_counts */
     char ip[46];
     struct gate_conn conn;
     struct gate_deadline deadline;
-    struct gate_list node;          /* worker->session_list */
+    struct gate_list node; /* worker->session_list */
     struct gate_worker *worker;
     struct gate_listener *listener;
-    struct gate_h1_server *h1;      /* NULL while idle */
-    struct gate_hook_run *hook;     /* connect hooks that wait */
+    struct gate_h1_server *h1;  /* NULL while idle */
+    struct gate_hook_run *hook; /* connect hooks that wait */
     uint32_t requests;
     union {
         struct sockaddr sa;
         struct sockaddr_in in4;
         struct sockaddr_in6 in6;
-    } peer;                         /* family AF_UNIX: a Unix client */
+    } peer; /* family AF_UNIX: a Unix client */
 };
 
 /* What the sessions of a worker share. */
@@ -109,7 +110,8 @@ void gate_session_addr(const struct gate_session *s, struct gate_addr *out);
 /* session_h1.c: reading */
 void gate_session_h1_readable(struct gate_session *s);
 void gate_session_h1_begin(struct gate_session *s);
-void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struct gate_str line, enum gate_close_reason why);
+void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struct gate_str line,
+                            enum gate_close_reason why);
 void gate_session_h1_drop(struct gate_session *s);
 
 /* session_stream.c: writing, and the server side of the stream interface */
@@ -117,7 +119,8 @@ extern const struct gate_stream_ops gate_session_stream_ops;
 void gate_session_h1_flush(struct gate_session *s);
 void gate_session_h1_on_flush(struct gate_ready *r);
 
-/* Nobody is on the stream any more: the next request, or the close. Never closes before it returns. */
+/* Nobody is on the stream any more: the next request, or the close. Never closes before it returns.
+ */
 void gate_session_h1_done(struct gate_session *s);
 
 /* Gives the h1 side back when the session is idle and nothing is held or on its way. */

@@ -1,5 +1,5 @@
-/* The server side of the stream interface over h1, and the writing side of a session. Operations never close the
- * session; the flush does, from the loop. */
+/* The server side of the stream interface over h1, and the writing side of a session. Operations
+ * never close the session; the flush does, from the loop. */
 #include "base/assert.h"
 #include "session/session_int.h"
 
@@ -29,8 +29,8 @@ void gate_session_h1_settle(struct gate_session *s)
     gate_session_h1_drop(s);
 }
 
-/* Everything left: close at once when the client has nothing unread with us, else linger so that the answer is not
- * lost to a reset. */
+/* Everything left: close at once when the client has nothing unread with us, else linger so that
+ * the answer is not lost to a reset. */
 static void close_or_linger(struct gate_session *s)
 {
     struct gate_h1_server *h = s->h1;
@@ -58,7 +58,8 @@ void gate_session_h1_done(struct gate_session *s)
 
     h->x = NULL;
     h->stream.events = NULL;
-    if (h->keep && h->body_done && !h->body_bad && !h->eof && !h->cut && h->out.ended && !s->worker->draining) {
+    if (h->keep && h->body_done && !h->body_bad && !h->eof && !h->cut && h->out.ended &&
+        !s->worker->draining) {
         gate_session_idle(s);
         if (gate_h1_reader_held(&h->in) > 0) {
             h->begin_ns = loop->now_ns;
@@ -145,10 +146,12 @@ static enum gate_err op_send_info(struct gate_stream *s, const struct gate_messa
     return e;
 }
 
-/* How the body of an answer is framed for this client, and whether the connection can be kept after it. */
+/* How the body of an answer is framed for this client, and whether the connection can be kept after
+ * it. */
 static void decide_framing(struct gate_h1_server *h, struct gate_message *m, bool no_body)
 {
-    h->keep = h->wants_keep && !h->session->worker->draining && h->body_done && !h->body_bad && !h->eof;
+    h->keep =
+        h->wants_keep && !h->session->worker->draining && h->body_done && !h->body_bad && !h->eof;
     if (no_body || m->framing == GATE_BODY_NONE || m->framing == GATE_BODY_LENGTH)
         return;
     if (h->minor > 0) {
@@ -229,7 +232,7 @@ static size_t op_room(const struct gate_stream *s)
 /* The 100 that the client waits for, when its body is first wanted. */
 static void send_continue(struct gate_h1_server *h)
 {
-    struct gate_message m = { .status = 100 };
+    struct gate_message m = {.status = 100};
 
     h->expect = false;
     if (h->in.body.total == 0 && !h->head_sent && gate_h1_reader_held(&h->in) == 0) {

@@ -27,8 +27,8 @@ static void on_connected(struct gate_link *l, enum gate_err e)
     gate_wait_wake(a->wait, e);
 }
 
-enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local, uint32_t timeout_ms, bool fresh,
-                                struct gate_wait *wait)
+enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local,
+                                uint32_t timeout_ms, bool fresh, struct gate_wait *wait)
 {
     enum gate_err e;
 

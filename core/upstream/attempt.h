@@ -1,5 +1,5 @@
-/* Attempt: one try of an exchange at one peer: its arena, its link, what it has seen. One thread; owned by its exchange; allocated with
- * attempt_new, ended by gate_attempt_end. */
+/* Attempt: one try of an exchange at one peer: its arena, its link, what it has seen. One thread;
+ * owned by its exchange; allocated with attempt_new, ended by gate_attempt_end. */
 #ifndef GATE_UPSTREAM_ATTEMPT_H
 #define GATE_UPSTREAM_ATTEMPT_H
 
@@ -23,15 +23,16 @@ struct gate_attempt {
 
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer);
 
-/* Gets a link: GATE_OK at once (a->link), GATE_E_AGAIN: `wait` will be woken with the result (it is armed by this call), other: the failure. `fresh`: never
- * from the shelf. */
-enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local, uint32_t timeout_ms, bool fresh,
-                                struct gate_wait *wait);
+/* Gets a link: GATE_OK at once (a->link), GATE_E_AGAIN: `wait` will be woken with the result (it is
+ * armed by this call), other: the failure. `fresh`: never from the shelf. */
+enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local,
+                                uint32_t timeout_ms, bool fresh, struct gate_wait *wait);
 
 /* Begins the stream on the link. */
 struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate_link_use *use);
 
-/* Ends: gives the link back when the exchange on it is complete, else closes it for `why`; the arena is cleared. Safe in every state. */
+/* Ends: gives the link back when the exchange on it is complete, else closes it for `why`; the
+ * arena is cleared. Safe in every state. */
 void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why);
 
 #endif

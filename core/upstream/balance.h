@@ -1,5 +1,6 @@
-/* Balance: picks a peer for an attempt. One algorithm a file (balance_round_robin.c, balance_least_requests.c); the state is per worker
- * and upstream, embedded in the worker's upstream. One thread. */
+/* Balance: picks a peer for an attempt. One algorithm a file (balance_round_robin.c,
+ * balance_least_requests.c); the state is per worker and upstream, embedded in the worker's
+ * upstream. One thread. */
 #ifndef GATE_UPSTREAM_BALANCE_H
 #define GATE_UPSTREAM_BALANCE_H
 
@@ -8,16 +9,18 @@
 /* What an algorithm keeps per worker. Rebuilt when the set's version changes. */
 struct gate_balance_state {
     uint64_t version;
-    int64_t *credit;        /* smooth weighted round robin: current weights, by index; owned */
+    int64_t *credit; /* smooth weighted round robin: current weights, by index; owned */
     uint32_t n;
-    uint32_t turn;          /* tie break */
-    bool *may;              /* scratch of gate_balance_pick; owned */
+    uint32_t turn; /* tie break */
+    bool *may;     /* scratch of gate_balance_pick; owned */
 };
 
 struct gate_balance_ops {
-    const char *name;       /* as in gate.upstream { balance = "…" } */
-    /* Index among set->v with may[i]; UINT32_MAX: none. may has set->n entries and is not all false. */
-    uint32_t (*pick)(struct gate_balance_state *st, const struct gate_peer_set *set, const bool *may);
+    const char *name; /* as in gate.upstream { balance = "…" } */
+    /* Index among set->v with may[i]; UINT32_MAX: none. may has set->n entries and is not all
+     * false. */
+    uint32_t (*pick)(struct gate_balance_state *st, const struct gate_peer_set *set,
+                     const bool *may);
 };
 
 extern const struct gate_balance_ops gate_balance_round_robin;
@@ -29,11 +32,13 @@ const struct gate_balance_ops *gate_balance_ops_of(enum gate_balance which);
 /* Frees what a state owns; a zeroed state is ready for use. */
 void gate_balance_state_fini(struct gate_balance_state *st);
 
-/* The whole choice: leaves out what is administratively down, marked down, tried before (`tried`, n_tried), full; backups only when no other
- * is left; when all are marked down, the marks are ignored (never refuse for a guess; never the only peer). *peer is borrowed from
- * the set. GATE_E_NOTFOUND: none (fault no_peer). */
+/* The whole choice: leaves out what is administratively down, marked down, tried before (`tried`,
+ * n_tried), full; backups only when no other is left; when all are marked down, the marks are
+ * ignored (never refuse for a guess; never the only peer). *peer is borrowed from the set.
+ * GATE_E_NOTFOUND: none (fault no_peer). */
 enum gate_err gate_balance_pick(const struct gate_balance_ops *ops, struct gate_balance_state *st,
                                 const struct gate_peer_set *set, uint64_t now_ms,
-                                const struct gate_peer *const *tried, uint32_t n_tried, struct gate_peer **peer);
+                                const struct gate_peer *const *tried, uint32_t n_tried,
+                                struct gate_peer **peer);
 
 #endif

@@ -1,5 +1,6 @@
-/* The h1 client stream. Reads are driven by credit: what the user has granted. A response that ends gives the
- * link back to the shelf only when both sides of the exchange are complete and not one byte is left over. */
+/* The h1 client stream. Reads are driven by credit: what the user has granted. A response that ends
+ * gives the link back to the shelf only when both sides of the exchange are complete and not one
+ * byte is left over. */
 #include "upstream/link.h"
 
 #include "base/assert.h"
@@ -13,7 +14,7 @@
 #define MAX_INFOS 8
 
 /* More than this waits to be sent: the sender is asked to pause. */
-#define OUT_HIGH (256u * 1024)
+#define OUT_HIGH  (256u * 1024)
 #define FLUSH_IOV 64
 
 static struct gate_link *link_of_conn(struct gate_conn *c)
@@ -29,8 +30,8 @@ static uint64_t after(const struct gate_link *l, uint32_t ms)
     return ms == 0 ? UINT64_MAX : gate_loop_now(l->conn.loop) + ms;
 }
 
-/* The one clock of the link: sending, waiting for the answer, or waiting for more of it. It stands still while
- * our own side is what everybody waits for. */
+/* The one clock of the link: sending, waiting for the answer, or waiting for more of it. It stands
+ * still while our own side is what everybody waits for. */
 static void restart_clock(struct gate_link *l)
 {
     uint64_t at = UINT64_MAX;
@@ -74,9 +75,10 @@ static void on_deadline(struct gate_timer *t)
         gate_links_close(&l, GATE_CLOSE_LINK_IDLE);
         return;
     }
-    broken(l, GATE_E_TIMEOUT, l->out.out.bytes > 0          ? "the upstream takes no bytes"
-                              : l->state == GATE_LINK_HEAD ? "no response head in time"
-                                                           : "no response bytes in time");
+    broken(l, GATE_E_TIMEOUT,
+           l->out.out.bytes > 0         ? "the upstream takes no bytes"
+           : l->state == GATE_LINK_HEAD ? "no response head in time"
+                                        : "no response bytes in time");
 }
 
 /* A complete response: content and trailers were delivered. */
@@ -244,7 +246,8 @@ static bool read_once(struct gate_link *l)
     else
         e = gate_h1_reader_body_space(&l->in, &l->conn.loop->blocks, l->credit, &space);
     if (e != GATE_OK) {
-        broken(l, e, e == GATE_E_LIMIT ? "the response head is too large" : "no memory for a block");
+        broken(l, e,
+               e == GATE_E_LIMIT ? "the response head is too large" : "no memory for a block");
         return false;
     }
     e = gate_conn_read(&l->conn, space.iov, space.count, &n);
@@ -288,7 +291,7 @@ static void on_readable(struct gate_conn *c)
         return;
     }
     if (l->state == GATE_LINK_DONE) {
-        gate_conn_reading(c, false);    /* its user has not given it back yet */
+        gate_conn_reading(c, false); /* its user has not given it back yet */
         return;
     }
     while (may_read(l) && read_once(l))
@@ -400,7 +403,7 @@ static enum gate_err op_send_info(struct gate_stream *s, const struct gate_messa
 {
     (void)s;
     (void)m;
-    return GATE_E_INVALID;  /* requests have no interim heads */
+    return GATE_E_INVALID; /* requests have no interim heads */
 }
 
 static enum gate_err op_send_head(struct gate_stream *s, const struct gate_message *m, bool last)
@@ -410,7 +413,8 @@ static enum gate_err op_send_head(struct gate_stream *s, const struct gate_messa
 
     if (l->state == GATE_LINK_DEAD)
         return GATE_E_CLOSED;
-    e = gate_h1_writer_head(&l->out, m, l->upgrade_asked ? GATE_STR("upgrade") : GATE_STR_NONE, false);
+    e = gate_h1_writer_head(&l->out, m, l->upgrade_asked ? GATE_STR("upgrade") : GATE_STR_NONE,
+                            false);
     if (e != GATE_OK)
         return e;
     l->request_ended = last;
@@ -423,7 +427,8 @@ static enum gate_err op_send_body(struct gate_stream *s, struct gate_chain *chun
     struct gate_link *l = gate_link_of(s);
     enum gate_err e;
 
-    if (l->state == GATE_LINK_DEAD || (l->state == GATE_LINK_DONE && l->out.framing != GATE_BODY_EOF)) {
+    if (l->state == GATE_LINK_DEAD ||
+        (l->state == GATE_LINK_DONE && l->out.framing != GATE_BODY_EOF)) {
         gate_chain_clear(chunk);
         return GATE_E_CLOSED;
     }

@@ -1,5 +1,6 @@
-/* Link: one upstream connection; h1 now: one stream at a time. The client side of the stream interface. One thread; from the slab of its
- * worker's gate_links, which owns it; lent to an attempt while a stream is on it, on the shelf between. */
+/* Link: one upstream connection; h1 now: one stream at a time. The client side of the stream
+ * interface. One thread; from the slab of its worker's gate_links, which owns it; lent to an
+ * attempt while a stream is on it, on the shelf between. */
 #ifndef GATE_UPSTREAM_LINK_H
 #define GATE_UPSTREAM_LINK_H
 
@@ -15,38 +16,38 @@ struct gate_upstream_local;
 
 enum gate_link_state {
     GATE_LINK_CONNECTING,
-    GATE_LINK_IDLE,         /* on the shelf, or fresh */
-    GATE_LINK_HEAD,         /* a request is going out; no response head yet */
+    GATE_LINK_IDLE, /* on the shelf, or fresh */
+    GATE_LINK_HEAD, /* a request is going out; no response head yet */
     GATE_LINK_BODY,
-    GATE_LINK_TUNNEL,       /* after 101: raw bytes both ways */
-    GATE_LINK_DONE,         /* the response is complete; waits for give_back */
-    GATE_LINK_DEAD          /* broken; waits for reset or give_back */
+    GATE_LINK_TUNNEL, /* after 101: raw bytes both ways */
+    GATE_LINK_DONE,   /* the response is complete; waits for give_back */
+    GATE_LINK_DEAD    /* broken; waits for reset or give_back */
 };
 
 struct gate_link {
     uint32_t magic;
     uint8_t state;
-    bool keep;              /* the connection may be used again as far as is known */
-    bool reused;            /* it carried a request before this one */
+    bool keep;   /* the connection may be used again as far as is known */
+    bool reused; /* it carried a request before this one */
     bool request_ended;
     bool upgrade_asked;
-    bool shelved;           /* on a shelf */
-    bool shut_asked;        /* tunnel: our side ends once `out` is empty */
-    uint8_t infos;          /* interim responses seen */
+    bool shelved;    /* on a shelf */
+    bool shut_asked; /* tunnel: our side ends once `out` is empty */
+    uint8_t infos;   /* interim responses seen */
     struct gate_conn conn;
     struct gate_stream stream;
     struct gate_h1_reader in;
     struct gate_h1_writer out;
     struct gate_ready flush;
     struct gate_deadline deadline;
-    struct gate_list node;          /* shelf, or the list of live links */
+    struct gate_list node; /* shelf, or the list of live links */
     struct gate_links *links;
     struct gate_upstream_local *local;
-    struct gate_peer *peer;         /* a reference */
+    struct gate_peer *peer; /* a reference */
     size_t credit;
     uint32_t requests;
     uint64_t born_ms;
-    uint64_t response_bytes;        /* of the last response, for the next one's first read */
+    uint64_t response_bytes; /* of the last response, for the next one's first read */
     /* Of the request on it; borrowed from the attempt. */
     struct gate_arena *arena;
     const struct gate_head_limits *limits;
@@ -61,11 +62,11 @@ struct gate_link {
 
 /* What a request brings to its link. */
 struct gate_link_use {
-    struct gate_arena *arena;       /* response head and fields */
+    struct gate_arena *arena; /* response head and fields */
     const struct gate_head_limits *limits;
     const struct gate_timeouts *timeouts;
     enum gate_method method;
-    bool upgrade;                   /* the request asks for an upgrade: 101 is expected */
+    bool upgrade; /* the request asks for an upgrade: 101 is expected */
     const struct gate_stream_events *events;
     void *user;
 };

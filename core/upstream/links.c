@@ -1,5 +1,5 @@
-/* Shelves are per peer, most recently used first: a warm connection is taken before a cold one, and the oldest
- * idle out at the end. */
+/* Shelves are per peer, most recently used first: a warm connection is taken before a cold one, and
+ * the oldest idle out at the end. */
 #include "upstream/links.h"
 
 #include "base/assert.h"
@@ -126,7 +126,8 @@ static void take_set(struct gate_upstream_local *local)
 
 static const struct gate_balance_ops *ops_of(enum gate_balance b)
 {
-    return b == GATE_BALANCE_LEAST_REQUESTS ? &gate_balance_least_requests : &gate_balance_round_robin;
+    return b == GATE_BALANCE_LEAST_REQUESTS ? &gate_balance_least_requests
+                                            : &gate_balance_round_robin;
 }
 
 static struct gate_upstream_local *local_new(struct gate_links *links, struct gate_upstream *u)
@@ -165,9 +166,9 @@ struct gate_upstream_local *gate_links_local(struct gate_links *links, struct ga
     return local;
 }
 
-#define RETRY_COST 1000
+#define RETRY_COST       1000
 #define RETRY_PER_SECOND 10
-#define RETRY_MAX (100 * RETRY_COST)
+#define RETRY_MAX        (100 * RETRY_COST)
 
 void gate_local_count_request(struct gate_upstream_local *local)
 {
@@ -190,7 +191,8 @@ bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms)
     return true;
 }
 
-struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local, struct gate_peer *peer)
+struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
+                                  struct gate_peer *peer)
 {
     struct gate_shelf *shelf = shelf_of(local, peer);
     struct gate_link *l;
@@ -205,8 +207,10 @@ struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream
     return l;
 }
 
-enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_local *local, struct gate_peer *peer, uint32_t timeout_ms,
-                              void (*on_connected)(struct gate_link *, enum gate_err), void *arg, struct gate_link **out)
+enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_local *local,
+                              struct gate_peer *peer, uint32_t timeout_ms,
+                              void (*on_connected)(struct gate_link *, enum gate_err), void *arg,
+                              struct gate_link **out)
 {
     struct gate_link *l;
     int fd = -1;
@@ -255,9 +259,8 @@ static void close_oldest(struct gate_upstream_local *local)
 
     for (uint32_t i = 0; i < local->set->n; i++) {
         struct gate_list *idle = &local->shelves[i].idle;
-        struct gate_link *l = gate_list_empty(idle)
-                                  ? NULL
-                                  : gate_container_of(idle->prev, struct gate_link, node);
+        struct gate_link *l =
+            gate_list_empty(idle) ? NULL : gate_container_of(idle->prev, struct gate_link, node);
 
         if (l != NULL && (oldest == NULL || l->deadline.at_ms < oldest->deadline.at_ms))
             oldest = l;

@@ -1,5 +1,5 @@
-/* Links: a worker's upstream connections: its view of every upstream (peers, balancing state) and its shelves of idle links. One thread; owned by
- * the worker. */
+/* Links: a worker's upstream connections: its view of every upstream (peers, balancing state) and
+ * its shelves of idle links. One thread; owned by the worker. */
 #ifndef GATE_UPSTREAM_LINKS_H
 #define GATE_UPSTREAM_LINKS_H
 
@@ -10,26 +10,26 @@
 
 /* Idle links to one peer. */
 struct gate_shelf {
-    struct gate_peer *peer;         /* the set's reference keeps it */
-    struct gate_list idle;          /* most recently used first */
+    struct gate_peer *peer; /* the set's reference keeps it */
+    struct gate_list idle;  /* most recently used first */
 };
 
 /* A worker's side of one upstream. */
 struct gate_upstream_local {
     struct gate_list node;
     struct gate_upstream *upstream;
-    struct gate_peer_set *set;      /* a reference */
+    struct gate_peer_set *set; /* a reference */
     uint64_t version;
     struct gate_balance_state balance;
     const struct gate_balance_ops *ops;
-    struct gate_shelf *shelves;     /* parallel to set->v */
-    uint32_t idle;                  /* links on all shelves */
+    struct gate_shelf *shelves; /* parallel to set->v */
+    uint32_t idle;              /* links on all shelves */
     uint32_t idle_max;
     uint32_t idle_ms;
     uint32_t max_requests;
     uint32_t max_age_ms;
     uint32_t budget_percent;
-    uint64_t retry_milli;           /* retry budget, thousandths of a retry */
+    uint64_t retry_milli; /* retry budget, thousandths of a retry */
     uint64_t retry_refill_ms;
 };
 
@@ -37,7 +37,7 @@ struct gate_links {
     struct gate_loop *loop;
     struct gate_counters *counters;
     struct gate_slab slab;
-    struct gate_list live;          /* links that are not on a shelf */
+    struct gate_list live; /* links that are not on a shelf */
     struct gate_list locals;
     struct gate_upstream_local **table; /* by upstream pointer; open addressing */
     uint32_t table_cap;
@@ -53,18 +53,22 @@ void gate_links_free(struct gate_links **links);
 struct gate_upstream_local *gate_links_local(struct gate_links *links, struct gate_upstream *u,
                                              const struct gate_upstream_config *config);
 
-/* The retry budget: budget_percent of the requests and 10 a second (SECURITY.md section 4, row 23). Counts a request; takes one
- * retry, false when the budget is used up. */
+/* The retry budget: budget_percent of the requests and 10 a second (SECURITY.md section 4, row 23).
+ * Counts a request; takes one retry, false when the budget is used up. */
 void gate_local_count_request(struct gate_upstream_local *local);
 bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms);
 
 /* An idle link to the peer, off its shelf; NULL: none. */
-struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local, struct gate_peer *peer);
+struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
+                                  struct gate_peer *peer);
 
-/* A new link. GATE_OK: *out is connected. GATE_E_AGAIN: on_connected is called from the loop, with GATE_OK or the failure (the link is then closed by gate_links_close).
- * Other errors: nothing was made. */
-enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_local *local, struct gate_peer *peer, uint32_t timeout_ms,
-                              void (*on_connected)(struct gate_link *, enum gate_err), void *arg, struct gate_link **out);
+/* A new link. GATE_OK: *out is connected. GATE_E_AGAIN: on_connected is called from the loop, with
+ * GATE_OK or the failure (the link is then closed by gate_links_close). Other errors: nothing was
+ * made. */
+enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_local *local,
+                              struct gate_peer *peer, uint32_t timeout_ms,
+                              void (*on_connected)(struct gate_link *, enum gate_err), void *arg,
+                              struct gate_link **out);
 
 /* Puts a link with a finished stream on its shelf, or closes it when it must not be kept. */
 void gate_links_put(struct gate_link *l);

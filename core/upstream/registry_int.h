@@ -8,9 +8,9 @@
 
 /* One server of the present configuration; texts are its own. */
 struct server {
-    char *text;                     /* as declared */
+    char *text; /* as declared */
     char *zone;
-    struct gate_addr *addrs;        /* one when numeric, else what DNS said */
+    struct gate_addr *addrs; /* one when numeric, else what DNS said */
     uint32_t n_addrs;
     char *host;
     uint16_t port;
@@ -22,13 +22,13 @@ struct server {
 };
 
 struct gate_upstream {
-    char *name;                     /* never changes */
-    pthread_mutex_t lock;           /* guards all below but version, which is written under it */
+    char *name;           /* never changes */
+    pthread_mutex_t lock; /* guards all below but version, which is written under it */
     struct server *servers;
     uint32_t n_servers;
     struct gate_peer_set *set;
-    _Atomic uint64_t version;       /* of set; read by workers without the lock */
-    bool wanted;                    /* mark of gate_registry_apply */
+    _Atomic uint64_t version; /* of set; read by workers without the lock */
+    bool wanted;              /* mark of gate_registry_apply */
 };
 
 /* An upstream with an empty set of version 1. */
@@ -36,9 +36,11 @@ struct gate_upstream *gate_upstream_new(struct gate_str name);
 void gate_upstream_free(struct gate_upstream **u);
 
 /* Takes the servers of a configuration; addresses that DNS gave for the same server stay. */
-void gate_upstream_configure(struct gate_upstream *u, const struct gate_server_config *servers, uint32_t n);
+void gate_upstream_configure(struct gate_upstream *u, const struct gate_server_config *servers,
+                             uint32_t n);
 
-/* A new set of these servers; peers with the same address and server are those of `old`. The caller owns the reference. */
+/* A new set of these servers; peers with the same address and server are those of `old`. The caller
+ * owns the reference. */
 struct gate_peer_set *gate_peer_set_build(const struct server *servers, uint32_t n,
                                           const struct gate_peer_set *old);
 

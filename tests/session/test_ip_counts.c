@@ -1,4 +1,5 @@
-/* Counts of connections by address: limits, IPv6 networks, many addresses that come and go, two threads. */
+/* Counts of connections by address: limits, IPv6 networks, many addresses that come and go, two
+ * threads. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +38,8 @@ static void limits_one_address(void **state)
 static void counts_ipv6_by_network(void **state)
 {
     struct gate_ip_counts *c = gate_ip_counts_new();
-    struct gate_addr a = ip("2001:db8::1"), same = ip("2001:db8::ffff"), other = ip("2001:db8:0:1::1");
+    struct gate_addr a = ip("2001:db8::1"), same = ip("2001:db8::ffff"),
+                     other = ip("2001:db8:0:1::1");
 
     (void)state;
     assert_true(gate_ip_counts_take(c, &a, 1));

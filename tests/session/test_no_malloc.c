@@ -1,5 +1,5 @@
-/* Once warm, a proxied request calls the allocator not once: malloc and its relatives are interposed and counted over 10,000 requests after the
- * first 1,000. */
+/* Once warm, a proxied request calls the allocator not once: malloc and its relatives are
+ * interposed and counted over 10,000 requests after the first 1,000. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,11 +62,13 @@ static void requests_do_not_allocate(void **state)
     (void)state;
     memset(body, 'x', 1021);
     memcpy(body + 1021, "END", 4);
-    snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n%s", body);
-    test_gateway_open(&g,
-                      "[{\"name\":\"r\",\"host\":\"\",\"path\":\"/\",\"methods\":[],\"headers\":[],\"query\":[],"
-                      "\"when\":false,\"priority\":0,\"action\":\"upstream\",\"upstream\":\"o\",\"rewrite\":\"\","
-                      "\"use\":[],\"timeouts\":{},\"max_body\":-1,\"upgrade\":[],\"at\":\"t:3\"}]");
+    snprintf(answer, sizeof(answer),
+             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n%s", body);
+    test_gateway_open(
+        &g,
+        "[{\"name\":\"r\",\"host\":\"\",\"path\":\"/\",\"methods\":[],\"headers\":[],\"query\":[],"
+        "\"when\":false,\"priority\":0,\"action\":\"upstream\",\"upstream\":\"o\",\"rewrite\":\"\","
+        "\"use\":[],\"timeouts\":{},\"max_body\":-1,\"upgrade\":[],\"at\":\"t:3\"}]");
     client = test_gateway_client(&g);
     test_send(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     origin = test_gateway_accept(&g);
@@ -87,7 +89,7 @@ static void requests_do_not_allocate(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(requests_do_not_allocate) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(requests_do_not_allocate)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

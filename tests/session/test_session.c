@@ -1,7 +1,7 @@
 /* The life of a request, end to end in one thread: client on a socket pair, origin by hand.
- * covers: flow/step_admit.c flow/step_route.c flow/step_upstream.c flow/step_response.c flow/step_relay.c
- * covers: flow/events.c flow/fault.c flow/account.c flow/body.c flow/flow.c session/session_h1.c
- * covers: session/session_stream.c session/listener.c */
+ * covers: flow/step_admit.c flow/step_route.c flow/step_upstream.c flow/step_response.c
+ * flow/step_relay.c covers: flow/events.c flow/fault.c flow/account.c flow/body.c flow/flow.c
+ * session/session_h1.c covers: session/session_stream.c session/listener.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,8 +12,11 @@
 
 #include "../support/gateway.h"
 
-#define ROUTE(more) "[{\"name\":\"r\",\"host\":\"\",\"path\":\"/\",\"methods\":[],\"headers\":[],\"query\":[],\"when\":false,\"priority\":0," more \
-    ",\"rewrite\":\"\",\"use\":[],\"timeouts\":{},\"max_body\":-1,\"upgrade\":[\"websocket\"],\"at\":\"t:3\"}]"
+#define ROUTE(more)                                                                                \
+    "[{\"name\":\"r\",\"host\":\"\",\"path\":\"/"                                                  \
+    "\",\"methods\":[],\"headers\":[],\"query\":[],\"when\":false,\"priority\":0," more            \
+    ",\"rewrite\":\"\",\"use\":[],\"timeouts\":{},\"max_body\":-1,\"upgrade\":[\"websocket\"],"    \
+    "\"at\":\"t:3\"}]"
 #define PROXY ROUTE("\"action\":\"upstream\",\"upstream\":\"o\"")
 
 static struct test_bytes in;
@@ -50,9 +53,12 @@ static void replies_from_the_route(void **state)
     int client;
 
     (void)state;
-    test_gateway_open(&g, ROUTE("\"action\":\"reply\",\"reply\":{\"status\":200,\"body\":\"hi\\n\",\"headers\":[[\"x-a\",\"1\"]]}"));
+    test_gateway_open(&g, ROUTE("\"action\":\"reply\",\"reply\":{\"status\":200,\"body\":\"hi\\n\","
+                                "\"headers\":[[\"x-a\",\"1\"]]}"));
     client = test_gateway_client(&g);
-    test_send(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    test_send(
+        client,
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_false(test_gateway_read(&g, &in, client, "never"));
     assert_true(in.eof);
     assert_non_null(strstr(in.buf, "x-a: 1\r\n"));
@@ -85,7 +91,8 @@ static void posts_a_chunked_body(void **state)
     (void)state;
     test_gateway_open(&g, PROXY);
     client = test_gateway_client(&g);
-    test_send(client, "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    test_send(client,
+              "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
     origin = test_gateway_accept(&g);
     assert_true(test_gateway_read(&g, &in, origin, "5\r\nhello\r\n"));
     test_send(client, "3\r\nabc\r\n0\r\n\r\n");
@@ -124,10 +131,8 @@ static void answers_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(proxies_a_get),
-        cmocka_unit_test(replies_from_the_route),
-        cmocka_unit_test(refuses_bad_heads),
-        cmocka_unit_test(posts_a_chunked_body),
+        cmocka_unit_test(proxies_a_get),     cmocka_unit_test(replies_from_the_route),
+        cmocka_unit_test(refuses_bad_heads), cmocka_unit_test(posts_a_chunked_body),
         cmocka_unit_test(answers_faults),
     };
 

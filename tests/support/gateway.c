@@ -18,17 +18,23 @@
 #include "exchange/exchange.h"
 
 static const char config_text[] =
-    "{\"format\":1,\"process\":{\"workers\":1,\"log\":\"stderr\",\"log_level\":\"error\",\"access_log\":\"\","
+    "{\"format\":1,\"process\":{\"workers\":1,\"log\":\"stderr\",\"log_level\":\"error\",\"access_"
+    "log\":\"\","
     "\"access_format\":\"combined\",\"control\":\"\",\"drain_ms\":30000},"
-    "\"limits\":{\"header_bytes\":32768,\"header_count\":100,\"target_bytes\":8192,\"body_bytes\":-1,"
-    "\"connections\":0,\"connections_per_ip\":0,\"header_timeout_ms\":10000,\"idle_timeout_ms\":60000,"
+    "\"limits\":{\"header_bytes\":32768,\"header_count\":100,\"target_bytes\":8192,\"body_bytes\":-"
+    "1,"
+    "\"connections\":0,\"connections_per_ip\":0,\"header_timeout_ms\":10000,\"idle_timeout_ms\":"
+    "60000,"
     "\"body_rate\":500,\"write_stall_ms\":30000,\"hook_cpu_us\":50000,\"task_time_ms\":60000,"
-    "\"vm_memory\":67108864,\"load_time_ms\":5000,\"underscores\":\"drop\",\"encoded_slash\":\"keep\","
+    "\"vm_memory\":67108864,\"load_time_ms\":5000,\"underscores\":\"drop\",\"encoded_slash\":"
+    "\"keep\","
     "\"merge_slashes\":true,\"outbound_allow\":[],\"outbound_deny\":[]},"
     "\"listeners\":[{\"address\":\"127.0.0.1:0\",\"trust\":[],\"mode\":-1,\"backlog\":0,"
     "\"half_close\":false,\"at\":\"t:1\"}],"
-    "\"upstreams\":[{\"name\":\"o\",\"balance\":\"round_robin\",\"host\":\"client\",\"forwarded\":\"x\","
-    "\"servers\":[{\"address\":\"127.0.0.1:%d\",\"weight\":1,\"max_connections\":0,\"backup\":false,"
+    "\"upstreams\":[{\"name\":\"o\",\"balance\":\"round_robin\",\"host\":\"client\",\"forwarded\":"
+    "\"x\","
+    "\"servers\":[{\"address\":\"127.0.0.1:%d\",\"weight\":1,\"max_connections\":0,\"backup\":"
+    "false,"
     "\"zone\":\"\",\"down\":false}],"
     "\"keepalive\":{\"idle\":64,\"idle_timeout_ms\":60000,\"max_requests\":0,\"max_age_ms\":0},"
     "\"timeouts\":{\"connect_ms\":5000,\"send_ms\":60000,\"first_byte_ms\":60000,\"read_ms\":60000,"
@@ -38,7 +44,7 @@ static const char config_text[] =
 
 static void open_origin(struct test_gateway *g)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(a);
 
     g->origin = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -56,7 +62,9 @@ static void open_generation(struct test_gateway *g, const char *routes)
     const struct gate_limits *limits;
 
     assert_true(asprintf(&text, config_text, g->origin_port, routes) > 0);
-    assert_int_equal(gate_config_parse(gate_str_from_cstr(text), &g->generation.config, why, sizeof(why)), GATE_OK);
+    assert_int_equal(
+        gate_config_parse(gate_str_from_cstr(text), &g->generation.config, why, sizeof(why)),
+        GATE_OK);
     free(text);
     assert_int_equal(gate_router_build(g->generation.config, &g->generation.router), GATE_OK);
     assert_int_equal(gate_registry_apply(g->registry, g->generation.config), GATE_OK);
@@ -152,7 +160,7 @@ static bool accepted(void *arg)
 
 int test_gateway_accept(struct test_gateway *g)
 {
-    int fds[2] = { g->origin, -1 };
+    int fds[2] = {g->origin, -1};
 
     assert_true(test_gateway_until(g, accepted, fds));
     return fds[1];

@@ -1,5 +1,6 @@
-/* A gateway without processes, threads or scripts, for C tests: one worker on the caller's thread, a configuration given as canonical JSON, clients on
- * socket pairs, origins on 127.0.0.1 that the test scripts by hand. */
+/* A gateway without processes, threads or scripts, for C tests: one worker on the caller's thread,
+ * a configuration given as canonical JSON, clients on socket pairs, origins on 127.0.0.1 that the
+ * test scripts by hand. */
 #ifndef GATE_TESTS_GATEWAY_H
 #define GATE_TESTS_GATEWAY_H
 
@@ -20,7 +21,7 @@ struct test_gateway {
     struct gate_generation generation;
     struct gate_generation_seat seat;
     struct gate_listener *listener;
-    int origin;                 /* listening socket */
+    int origin; /* listening socket */
     int origin_port;
 };
 
@@ -40,7 +41,8 @@ void test_gateway_turns(struct test_gateway *g, int n);
 /* Runs the loop until the origin has a connection; accepted, non-blocking. */
 int test_gateway_accept(struct test_gateway *g);
 
-/* Runs the loop until `fd` has given bytes that contain `text`, or its end (eof is set). What was read is in buf, terminated. */
+/* Runs the loop until `fd` has given bytes that contain `text`, or its end (eof is set). What was
+ * read is in buf, terminated. */
 struct test_bytes {
     int fd;
     char buf[65536];
