@@ -9,7 +9,7 @@ local M = {}
 --- What is wrong with a field that a table does not have: the parts of a mistake.
 ---@param name string what the table is called in scripts: "gate.on"
 ---@param key any
----@param names table<string, any> set of the language's names; those that the table lacks are later's
+---@param names table<string, any> set of the language's names, of this build or later
 ---@param later? table<string, any> more names that this build lacks
 ---@return { message: string, name: string, expected: string, nearest: string|nil }
 function M.missing(name, key, names, later)

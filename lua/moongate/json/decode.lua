@@ -132,9 +132,9 @@ end
 --- leading zero.
 local function check_digits(s, from, i, first)
   if i == first then refuse(s, from, "a number without digits where they belong") end
-  if byte(s, first) == 48 and i - first > 1 then
-    local before = first > from and byte(s, first - 1) or 45
-    if before == 45 then refuse(s, from, "a number with a leading zero") end
+  -- Digits of a fraction or exponent begin two bytes into a number or later, and may begin with 0.
+  if first - from <= 1 and byte(s, first) == 48 and i - first > 1 then
+    refuse(s, from, "a number with a leading zero")
   end
 end
 

@@ -16,7 +16,8 @@ describe("moongate.declare.place", function()
   end)
 
   it("does not take code without a file for the user's", function()
-    local at = loadstring("local place = ...\nlocal at = place.caller()\nreturn at", "=(load)")(place)
+    local chunk = loadstring("local place = ...\nlocal at = place.caller()\nreturn at", "=(load)")
+    local at = chunk(place)
     assert.truthy(at.file:find("place_spec.lua", 1, true))
   end)
 
