@@ -88,6 +88,8 @@ local function put_number(out, n)
   local text = format("%.14g", n)
   if tonumber(text) ~= n then text = format("%.16g", n) end
   if tonumber(text) ~= n then text = format("%.17g", n) end
+  -- All digits of a large float would read as an integer that no number holds.
+  if not text:find("[.e]") then text = text .. ".0" end
   out:put(text)
 end
 
