@@ -1,4 +1,5 @@
-/* Private to run/: the engine and what hangs on it. Everything here is the control thread's but for what is said. */
+/* Private to run/: the engine and what hangs on it. All is the control thread's but for what is said
+ * to be another's. */
 #ifndef GATE_RUN_ENGINE_INT_H
 #define GATE_RUN_ENGINE_INT_H
 
@@ -20,14 +21,14 @@ struct gate_engine;
 struct gate_live;
 struct gate_resolver;
 
-/* A worker: the thread, and what run/ keeps beside struct gate_worker. Its own thread's but for what is said. */
+/* A worker: the thread, and what run/ keeps beside struct gate_worker. Its own thread's but for what
+ * is said. */
 struct gate_run_worker {
     struct gate_worker base;
     struct gate_engine *engine;
     pthread_t thread;               /* control's */
     sem_t up;                       /* posted when the loop can take mail, or cannot be had */
     enum gate_err start_err;
-    struct gate_watch *watch;
     struct gate_list acceptors;
     struct gate_timer unpause;      /* after EMFILE */
     struct gate_timer leave;        /* acceptors of addresses that go */
@@ -35,8 +36,9 @@ struct gate_run_worker {
     uint64_t drain_by_ms;           /* when what is left is cut */
     bool paused;
     bool stopping;
+    bool ended;                     /* control's: the thread is gone */
     struct gate_list seats;         /* struct gate_seat_slot, all that this worker has */
-    _Atomic uint64_t seen_ms;       /* last answer to a ping, wall clock of the process; any thread reads */
+    _Atomic uint32_t pong;          /* number of the last ping that was answered; anybody reads */
     _Atomic bool clean;             /* ended with nothing left over */
 };
 
@@ -103,14 +105,18 @@ struct gate_engine {
     bool draining;
     bool quitting;
     uint32_t drained;               /* workers that are done */
-    struct gate_timer tick;         /* pings and sweeps */
+    struct gate_timer tick;         /* pings */
+    uint32_t pings;
+    char *log_target;               /* owned */
+    char *access_target;
     struct ev_io signals;
     int signal_fd;                  /* -1: the supervisor's orders only */
     int status;                     /* of the process */
 };
 
 /* worker.c. Starts the thread; returns when it can take mail. */
-enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engine *e, uint32_t index);
+enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engine *e,
+                                    uint32_t index);
 
 /* Stops accepting, lets sessions end until drain_ms are over, then ends. The engine hears of it
  * by gate_control_drained. */
@@ -118,7 +124,10 @@ void gate_run_worker_drain(struct gate_run_worker *w, uint32_t drain_ms);
 
 /* Ends at once: what is open is cut. */
 void gate_run_worker_quit(struct gate_run_worker *w);
-void gate_run_worker_ping(struct gate_run_worker *w);
+/* After it was drained: waits for the thread, takes all down. False: something is left that cannot
+ * be. */
+bool gate_run_worker_end(struct gate_run_worker *w);
+void gate_run_worker_ping(struct gate_run_worker *w, uint32_t number);
 
 /* The test clock was moved. */
 void gate_run_worker_refresh(struct gate_run_worker *w);
@@ -165,7 +174,8 @@ void gate_control_drained(struct gate_engine *e);
 /* Signals of the terminal and of service managers come to this process. */
 void gate_control_signals(struct gate_engine *e);
 
-/* control_admin.c */
+/* control_admin.c; the second moves the clock too (--test-clock). */
 extern const struct gate_admin_ops gate_control_admin_ops;
+extern const struct gate_admin_ops gate_control_admin_ops_test;
 
 #endif

@@ -54,6 +54,8 @@ static void on_swap(struct gate_mail *m, void *worker)
     struct gate_run_worker *w = worker;
     struct gate_generation_seat *old = w->base.seat;
 
+    if (w->ended)
+        return;
     if (s->seat.vm != NULL) {
         gate_vm_attach(s->seat.vm, &w->base, s->live->g.config);
         gate_hook_set_services(s->seat.vm, &gate_flow_services);

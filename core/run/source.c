@@ -21,7 +21,7 @@ static bool proxy_server(const char *url, char *to, size_t cap, char *why, size_
     struct gate_str text, name;
     uint16_t port;
     const char *reason = NULL;
-    size_t n;
+    size_t n = 0;
 
     if (strncmp(url, "https://", 8) == 0)
         reason = "TLS to upstreams is not there yet: use http://";

@@ -52,13 +52,12 @@ static void on_ping(struct gate_mail *m, void *worker)
 {
     struct gate_run_worker *w = worker;
 
-    take(m);
-    atomic_store_explicit(&w->seen_ms, gate_loop_now(&w->base.loop), memory_order_relaxed);
+    atomic_store_explicit(&w->pong, take(m), memory_order_relaxed);
 }
 
-void gate_run_worker_ping(struct gate_run_worker *w)
+void gate_run_worker_ping(struct gate_run_worker *w, uint32_t number)
 {
-    post(w, on_ping, 0);
+    post(w, on_ping, number);
 }
 
 static void on_refresh(struct gate_mail *m, void *worker)
@@ -169,32 +168,38 @@ static void init_base(struct gate_run_worker *w)
     gate_timer_init(&w->drain, on_drain_step);
     b->links = gate_links_new(&b->loop, &b->counters);
     gate_session_init(b);
-    w->watch = gate_watch_join(w->engine->watchdog, w);
-    atomic_store_explicit(&w->seen_ms, gate_loop_now(&b->loop), memory_order_relaxed);
 }
 
-/* Everything is over; when something is left (a task that does not end), the process ends around it. */
-static void fini_base(struct gate_run_worker *w)
+/* What must happen on the thread itself. */
+static void leave(struct gate_run_worker *w)
 {
-    struct gate_worker *b = &w->base;
-
-    if (b->access_log != NULL)
-        gate_access_log_free(&b->access_log);
-    if (!atomic_load(&w->clean))
-        return;
-    gate_mailbox_close(&b->mail);
+    if (w->base.access_log != NULL)
+        gate_access_log_free(&w->base.access_log);
     for (struct gate_list *n = w->seats.next; n != &w->seats; n = n->next) {
         struct gate_seat_slot *s = gate_container_of(n, struct gate_seat_slot, node);
 
-        if (s->seat.vm != NULL)
+        if (s->seat.vm != NULL && atomic_load(&w->clean))
             gate_vm_detach(s->seat.vm);
     }
-    gate_watch_leave(&w->watch);
+}
+
+bool gate_run_worker_end(struct gate_run_worker *w)
+{
+    struct gate_worker *b = &w->base;
+
+    pthread_join(w->thread, NULL);
+    sem_destroy(&w->up);
+    w->ended = true;
+    /* Something is left (a task that does not end): the process ends around it. */
+    if (!atomic_load(&w->clean))
+        return false;
+    gate_mailbox_close(&b->mail);
     gate_session_fini(b);
     gate_links_free(&b->links);
     gate_slab_fini(&b->exchange_slab);
     gate_handle_table_fini(&b->exchanges);
     gate_loop_close(&b->loop);
+    return true;
 }
 
 static void *worker_main(void *arg)
@@ -212,7 +217,7 @@ static void *worker_main(void *arg)
     if (w->start_err != GATE_OK)
         return NULL;
     gate_loop_run(&w->base.loop);
-    fini_base(w);
+    leave(w);
     return NULL;
 }
 

@@ -1,0 +1,153 @@
+#include "run/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "run/engine.h"
+#include "run/nearest.h"
+#include "run/source.h"
+#include "run/supervisor.h"
+#include "script/watchdog.h"
+
+static const char *const commands[] = { "run",     "check", "routes", "reload",
+                                        "version", "help",  NULL };
+
+int gate_cli_fail(const char *message)
+{
+    fprintf(stderr, "moongate: %s\n", message);
+    return 1;
+}
+
+enum gate_err gate_cli_load(const struct gate_options *o, bool check, struct gate_bundle **bundle,
+                            struct gate_loaded *out, struct gate_load_errors *errors)
+{
+    struct gate_watchdog *dog = NULL;
+    struct gate_log_fd_sink sink;
+    struct gate_log log;
+    char why[256];
+    enum gate_err err;
+
+    memset(out, 0, sizeof(*out));
+    gate_log_fd_sink_init(&sink, STDERR_FILENO);
+    gate_log_init(&log, &sink.sink, GATE_LOG_INFO, false);
+    err = gate_source_open(o, bundle, why, sizeof(why));
+    if (err != GATE_OK) {
+        gate_load_errors_add(errors, gate_str_from_cstr(gate_source_name(o)), 0, why);
+        return err;
+    }
+    err = gate_watchdog_open(&dog, NULL, NULL);
+    if (err == GATE_OK)
+        err = gate_load(o, *bundle, &log, dog, check, out, errors);
+    if (dog != NULL)
+        gate_watchdog_close(&dog);
+    if (err != GATE_OK)
+        gate_bundle_free(bundle);
+    return err;
+}
+
+int gate_cli_run(const struct gate_options *o, char **args)
+{
+    struct gate_log_fd_sink sink;
+    struct gate_log log;
+    char why[400];
+
+    if (!gate_source_check_proxy(o, why, sizeof(why)))
+        return gate_cli_fail(why);
+    if (o->foreground)
+        return gate_engine_run(o, -1);
+    gate_log_fd_sink_init(&sink, STDERR_FILENO);
+    gate_log_init(&log, &sink.sink, GATE_LOG_INFO, !isatty(STDERR_FILENO));
+    return gate_supervisor_run(args, &log);
+}
+
+/* What a supervisor starts: engine FD, then the arguments of its own `run`. */
+static int engine_command(int argc, char **argv)
+{
+    struct gate_options o;
+    char why[400];
+    int status;
+
+    if (argc < 3)
+        return gate_cli_fail("engine is for supervisors; use: moongate run FILE");
+    if (!gate_options_parse("run", argc - 3, argv + 3, &o, why, sizeof(why)))
+        return gate_cli_fail(why);
+    status = gate_engine_run(&o, atoi(argv[2]));
+    gate_options_fini(&o);
+    return status;
+}
+
+static int dispatch(const char *command, const struct gate_options *o, char **args)
+{
+    if (strcmp(command, "run") == 0)
+        return gate_cli_run(o, args);
+    if (strcmp(command, "check") == 0)
+        return gate_cli_check(o);
+    if (strcmp(command, "routes") == 0)
+        return gate_cli_routes(o);
+    return gate_cli_reload(o);
+}
+
+static int unknown_command(const char *command)
+{
+    const char *near = gate_nearest(command, commands);
+    char text[256];
+
+    if (near != NULL)
+        snprintf(text, sizeof(text), "there is no command \"%.100s\"; did you mean %s?", command,
+                 near);
+    else
+        snprintf(text, sizeof(text), "there is no command \"%.100s\"; see moongate help", command);
+    return gate_cli_fail(text);
+}
+
+static int with_options(int argc, char **argv)
+{
+    struct gate_options o;
+    char why[400];
+    int status;
+
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            gate_cli_help(argv[1]);
+            return 0;
+        }
+    }
+    if (!gate_options_parse(argv[1], argc - 2, argv + 2, &o, why, sizeof(why)))
+        status = gate_cli_fail(why);
+    else
+        status = dispatch(argv[1], &o, argv + 2);
+    gate_options_fini(&o);
+    return status;
+}
+
+static bool is_any(const char *word, const char *a, const char *b, const char *c)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+int gate_cli_main(int argc, char **argv)
+{
+    const char *command = argc > 1 ? argv[1] : "";
+
+    if (argc < 2) {
+        gate_cli_help(NULL);
+        return 1;
+    }
+    if (is_any(command, "help", "--help", "-h")) {
+        if (gate_cli_help(argc > 2 ? argv[2] : NULL))
+            return 0;
+        return unknown_command(argv[2]);
+    }
+    if (is_any(command, "version", "--version", "-V"))
+        return gate_cli_version();
+    if (strcmp(command, "engine") == 0)
+        return engine_command(argc, argv);
+    for (size_t i = 0; i < 4; i++) {
+        if (strcmp(commands[i], command) == 0)
+            return with_options(argc, argv);
+    }
+    return unknown_command(command);
+}

@@ -1,0 +1,36 @@
+#include <stdio.h>
+
+#include "run/cli.h"
+
+static void say_right(const struct gate_options *o, const struct gate_config *c)
+{
+    printf("%s is right: %u listener%s, %u route%s, %u upstream%s, %u polic%s\n", o->file,
+           c->n_listeners, c->n_listeners == 1 ? "" : "s", c->n_routes, c->n_routes == 1 ? "" : "s",
+           c->n_upstreams, c->n_upstreams == 1 ? "" : "s", c->n_policies,
+           c->n_policies == 1 ? "y" : "ies");
+}
+
+int gate_cli_check(const struct gate_options *o)
+{
+    struct gate_bundle *bundle = NULL;
+    struct gate_load_errors errors;
+    struct gate_loaded loaded;
+    bool right;
+
+    gate_load_errors_init(&errors);
+    right = gate_cli_load(o, true, &bundle, &loaded, &errors) == GATE_OK;
+    if (o->json) {
+        gate_load_errors_json(&errors, stdout);
+        putchar('\n');
+    } else if (right) {
+        say_right(o, loaded.config);
+    } else {
+        gate_load_errors_text(&errors, stderr);
+    }
+    if (right) {
+        gate_loaded_fini(&loaded);
+        gate_bundle_free(&bundle);
+    }
+    gate_load_errors_fini(&errors);
+    return right ? 0 : 1;
+}

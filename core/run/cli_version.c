@@ -1,0 +1,21 @@
+#include <ares.h>
+#include <ev.h>
+#include <llhttp.h>
+#include <luajit.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+
+#include "run/cli.h"
+#include "run/version.h"
+
+int gate_cli_version(void)
+{
+    printf("moongate %s\n", GATE_VERSION);
+    printf("  LuaJIT   %s\n", LUAJIT_VERSION);
+    printf("  llhttp   %d.%d.%d\n", LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR,
+           LLHTTP_VERSION_PATCH);
+    printf("  libev    %d.%d\n", ev_version_major(), ev_version_minor());
+    printf("  OpenSSL  %s\n", OpenSSL_version(OPENSSL_VERSION));
+    printf("  c-ares   %s\n", ares_version(NULL));
+    return 0;
+}

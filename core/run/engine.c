@@ -1,0 +1,332 @@
+#include "run/engine.h"
+
+#include <ares.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "run/crash.h"
+#include "run/engine_int.h"
+#include "run/reload.h"
+#include "run/resolver.h"
+#include "run/source.h"
+
+#define OFFLOAD_THREADS 2
+#define LOG_BUFFERS 16
+
+/* Descriptors */
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit l;
+
+    if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+        l.rlim_cur = l.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &l);
+    }
+}
+
+uint32_t gate_reload_connections(void)
+{
+    struct rlimit l;
+
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur == RLIM_INFINITY)
+        return 1000000;
+    if (l.rlim_cur / 2 > 1000000)
+        return 1000000;
+    return l.rlim_cur / 2 > 128 ? (uint32_t)(l.rlim_cur / 2 - 64) : 64;
+}
+
+/* What the first configuration decides */
+
+static uint32_t count_processors(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+        return 1;
+    return CPU_COUNT(&set) > 0 ? (uint32_t)CPU_COUNT(&set) : 1;
+}
+
+static enum gate_err start_workers(struct gate_engine *e, uint32_t n)
+{
+    /* Counters stand on cache lines of their own. */
+    size_t size = n * sizeof(*e->workers);
+    enum gate_err err = GATE_OK;
+
+    e->workers = aligned_alloc(64, (size + 63) / 64 * 64);
+    if (e->workers == NULL)
+        return GATE_E_NOMEM;
+    memset(e->workers, 0, size);
+    for (uint32_t i = 0; i < n && err == GATE_OK; i++) {
+        err = gate_run_worker_start(&e->workers[i], e, i);
+        e->n_workers += err == GATE_OK;
+    }
+    return err;
+}
+
+static enum gate_err open_admin(struct gate_engine *e, const char *path)
+{
+    const struct gate_admin_ops *ops =
+        e->options->test_clock ? &gate_control_admin_ops_test : &gate_control_admin_ops;
+
+    if (strncmp(path, "/run/moongate/", 14) == 0)
+        mkdir("/run/moongate", 0700);
+    return gate_admin_open(&e->loop, path, ops, e, &e->admin);
+}
+
+/* A place that was asked for must be had; without the default one only commands do not reach us. */
+static enum gate_err settle_control(struct gate_engine *e, const struct gate_config *c,
+                                    struct gate_load_errors *errors)
+{
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    bool asked = e->options->socket != NULL || c->process.control.n > 0;
+    enum gate_err err = GATE_E_SYS;
+    char text[256];
+
+    errno = ENAMETOOLONG;
+    if (gate_source_control(e->options, c->process.control, path))
+        err = open_admin(e, path);
+    if (err == GATE_OK)
+        return GATE_OK;
+    snprintf(text, sizeof(text), "cannot listen on control socket %s: %s; %s", path,
+             strerror(errno),
+             errno == EADDRINUSE ? "another moongate runs there: choose another --socket"
+                                 : "choose another place with --socket");
+    if (asked) {
+        gate_load_errors_add(errors, GATE_STR_NONE, 0, text);
+        return err;
+    }
+    gate_logf(&e->log, GATE_LOG_WARN, "%s (going on without)", text);
+    return GATE_OK;
+}
+
+enum gate_err gate_engine_settle(struct gate_engine *e, const struct gate_config *c,
+                                 struct gate_load_errors *errors)
+{
+    uint32_t n = e->options->workers;
+
+    if (n == 0)
+        n = c->process.workers;
+    if (n == 0)
+        n = e->processors;
+    if (n > GATE_WORKERS_MAX)
+        n = GATE_WORKERS_MAX;
+    if (start_workers(e, n) != GATE_OK) {
+        gate_load_errors_add(errors, GATE_STR_NONE, 0, "cannot start the workers");
+        return GATE_E_LIMIT;
+    }
+    return settle_control(e, c, errors);
+}
+
+/* Logs */
+
+static bool is_target(const char *target, struct gate_str wanted)
+{
+    return target != NULL && gate_str_eq(gate_str_from_cstr(target), wanted);
+}
+
+/* Opens or changes one writer so that it writes to `wanted`. */
+static enum gate_err point_log(struct gate_log_writer **writer, char **target,
+                               struct gate_str wanted, uint32_t buffers,
+                               struct gate_load_errors *errors)
+{
+    enum gate_err err;
+    char text[512];
+    char *path;
+
+    if (is_target(*target, wanted))
+        return GATE_OK;
+    path = gate_strndup(wanted.p, wanted.n);
+    err = *writer == NULL ? gate_log_writer_open(path, buffers, writer)
+                          : gate_log_writer_retarget(*writer, path);
+    if (err != GATE_OK) {
+        snprintf(text, sizeof(text), "cannot open log %s: %s", path, strerror(errno));
+        gate_load_errors_add(errors, GATE_STR_NONE, 0, text);
+        gate_free(path);
+        return err;
+    }
+    gate_free(*target);
+    *target = path;
+    return GATE_OK;
+}
+
+enum gate_err gate_engine_logs(struct gate_engine *e, const struct gate_config *c,
+                               struct gate_load_errors *errors)
+{
+    bool first = e->error_writer == NULL;
+    enum gate_err err;
+
+    err = point_log(&e->error_writer, &e->log_target, c->process.log, LOG_BUFFERS, errors);
+    if (err == GATE_OK && c->process.access_log.n > 0)
+        err = point_log(&e->access_writer, &e->access_target, c->process.access_log,
+                        LOG_BUFFERS + 2 * e->n_workers, errors);
+    if (err != GATE_OK)
+        return err;
+    atomic_store_explicit(&e->log.level, c->process.log_level, memory_order_relaxed);
+    if (first) {
+        /* Nobody else logs yet: workers have no generation. */
+        e->log.sink = gate_log_writer_sink(e->error_writer);
+        e->log.json = strcmp(e->log_target, "stderr") != 0 || !isatty(STDERR_FILENO);
+    }
+    return GATE_OK;
+}
+
+void gate_engine_announce(const struct gate_engine *e)
+{
+    const struct gate_live *live = e->current;
+    const char *between = "listening on ";
+    char line[2048];
+    struct gate_out o = gate_out_on(line, sizeof(line));
+
+    GATE_OUT_LIT(&o, "moongate ready: ");
+    for (uint32_t i = 0; i < live->g.config->n_listeners && o.n < sizeof(line) - 256; i++) {
+        char text[GATE_ADDR_TEXT];
+        size_t n = gate_addr_format(&live->points[i]->bound, text, sizeof(text));
+
+        gate_out_fmt(&o, "%s%.*s", between, (int)n, text);
+        between = ", ";
+    }
+    gate_out_fmt(&o, " (%u worker%s, generation %llu)\n", e->n_workers,
+                 e->n_workers == 1 ? "" : "s", (unsigned long long)live->g.number);
+    fwrite(o.p, 1, o.n, stderr);
+}
+
+/* Start and end */
+
+/* The worker whose VM it is; NULL: a builder's. Reads what other threads own: nobody will live to
+ * see it change. */
+static struct gate_run_worker *worker_of(struct gate_engine *e, const struct gate_vm *vm)
+{
+    for (uint32_t i = 0; i < e->n_workers; i++) {
+        struct gate_run_worker *w = &e->workers[i];
+
+        for (struct gate_list *n = w->seats.next; n != &w->seats; n = n->next) {
+            if (gate_container_of(n, struct gate_seat_slot, node)->seat.vm == vm)
+                return w;
+        }
+    }
+    return NULL;
+}
+
+static void on_stuck(void *arg, struct gate_watch *watch)
+{
+    struct gate_run_worker *w = worker_of(arg, gate_watch_user(watch));
+
+    gate_crash_report(STDERR_FILENO, "stuck inside one call of a script",
+                      w == NULL ? NULL : &w->base);
+    abort();
+}
+
+/* Handled by control alone; threads inherit the mask. */
+static void block_signals(void)
+{
+    static const int blocked[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1 };
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(blocked) / sizeof(blocked[0]); i++)
+        sigaddset(&set, blocked[i]);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
+{
+    enum gate_err err;
+
+    gate_clock_init(&e->clock);
+    gate_log_fd_sink_init(&e->first_sink, STDERR_FILENO);
+    gate_log_init(&e->log, &e->first_sink.sink, GATE_LOG_INFO, !isatty(STDERR_FILENO));
+    gate_list_init(&e->generations);
+    gate_route_totals_init(&e->totals);
+    e->processors = count_processors();
+    e->started_ns = gate_clock_now_ns(&e->clock);
+    e->signal_fd = -1;
+    err = gate_loop_open(&e->loop, &e->clock, &e->log);
+    if (err != GATE_OK)
+        return err;
+    gate_mailbox_open(&e->mail, &e->loop, e);
+    err = gate_watchdog_open(&e->watchdog, on_stuck, e);
+    if (err == GATE_OK)
+        err = gate_offload_open(&e->offload, OFFLOAD_THREADS);
+    if (err != GATE_OK)
+        return err;
+    e->registry = gate_registry_new(&e->clock);
+    e->resolver = gate_resolver_new(&e->loop, e->registry, &e->log);
+    if (supervisor_fd < 0) {
+        e->broker = gate_broker_local_new();
+        gate_control_signals(e);
+    } else {
+        fcntl(supervisor_fd, F_SETFD, FD_CLOEXEC);
+        e->broker = gate_broker_remote_new(&e->loop, supervisor_fd, gate_control_command,
+                                           gate_control_orphaned, e);
+    }
+    return GATE_OK;
+}
+
+/* What others see is taken down in any case; false: something still runs, and the rest must stay. */
+static bool end_workers(struct gate_engine *e)
+{
+    bool clean = e->reload == NULL;
+
+    for (uint32_t i = 0; i < e->n_workers; i++)
+        clean = gate_run_worker_end(&e->workers[i]) && clean;
+    gate_admin_close(&e->admin);
+    gate_broker_free(&e->broker);
+    gate_log_writer_close(&e->access_writer);
+    if (e->error_writer != NULL) {
+        e->log.sink = &e->first_sink.sink;
+        gate_log_writer_close(&e->error_writer);
+    }
+    return clean;
+}
+
+static void engine_close(struct gate_engine *e)
+{
+    gate_offload_close(&e->offload);
+    while (!gate_list_empty(&e->generations)) {
+        struct gate_live *live =
+            gate_container_of(e->generations.next, struct gate_live, node);
+
+        gate_list_remove(&live->node);
+        gate_live_free(&live);
+    }
+    gate_mailbox_close(&e->mail);
+    gate_watchdog_close(&e->watchdog);
+    gate_resolver_free(&e->resolver);
+    gate_registry_free(&e->registry);
+    gate_route_totals_fini(&e->totals);
+    gate_loop_close(&e->loop);
+    gate_free(e->log_target);
+    gate_free(e->access_target);
+    free(e->workers);
+}
+
+int gate_engine_run(const struct gate_options *options, int supervisor_fd)
+{
+    struct gate_engine e = { .options = options, .name = gate_source_name(options) };
+
+    block_signals();
+    raise_descriptor_limit();
+    gate_crash_install();
+    ares_library_init(ARES_LIB_INIT_ALL);
+    if (engine_open(&e, supervisor_fd) != GATE_OK) {
+        fprintf(stderr, "moongate: cannot start: %s\n", strerror(errno));
+        return 1;
+    }
+    gate_reload_begin(&e, NULL);
+    gate_control_run(&e);
+    if (!end_workers(&e))
+        _exit(e.status);
+    engine_close(&e);
+    ares_library_cleanup();
+    return e.status;
+}

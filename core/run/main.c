@@ -1,0 +1,6 @@
+#include "run/cli.h"
+
+int main(int argc, char **argv)
+{
+    return gate_cli_main(argc, argv);
+}
