@@ -107,7 +107,8 @@ end
 ---@param text string
 ---@return moongate.Token[]
 function M.tokens(text)
-  local tokens, line, counted = {}, 1, 1
+  -- `constructors` and `calls` are what `find` remembers of them.
+  local tokens, line, counted = { constructors = {}, calls = nil }, 1, 1
   local at = 1
   if text:sub(1, 1) == "#" then at = text:find("\n", 1, true) or #text + 1 end
   while true do
@@ -170,19 +171,25 @@ local function field_at(tokens, j)
   return key, closing + 2, true
 end
 
---- The line of a key in the table constructor at `open`, and the index of its value; nil when the
---- constructor does not show it. Of equal keys the last one counts, as in Lua.
-local function find_field(tokens, open, wanted)
-  local j, position = open + 1, 0
-  local line, value
+---@class moongate.Field
+---@field line integer of the key
+---@field value integer index of the value's first token
+
+--- The fields that the table constructor at `open` shows, by key. Of equal keys the last one counts,
+--- as in Lua. Each constructor is read once: a list of thousands of routes is asked for every one.
+---@return table<any, moongate.Field>
+local function fields_of(tokens, open)
+  local known = tokens.constructors[open]
+  if known then return known end
+  local fields, j, position = {}, open + 1, 0
   while tokens[j] and tokens[j].kind ~= "eof" and not is_op(tokens[j], "}") do
     local key, start, keyed = field_at(tokens, j)
-    if not tokens[start] then return nil end
+    if not tokens[start] then break end
     if not keyed then
       position = position + 1
       key = position
     end
-    if key == wanted then line, value = tokens[j].line, start end
+    if key ~= nil then fields[key] = { line = tokens[j].line, value = start } end
     j = M.skip_expression(tokens, start)
     if is_op(tokens[j], ",") or is_op(tokens[j], ";") then
       j = j + 1
@@ -190,7 +197,8 @@ local function find_field(tokens, open, wanted)
       break
     end
   end
-  return line, value
+  tokens.constructors[open] = fields
+  return fields
 end
 
 --- The constructor that gave a variable its value: the last `name = {` before token `before`.
@@ -228,35 +236,56 @@ end
 --- The line of the last key of the path in the call that opens at `open`, or nil.
 local function line_in_call(tokens, open, path)
   local value = argument(tokens, open, path[1])
-  local line = value and tokens[value].line
+  if not value then return nil end
+  local line = tokens[value].line
   for k = 2, #path do
-    local constructor = value and table_at(tokens, value)
-    if not constructor then return nil end
-    line, value = find_field(tokens, constructor, path[k])
+    local constructor = table_at(tokens, value)
+    local field = constructor and fields_of(tokens, constructor)[path[k]]
+    if not field then return nil end
+    line, value = field.line, field.value
   end
   return line
 end
 
---- The indices where argument lists of calls open on a line: those of the wanted name first. On
---- line 0, all of that name in the file, the last one first.
-local function calls_on(tokens, line, callee)
-  local wanted, others = {}, {}
+--- The indices where argument lists of calls open, by line.
+---@return table<integer, integer[]>
+local function calls_by_line(tokens)
+  local calls = tokens.calls
+  if calls then return calls end
+  calls = {}
   for i = 2, #tokens do
-    local token, before = tokens[i], tokens[i - 1]
+    local token = tokens[i]
     local opens = is_op(token, "(") or is_op(token, "{") or token.kind == "string"
-    if opens and before.kind == "name" and (line == 0 or token.line == line) then
-      local list = before.text == callee and wanted or others
-      list[#list + 1] = i
+    if opens and tokens[i - 1].kind == "name" then
+      calls[token.line] = calls[token.line] or {}
+      table.insert(calls[token.line], i)
     end
   end
-  if line == 0 then
-    -- Only a tail call has no line, and that is the last of its chunk.
-    local reversed = {}
-    for i = #wanted, 1, -1 do reversed[#reversed + 1] = wanted[i] end
-    return reversed
+  tokens.calls = calls
+  return calls
+end
+
+--- The calls on a line: those of the wanted name first.
+local function calls_on(tokens, line, callee)
+  local wanted, others = {}, {}
+  for _, i in ipairs(calls_by_line(tokens)[line] or {}) do
+    local list = tokens[i - 1].text == callee and wanted or others
+    list[#list + 1] = i
   end
   for _, i in ipairs(others) do wanted[#wanted + 1] = i end
   return wanted
+end
+
+--- All calls of a name, the last one first: a call without a line is a tail call, and that is the
+--- last of its chunk.
+local function calls_named(tokens, callee)
+  local found = {}
+  for i = #tokens, 2, -1 do
+    local token, before = tokens[i], tokens[i - 1]
+    local opens = is_op(token, "(") or is_op(token, "{") or token.kind == "string"
+    if opens and before.kind == "name" and before.text == callee then found[#found + 1] = i end
+  end
+  return found
 end
 
 --- The line of a key in a declaration, or nil when the text does not show it (a table built in
@@ -267,7 +296,8 @@ end
 ---@param path any[] index of the argument, then the keys
 ---@return integer|nil
 function M.find(tokens, line, callee, path)
-  for _, open in ipairs(calls_on(tokens, line, callee)) do
+  local calls = line == 0 and calls_named(tokens, callee) or calls_on(tokens, line, callee)
+  for _, open in ipairs(calls) do
     local found = line_in_call(tokens, open, path)
     if found then return found end
   end

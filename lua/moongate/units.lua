@@ -108,13 +108,11 @@ function M.ip_kind(text)
   return is_ipv6(text) and "ipv6" or nil
 end
 
---- Whether the value is an address block ("10.0.0.0/8", "fe80::/10"), a lone address, or "unix:"
---- (the client address of a Unix socket).
+--- Whether the value is an address block ("10.0.0.0/8", "fe80::/10") or a lone address.
 ---@param value any
 ---@return boolean
 function M.is_cidr(value)
   if type(value) ~= "string" then return false end
-  if value == "unix:" then return true end
   local address, prefix = match(value, "^([^/]+)/(%d%d?%d?)$")
   local kind = M.ip_kind(address or value)
   if not kind then return false end
@@ -147,7 +145,7 @@ local UNIX_PATH_MAX = 107
 ---@param path string
 ---@return moongate.Address|nil, string|nil
 local function unix_address(path)
-  if path:sub(1, 1) ~= "/" and path:sub(1, 2) ~= "./" then
+  if path:sub(1, 1) ~= "/" then
     return nil, 'a Unix socket is written "unix:/path"'
   end
   if #path > UNIX_PATH_MAX then

@@ -36,12 +36,12 @@ describe("moongate.units", function()
 
   it("knows address blocks", function()
     for _, good in ipairs { "10.0.0.0/8", "1.2.3.4", "::1", "fe80::/10", "::", "::ffff:1.2.3.4",
-      "1:2:3:4:5:6:7:8", "2001:db8::1/128", "unix:" } do
+      "1:2:3:4:5:6:7:8", "2001:db8::1/128" } do
       assert.is_true(units.is_cidr(good), good)
     end
     for _, bad in ipairs { "10.0.0.0/33", "256.1.1.1", "1.2.3", "01.2.3.4", "fe80::/129", "1::2::3",
       ":::", "12345::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "::1.2.3.4:5", "x", "", "1.2.3.4/",
-      5 } do
+      "unix:", 5 } do
       assert.is_false(units.is_cidr(bad), tostring(bad))
     end
   end)
