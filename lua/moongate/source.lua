@@ -175,8 +175,9 @@ end
 ---@field line integer of the key
 ---@field value integer index of the value's first token
 
---- The fields that the table constructor at `open` shows, by key. Of equal keys the last one counts,
---- as in Lua. Each constructor is read once: a list of thousands of routes is asked for every one.
+--- The fields that the table constructor at `open` shows, by key. Of equal keys the last one
+--- counts, as in Lua. Each constructor is read once: a list of thousands of routes is asked for
+--- every one.
 ---@return table<any, moongate.Field>
 local function fields_of(tokens, open)
   local known = tokens.constructors[open]
