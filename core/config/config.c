@@ -7,8 +7,8 @@
 const char *gate_hook_name(enum gate_hook h)
 {
     static const char *const names[GATE_HOOK_COUNT] = {
-        "connect", "request", "route", "cache", "balance", "request_body",
-        "store", "response", "body", "fault", "log",
+        "connect", "request",  "route", "cache", "balance", "request_body",
+        "store",   "response", "body",  "fault", "log",
     };
 
     return h >= 0 && h < GATE_HOOK_COUNT ? names[h] : "?";
@@ -26,14 +26,14 @@ static bool read_format(struct reader *r, const struct field *f, void *to)
 static bool read_config(struct reader *r, struct gate_config *c)
 {
     static const struct field fields[] = {
-        { "format", read_format, 0, 0, 0, NULL },
-        { "global", gate_config_read_global, 0, 0, 0, NULL },
-        { "limits", gate_config_read_limits, offsetof(struct gate_config, limits), 0, 0, NULL },
-        { "listeners", gate_config_read_listeners, 0, 0, 0, NULL },
-        { "policies", gate_config_read_policies, 0, 0, 0, NULL },
-        { "process", gate_config_read_process, offsetof(struct gate_config, process), 0, 0, NULL },
-        { "routes", gate_config_read_routes, 0, 0, 0, NULL },
-        { "upstreams", gate_config_read_upstreams, 0, 0, 0, NULL },
+        {"format", read_format, 0, 0, 0, NULL},
+        {"global", gate_config_read_global, 0, 0, 0, NULL},
+        {"limits", gate_config_read_limits, offsetof(struct gate_config, limits), 0, 0, NULL},
+        {"listeners", gate_config_read_listeners, 0, 0, 0, NULL},
+        {"policies", gate_config_read_policies, 0, 0, 0, NULL},
+        {"process", gate_config_read_process, offsetof(struct gate_config, process), 0, 0, NULL},
+        {"routes", gate_config_read_routes, 0, 0, 0, NULL},
+        {"upstreams", gate_config_read_upstreams, 0, 0, 0, NULL},
     };
     static const struct field_table table = FIELD_TABLE(fields);
 
@@ -46,9 +46,9 @@ static bool read_config(struct reader *r, struct gate_config *c)
 enum gate_err gate_config_parse(struct gate_str json, struct gate_config **out, char *why,
                                 size_t why_cap)
 {
-    static const struct gate_sipkey key;    /* the same in all workers, which compare */
+    static const struct gate_sipkey key; /* the same in all workers, which compare */
     struct gate_config *c = gate_calloc(1, sizeof(*c));
-    struct reader r = { .arena = &c->arena, .why = why, .why_cap = why_cap };
+    struct reader r = {.arena = &c->arena, .why = why, .why_cap = why_cap};
 
     gate_arena_init(&c->arena, NULL);
     c->text = gate_arena_copy(&c->arena, json);

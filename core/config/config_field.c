@@ -141,11 +141,13 @@ bool gate_field_cidrs(struct reader *r, const struct field *f, void *to)
 
 bool gate_field_timeouts(struct reader *r, const struct field *f, void *to)
 {
-#define TIMEOUT(name) \
-    { #name, gate_field_u32, offsetof(struct gate_timeouts, name), 0, UINT32_MAX - 1, NULL }
+#define TIMEOUT(name)                                                                              \
+    {                                                                                              \
+#name, gate_field_u32, offsetof(struct gate_timeouts, name), 0, UINT32_MAX - 1, NULL       \
+    }
     static const struct field fields[] = {
         TIMEOUT(connect_ms), TIMEOUT(first_byte_ms), TIMEOUT(read_ms),
-        TIMEOUT(send_ms), TIMEOUT(total_ms),
+        TIMEOUT(send_ms),    TIMEOUT(total_ms),
     };
 #undef TIMEOUT
     static const struct field_table table = FIELD_TABLE(fields);

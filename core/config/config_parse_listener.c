@@ -25,10 +25,12 @@ static bool read_address(struct reader *r, const struct field *f, void *to)
 
 static bool one_listener(struct reader *r, void *to, uint32_t index)
 {
-#define MEMBER(key, read, member, min, max) \
-    { key, read, offsetof(struct gate_listener_config, member), min, max, NULL }
+#define MEMBER(key, read, member, min, max)                                                        \
+    {                                                                                              \
+        key, read, offsetof(struct gate_listener_config, member), min, max, NULL                   \
+    }
     static const struct field fields[] = {
-        { "address", read_address, 0, 0, 0, NULL },
+        {"address", read_address, 0, 0, 0, NULL},
         MEMBER("at", gate_field_str, at, 0, 0),
         MEMBER("backlog", gate_field_int, backlog, 0, INT32_MAX),
         MEMBER("half_close", gate_field_bool, half_close, 0, 0),
@@ -57,9 +59,11 @@ bool gate_config_read_listeners(struct reader *r, const struct field *f, void *c
 
 static bool one_policy(struct reader *r, void *to, uint32_t index)
 {
-#define MEMBER(key, read, member, min, max, names) \
-    { key, read, offsetof(struct gate_policy_config, member), min, max, names }
-    static const char *const on_error[] = { "closed", "open", NULL };
+#define MEMBER(key, read, member, min, max, names)                                                 \
+    {                                                                                              \
+        key, read, offsetof(struct gate_policy_config, member), min, max, names                    \
+    }
+    static const char *const on_error[] = {"closed", "open", NULL};
     static const struct field fields[] = {
         MEMBER("cpu_us", gate_field_u32, cpu_us, 0, UINT32_MAX - 1, NULL),
         MEMBER("guards", gate_field_bool, guards, 0, 0, NULL),

@@ -1,15 +1,19 @@
 /* Process and limits: what counts for the whole engine. */
 #include "config/config_int.h"
 
-#define MEMBER(key, read, member, min, max) \
-    { key, read, offsetof(struct gate_process_config, member), min, max, NULL }
-#define CHOICE(key, read, member, names) \
-    { key, read, offsetof(struct gate_process_config, member), 0, 0, names }
+#define MEMBER(key, read, member, min, max)                                                        \
+    {                                                                                              \
+        key, read, offsetof(struct gate_process_config, member), min, max, NULL                    \
+    }
+#define CHOICE(key, read, member, names)                                                           \
+    {                                                                                              \
+        key, read, offsetof(struct gate_process_config, member), 0, 0, names                       \
+    }
 
 bool gate_config_read_process(struct reader *r, const struct field *f, void *to)
 {
-    static const char *const formats[] = { "combined", "json", NULL };
-    static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
+    static const char *const formats[] = {"combined", "json", NULL};
+    static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
     static const struct field fields[] = {
         CHOICE("access_format", gate_field_choice8, access_json, formats),
         MEMBER("access_log", gate_field_str, access_log, 0, 0),
@@ -27,16 +31,20 @@ bool gate_config_read_process(struct reader *r, const struct field *f, void *to)
 
 #undef MEMBER
 #undef CHOICE
-#define MEMBER(name, read, min, max) \
-    { #name, read, offsetof(struct gate_limits, name), min, max, NULL }
+#define MEMBER(name, read, min, max)                                                               \
+    {                                                                                              \
+#name, read, offsetof(struct gate_limits, name), min, max, NULL                            \
+    }
 #define COUNT(name) MEMBER(name, gate_field_u32, 0, UINT32_MAX - 1)
-#define CHOICE(name, member, names) \
-    { name, gate_field_choice8, offsetof(struct gate_limits, member), 0, 0, names }
+#define CHOICE(name, member, names)                                                                \
+    {                                                                                              \
+        name, gate_field_choice8, offsetof(struct gate_limits, member), 0, 0, names                \
+    }
 
 bool gate_config_read_limits(struct reader *r, const struct field *f, void *to)
 {
-    static const char *const slash[] = { "keep", "reject", NULL };
-    static const char *const underscores[] = { "drop", "reject", "keep", NULL };
+    static const char *const slash[] = {"keep", "reject", NULL};
+    static const char *const underscores[] = {"drop", "reject", "keep", NULL};
     static const struct field fields[] = {
         MEMBER(body_bytes, gate_field_i64, -1, INT64_MAX),
         COUNT(body_rate),

@@ -114,9 +114,9 @@ static bool read_reply_headers(struct reader *r, const struct field *f, void *to
 static bool read_reply(struct reader *r, const struct field *f, void *to)
 {
     static const struct field fields[] = {
-        { "body", gate_field_str, offsetof(struct gate_reply_config, body), 0, 0, NULL },
-        { "headers", read_reply_headers, 0, 0, 0, NULL },
-        { "status", gate_field_int, offsetof(struct gate_reply_config, status), 200, 599, NULL },
+        {"body", gate_field_str, offsetof(struct gate_reply_config, body), 0, 0, NULL},
+        {"headers", read_reply_headers, 0, 0, 0, NULL},
+        {"status", gate_field_int, offsetof(struct gate_reply_config, status), 200, 599, NULL},
     };
     static const struct field_table table = FIELD_TABLE(fields);
 
@@ -127,9 +127,9 @@ static bool read_reply(struct reader *r, const struct field *f, void *to)
 static bool read_redirect(struct reader *r, const struct field *f, void *to)
 {
     static const struct field fields[] = {
-        { "status", gate_field_int, offsetof(struct gate_route_config, redirect_status), 300, 399,
-          NULL },
-        { "to", gate_field_str, offsetof(struct gate_route_config, redirect_to), 0, 0, NULL },
+        {"status", gate_field_int, offsetof(struct gate_route_config, redirect_status), 300, 399,
+         NULL},
+        {"to", gate_field_str, offsetof(struct gate_route_config, redirect_to), 0, 0, NULL},
     };
     static const struct field_table table = FIELD_TABLE(fields);
 
@@ -137,15 +137,20 @@ static bool read_redirect(struct reader *r, const struct field *f, void *to)
     return gate_reader_object(r, &table, to);
 }
 
-#define MEMBER(key, read, member, min, max) \
-    { key, read, offsetof(struct gate_route_config, member), min, max, NULL }
-#define WHOLE(key, read) { key, read, 0, 0, 0, NULL }
+#define MEMBER(key, read, member, min, max)                                                        \
+    {                                                                                              \
+        key, read, offsetof(struct gate_route_config, member), min, max, NULL                      \
+    }
+#define WHOLE(key, read)                                                                           \
+    {                                                                                              \
+        key, read, 0, 0, 0, NULL                                                                   \
+    }
 
 static bool read_route(struct reader *r, struct gate_route_config *route)
 {
-    static const char *const actions[] = { "upstream", "reply", "handler", "redirect", "none", NULL };
+    static const char *const actions[] = {"upstream", "reply", "handler", "redirect", "none", NULL};
     static const struct field fields[] = {
-        { "action", gate_field_choice, offsetof(struct gate_route_config, action), 0, 0, actions },
+        {"action", gate_field_choice, offsetof(struct gate_route_config, action), 0, 0, actions},
         MEMBER("at", gate_field_str, at, 0, 0),
         WHOLE("headers", read_headers),
         MEMBER("host", read_host, host, 0, 0),
@@ -198,7 +203,7 @@ static bool one_route(struct reader *r, void *to, uint32_t index)
     route->reply.status = 200;
     route->redirect_status = 302;
     route->max_body = -1;
-    route->timeouts = (struct gate_timeouts){ none, none, none, none, none };
+    route->timeouts = (struct gate_timeouts){none, none, none, none, none};
     if (!read_route(r, route))
         return false;
     if (route->name.n == 0)

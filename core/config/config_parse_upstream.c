@@ -24,10 +24,12 @@ static bool read_server_address(struct reader *r, const struct field *f, void *t
 
 static bool one_server(struct reader *r, void *to, uint32_t index)
 {
-#define MEMBER(key, read, member, min, max) \
-    { key, read, offsetof(struct gate_server_config, member), min, max, NULL }
+#define MEMBER(key, read, member, min, max)                                                        \
+    {                                                                                              \
+        key, read, offsetof(struct gate_server_config, member), min, max, NULL                     \
+    }
     static const struct field fields[] = {
-        { "address", read_server_address, 0, 0, 0, NULL },
+        {"address", read_server_address, 0, 0, 0, NULL},
         MEMBER("backup", gate_field_bool, backup, 0, 0),
         MEMBER("down", gate_field_bool, down, 0, 0),
         MEMBER("max_connections", gate_field_u32, max_connections, 0, UINT32_MAX - 1),
@@ -55,8 +57,11 @@ static bool read_servers(struct reader *r, const struct field *f, void *to)
 
 static bool read_keepalive(struct reader *r, const struct field *f, void *to)
 {
-#define MEMBER(key, member) \
-    { key, gate_field_u32, offsetof(struct gate_upstream_config, member), 0, UINT32_MAX - 1, NULL }
+#define MEMBER(key, member)                                                                        \
+    {                                                                                              \
+        key, gate_field_u32, offsetof(struct gate_upstream_config, member), 0, UINT32_MAX - 1,     \
+            NULL                                                                                   \
+    }
     static const struct field fields[] = {
         MEMBER("idle", idle),
         MEMBER("idle_timeout_ms", idle_timeout_ms),
@@ -73,7 +78,7 @@ static bool read_keepalive(struct reader *r, const struct field *f, void *to)
 /* "connect", "reset", "timeout", or a status. */
 static bool read_retry_on(struct reader *r, const struct field *f, void *to)
 {
-    static const char *const causes[] = { "connect", "reset", "timeout" };
+    static const char *const causes[] = {"connect", "reset", "timeout"};
     struct gate_upstream_config *u = to;
     const struct gate_str *on;
     int *statuses;
@@ -105,10 +110,10 @@ static bool read_retry_on(struct reader *r, const struct field *f, void *to)
 static bool read_retry(struct reader *r, const struct field *f, void *to)
 {
     static const struct field fields[] = {
-        { "budget_percent", gate_field_u32, offsetof(struct gate_upstream_config, budget_percent),
-          0, 1000, NULL },
-        { "on", read_retry_on, 0, 0, 0, NULL },
-        { "tries", gate_field_u32, offsetof(struct gate_upstream_config, tries), 1, 1000, NULL },
+        {"budget_percent", gate_field_u32, offsetof(struct gate_upstream_config, budget_percent), 0,
+         1000, NULL},
+        {"on", read_retry_on, 0, 0, 0, NULL},
+        {"tries", gate_field_u32, offsetof(struct gate_upstream_config, tries), 1, 1000, NULL},
     };
     static const struct field_table table = FIELD_TABLE(fields);
 
@@ -116,24 +121,26 @@ static bool read_retry(struct reader *r, const struct field *f, void *to)
     return gate_reader_object(r, &table, to);
 }
 
-#define MEMBER(key, read, member, names) \
-    { key, read, offsetof(struct gate_upstream_config, member), 0, UINT32_MAX - 1, names }
+#define MEMBER(key, read, member, names)                                                           \
+    {                                                                                              \
+        key, read, offsetof(struct gate_upstream_config, member), 0, UINT32_MAX - 1, names         \
+    }
 
 static bool read_upstream(struct reader *r, struct gate_upstream_config *u)
 {
-    static const char *const balance[] = { "round_robin", "least_requests", NULL };
-    static const char *const host[] = { "client", "peer", "name", NULL };
-    static const char *const forwarded[] = { "x", "rfc7239", "both", "none", NULL };
+    static const char *const balance[] = {"round_robin", "least_requests", NULL};
+    static const char *const host[] = {"client", "peer", "name", NULL};
+    static const char *const forwarded[] = {"x", "rfc7239", "both", "none", NULL};
     static const struct field fields[] = {
         MEMBER("at", gate_field_str, at, NULL),
         MEMBER("balance", gate_field_choice, balance, balance),
         MEMBER("forwarded", gate_field_choice, forwarded, forwarded),
         MEMBER("host", gate_field_choice, host, host),
-        { "keepalive", read_keepalive, 0, 0, 0, NULL },
+        {"keepalive", read_keepalive, 0, 0, 0, NULL},
         MEMBER("max_connections", gate_field_u32, max_connections, NULL),
         MEMBER("name", gate_field_str, name, NULL),
-        { "retry", read_retry, 0, 0, 0, NULL },
-        { "servers", read_servers, 0, 0, 0, NULL },
+        {"retry", read_retry, 0, 0, 0, NULL},
+        {"servers", read_servers, 0, 0, 0, NULL},
         MEMBER("timeouts", gate_field_timeouts, timeouts, NULL),
     };
     static const struct field_table table = FIELD_TABLE(fields);
@@ -149,7 +156,7 @@ static bool one_upstream(struct reader *r, void *to, uint32_t index)
         .ordinal = index,
         .idle = 64,
         .idle_timeout_ms = 60000,
-        .timeouts = { 5000, 60000, 60000, 60000, 0 },
+        .timeouts = {5000, 60000, 60000, 60000, 0},
         .tries = 2,
         .retry_on = GATE_RETRY_CONNECT | GATE_RETRY_RESET,
         .budget_percent = 20,

@@ -1,5 +1,6 @@
-/* The reader of canonical JSON: one pass over the text, straight into structs. Strict: no key that is
- * not known, none twice, no trailing bytes; numbers are integers, since nothing else is emitted. */
+/* The reader of canonical JSON: one pass over the text, straight into structs. Strict: no key that
+ * is not known, none twice, no trailing bytes; numbers are integers, since nothing else is emitted.
+ */
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -73,7 +74,7 @@ static bool push(struct reader *r, struct gate_str key, uint32_t index)
 {
     if (r->depth == READER_DEPTH)
         return gate_reader_fail(r, "nested too deeply");
-    r->path[r->depth++] = (struct reader_step){ key, index };
+    r->path[r->depth++] = (struct reader_step){key, index};
     return true;
 }
 
@@ -138,7 +139,8 @@ static int32_t unicode(const char **p, const char *end)
     return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
 }
 
-/* Decodes what lies between the quotes; the result is never longer than the text. NULL: bad escape. */
+/* Decodes what lies between the quotes; the result is never longer than the text. NULL: bad escape.
+ */
 static char *unescape(const char *p, const char *end, char *to)
 {
     static const char from[] = "\"\\/bfnrt";
@@ -222,8 +224,10 @@ bool gate_reader_integer(struct reader *r, int64_t min, int64_t max, int64_t *ou
     return true;
 }
 
-/* Keys come sorted, as the tables are: the next known one is nearly always right behind the last. */
-static const struct field *find_field(const struct field_table *t, struct gate_str key, uint32_t *at)
+/* Keys come sorted, as the tables are: the next known one is nearly always right behind the last.
+ */
+static const struct field *find_field(const struct field_table *t, struct gate_str key,
+                                      uint32_t *at)
 {
     for (uint32_t i = 0; i < t->n; i++) {
         uint32_t k = (*at + i) % t->n;
@@ -275,7 +279,8 @@ bool gate_reader_object(struct reader *r, const struct field_table *t, void *bas
     return gate_reader_take(r, '}') || gate_reader_fail(r, "expected ',' or '}'");
 }
 
-/* Elements gather in malloc memory, since their number is not known before; the arena gets them at the end. */
+/* Elements gather in malloc memory, since their number is not known before; the arena gets them at
+ * the end. */
 struct gathered {
     char *v;
     uint32_t n;
@@ -312,7 +317,7 @@ bool gate_reader_array(struct reader *r, size_t size,
                        bool (*one)(struct reader *r, void *to, uint32_t index), void *out,
                        uint32_t *n)
 {
-    struct gathered g = { NULL, 0, 0 };
+    struct gathered g = {NULL, 0, 0};
     void *v = NULL;
     bool ok;
 

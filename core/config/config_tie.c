@@ -12,7 +12,7 @@ struct names {
 
 static uint32_t *find_name(const struct names *t, struct gate_str name)
 {
-    static const struct gate_sipkey key;    /* the names are the operator's, nobody fills this */
+    static const struct gate_sipkey key; /* the names are the operator's, nobody fills this */
     uint32_t i = (uint32_t)gate_siphash(&key, name.p, name.n) & t->mask;
 
     while (t->slots[i] != GATE_NO_ORDINAL && !gate_str_eq(t->v[t->slots[i]].name, name))
@@ -77,8 +77,7 @@ bool gate_config_tie(struct reader *r, struct gate_config *c)
     /* Ours until the parse ends; const for everybody else. */
     struct gate_route_config *routes = (struct gate_route_config *)c->routes;
     struct names names;
-    bool ok = fill_names(r, c, &names) &&
-              hooks_of(r, c, c->global, c->n_global, &c->global_hooks);
+    bool ok = fill_names(r, c, &names) && hooks_of(r, c, c->global, c->n_global, &c->global_hooks);
 
     for (uint32_t i = 0; ok && i < c->n_routes; i++)
         ok = tie_route(r, c, &names, &routes[i]);

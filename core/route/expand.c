@@ -3,7 +3,8 @@
 
 static bool is_name(char c)
 {
-    return (c >= '0' && c <= '9') || (gate_lower(c) >= 'a' && gate_lower(c) <= 'z') || c == '_' || c == '-';
+    return (c >= '0' && c <= '9') || (gate_lower(c) >= 'a' && gate_lower(c) <= 'z') || c == '_' ||
+           c == '-';
 }
 
 /* A place to fill begins right after a '/', with ':' and a name or with '*' and maybe a name. */
@@ -18,7 +19,8 @@ static size_t place_at(struct gate_str s, size_t i)
     return s.p[i] == ':' && end == i + 1 ? 0 : end - i;
 }
 
-/* The capture of that name; a bare '*' is also what a named rest left over, which is the last one. */
+/* The capture of that name; a bare '*' is also what a named rest left over, which is the last one.
+ */
 static struct gate_str value_of(struct gate_str place, const struct gate_route_result *m)
 {
     struct gate_str name = gate_str_of(place.p + 1, place.n - 1);

@@ -20,9 +20,10 @@ static void put_route(struct gate_out *o, const struct gate_route_config *route)
 }
 
 /* Why the route of this precedence comes after the winner's. */
-static void put_rule(struct gate_out *o, const struct precedence *winner, const struct precedence *loser)
+static void put_rule(struct gate_out *o, const struct precedence *winner,
+                     const struct precedence *loser)
 {
-    static const char *const hosts[] = { "an exact host", "a host suffix", "no host" };
+    static const char *const hosts[] = {"an exact host", "a host suffix", "no host"};
     enum rule rule;
 
     gate_precedence_compare(winner, loser, &rule);
@@ -58,7 +59,8 @@ static void put_rule(struct gate_out *o, const struct precedence *winner, const 
 }
 
 /* The first matcher behind host and path that says no; false: all hold. */
-static bool put_refusal(struct gate_out *o, const struct candidate *c, const struct gate_route_query *q)
+static bool put_refusal(struct gate_out *o, const struct candidate *c,
+                        const struct gate_route_query *q)
 {
     const struct gate_match *m;
 
@@ -128,11 +130,11 @@ static void put_winner(struct gate_out *o, const struct gate_route_result *found
     }
 }
 
-void gate_router_explain(const struct gate_router *r, const struct gate_route_query *q, struct gate_arena *arena,
-                         struct gate_out *out)
+void gate_router_explain(const struct gate_router *r, const struct gate_route_query *q,
+                         struct gate_arena *arena, struct gate_out *out)
 {
     struct gate_route_result found;
-    struct precedence winner = { 0 };
+    struct precedence winner = {0};
     uint32_t rows = 0;
 
     gate_router_find(r, q, arena, &found);

@@ -1,5 +1,5 @@
-/* Lookup: walks the nodes that a request's host and path reach, and keeps the lowest rank whose other matchers
- * hold. Subtrees that cannot beat it are not entered. */
+/* Lookup: walks the nodes that a request's host and path reach, and keeps the lowest rank whose
+ * other matchers hold. Subtrees that cannot beat it are not entered. */
 #include "route/route_int.h"
 
 /* Adds the names of a mask and of methods without a bit, each once. */
@@ -29,7 +29,8 @@ static void allow_route(struct gate_out *o, const struct gate_route_config *rout
 
 static bool others_match(const struct candidate *c, const struct gate_route_query *q)
 {
-    return !c->matchers || (gate_match_headers(c->route, q) == NULL && gate_match_query(c->route, q) == NULL);
+    return !c->matchers ||
+           (gate_match_headers(c->route, q) == NULL && gate_match_query(c->route, q) == NULL);
 }
 
 static void scan(struct lookup *l, uint32_t rank)
@@ -58,7 +59,8 @@ static void scan(struct lookup *l, uint32_t rank)
 static void walk(struct lookup *l, uint32_t index, struct gate_str at);
 
 /* Goes on behind the child's text. */
-static void walk_literal(struct lookup *l, uint32_t index, struct gate_str first, struct gate_str left)
+static void walk_literal(struct lookup *l, uint32_t index, struct gate_str first,
+                         struct gate_str left)
 {
     uint32_t child, n;
 
@@ -71,8 +73,8 @@ static void walk_literal(struct lookup *l, uint32_t index, struct gate_str first
     walk(l, child, gate_str_of(left.p + n, left.n - n));
 }
 
-/* `at` is where the node's segments end in the path: at a '/', or at its end. The depth is that of the declared
- * paths. */
+/* `at` is where the node's segments end in the path: at a '/', or at its end. The depth is that of
+ * the declared paths. */
 static void walk(struct lookup *l, uint32_t index, struct gate_str at)
 {
     const struct node *n = &l->r->nodes[index];
@@ -112,7 +114,8 @@ static void walk_suffixes(struct lookup *l, struct gate_str host)
 
     if (host.n > (size_t)l->r->longest_suffix + 1)
         dot = host.n - l->r->longest_suffix - 1;
-    for (dot = gate_str_find(host, '.', dot); dot < host.n; dot = gate_str_find(host, '.', dot + 1)) {
+    for (dot = gate_str_find(host, '.', dot); dot < host.n;
+         dot = gate_str_find(host, '.', dot + 1)) {
         struct gate_str suffix = gate_str_of(host.p + dot + 1, host.n - dot - 1);
 
         walk_root(l, gate_trie_child(l->r, PARENT_SUFFIX, suffix, suffix));

@@ -26,7 +26,7 @@ enum gate_err gate_pattern_parse(struct gate_str path, struct pattern *out)
 {
     struct gate_str rest, segment;
 
-    *out = (struct pattern){ .body = path, .any = path.n == 0 };
+    *out = (struct pattern){.body = path, .any = path.n == 0};
     if (path.n == 0)
         return GATE_OK;
     if (path.p[0] != '/')

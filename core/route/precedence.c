@@ -1,5 +1,5 @@
-/* Precedence: the one total order of all routes (LUA_API.md section 2). Any two routes that match the same
- * request are decided by it, so a lookup only has to find the first in this order. */
+/* Precedence: the one total order of all routes (LUA_API.md section 2). Any two routes that match
+ * the same request are decided by it, so a lookup only has to find the first in this order. */
 #include "route/route_int.h"
 
 enum gate_err gate_precedence_of(const struct gate_route_config *route, struct precedence *out)
@@ -34,7 +34,8 @@ static int compare_host(const struct precedence *a, const struct precedence *b)
     return a->host == HOST_SUFFIX ? more(a->route->host.n, b->route->host.n) : 0;
 }
 
-/* Names of captures do not count: the longer path is the one with more segments, then more literal text. */
+/* Names of captures do not count: the longer path is the one with more segments, then more literal
+ * text. */
 static int compare_length(const struct pattern *a, const struct pattern *b)
 {
     int by_segments = more(a->n_segments, b->n_segments);

@@ -115,13 +115,13 @@ static void capture(const struct lookup *l, struct gate_route_result *out)
     for (uint32_t i = 0; i < c->n_segments && (is_capture != 0 || c->prefix); i++) {
         gate_pattern_next(&left, &segment);
         if (is_capture & 1) {
-            out->captures[n] = (struct gate_capture){ names[n], segment };
+            out->captures[n] = (struct gate_capture){names[n], segment};
             n++;
         }
         is_capture >>= 1;
     }
     if (c->prefix) {
-        out->captures[n] = (struct gate_capture){ names[n], gate_str_of(left.p + 1, left.n - 1) };
+        out->captures[n] = (struct gate_capture){names[n], gate_str_of(left.p + 1, left.n - 1)};
         n++;
     }
     out->n_captures = n;
@@ -143,7 +143,8 @@ static void answer(const struct lookup *l, struct gate_route_result *out)
     capture(l, out);
 }
 
-static struct lookup begin(const struct gate_router *r, const struct gate_route_query *q, uint32_t from)
+static struct lookup begin(const struct gate_router *r, const struct gate_route_query *q,
+                           uint32_t from)
 {
     return (struct lookup){
         .r = r,
@@ -154,8 +155,8 @@ static struct lookup begin(const struct gate_router *r, const struct gate_route_
     };
 }
 
-void gate_router_find(const struct gate_router *r, const struct gate_route_query *q, struct gate_arena *arena,
-                      struct gate_route_result *out)
+void gate_router_find(const struct gate_router *r, const struct gate_route_query *q,
+                      struct gate_arena *arena, struct gate_route_result *out)
 {
     struct lookup l = begin(r, q, 0);
 
@@ -166,8 +167,8 @@ void gate_router_find(const struct gate_router *r, const struct gate_route_query
 }
 
 /* Never answers with `allow`: the path was there for this method, a function refused it. */
-void gate_router_next(const struct gate_router *r, const struct gate_route_query *q, struct gate_arena *arena,
-                      struct gate_route_result *inout)
+void gate_router_next(const struct gate_router *r, const struct gate_route_query *q,
+                      struct gate_arena *arena, struct gate_route_result *inout)
 {
     struct lookup l;
 
@@ -181,8 +182,8 @@ void gate_router_next(const struct gate_router *r, const struct gate_route_query
     answer(&l, inout);
 }
 
-void gate_router_each(const struct gate_router *r, void (*row)(void *arg, const struct gate_route_config *route),
-                      void *arg)
+void gate_router_each(const struct gate_router *r,
+                      void (*row)(void *arg, const struct gate_route_config *route), void *arg)
 {
     for (uint32_t rank = 0; rank < r->n; rank++)
         row(arg, r->candidates[rank].route);

@@ -1,5 +1,6 @@
-/* Trie: routes by host, then by path. One hash table serves all nodes, so the cost of a step does not depend on the
- * number of routes; its key is random. A step should cost two cache lines: the slot and the node. */
+/* Trie: routes by host, then by path. One hash table serves all nodes, so the cost of a step does
+ * not depend on the number of routes; its key is random. A step should cost two cache lines: the
+ * slot and the node. */
 #include "base/mem.h"
 #include "route/route_int.h"
 
@@ -79,7 +80,7 @@ void gate_trie_add_slot(struct gate_router *r, uint32_t index)
 
     if (r->slots == NULL || ++r->n_slots * 2 > r->slot_mask)
         grow_slots(r);
-    put(r, (struct slot){ (uint32_t)(h >> 32), index + 1 }, h);
+    put(r, (struct slot){(uint32_t)(h >> 32), index + 1}, h);
 }
 
 static void grow_nodes(struct gate_router *r)
@@ -97,7 +98,8 @@ static void grow_nodes(struct gate_router *r)
     r->cap_nodes = cap;
 }
 
-uint32_t gate_trie_add_node(struct gate_router *r, uint32_t parent, struct gate_str text, uint32_t best)
+uint32_t gate_trie_add_node(struct gate_router *r, uint32_t parent, struct gate_str text,
+                            uint32_t best)
 {
     struct node *n;
 

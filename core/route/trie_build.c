@@ -1,20 +1,21 @@
-/* Building the trie, in two passes: first a draft with one node a segment, then the trie itself, in which a node that
- * only leads to one other is one with it. That halves both the steps of a lookup and the memory it touches. */
+/* Building the trie, in two passes: first a draft with one node a segment, then the trie itself, in
+ * which a node that only leads to one other is one with it. That halves both the steps of a lookup
+ * and the memory it touches. */
 #include "base/mem.h"
 #include "route/route_int.h"
 
 /* What the second pass has to know of a node of the draft. */
 struct extra {
-    const char *text;           /* its segment, inside the path that made it */
-    uint32_t n_literal;         /* literal children */
-    uint32_t to;                /* its node in the trie */
+    const char *text;   /* its segment, inside the path that made it */
+    uint32_t n_literal; /* literal children */
+    uint32_t to;        /* its node in the trie */
 };
 
 struct draft {
-    struct gate_router *r;      /* nodes and slots are the draft's until the second pass */
-    struct extra *extras;       /* by node */
+    struct gate_router *r; /* nodes and slots are the draft's until the second pass */
+    struct extra *extras;  /* by node */
     uint32_t cap;
-    uint32_t *last;             /* by the first rank of a list: its last one */
+    uint32_t *last; /* by the first rank of a list: its last one */
 };
 
 static uint32_t draft_node(struct draft *d, uint32_t parent, struct gate_str text, uint32_t rank)
@@ -25,7 +26,7 @@ static uint32_t draft_node(struct draft *d, uint32_t parent, struct gate_str tex
         d->cap = d->cap == 0 ? 16 : d->cap * 2;
         d->extras = gate_realloc(d->extras, d->cap * sizeof(*d->extras));
     }
-    d->extras[i] = (struct extra){ .text = text.p, .to = ROUTE_NONE };
+    d->extras[i] = (struct extra){.text = text.p, .to = ROUTE_NONE};
     return i;
 }
 
@@ -79,7 +80,8 @@ static void append(struct draft *d, uint32_t *first, uint32_t rank)
     d->last[*first] = rank;
 }
 
-/* Ranks come in ascending order, so lists are in order and a node's best is the rank that made it. */
+/* Ranks come in ascending order, so lists are in order and a node's best is the rank that made it.
+ */
 static void draft_route(struct draft *d, uint32_t rank)
 {
     struct gate_router *r = d->r;
@@ -114,8 +116,8 @@ static bool merges(const struct node *nodes, const struct draft *d, uint32_t i)
            d->extras[i].n_literal == 1;
 }
 
-/* Node i of the draft, together with those above that merge into it. Their texts stand before its own in the path that
- * made all of them. */
+/* Node i of the draft, together with those above that merge into it. Their texts stand before its
+ * own in the path that made all of them. */
 static void keep_node(struct gate_router *r, const struct node *nodes, struct draft *d, uint32_t i)
 {
     const struct node *n = &nodes[i];
@@ -167,7 +169,7 @@ static void keep_nodes(struct draft *d)
 
 void gate_trie_build(struct gate_router *r)
 {
-    struct draft d = { .r = r, .last = gate_alloc((r->n + 1) * sizeof(*d.last)) };
+    struct draft d = {.r = r, .last = gate_alloc((r->n + 1) * sizeof(*d.last))};
 
     for (uint32_t rank = 0; rank < r->n; rank++)
         draft_route(&d, rank);

@@ -6,7 +6,7 @@ void gate_balance_state_fini(struct gate_balance_state *st)
 {
     gate_free(st->credit);
     gate_free(st->may);
-    *st = (struct gate_balance_state){ 0 };
+    *st = (struct gate_balance_state){0};
 }
 
 /* A set of another version starts anew: indexes mean other peers. */
@@ -36,7 +36,8 @@ static bool is_full(const struct gate_peer_entry *e)
            atomic_load_explicit(&e->peer->active, memory_order_relaxed) >= e->max_connections;
 }
 
-/* How a peer may be used; smaller is better. Marks are guesses: a marked peer is still better than none. */
+/* How a peer may be used; smaller is better. Marks are guesses: a marked peer is still better than
+ * none. */
 enum rank { RANK_GOOD, RANK_BACKUP, RANK_MARKED, RANK_MARKED_BACKUP, RANK_NEVER };
 
 static enum rank rank_of(const struct gate_peer_entry *e, uint64_t now_ms,

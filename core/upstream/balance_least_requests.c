@@ -1,7 +1,9 @@
-/* The peer with the fewest requests in flight for its weight; among equals in turn. The count is of all workers. */
+/* The peer with the fewest requests in flight for its weight; among equals in turn. The count is of
+ * all workers. */
 #include "upstream/balance.h"
 
-static uint32_t pick(struct gate_balance_state *st, const struct gate_peer_set *set, const bool *may)
+static uint32_t pick(struct gate_balance_state *st, const struct gate_peer_set *set,
+                     const bool *may)
 {
     uint32_t best = UINT32_MAX;
     uint64_t best_active = 0;
@@ -22,4 +24,4 @@ static uint32_t pick(struct gate_balance_state *st, const struct gate_peer_set *
     return best;
 }
 
-const struct gate_balance_ops gate_balance_least_requests = { "least_requests", pick };
+const struct gate_balance_ops gate_balance_least_requests = {"least_requests", pick};

@@ -1,8 +1,9 @@
-/* Smooth weighted round robin: each peer earns its weight at every pick, the richest is taken and pays all that was
- * earned. Weights 5, 1, 1 give a a b a c a a, not five in a row. */
+/* Smooth weighted round robin: each peer earns its weight at every pick, the richest is taken and
+ * pays all that was earned. Weights 5, 1, 1 give a a b a c a a, not five in a row. */
 #include "upstream/balance.h"
 
-static uint32_t pick(struct gate_balance_state *st, const struct gate_peer_set *set, const bool *may)
+static uint32_t pick(struct gate_balance_state *st, const struct gate_peer_set *set,
+                     const bool *may)
 {
     uint32_t best = UINT32_MAX;
     int64_t earned = 0;
@@ -20,4 +21,4 @@ static uint32_t pick(struct gate_balance_state *st, const struct gate_peer_set *
     return best;
 }
 
-const struct gate_balance_ops gate_balance_round_robin = { "round_robin", pick };
+const struct gate_balance_ops gate_balance_round_robin = {"round_robin", pick};

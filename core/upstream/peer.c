@@ -6,8 +6,8 @@
 #include "upstream/registry_int.h"
 
 #define FAILS_TO_MARK 3
-#define MARK_MS 10000
-#define MARK_MAX_MS 60000
+#define MARK_MS       10000
+#define MARK_MAX_MS   60000
 
 static struct gate_peer *peer_new(const struct gate_addr *addr, const char *server)
 {
@@ -51,7 +51,8 @@ void gate_peer_connect_failed(struct gate_peer *p, uint64_t now_ms)
     atomic_store_explicit(&p->down_until_ms, now_ms + mark, memory_order_relaxed);
 }
 
-/* Runs at each connect: writes only when there is something to clear, so that the line stays shared. */
+/* Runs at each connect: writes only when there is something to clear, so that the line stays
+ * shared. */
 void gate_peer_connect_ok(struct gate_peer *p)
 {
     if (atomic_load_explicit(&p->connect_fails, memory_order_relaxed) == 0)

@@ -5,11 +5,11 @@
 #include "upstream/registry_int.h"
 
 struct gate_registry {
-    pthread_mutex_t lock;           /* guards the table; never held during a call out */
-    struct gate_upstream **v;       /* in order of appearance; only ever grows */
+    pthread_mutex_t lock;     /* guards the table; never held during a call out */
+    struct gate_upstream **v; /* in order of appearance; only ever grows */
     uint32_t n;
     uint32_t cap;
-    uint32_t *slots;                /* by name: index + 1, open addressing, cap * 2 of them */
+    uint32_t *slots; /* by name: index + 1, open addressing, cap * 2 of them */
     struct gate_sipkey key;
 };
 
@@ -17,7 +17,7 @@ struct gate_registry *gate_registry_new(const struct gate_clock *clock)
 {
     struct gate_registry *r = gate_calloc(1, sizeof(*r));
 
-    (void)clock;    /* callers of what depends on time bring their loop's */
+    (void)clock; /* callers of what depends on time bring their loop's */
     pthread_mutex_init(&r->lock, NULL);
     gate_sipkey_random(&r->key);
     return r;
@@ -44,8 +44,7 @@ static uint32_t *slot_locked(const struct gate_registry *r, struct gate_str name
     uint32_t mask = r->cap * 2 - 1;
     uint32_t i = (uint32_t)gate_siphash(&r->key, name.p, name.n) & mask;
 
-    while (r->slots[i] != 0 &&
-           !gate_str_eq(gate_str_from_cstr(r->v[r->slots[i] - 1]->name), name))
+    while (r->slots[i] != 0 && !gate_str_eq(gate_str_from_cstr(r->v[r->slots[i] - 1]->name), name))
         i = (i + 1) & mask;
     return &r->slots[i];
 }
@@ -126,7 +125,9 @@ enum gate_err gate_registry_apply(struct gate_registry *r, const struct gate_con
 }
 
 void gate_registry_each(struct gate_registry *r,
-                        void (*fn)(void *arg, struct gate_str upstream, const struct gate_peer_set *set), void *arg)
+                        void (*fn)(void *arg, struct gate_str upstream,
+                                   const struct gate_peer_set *set),
+                        void *arg)
 {
     struct gate_upstream *u;
 
@@ -156,14 +157,15 @@ static struct asked *copy_names(struct gate_upstream *u, uint32_t *n)
         const struct server *s = &u->servers[i];
 
         if (!s->numeric)
-            v[(*n)++] = (struct asked){ gate_strdup(s->text), gate_strdup(s->host), s->port };
+            v[(*n)++] = (struct asked){gate_strdup(s->text), gate_strdup(s->host), s->port};
     }
     pthread_mutex_unlock(&u->lock);
     return v;
 }
 
 void gate_registry_names(struct gate_registry *r,
-                         void (*fn)(void *arg, struct gate_upstream *u, struct gate_str server, struct gate_str host, uint16_t port),
+                         void (*fn)(void *arg, struct gate_upstream *u, struct gate_str server,
+                                    struct gate_str host, uint16_t port),
                          void *arg)
 {
     struct gate_upstream *u;

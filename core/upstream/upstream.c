@@ -1,5 +1,5 @@
-/* One upstream of the registry: its servers, and the set of peers they make. Workers look at the version and
- * take the lock only after it has changed. */
+/* One upstream of the registry: its servers, and the set of peers they make. Workers look at the
+ * version and take the lock only after it has changed. */
 #include "base/mem.h"
 #include "upstream/registry_int.h"
 
@@ -64,7 +64,8 @@ void gate_upstream_free(struct gate_upstream **upstream)
     gate_free(u);
 }
 
-/* A set that says nothing new is dropped: balancers keep their state over a reload or a DNS answer. */
+/* A set that says nothing new is dropped: balancers keep their state over a reload or a DNS answer.
+ */
 static void publish_locked(struct gate_upstream *u)
 {
     struct gate_peer_set *old = u->set;
@@ -93,7 +94,8 @@ static void keep_resolved(struct server *s, const struct server *old, uint32_t n
     }
 }
 
-void gate_upstream_configure(struct gate_upstream *u, const struct gate_server_config *servers, uint32_t n)
+void gate_upstream_configure(struct gate_upstream *u, const struct gate_server_config *servers,
+                             uint32_t n)
 {
     struct server *fresh = n > 0 ? gate_calloc(n, sizeof(*fresh)) : NULL;
     struct server *old;
@@ -113,8 +115,8 @@ void gate_upstream_configure(struct gate_upstream *u, const struct gate_server_c
     free_servers(old, n_old);
 }
 
-void gate_upstream_resolved(struct gate_upstream *u, struct gate_str server, const struct gate_addr *addrs,
-                            size_t n)
+void gate_upstream_resolved(struct gate_upstream *u, struct gate_str server,
+                            const struct gate_addr *addrs, size_t n)
 {
     if (n == 0)
         return;

@@ -30,7 +30,8 @@ static void parse_bad(const char *text, const char *says)
 {
     struct gate_config *c = NULL;
 
-    assert_int_not_equal(gate_config_parse(gate_str_from_cstr(text), &c, why, sizeof(why)), GATE_OK);
+    assert_int_not_equal(gate_config_parse(gate_str_from_cstr(text), &c, why, sizeof(why)),
+                         GATE_OK);
     assert_null(c);
     if (strstr(why, says) == NULL)
         fail_msg("\"%s\" does not say \"%s\"", why, says);
@@ -94,10 +95,10 @@ static void test_process_and_limits(void **state)
 
 static void test_listeners(void **state)
 {
-    struct gate_config *c = parse_ok(
-        "{\"listeners\":[{\"address\":\"127.0.0.1:8080\",\"at\":\"g.lua:3\",\"backlog\":9,"
-        "\"half_close\":true,\"mode\":-1,\"trust\":[\"127.0.0.0/8\"]},"
-        "{\"address\":\"unix:/tmp/x\",\"mode\":432},{\"address\":\"localhost:81\"}]}");
+    struct gate_config *c =
+        parse_ok("{\"listeners\":[{\"address\":\"127.0.0.1:8080\",\"at\":\"g.lua:3\",\"backlog\":9,"
+                 "\"half_close\":true,\"mode\":-1,\"trust\":[\"127.0.0.0/8\"]},"
+                 "{\"address\":\"unix:/tmp/x\",\"mode\":432},{\"address\":\"localhost:81\"}]}");
 
     (void)state;
     assert_int_equal(c->n_listeners, 3);
@@ -164,11 +165,12 @@ static void test_upstreams(void **state)
 
 static void test_policies(void **state)
 {
-    struct gate_config *c = parse_ok(
-        "{\"global\":[1],\"policies\":[{\"cpu_us\":7,\"guards\":true,\"hooks\":[\"request\",\"log\"],"
-        "\"name\":\"a\",\"on_error\":\"closed\"},{\"cpu_us\":0,\"guards\":false,"
-        "\"hooks\":[\"body\"],\"name\":\"b\",\"on_error\":\"open\"}],"
-        "\"routes\":[{\"use\":[0,1]},{\"use\":[]}]}");
+    struct gate_config *c =
+        parse_ok("{\"global\":[1],\"policies\":[{\"cpu_us\":7,\"guards\":true,\"hooks\":["
+                 "\"request\",\"log\"],"
+                 "\"name\":\"a\",\"on_error\":\"closed\"},{\"cpu_us\":0,\"guards\":false,"
+                 "\"hooks\":[\"body\"],\"name\":\"b\",\"on_error\":\"open\"}],"
+                 "\"routes\":[{\"use\":[0,1]},{\"use\":[]}]}");
 
     (void)state;
     assert_int_equal(c->policies[0].hooks, 1 << GATE_HOOK_REQUEST | 1 << GATE_HOOK_LOG);
@@ -196,7 +198,8 @@ static void test_routes(void **state)
         "\"upstream\":\"two\",\"when\":true},"
         "{\"action\":\"reply\",\"name\":\"hi\",\"reply\":{\"body\":\"h\\u00e9\\n\\\"\\u0000\","
         "\"headers\":[[\"content-type\",\"text/plain\"]],\"status\":201},\"upstream\":\"\"},"
-        "{\"action\":\"redirect\",\"host\":\"a.test\",\"redirect\":{\"status\":308,\"to\":\"/n\"}}],"
+        "{\"action\":\"redirect\",\"host\":\"a.test\",\"redirect\":{\"status\":308,\"to\":\"/"
+        "n\"}}],"
         "\"upstreams\":[{\"name\":\"one\"},{\"name\":\"two\"}]}");
     const struct gate_route_config *r = c->routes;
 

@@ -28,14 +28,14 @@ static void fx_open(struct fixture *fx, const char *routes)
     char *text = malloc(cap), why[256];
     int n = snprintf(text, cap, "{\"format\":1,\"routes\":[%s]}", routes);
 
-    *fx = (struct fixture){ 0 };
+    *fx = (struct fixture){0};
     if (gate_config_parse(gate_str_of(text, (size_t)n), &fx->config, why, sizeof(why)) != GATE_OK)
         fail_msg("%s", why);
     free(text);
     assert_int_equal(gate_router_build(fx->config, &fx->router), GATE_OK);
     gate_arena_init(&fx->arena, NULL);
     fx->fields.v = fx->field;
-    fx->headers = (struct gate_headers){ .original = &fx->fields, .arena = &fx->arena };
+    fx->headers = (struct gate_headers){.original = &fx->fields, .arena = &fx->arena};
     fx->q.headers = &fx->headers;
 }
 
@@ -66,7 +66,8 @@ static const char *get(struct fixture *fx, const char *path)
     return ask(fx, "GET", "h.test", path);
 }
 
-static void assert_capture(const struct fixture *fx, uint32_t i, const char *name, const char *value)
+static void assert_capture(const struct fixture *fx, uint32_t i, const char *name,
+                           const char *value)
 {
     assert_true(i < fx->got.n_captures);
     assert_true(gate_str_eq(fx->got.captures[i].name, gate_str_from_cstr(name)));
@@ -78,7 +79,8 @@ static void test_paths(void **state)
     struct fixture fx;
 
     (void)state;
-    fx_open(&fx, "{\"path\":\"/a/\"},{\"path\":\"/b\"},{\"path\":\"/users/:id\"},{\"path\":\"/files/*rest\"},"
+    fx_open(&fx, "{\"path\":\"/a/\"},{\"path\":\"/b\"},{\"path\":\"/users/:id\"},{\"path\":\"/"
+                 "files/*rest\"},"
                  "{\"path\":\"/u/:id/\"},{\"path\":\"/u/:id/x/:y\"},{\"path\":\"/e//f\"}");
     assert_string_equal(get(&fx, "/a"), "404");
     assert_string_equal(get(&fx, "/a/"), "/a/");
@@ -117,8 +119,10 @@ static void test_hosts(void **state)
     struct fixture fx;
 
     (void)state;
-    fx_open(&fx, "{\"name\":\"none\",\"path\":\"/x\"},{\"name\":\"suffix\",\"host\":\"*.a.test\"},"
-                 "{\"name\":\"long\",\"host\":\"*.b.a.test\"},{\"name\":\"exact\",\"host\":\"c.a.test\"}");
+    fx_open(
+        &fx,
+        "{\"name\":\"none\",\"path\":\"/x\"},{\"name\":\"suffix\",\"host\":\"*.a.test\"},"
+        "{\"name\":\"long\",\"host\":\"*.b.a.test\"},{\"name\":\"exact\",\"host\":\"c.a.test\"}");
     assert_string_equal(ask(&fx, "GET", "a.test", "/x"), "none");
     assert_string_equal(ask(&fx, "GET", "a.test", "/y"), "404");
     assert_string_equal(ask(&fx, "GET", "q.a.test", "/x"), "suffix");
@@ -138,11 +142,14 @@ static void test_precedence(void **state)
     struct fixture fx;
 
     (void)state;
-    fx_open(&fx, "{\"name\":\"root\",\"path\":\"/\"},{\"name\":\"any\"},{\"name\":\"id\",\"path\":\"/p/:id\"},"
+    fx_open(&fx, "{\"name\":\"root\",\"path\":\"/"
+                 "\"},{\"name\":\"any\"},{\"name\":\"id\",\"path\":\"/p/:id\"},"
                  "{\"name\":\"rest\",\"path\":\"/p/*rest\"},{\"name\":\"exact\",\"path\":\"/p/x\"},"
                  "{\"name\":\"get\",\"path\":\"/p/:name\",\"methods\":[\"GET\"]},"
-                 "{\"name\":\"first\",\"path\":\"/q/\",\"priority\":1},{\"name\":\"two\",\"path\":\"/q/:a/:b\"},"
-                 "{\"name\":\"late\",\"path\":\"/p/:id\"},{\"name\":\"low\",\"path\":\"/p/x/y\",\"priority\":-1}");
+                 "{\"name\":\"first\",\"path\":\"/q/"
+                 "\",\"priority\":1},{\"name\":\"two\",\"path\":\"/q/:a/:b\"},"
+                 "{\"name\":\"late\",\"path\":\"/p/:id\"},{\"name\":\"low\",\"path\":\"/p/x/"
+                 "y\",\"priority\":-1}");
     assert_string_equal(get(&fx, "/p/x"), "exact");
     assert_string_equal(get(&fx, "/p/y"), "get");
     assert_string_equal(ask(&fx, "PUT", "", "/p/y"), "id");
@@ -159,11 +166,13 @@ static void test_methods(void **state)
     struct fixture fx;
 
     (void)state;
-    fx_open(&fx, "{\"path\":\"/a\",\"name\":\"get\",\"methods\":[\"GET\"]},"
-                 "{\"path\":\"/a\",\"name\":\"post\",\"methods\":[\"POST\",\"PROPFIND\"]},"
-                 "{\"path\":\"/a\",\"name\":\"never\",\"methods\":[\"PATCH\"],\"headers\":[[\"x-a\",null]]},"
-                 "{\"path\":\"/b\",\"name\":\"b\",\"host\":\"b.test\",\"methods\":[\"PUT\"]},"
-                 "{\"path\":\"/b\",\"name\":\"b2\",\"methods\":[\"PUT\",\"DELETE\"]}");
+    fx_open(
+        &fx,
+        "{\"path\":\"/a\",\"name\":\"get\",\"methods\":[\"GET\"]},"
+        "{\"path\":\"/a\",\"name\":\"post\",\"methods\":[\"POST\",\"PROPFIND\"]},"
+        "{\"path\":\"/a\",\"name\":\"never\",\"methods\":[\"PATCH\"],\"headers\":[[\"x-a\",null]]},"
+        "{\"path\":\"/b\",\"name\":\"b\",\"host\":\"b.test\",\"methods\":[\"PUT\"]},"
+        "{\"path\":\"/b\",\"name\":\"b2\",\"methods\":[\"PUT\",\"DELETE\"]}");
     assert_string_equal(get(&fx, "/a"), "get");
     assert_string_equal(ask(&fx, "HEAD", "", "/a"), "get");
     assert_string_equal(ask(&fx, "PROPFIND", "", "/a"), "post");
@@ -186,12 +195,12 @@ static void test_headers_and_query(void **state)
                  "{\"name\":\"q\",\"query\":[[\"a b\",\"1&2\"],[\"flag\",null]]},"
                  "{\"name\":\"q2\",\"query\":[[\"%zz\",\"\"]]}");
     assert_string_equal(get(&fx, "/"), "plain");
-    fx.field[0] = (struct gate_field){ "x-A", "w", 3, GATE_F_OTHER, 1 };
+    fx.field[0] = (struct gate_field){"x-A", "w", 3, GATE_F_OTHER, 1};
     fx.fields.n = 1;
     assert_string_equal(get(&fx, "/"), "has");
     fx.field[0].value = "v";
     assert_string_equal(get(&fx, "/"), "has");
-    fx.field[1] = (struct gate_field){ "x-b", "", 3, GATE_F_OTHER, 0 };
+    fx.field[1] = (struct gate_field){"x-b", "", 3, GATE_F_OTHER, 0};
     fx.fields.n = 2;
     assert_string_equal(get(&fx, "/"), "is");
     fx.fields.n = 0;
@@ -283,9 +292,11 @@ static void test_explain(void **state)
 
     (void)state;
     fx_open(&fx, "{\"path\":\"/a/:id\",\"when\":true,\"at\":\"g.lua:1\",\"methods\":[\"GET\"]},"
-                 "{\"path\":\"/a/:x\",\"at\":\"g.lua:2\"},{\"path\":\"/a/\"},{\"path\":\"/\",\"host\":\"no.test\"},"
+                 "{\"path\":\"/a/:x\",\"at\":\"g.lua:2\"},{\"path\":\"/a/\"},{\"path\":\"/"
+                 "\",\"host\":\"no.test\"},"
                  "{\"path\":\"/\",\"when\":true},{\"path\":\"/a/b\",\"headers\":[[\"x-k\",\"v\"]]},"
-                 "{\"path\":\"/a/b\",\"name\":\"q\",\"query\":[[\"k\",null]]},{\"path\":\"/\",\"name\":\"z\"}");
+                 "{\"path\":\"/a/b\",\"name\":\"q\",\"query\":[[\"k\",null]]},{\"path\":\"/"
+                 "\",\"name\":\"z\"}");
     explain(&fx, "GET", "/a/b",
             "/a/:id (g.lua:1), depends on when: if its function says no, the next one\n"
             "  id = \"b\"\n"
@@ -297,16 +308,20 @@ static void test_explain(void **state)
             "  then z: fewer literal segments (0 against 1)\n");
     fx_close(&fx);
     fx_open(&fx, "{\"path\":\"/a\",\"methods\":[\"GET\",\"PUT\"]}");
-    explain(&fx, "POST", "/a", "no route for this method: 405, Allow: GET, HEAD, PUT\n"
-                               "  not /a: is for GET, PUT\n");
+    explain(&fx, "POST", "/a",
+            "no route for this method: 405, Allow: GET, HEAD, PUT\n"
+            "  not /a: is for GET, PUT\n");
     explain(&fx, "GET", "/b", "no route: 404\n");
     fx_close(&fx);
     fx_open(&fx, "{\"path\":\"/a\",\"priority\":5},{\"path\":\"/a\",\"host\":\"h.test\"},"
                  "{\"path\":\"/a\",\"name\":\"later\",\"priority\":5}");
-    explain(&fx, "GET", "/a", "/a\n  then later: declared later\n"
-                              "  then h.test /a: lower priority (0 against 5)\n");
+    explain(&fx, "GET", "/a",
+            "/a\n  then later: declared later\n"
+            "  then h.test /a: lower priority (0 against 5)\n");
     fx_close(&fx);
-    fx_open(&fx, "{\"host\":\"*.b.test\"},{\"host\":\"*.test\"},{\"name\":\"n\"},{\"host\":\"a.b.test\"}");
+    fx_open(
+        &fx,
+        "{\"host\":\"*.b.test\"},{\"host\":\"*.test\"},{\"name\":\"n\"},{\"host\":\"a.b.test\"}");
     ask(&fx, "GET", "a.b.test", "/");
     assert_string_equal(gate_arena_cstr(&fx.arena, fx.got.route->name), "a.b.test");
     assert_string_equal(next(&fx), "*.b.test");
@@ -338,20 +353,77 @@ static void test_each(void **state)
 static void test_bad_patterns(void **state)
 {
     static const struct gate_route_config bad[] = {
-        { .path = { "a", 1 } },
-        { .path = { "/*a/b", 5 } },
-        { .path = { "/*a/", 4 } },
-        { .path = { "/:a/:b/:c/:d/:e/:f/:g/:h/:i/:j/:k/:l/:m/:n/:o/:p/", 49 } },
+        {.path = {"a", 1}},
+        {.path = {"/*a/b", 5}},
+        {.path = {"/*a/", 4}},
+        {.path = {"/:a/:b/:c/:d/:e/:f/:g/:h/:i/:j/:k/:l/:m/:n/:o/:p/", 49}},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        struct gate_config config = { .routes = &bad[i], .n_routes = 1 };
+        struct gate_config config = {.routes = &bad[i], .n_routes = 1};
         struct gate_router *r;
 
         assert_int_equal(gate_router_build(&config, &r), i < 3 ? GATE_E_INVALID : GATE_E_LIMIT);
         assert_null(r);
     }
+}
+
+/* Texts longer than what fits into a node, chains that merge, and branches inside of them. */
+static void test_long_texts(void **state)
+{
+    static const char *const host = "a-host-of-more-than-thirty-two-bytes.example.test";
+    static const char *const longer = "a-host-of-more-than-thirty-two-bytes.example.test2";
+    struct fixture fx;
+
+    (void)state;
+    fx_open(
+        &fx,
+        "{\"name\":\"a\",\"path\":\"/one/two/three/four/five/six/seven/eight/nine/\"},"
+        "{\"name\":\"b\",\"path\":\"/one/two/three/quattuor-and-a-lot-of-other-letters/:x/end\"},"
+        "{\"name\":\"c\",\"path\":\"/one/two/:y/four\"},{\"name\":\"e\",\"path\":\"/e//f\"},"
+        "{\"name\":\"h\",\"host\":\"a-host-of-more-than-thirty-two-bytes.example.test\"}");
+    assert_string_equal(get(&fx, "/one/two/three/four/five/six/seven/eight/nine/x"), "a");
+    assert_capture(&fx, 0, "*", "x");
+    assert_string_equal(get(&fx, "/one/two/three/four/five/six/seven/eight/ninex/"), "404");
+    assert_string_equal(get(&fx, "/one/two/three/four/five/six/seven/eight"), "404");
+    assert_string_equal(get(&fx, "/one/two/three/quattuor-and-a-lot-of-other-letters/7/end"), "b");
+    assert_capture(&fx, 0, "x", "7");
+    assert_string_equal(get(&fx, "/one/two/three/four"), "c");
+    assert_string_equal(get(&fx, "/one/two/three"), "404");
+    assert_string_equal(get(&fx, "/one"), "404");
+    assert_string_equal(get(&fx, "/onetwo"), "404");
+    assert_string_equal(get(&fx, "/e//f"), "e");
+    assert_string_equal(get(&fx, "/e//"), "404");
+    assert_string_equal(ask(&fx, "GET", host, "/z"), "h");
+    assert_string_equal(ask(&fx, "GET", longer, "/z"), "404");
+    fx_close(&fx);
+}
+
+static void assert_limit(const char *part, int n, enum gate_err want)
+{
+    struct gate_route_config route = {.ordinal = 0};
+    struct gate_config config = {.routes = &route, .n_routes = 1};
+    struct gate_router *r;
+    size_t each = strlen(part);
+    char *text = malloc(each * (size_t)n + 4);
+
+    for (int i = 0; i < n; i++)
+        memcpy(text + (size_t)i * each, part, each);
+    memcpy(text + (size_t)n * each, "/:z", 3);
+    route.path = gate_str_of(text, (size_t)n * each + 3);
+    assert_int_equal(gate_router_build(&config, &r), want);
+    gate_router_free(&r);
+    free(text);
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    assert_limit("/:a", 15, GATE_OK);
+    assert_limit("/:a", 16, GATE_E_LIMIT);
+    assert_limit("/a", 63, GATE_OK);
+    assert_limit("/a", 64, GATE_E_LIMIT);
 }
 
 static void test_no_routes(void **state)
@@ -378,6 +450,8 @@ int main(void)
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_each),
         cmocka_unit_test(test_bad_patterns),
+        cmocka_unit_test(test_long_texts),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_no_routes),
     };
 

@@ -17,7 +17,7 @@ struct balance_case {
 
 static inline void case_init(struct balance_case *c, const uint32_t *weights, uint32_t n)
 {
-    *c = (struct balance_case){ .set = calloc(1, sizeof(*c->set) + n * sizeof(c->set->v[0])) };
+    *c = (struct balance_case){.set = calloc(1, sizeof(*c->set) + n * sizeof(c->set->v[0]))};
     c->set->version = 1;
     c->set->n = n;
     for (uint32_t i = 0; i < n; i++) {

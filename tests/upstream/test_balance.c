@@ -6,7 +6,7 @@
 
 #include "balance_case.h"
 
-static const uint32_t equal[] = { 1, 1, 1, 1 };
+static const uint32_t equal[] = {1, 1, 1, 1};
 
 static int pick(struct balance_case *c)
 {
@@ -23,7 +23,7 @@ static void test_leaves_out(void **state)
     struct balance_case c;
 
     (void)state;
-    case_init(&c, (const uint32_t[]){ 1, 1, 0, 1 }, 4);
+    case_init(&c, (const uint32_t[]){1, 1, 0, 1}, 4);
     c.set->v[0].down = true;
     c.set->v[1].max_connections = 2;
     atomic_store(&c.peers[1].active, 2);
@@ -47,8 +47,8 @@ static void test_tried(void **state)
     tried[0] = &c.peers[0];
     tried[1] = &c.peers[1];
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(gate_balance_pick(&gate_balance_round_robin, &c.st, c.set, 0, tried, 1, &p),
-                         GATE_OK);
+        assert_int_equal(
+            gate_balance_pick(&gate_balance_round_robin, &c.st, c.set, 0, tried, 1, &p), GATE_OK);
         assert_ptr_equal(p, &c.peers[1]);
     }
     assert_int_equal(gate_balance_pick(&gate_balance_round_robin, &c.st, c.set, 0, tried, 2, &p),

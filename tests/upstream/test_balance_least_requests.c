@@ -16,7 +16,7 @@ static void test_fewest(void **state)
     struct balance_case c;
 
     (void)state;
-    case_init(&c, (const uint32_t[]){ 1, 1, 1 }, 3);
+    case_init(&c, (const uint32_t[]){1, 1, 1}, 3);
     atomic_store(&c.peers[0].active, 2);
     atomic_store(&c.peers[1].active, 1);
     atomic_store(&c.peers[2].active, 3);
@@ -30,7 +30,7 @@ static void test_ties_take_turns(void **state)
     struct balance_case c;
 
     (void)state;
-    case_init(&c, (const uint32_t[]){ 1, 1, 1 }, 3);
+    case_init(&c, (const uint32_t[]){1, 1, 1}, 3);
     for (int i = 0; i < 9; i++)
         assert_int_equal(pick(&c), i % 3);
     atomic_store(&c.peers[1].active, 1);
@@ -48,7 +48,7 @@ static void test_weights(void **state)
     struct balance_case c;
 
     (void)state;
-    case_init(&c, (const uint32_t[]){ 3, 1, 2 }, 3);
+    case_init(&c, (const uint32_t[]){3, 1, 2}, 3);
     for (int i = 0; i < 60; i++)
         atomic_fetch_add(&c.peers[pick(&c)].active, 1);
     assert_in_range(c.got[0], 29, 31);

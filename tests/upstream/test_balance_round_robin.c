@@ -8,11 +8,11 @@
 
 static void test_smooth(void **state)
 {
-    static const int order[] = { 0, 0, 1, 0, 2, 0, 0 };
+    static const int order[] = {0, 0, 1, 0, 2, 0, 0};
     struct balance_case c;
 
     (void)state;
-    case_init(&c, (const uint32_t[]){ 5, 1, 1 }, 3);
+    case_init(&c, (const uint32_t[]){5, 1, 1}, 3);
     for (int i = 0; i < 70; i++)
         assert_int_equal(case_pick(&c, &gate_balance_round_robin), order[i % 7]);
     assert_int_equal(c.got[0], 50);
@@ -24,7 +24,7 @@ static void test_equal_weights_take_turns(void **state)
     struct balance_case c;
 
     (void)state;
-    case_init(&c, (const uint32_t[]){ 2, 2, 2 }, 3);
+    case_init(&c, (const uint32_t[]){2, 2, 2}, 3);
     for (int i = 0; i < 30; i++)
         assert_int_equal(case_pick(&c, &gate_balance_round_robin), i % 3);
     case_fini(&c);
@@ -35,7 +35,7 @@ static void test_one_that_returns_gets_no_flood(void **state)
     struct balance_case c;
 
     (void)state;
-    case_init(&c, (const uint32_t[]){ 1, 1 }, 2);
+    case_init(&c, (const uint32_t[]){1, 1}, 2);
     c.set->v[0].down = true;
     for (int i = 0; i < 1000; i++)
         case_pick(&c, &gate_balance_round_robin);

@@ -40,8 +40,9 @@ static struct gate_peer_set *peers(struct gate_registry *r, const char *name)
 }
 
 #define ONE "{\"name\":\"shop\",\"servers\":[{\"address\":\"127.0.0.1:9001\"}]}"
-#define TWO \
-    "{\"name\":\"shop\",\"servers\":[{\"address\":\"127.0.0.1:9002\",\"weight\":3,\"zone\":\"b\"}," \
+#define TWO                                                                                        \
+    "{\"name\":\"shop\",\"servers\":[{\"address\":\"127.0.0.1:9002\",\"weight\":3,\"zone\":\"b\"}" \
+    ","                                                                                            \
     "{\"address\":\"127.0.0.1:9001\",\"backup\":true,\"down\":true,\"max_connections\":7}]}"
 
 static void test_apply_keeps_peers(void **state)
@@ -107,8 +108,8 @@ struct seen {
 };
 
 /* Answers at once, as a resolver with a cache would. */
-static void on_name(void *arg, struct gate_upstream *u, struct gate_str server, struct gate_str host,
-                    uint16_t port)
+static void on_name(void *arg, struct gate_upstream *u, struct gate_str server,
+                    struct gate_str host, uint16_t port)
 {
     struct seen *seen = arg;
     struct gate_addr addrs[2];
@@ -122,14 +123,14 @@ static void on_name(void *arg, struct gate_upstream *u, struct gate_str server, 
         gate_upstream_resolved(u, server, addrs, 2);
 }
 
-#define NAMED \
-    "{\"name\":\"named\",\"servers\":[{\"address\":\"origin.test:81\",\"weight\":2}," \
+#define NAMED                                                                                      \
+    "{\"name\":\"named\",\"servers\":[{\"address\":\"origin.test:81\",\"weight\":2},"              \
     "{\"address\":\"127.0.0.1:9001\"}]}"
 
 static void test_names(void **state)
 {
     struct gate_registry *r = make();
-    struct seen seen = { .answer = false };
+    struct seen seen = {.answer = false};
     struct gate_peer_set *set;
 
     (void)state;
@@ -152,7 +153,8 @@ static void test_names(void **state)
     apply(r, NAMED);
     set = peers(r, "named");
     assert_int_equal(set->n, 3);
-    gate_upstream_resolved(gate_registry_find(r, GATE_STR("named")), GATE_STR("origin.test:81"), NULL, 0);
+    gate_upstream_resolved(gate_registry_find(r, GATE_STR("named")), GATE_STR("origin.test:81"),
+                           NULL, 0);
     assert_int_equal(gate_upstream_version(gate_registry_find(r, GATE_STR("named"))), set->version);
     gate_peer_set_unref(&set);
     gate_registry_free(&r);
@@ -163,13 +165,14 @@ static void on_upstream(void *arg, struct gate_str upstream, const struct gate_p
     struct seen *seen = arg;
     size_t n = strlen(seen->text);
 
-    snprintf(seen->text + n, sizeof(seen->text) - n, "%.*s=%u ", (int)upstream.n, upstream.p, set->n);
+    snprintf(seen->text + n, sizeof(seen->text) - n, "%.*s=%u ", (int)upstream.n, upstream.p,
+             set->n);
 }
 
 static void test_each(void **state)
 {
     struct gate_registry *r = make();
-    struct seen seen = { 0 };
+    struct seen seen = {0};
 
     (void)state;
     apply(r, ONE "," NAMED);
@@ -180,8 +183,8 @@ static void test_each(void **state)
 
 static void test_marks(void **state)
 {
-    static const uint64_t lasts[] = { 0, 0, 10000, 20000, 40000, 60000, 60000, 60000 };
-    struct gate_peer p = { 0 };
+    static const uint64_t lasts[] = {0, 0, 10000, 20000, 40000, 60000, 60000, 60000};
+    struct gate_peer p = {0};
 
     (void)state;
     for (size_t i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++) {
@@ -200,7 +203,8 @@ static void test_marks(void **state)
     assert_int_equal(atomic_load(&p.failures), 9);
 }
 
-/* Workers read sets while control replaces them. What this looks for is seen by the thread sanitizer. */
+/* Workers read sets while control replaces them. What this looks for is seen by the thread
+ * sanitizer. */
 struct race {
     struct gate_registry *r;
     _Atomic bool stop;
@@ -239,7 +243,7 @@ static void *reader(void *arg)
 
 static void test_threads(void **state)
 {
-    struct race race = { .r = make() };
+    struct race race = {.r = make()};
     struct gate_addr addr;
     pthread_t threads[2];
 
