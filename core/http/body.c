@@ -5,22 +5,22 @@
 
 #include "http/bytes_int.h"
 
-#define EXT_LINE_MAX 256
-#define EXT_TOTAL_MAX (16u * 1024)
+#define EXT_LINE_MAX    256
+#define EXT_TOTAL_MAX   (16u * 1024)
 #define SIZE_DIGITS_MAX 16
 
 enum body_state {
-    CONTENT,        /* of the length, of the chunk, or until the end */
-    SIZE,           /* in the size, zero or more digits seen */
-    EXT_GAP,        /* BWS behind the size or a complete extension: ';' must follow */
-    EXT_NAME_GAP,   /* BWS behind ';' */
+    CONTENT,      /* of the length, of the chunk, or until the end */
+    SIZE,         /* in the size, zero or more digits seen */
+    EXT_GAP,      /* BWS behind the size or a complete extension: ';' must follow */
+    EXT_NAME_GAP, /* BWS behind ';' */
     EXT_NAME,
     EXT_EQUALS_GAP, /* BWS behind a name: '=' or ';' must follow */
     EXT_VALUE_GAP,  /* BWS behind '=' */
     EXT_TOKEN,
     EXT_QUOTED,
-    EXT_ESCAPED,    /* behind '\' in a quoted string */
-    EXT_CLOSED,     /* behind the closing quote */
+    EXT_ESCAPED, /* behind '\' in a quoted string */
+    EXT_CLOSED,  /* behind the closing quote */
     LINE_LF,
     DATA_CR,
     DATA_LF,
@@ -29,7 +29,7 @@ enum body_state {
 
 void gate_body_init(struct gate_body *b, enum gate_framing framing, uint64_t content_length)
 {
-    *b = (struct gate_body){ 0 };
+    *b = (struct gate_body){0};
     b->framing = (uint8_t)framing;
     b->left = framing == GATE_BODY_LENGTH ? content_length : 0;
     b->state = framing == GATE_BODY_CHUNKED ? SIZE : CONTENT;
@@ -109,18 +109,24 @@ static int step_ext(unsigned state, char c)
         if (is_bws(c))
             return EXT_NAME_GAP;
         return gate_byte_is(c, GATE_C_TOKEN) ? EXT_NAME : -1;
-    case EXT_NAME: return step_name(c);
+    case EXT_NAME:
+        return step_name(c);
     case EXT_EQUALS_GAP:
         if (is_bws(c))
             return EXT_EQUALS_GAP;
         if (c == '=')
             return EXT_VALUE_GAP;
         return c == ';' ? EXT_NAME_GAP : -1;
-    case EXT_VALUE_GAP: return step_value_gap(c);
-    case EXT_TOKEN: return gate_byte_is(c, GATE_C_TOKEN) ? EXT_TOKEN : step_ext_end(c);
-    case EXT_QUOTED: return step_quoted(c);
-    case EXT_ESCAPED: return gate_byte_is(c, GATE_C_VALUE) ? EXT_QUOTED : -1;
-    default: return step_ext_end(c);    /* EXT_CLOSED */
+    case EXT_VALUE_GAP:
+        return step_value_gap(c);
+    case EXT_TOKEN:
+        return gate_byte_is(c, GATE_C_TOKEN) ? EXT_TOKEN : step_ext_end(c);
+    case EXT_QUOTED:
+        return step_quoted(c);
+    case EXT_ESCAPED:
+        return gate_byte_is(c, GATE_C_VALUE) ? EXT_QUOTED : -1;
+    default:
+        return step_ext_end(c); /* EXT_CLOSED */
     }
 }
 
@@ -130,7 +136,9 @@ static bool step(struct gate_body *b, char c, const char **why)
     int next = -1;
 
     switch (b->state) {
-    case SIZE: next = step_size(b, c, why); break;
+    case SIZE:
+        next = step_size(b, c, why);
+        break;
     case LINE_LF:
         *why = "CR without LF behind the chunk size";
         if (c == '\n')
@@ -146,7 +154,9 @@ static bool step(struct gate_body *b, char c, const char **why)
         *why = "CR without LF behind chunk data";
         next = c == '\n' ? SIZE : -1;
         break;
-    default: *why = "bad chunk extension"; next = step_ext(b->state, c);
+    default:
+        *why = "bad chunk extension";
+        next = step_ext(b->state, c);
     }
     if (next < 0)
         return false;
@@ -206,9 +216,13 @@ enum gate_body_result gate_body_trailers(struct gate_body *b, const char *p, siz
 {
     *used = 0;
     switch (gate_scan_trailers(&b->trailers, p, n, used, why)) {
-    case GATE_SCAN_DONE: b->done = true; return GATE_BODY_DONE;
-    case GATE_SCAN_MORE: return GATE_BODY_MORE;
-    default: return GATE_BODY_BAD;
+    case GATE_SCAN_DONE:
+        b->done = true;
+        return GATE_BODY_DONE;
+    case GATE_SCAN_MORE:
+        return GATE_BODY_MORE;
+    default:
+        return GATE_BODY_BAD;
     }
 }
 

@@ -1,13 +1,13 @@
 /* Bytes: the class table, and counting. Immutable. */
 #include "http/bytes_int.h"
 
-#define T GATE_C_TOKEN
-#define V GATE_C_VALUE
-#define P GATE_C_PCHAR
-#define X GATE_C_EXTRA
-#define Q GATE_C_QUERY
-#define U GATE_C_UNRESERVED
-#define H GATE_C_HEX
+#define T  GATE_C_TOKEN
+#define V  GATE_C_VALUE
+#define P  GATE_C_PCHAR
+#define X  GATE_C_EXTRA
+#define Q  GATE_C_QUERY
+#define U  GATE_C_UNRESERVED
+#define H  GATE_C_HEX
 #define UP GATE_C_UPPER
 
 /* '\\' and '#' are in no target class on purpose: a backslash is a separator for some servers, a

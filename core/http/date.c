@@ -6,9 +6,9 @@
 
 struct civil {
     int year;
-    int month;      /* 0..11 */
-    int day;        /* 1..31 */
-    int weekday;    /* 0: Sunday */
+    int month;   /* 0..11 */
+    int day;     /* 1..31 */
+    int weekday; /* 0: Sunday */
     int hour;
     int minute;
     int second;
@@ -19,7 +19,7 @@ static const char DAYS[] = "SunMonTueWedThuFriSat";
 
 /* Four digits have room for the years 0 to 9999; what lies outside is clamped. */
 #define FIRST_SECOND (-62167219200ll)
-#define LAST_SECOND 253402300799ll
+#define LAST_SECOND  253402300799ll
 
 static struct civil civil_of(int64_t s)
 {
@@ -43,8 +43,7 @@ static struct civil civil_of(int64_t s)
     days += 719468;
     era = (days >= 0 ? days : days - 146096) / 146097;
     day_of_era = (unsigned)(days - era * 146097);
-    year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     month = (5 * day_of_year + 2) / 153;
     c.day = (int)(day_of_year - (153 * month + 2) / 5 + 1);

@@ -12,7 +12,10 @@ struct known_name {
     size_t n;
 };
 
-#define NAME(lit) { (lit), sizeof(lit) - 1 }
+#define NAME(lit)                                                                                  \
+    {                                                                                              \
+        (lit), sizeof(lit) - 1                                                                     \
+    }
 
 static const struct known_name names[GATE_F_COUNT] = {
     [GATE_F_ACCEPT] = NAME("Accept"),
@@ -74,7 +77,7 @@ static const struct known_name names[GATE_F_COUNT] = {
     [GATE_F_X_REWRITE_URL] = NAME("X-Rewrite-URL"),
 };
 
-#define FACTOR 0x4ce0271u
+#define FACTOR    0x4ce0271u
 #define SLOT_BITS 7
 
 static const uint8_t slots[1 << SLOT_BITS] = {
@@ -154,5 +157,5 @@ enum gate_field_id gate_field_id_of(const char *name, size_t n)
 
 struct gate_str gate_field_id_name(enum gate_field_id id)
 {
-    return (struct gate_str){ names[id].text, names[id].n };
+    return (struct gate_str){names[id].text, names[id].n};
 }

@@ -5,7 +5,7 @@
 
 #include "http/bytes_int.h"
 
-#define NAME_MAX_BYTES 256
+#define NAME_MAX_BYTES  256
 #define VALUE_MAX_BYTES (64u * 1024)
 
 const struct gate_field *gate_fields_find(const struct gate_fields *fs, enum gate_field_id id)
@@ -210,8 +210,8 @@ bool gate_field_settable(struct gate_str name, bool request, const char **instea
     switch (gate_field_id_of(name.p, name.n)) {
     case GATE_F_CONTENT_LENGTH:
     case GATE_F_TRANSFER_ENCODING:
-        *instead = request ? "req:set_body fixes Content-Length"
-                           : "res:set_body fixes Content-Length";
+        *instead =
+            request ? "req:set_body fixes Content-Length" : "res:set_body fixes Content-Length";
         return false;
     case GATE_F_HOST:
         *instead = "req.host sets it";
@@ -259,7 +259,7 @@ const struct gate_field *gate_headers_next(const struct gate_headers *h,
 
 uint32_t gate_headers_count(const struct gate_headers *h)
 {
-    struct gate_headers_cursor c = { 0 };
+    struct gate_headers_cursor c = {0};
     uint32_t n = 0;
 
     while (gate_headers_next(h, &c) != NULL)

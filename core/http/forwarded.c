@@ -17,7 +17,7 @@ struct hop {
 /* The last hops of a chain, in order of arrival. */
 struct hops {
     struct hop v[HOPS_MAX];
-    size_t n;       /* ever added; the place of hop i is i % HOPS_MAX */
+    size_t n; /* ever added; the place of hop i is i % HOPS_MAX */
 };
 
 static void add_hop(struct hops *hops, struct hop hop)
@@ -41,7 +41,7 @@ static const struct hop *walk(const struct hops *hops, const struct gate_cidr_se
                               struct gate_arena *arena, struct gate_str *ip)
 {
     const struct hop *client = NULL;
-    struct gate_addr found = { 0 };
+    struct gate_addr found = {0};
     size_t first = hops->n > HOPS_MAX ? hops->n - HOPS_MAX : 0;
 
     for (size_t i = hops->n; i > first; i--) {
@@ -73,7 +73,7 @@ static void read_x(const struct gate_fields *fs, struct hops *hops)
         if (fs->v[i].id != GATE_F_X_FORWARDED_FOR)
             continue;
         while (gate_str_next_item(&list, &item))
-            add_hop(hops, (struct hop){ .node = item });
+            add_hop(hops, (struct hop){.node = item});
     }
 }
 
@@ -121,7 +121,7 @@ static void note_pair(struct hop *hop, struct gate_str name, struct gate_str val
  * malformed hop. */
 static void read_forwarded_line(struct gate_str line, struct hops *hops)
 {
-    struct hop hop = { 0 };
+    struct hop hop = {0};
     struct gate_str name, value;
 
     while (line.n > 0) {
@@ -130,13 +130,13 @@ static void read_forwarded_line(struct gate_str line, struct hops *hops)
             continue;
         }
         if (!next_pair(&line, &name, &value)) {
-            add_hop(hops, (struct hop){ 0 });
+            add_hop(hops, (struct hop){0});
             return;
         }
         note_pair(&hop, name, value);
         if (line.n == 0 || line.p[0] == ',') {
             add_hop(hops, hop);
-            hop = (struct hop){ 0 };
+            hop = (struct hop){0};
         }
         if (line.n > 0)
             line = gate_str_of(line.p + 1, line.n - 1);
@@ -288,9 +288,9 @@ static void put_node(struct gate_out *o, struct gate_str ip)
 /* Our element of Forwarded, behind what was received. A host passed the authority check: it
  * needs no escapes. */
 static struct gate_str chain_7239(const struct gate_fields *fs,
-                                  const struct gate_client_view *client,
-                                  struct gate_str peer_ip, struct gate_str proto,
-                                  struct gate_str host, struct gate_arena *arena)
+                                  const struct gate_client_view *client, struct gate_str peer_ip,
+                                  struct gate_str proto, struct gate_str host,
+                                  struct gate_arena *arena)
 {
     size_t cap = client->ip.n + peer_ip.n + proto.n + host.n + 64;
     struct gate_out o = gate_out_on(gate_arena_alloc(arena, cap), cap);

@@ -34,7 +34,7 @@ static bool connection_token(struct gate_str item, struct gate_connection *c)
 
 struct gate_connection gate_parse_connection(const struct gate_fields *fs)
 {
-    struct gate_connection c = { 0 };
+    struct gate_connection c = {0};
 
     if ((fs->known & GATE_F_BIT(GATE_F_CONNECTION)) == 0)
         return c;
@@ -110,9 +110,9 @@ struct gate_refusal gate_parse_framing(const struct gate_fields *fs, const struc
         no = transfer_encoding(gate_field_value(gate_fields_find(fs, GATE_F_TRANSFER_ENCODING)),
                                minor);
     }
-    if (no.status == 0 &&
-        (w->length != (*framing == GATE_BODY_LENGTH) || w->chunked != (*framing == GATE_BODY_CHUNKED) ||
-         (w->length && w->content_length != *content_length)))
+    if (no.status == 0 && (w->length != (*framing == GATE_BODY_LENGTH) ||
+                           w->chunked != (*framing == GATE_BODY_CHUNKED) ||
+                           (w->length && w->content_length != *content_length)))
         return gate_refuse(400, "the framing is ambiguous");
     return no;
 }
@@ -123,14 +123,14 @@ struct gate_refusal gate_parse_framing(const struct gate_fields *fs, const struc
 static bool trailer_ok(const struct gate_field *f)
 {
     static const struct gate_str families[] = {
-        GATE_STR("content-"), GATE_STR("x-forwarded-"), GATE_STR("proxy-"), GATE_STR("x-original-"),
-        GATE_STR("sec-"), GATE_STR("access-control-"),
+        GATE_STR("content-"),    GATE_STR("x-forwarded-"), GATE_STR("proxy-"),
+        GATE_STR("x-original-"), GATE_STR("sec-"),         GATE_STR("access-control-"),
     };
 
     if (f->id != GATE_F_OTHER)
         return f->id == GATE_F_ETAG;
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
-        struct gate_str head = { f->name, families[i].n };
+        struct gate_str head = {f->name, families[i].n};
 
         if (f->name_len >= families[i].n && gate_str_ieq(head, families[i]))
             return false;
@@ -148,7 +148,7 @@ static void trailer_lines(const char *p, size_t n, uint32_t limit, struct gate_a
         size_t colon = gate_bytes_find(p, at, n, ':');
         size_t end = gate_bytes_find(p, colon, n, '\r');
 
-        if (fs->n == fs->cap && !gate_parse_room(fs, w, p + end, n - end, limit, arena))
+        if (fs->n == fs->cap && !gate_parse_room(fs, w, p + end + 2, n - end - 2, limit, arena))
             return;
         gate_parse_store(fs, w, gate_str_of(p + at, colon - at),
                          gate_str_trim(gate_str_of(p + colon + 1, end - colon - 1)));
@@ -160,10 +160,10 @@ struct gate_refusal gate_parse_trailers(const char *p, size_t n,
                                         const struct gate_head_limits *limits,
                                         struct gate_arena *arena, struct gate_fields *out)
 {
-    struct gate_walk w = { 0 };
+    struct gate_walk w = {0};
     uint32_t kept = 0;
 
-    *out = (struct gate_fields){ 0 };
+    *out = (struct gate_fields){0};
     if (n > limits->header_bytes)
         return gate_refuse(431, "trailers are too large");
     trailer_lines(p, n, limits->header_count, arena, out, &w);

@@ -15,10 +15,10 @@ struct reading {
     struct gate_fields *fs;
     struct gate_walk *w;
     struct gate_arena *arena;
-    const char *next;       /* where the next name must begin */
-    const char *name;       /* of the line that is being read; NULL between lines */
+    const char *next; /* where the next name must begin */
+    const char *name; /* of the line that is being read; NULL between lines */
     const char *colon;
-    const char *end;        /* of the head */
+    const char *end; /* of the head */
     uint32_t limit;
     bool ambiguous;
 };
@@ -112,7 +112,7 @@ static const llhttp_settings_t settings = {
 const char *gate_parse_lines(const char *p, size_t at, size_t n, bool request, uint32_t limit,
                              struct gate_arena *arena, struct gate_fields *fs, struct gate_walk *w)
 {
-    struct reading r = { fs, w, arena, p + at, NULL, NULL, p + n, limit, false };
+    struct reading r = {fs, w, arena, p + at, NULL, NULL, p + n, limit, false};
     llhttp_errno_t err;
     llhttp_t parser;
 
@@ -127,6 +127,7 @@ const char *gate_parse_lines(const char *p, size_t at, size_t n, bool request, u
         return parser.reason != NULL ? parser.reason : "head without end";
     if (parser.error_pos != p + n || r.next != p + n - 2 || r.name != NULL)
         return "the end of the head is ambiguous";
+    fs->wire = true;
     w->minor = parser.http_minor;
     w->status = parser.status_code;
     w->chunked = (parser.flags & F_CHUNKED) != 0;

@@ -6,7 +6,7 @@
 #include "http/parse_int.h"
 #include "http/target.h"
 
-#define VERSION_LEN 9   /* " HTTP/1.1" */
+#define VERSION_LEN 9 /* " HTTP/1.1" */
 
 /* Room for a method before it is certain that none is that long. */
 #define METHOD_MAX 32
@@ -199,8 +199,8 @@ static struct gate_refusal expect(const struct gate_walk *w, struct gate_request
     if ((w->repeated & GATE_F_BIT(GATE_F_EXPECT)) ||
         !gate_str_ieq(gate_field_value(f), GATE_STR("100-continue")))
         return gate_refuse(417, "unknown expectation");
-    out->expect_continue = out->minor == 1 &&
-                           (out->framing == GATE_BODY_CHUNKED || out->content_length > 0);
+    out->expect_continue =
+        out->minor == 1 && (out->framing == GATE_BODY_CHUNKED || out->content_length > 0);
     return GATE_ACCEPTED;
 }
 
@@ -279,9 +279,9 @@ struct gate_refusal gate_parse_request(const char *p, size_t n,
 {
     size_t end = gate_bytes_find(p, 0, n, '\r');
     struct gate_refusal no;
-    struct gate_walk w = { 0 };
+    struct gate_walk w = {0};
 
-    *out = (struct gate_request_head){ 0 };
+    *out = (struct gate_request_head){0};
     no = request_line(p, end, limits, out);
     if (no.status != 0)
         return no;
@@ -316,7 +316,7 @@ static struct gate_refusal partial_line(const char *p, size_t n,
 
 struct gate_refusal gate_parse_early(const char *p, size_t n, const struct gate_head_limits *limits)
 {
-    struct gate_request_head line = { 0 };
+    struct gate_request_head line = {0};
     size_t end = gate_bytes_find(p, 0, n, '\r');
 
     if (end == n)

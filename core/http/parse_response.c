@@ -3,7 +3,7 @@
 #include "http/parse.h"
 #include "http/parse_int.h"
 
-#define LINE_MIN 12     /* "HTTP/1.1 200" */
+#define LINE_MIN 12 /* "HTTP/1.1 200" */
 
 /* "HTTP/1." ("0" | "1") SP 3DIGIT [SP reason] CRLF; the reason is checked by the scan and
  * dropped. */
@@ -55,11 +55,11 @@ struct gate_refusal gate_parse_response(const char *p, size_t n,
                                         struct gate_response_head *out)
 {
     struct gate_refusal no;
-    struct gate_walk w = { 0 };
+    struct gate_walk w = {0};
     const char *why;
     size_t at = 0;
 
-    *out = (struct gate_response_head){ 0 };
+    *out = (struct gate_response_head){0};
     if (n > limits->header_bytes)
         return gate_refuse(502, "response head is too large");
     why = status_line(p, n, out, &at);

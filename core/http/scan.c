@@ -7,12 +7,12 @@
 #include "http/bytes_int.h"
 
 enum scan_state {
-    START,      /* nothing seen yet */
-    TEXT,       /* in the first line or in a value */
-    TEXT_CR,    /* CR after it */
-    LINE,       /* at the start of a line */
-    NAME,       /* in a name that has at least one byte */
-    END_CR      /* CR of the empty line */
+    START,   /* nothing seen yet */
+    TEXT,    /* in the first line or in a value */
+    TEXT_CR, /* CR after it */
+    LINE,    /* at the start of a line */
+    NAME,    /* in a name that has at least one byte */
+    END_CR   /* CR of the empty line */
 };
 
 static enum gate_scan_result bad(struct gate_scan *s, size_t at, enum scan_state state,
@@ -55,11 +55,17 @@ static enum gate_scan_result scan_from(struct gate_scan *s, const char *p, size_
 
     switch (state) {
     case START:
-    case TEXT: goto text;
-    case TEXT_CR: goto text_cr;
-    case LINE: goto line;
-    case NAME: start = i; goto name;
-    case END_CR: goto end_cr;
+    case TEXT:
+        goto text;
+    case TEXT_CR:
+        goto text_cr;
+    case LINE:
+        goto line;
+    case NAME:
+        start = i;
+        goto name;
+    case END_CR:
+        goto end_cr;
     }
 
 text:

@@ -14,7 +14,7 @@ struct builder {
     char *text;
     size_t cn;
     size_t tn;
-    size_t c_segment;       /* where the current segment begins */
+    size_t c_segment; /* where the current segment begins */
     size_t t_segment;
 };
 
@@ -331,7 +331,7 @@ bool gate_target_next_arg(struct gate_str *rest, struct gate_str *name, struct g
 {
     while (rest->n > 0) {
         size_t end = gate_str_find(*rest, '&', 0);
-        struct gate_str pair = { rest->p, end };
+        struct gate_str pair = {rest->p, end};
         size_t equals = gate_str_find(pair, '=', 0);
         size_t step = end < rest->n ? end + 1 : end;
 

@@ -2,6 +2,8 @@
  * in one copy. */
 #include "http/write.h"
 
+#include "http/bytes_int.h"
+
 #define VERSION_TEXT "HTTP/1.1"
 
 /* What an edit can never put on the wire, whoever made it: the gateway frames and manages
@@ -38,12 +40,22 @@ static bool protected_name(struct gate_str name)
 /* Tokens that say something about the connection itself. */
 static bool connection_option(struct gate_str item)
 {
-    return gate_str_ieq(item, GATE_STR("close")) || gate_str_ieq(item, GATE_STR("keep-alive")) ||
-           gate_str_ieq(item, GATE_STR("upgrade")) || gate_str_ieq(item, GATE_STR("te"));
+    switch (item.n) {
+    case 10:
+        return gate_bytes_same_word(item.p, "keep-alive", 10);
+    case 5:
+        return gate_bytes_same_word(item.p, "close", 5);
+    case 7:
+        return gate_bytes_same_word(item.p, "upgrade", 7);
+    case 2:
+        return gate_bytes_same_word(item.p, "te", 2);
+    default:
+        return false;
+    }
 }
 
-/* Whether the Connection fields name `name`; with an empty name: whether they name anything
- * beyond options. */
+/* Whether the Connection fields name `name`; with an empty name: whether they name anything beyond
+ * options. */
 static bool connection_names(const struct gate_fields *fs, struct gate_str name)
 {
     if ((fs->known & GATE_F_BIT(GATE_F_CONNECTION)) == 0)
@@ -52,7 +64,7 @@ static bool connection_names(const struct gate_fields *fs, struct gate_str name)
         struct gate_str list = gate_field_value(&fs->v[i]);
         struct gate_str item;
 
-        if (fs->v[i].id != GATE_F_CONNECTION)
+        if (fs->v[i].id != GATE_F_CONNECTION || (name.n == 0 && connection_option(list)))
             continue;
         while (gate_str_next_item(&list, &item))
             if (name.n == 0 ? !connection_option(item) : gate_str_ieq(item, name))
@@ -171,15 +183,54 @@ static void put_line(struct gate_out *o, const struct gate_field *f)
     o->n = (size_t)(at - o->p);
 }
 
+/* Whether a line of a received head stands there as it would be written. */
+static inline bool as_written(const struct gate_field *f)
+{
+    return f->value == f->name + f->name_len + 2 && f->value[-1] == ' ' &&
+           f->value[f->value_len] == '\r';
+}
+
+/* The original of a message without edits. Lines that are next to each other go out in one copy. */
+static void put_wire(struct gate_out *o, const struct gate_message *m, bool nominations)
+{
+    const struct gate_fields *fs = m->headers->original;
+    const char *from = NULL;
+    const char *to = NULL;
+
+    for (uint32_t i = 0; i < fs->n; i++) {
+        const struct gate_field *f = &fs->v[i];
+        bool same = as_written(f);
+
+        if (dropped(m, f, true, nominations))
+            continue;
+        if (from != NULL && (f->name != to || !same)) {
+            gate_out_put(o, from, (size_t)(to - from));
+            from = NULL;
+        }
+        if (!same) {
+            put_line(o, f);
+            continue;
+        }
+        from = from == NULL ? f->name : from;
+        to = f->value + f->value_len + 2;
+    }
+    if (from != NULL)
+        gate_out_put(o, from, (size_t)(to - from));
+}
+
 static void put_fields(struct gate_out *o, const struct gate_message *m)
 {
+    const struct gate_headers *h = m->headers;
     bool nominations = may_nominate(m);
-    struct gate_headers_cursor c = { 0 };
+    struct gate_headers_cursor c = {0};
     const struct gate_field *f;
 
-    while (m->headers != NULL && (f = gate_headers_next(m->headers, &c)) != NULL)
-        if (!dropped(m, f, c.edits == 0, nominations))
-            put_line(o, f);
+    if (h != NULL && h->overlay.n == 0 && h->original != NULL && h->original->wire)
+        put_wire(o, m, nominations);
+    else
+        while (h != NULL && (f = gate_headers_next(h, &c)) != NULL)
+            if (!dropped(m, f, c.edits == 0, nominations))
+                put_line(o, f);
     for (uint32_t i = 0; i < m->n_extra; i++)
         put_line(o, &m->extra[i]);
 }

@@ -52,7 +52,7 @@ struct bench {
 
 static size_t scanned(const char *p, size_t n)
 {
-    struct gate_scan s = { 0 };
+    struct gate_scan s = {0};
     const char *why;
     size_t len = 0;
 
@@ -78,13 +78,15 @@ static void bench_response(struct bench *b)
     size_t len = scanned(RESPONSE, sizeof RESPONSE - 1);
 
     gate_arena_clear(&b->arena);
-    GATE_ASSERT(gate_parse_response(RESPONSE, len, &limits, GATE_M_GET, &b->arena, &b->res)
-                    .status == 0);
+    GATE_ASSERT(
+        gate_parse_response(RESPONSE, len, &limits, GATE_M_GET, &b->arena, &b->res).status == 0);
 }
 
 #define FIELD(n_, id_, v_)                                                                         \
-    { .name = (n_), .value = (v_), .name_len = sizeof(n_) - 1, .id = (id_),                        \
-      .value_len = sizeof(v_) - 1 }
+    {                                                                                              \
+        .name = (n_), .value = (v_), .name_len = sizeof(n_) - 1, .id = (id_),                      \
+        .value_len = sizeof(v_) - 1                                                                \
+    }
 
 static void bench_write_request(struct bench *b)
 {
@@ -94,7 +96,7 @@ static void bench_write_request(struct bench *b)
         FIELD("X-Forwarded-Proto", GATE_F_X_FORWARDED_PROTO, "http"),
         FIELD("Via", GATE_F_VIA, "1.1 moongate"),
     };
-    struct gate_headers h = { .original = &b->req.fields, .arena = &b->arena };
+    struct gate_headers h = {.original = &b->req.fields, .arena = &b->arena};
     struct gate_message m = {
         .method = b->req.method_text,
         .path = b->req.path,
@@ -113,8 +115,8 @@ static void bench_write_request(struct bench *b)
 
 static void bench_write_response(struct bench *b)
 {
-    const struct gate_field extra[] = { FIELD("Via", GATE_F_VIA, "1.1 moongate") };
-    struct gate_headers h = { .original = &b->res.fields, .arena = &b->arena };
+    const struct gate_field extra[] = {FIELD("Via", GATE_F_VIA, "1.1 moongate")};
+    struct gate_headers h = {.original = &b->res.fields, .arena = &b->arena};
     struct gate_message m = {
         .status = 200,
         .headers = &h,
@@ -177,17 +179,17 @@ static void bench_date(struct bench *b)
 static const struct {
     const char *name;
     void (*run)(struct bench *b);
-    const char *after;      /* what must have run before, by name */
+    const char *after; /* what must have run before, by name */
 } benches[] = {
-    { "scan", bench_scan, NULL },
-    { "request", bench_request, NULL },
-    { "response", bench_response, NULL },
-    { "write_request", bench_write_request, "request" },
-    { "write_response", bench_write_response, "response" },
-    { "field_id", bench_field_id, NULL },
-    { "chunks", bench_chunks, NULL },
-    { "path", bench_path, NULL },
-    { "date", bench_date, NULL },
+    {"scan", bench_scan, NULL},
+    {"request", bench_request, NULL},
+    {"response", bench_response, NULL},
+    {"write_request", bench_write_request, "request"},
+    {"write_response", bench_write_response, "response"},
+    {"field_id", bench_field_id, NULL},
+    {"chunks", bench_chunks, NULL},
+    {"path", bench_path, NULL},
+    {"date", bench_date, NULL},
 };
 
 static double seconds(void)

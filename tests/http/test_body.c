@@ -15,13 +15,14 @@
 
 struct outcome {
     enum gate_body_result end;
-    size_t used;            /* of the input, trailers included */
+    size_t used; /* of the input, trailers included */
     char content[4096];
     size_t n;
     const char *why;
 };
 
-/* Feeds `step` bytes at a time, as a connection would. Copies keep the slices as short as what arrived. */
+/* Feeds `step` bytes at a time, as a connection would. Copies keep the slices as short as what
+ * arrived. */
 static void drive(struct gate_body *b, const char *p, size_t n, size_t step, struct outcome *o)
 {
     size_t have = 0;
@@ -61,79 +62,79 @@ static void drive(struct gate_body *b, const char *p, size_t n, size_t step, str
     }
 }
 
-static const size_t steps[] = { 1, 2, 3, 5, 1000 };
+static const size_t steps[] = {1, 2, 3, 5, 1000};
 
 struct chunk_case {
     const char *bytes;
     size_t n;
-    const char *content;    /* NULL: refused */
-    size_t rest;            /* bytes that belong to the next message */
+    const char *content; /* NULL: refused */
+    size_t rest;         /* bytes that belong to the next message */
 };
 
 static const struct chunk_case chunked[] = {
-    { S("0\r\n\r\n"), "", 0 },
-    { S("5\r\nhello\r\n0\r\n\r\n"), "hello", 0 },
-    { S("5\r\nhello\r\n0\r\n\r\nGET /"), "hello", 5 },
-    { S("00000000000005\r\nhello\r\n000\r\n\r\n"), "hello", 0 },
-    { S("a\r\n0123456789\r\nB\r\n0123456789x\r\n0\r\n\r\n"), "01234567890123456789x", 0 },
-    { S("2\r\n\r\n\r\n0\r\n\r\n"), "\r\n", 0 },
-    { S("5\r\nhello\r\n0\r\nX: 1\r\nY: 2\r\n\r\n"), "hello", 0 },
+    {S("0\r\n\r\n"), "", 0},
+    {S("5\r\nhello\r\n0\r\n\r\n"), "hello", 0},
+    {S("5\r\nhello\r\n0\r\n\r\nGET /"), "hello", 5},
+    {S("00000000000005\r\nhello\r\n000\r\n\r\n"), "hello", 0},
+    {S("a\r\n0123456789\r\nB\r\n0123456789x\r\n0\r\n\r\n"), "01234567890123456789x", 0},
+    {S("2\r\n\r\n\r\n0\r\n\r\n"), "\r\n", 0},
+    {S("5\r\nhello\r\n0\r\nX: 1\r\nY: 2\r\n\r\n"), "hello", 0},
     /* Extensions that RFC 9112 section 7.1.1 allows; llhttp 8.1 refuses some of them. */
-    { S("5;a\r\nhello\r\n0\r\n\r\n"), "hello", 0 },
-    { S("5;a=b\r\nhello\r\n0;z\r\n\r\n"), "hello", 0 },
-    { S("5;a=b;c=d\r\nhello\r\n0\r\n\r\n"), "hello", 0 },
-    { S("5;a=\"x;\r y\"\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a=\"x; y\\\"\\\\\tz\"\r\nhello\r\n0\r\n\r\n"), "hello", 0 },
-    { S("5;a=\"\";b\r\nhello\r\n0\r\n\r\n"), "hello", 0 },
-    { S("5;a=\"\xc3\xa9\"\r\nhello\r\n0\r\n\r\n"), "hello", 0 },
-    { S("5 ; a = b ;\tc\t=\t\"d\" ; e\r\nhello\r\n0\r\n\r\n"), "hello", 0 },
+    {S("5;a\r\nhello\r\n0\r\n\r\n"), "hello", 0},
+    {S("5;a=b\r\nhello\r\n0;z\r\n\r\n"), "hello", 0},
+    {S("5;a=b;c=d\r\nhello\r\n0\r\n\r\n"), "hello", 0},
+    {S("5;a=\"x;\r y\"\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a=\"x; y\\\"\\\\\tz\"\r\nhello\r\n0\r\n\r\n"), "hello", 0},
+    {S("5;a=\"\";b\r\nhello\r\n0\r\n\r\n"), "hello", 0},
+    {S("5;a=\"\xc3\xa9\"\r\nhello\r\n0\r\n\r\n"), "hello", 0},
+    {S("5 ; a = b ;\tc\t=\t\"d\" ; e\r\nhello\r\n0\r\n\r\n"), "hello", 0},
     /* Extensions that it does not. */
-    { S("5;\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a=b;\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a=\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;=b\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a b\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a \r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a=b \r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a=b c\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a=\"b\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a=\"b\"c\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a=\"\x01\"\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a=\"\\\x01\"\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a\nX\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a\rX\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;a=(\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5;;a\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
+    {S("5;\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a=b;\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a=\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;=b\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a b\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a \r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a=b \r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a=b c\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a=\"b\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a=\"b\"c\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a=\"\x01\"\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a=\"\\\x01\"\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a\nX\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a\rX\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a=(\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;;a\r\nhello\r\n0\r\n\r\n"), NULL, 0},
     /* Sizes. */
-    { S("5 \r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5\t\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S(" 5\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("0x5\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("+5\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("-1\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5g\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S(";a\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("10000000000000005\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("FFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("00000000000000005\r\nhello\r\n0\r\n\r\n"), NULL, 0 },
+    {S("5 \r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5\t\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S(" 5\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("0x5\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("+5\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("-1\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5g\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S(";a\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("10000000000000005\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("FFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("00000000000000005\r\nhello\r\n0\r\n\r\n"), NULL, 0},
     /* Line ends. */
-    { S("5\nhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5\rXhello\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5\r\nhelloXX0\r\n\r\n"), NULL, 0 },
-    { S("5\r\nhello\n0\r\n\r\n"), NULL, 0 },
-    { S("5\r\nhello\rX0\r\n\r\n"), NULL, 0 },
-    { S("5\r\nhello0\r\n\r\n"), NULL, 0 },
-    { S("5\r\nhello!\r\n0\r\n\r\n"), NULL, 0 },
-    { S("5\r\nhello\r\n0\n\n"), NULL, 0 },
+    {S("5\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5\rXhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5\r\nhelloXX0\r\n\r\n"), NULL, 0},
+    {S("5\r\nhello\n0\r\n\r\n"), NULL, 0},
+    {S("5\r\nhello\rX0\r\n\r\n"), NULL, 0},
+    {S("5\r\nhello0\r\n\r\n"), NULL, 0},
+    {S("5\r\nhello!\r\n0\r\n\r\n"), NULL, 0},
+    {S("5\r\nhello\r\n0\n\n"), NULL, 0},
     /* Trailers. */
-    { S("0\r\n X: 1\r\n\r\n"), NULL, 0 },
-    { S("0\r\nX : 1\r\n\r\n"), NULL, 0 },
-    { S("0\r\nX: 1\n\r\n"), NULL, 0 },
-    { S("0\r\n\rX"), NULL, 0 },
-    { S("0\r\nX: 1\r\n Y: 1\r\n\r\n"), NULL, 0 },
-    { S("0\r\n: 1\r\n\r\n"), NULL, 0 },
+    {S("0\r\n X: 1\r\n\r\n"), NULL, 0},
+    {S("0\r\nX : 1\r\n\r\n"), NULL, 0},
+    {S("0\r\nX: 1\n\r\n"), NULL, 0},
+    {S("0\r\n\rX"), NULL, 0},
+    {S("0\r\nX: 1\r\n Y: 1\r\n\r\n"), NULL, 0},
+    {S("0\r\n: 1\r\n\r\n"), NULL, 0},
 };
 
 static void chunked_bodies(void **state)
@@ -166,7 +167,8 @@ static void chunked_bodies(void **state)
     }
 }
 
-/* Every prefix of a good body wants more, and no prefix counts as complete when the peer goes away. */
+/* Every prefix of a good body wants more, and no prefix counts as complete when the peer goes away.
+ */
 static void truncated_bodies(void **state)
 {
     static const char whole[] = "5;a=\"b\"\r\nhello\r\n0\r\nX: 1\r\n\r\n";
@@ -313,14 +315,10 @@ static void trailers_are_for_the_caller(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chunked_bodies),
-        cmocka_unit_test(truncated_bodies),
-        cmocka_unit_test(extension_limits),
-        cmocka_unit_test(extension_flood),
-        cmocka_unit_test(lengths),
-        cmocka_unit_test(done_with_the_last_byte),
-        cmocka_unit_test(until_the_end),
-        cmocka_unit_test(trailers_are_for_the_caller),
+        cmocka_unit_test(chunked_bodies),   cmocka_unit_test(truncated_bodies),
+        cmocka_unit_test(extension_limits), cmocka_unit_test(extension_flood),
+        cmocka_unit_test(lengths),          cmocka_unit_test(done_with_the_last_byte),
+        cmocka_unit_test(until_the_end),    cmocka_unit_test(trailers_are_for_the_caller),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,8 @@ static void names_find_themselves(void **state)
     assert_int_equal(gate_field_id_name(GATE_F_OTHER).n, 0);
 }
 
-/* Any other token character in any one place makes it another name. Exact-size copies show reads too far. */
+/* Any other token character in any one place makes it another name. Exact-size copies show reads
+ * too far. */
 static void near_misses(void **state)
 {
     static const char tokens[] = "!#$%&'*+-.^_`|~019AZaz";

@@ -1,5 +1,5 @@
-/* Request heads: golden cases of SECURITY.md sections A to E that the head alone decides. Each goes through the scan
- * first, as in a session. covers: http/parse_lines.c */
+/* Request heads: golden cases of SECURITY.md sections A to E that the head alone decides. Each goes
+ * through the scan first, as in a session. covers: http/parse_lines.c */
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ static struct gate_refusal parse_with(const char *z, size_t n, const struct gate
                                       bool https, struct gate_arena *arena,
                                       struct gate_request_head *out)
 {
-    struct gate_scan s = { 0 };
+    struct gate_scan s = {0};
     const char *why = NULL;
     size_t len = 0;
     char *copy = malloc(n);
@@ -37,9 +37,12 @@ static struct gate_refusal parse_with(const char *z, size_t n, const struct gate
     gate_arena_on_clear(arena, free, copy);
     memcpy(copy, z, n);
     switch (gate_scan_head(&s, copy, n, &len, &why)) {
-    case GATE_SCAN_DONE: return gate_parse_request(copy, len, l, https, arena, out);
-    case GATE_SCAN_BAD: return gate_parse_refuse_partial(copy, n, l);
-    default: return gate_parse_early(copy, n, l);
+    case GATE_SCAN_DONE:
+        return gate_parse_request(copy, len, l, https, arena, out);
+    case GATE_SCAN_BAD:
+        return gate_parse_refuse_partial(copy, n, l);
+    default:
+        return gate_parse_early(copy, n, l);
     }
 }
 
@@ -51,145 +54,157 @@ struct head_case {
 
 static const struct head_case cases[] = {
     /* A: framing. */
-    { "H1-001", "POST /a HTTP/1.1\r\n" H "Content-Length: 13\r\nTransfer-Encoding: chunked\r\n" E, 400 },
-    { "H1-002", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n" E, 400 },
-    { "H1-003", "POST /a HTTP/1.1\r\n" H
-                "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n" E, 400 },
-    { "two chunked", "POST /a HTTP/1.1\r\n" H
-                     "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n" E, 400 },
-    { "H1-004", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n" E, 501 },
-    { "identity", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n" E, 501 },
-    { "gzip", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: gzip\r\n" E, 501 },
-    { "H1-005", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: chunked, chunked\r\n" E, 400 },
-    { "gzip, chunked", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n" E, 400 },
-    { "quoted", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: \"chunked\"\r\n" E, 400 },
-    { "parameter", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: chunked;a=b\r\n" E, 400 },
-    { "H1-007", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding:\x0b" "chunked\r\n" E, 400 },
-    { "chunked tab", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: chunked\t\r\n" E, 400 },
-    { "H1-010", "POST /a HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n" E, 400 },
-    { "H1-011", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: \r\nContent-Length: 5\r\n" E, 400 },
-    { "empty TE", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding:\r\n" E, 400 },
-    { "H1-012", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: ,chunked\r\n" E, 400 },
-    { "H1-013", "POST /a HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 6\r\n" E, 400 },
-    { "H1-014", "POST /a HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 5\r\n" E, 400 },
-    { "H1-015", "POST /a HTTP/1.1\r\n" H "Content-Length: 5, 5\r\n" E, 400 },
-    { "H1-016", "POST /a HTTP/1.1\r\n" H "Content-Length: +5\r\n" E, 400 },
-    { "H1-017", "POST /a HTTP/1.1\r\n" H "Content-Length: 0x5\r\n" E, 400 },
-    { "minus", "POST /a HTTP/1.1\r\n" H "Content-Length: -5\r\n" E, 400 },
-    { "inner space", "POST /a HTTP/1.1\r\n" H "Content-Length: 5 5\r\n" E, 400 },
-    { "H1-019", "POST /a HTTP/1.1\r\n" H "Content-Length: 18446744073709551621\r\n" E, 400 },
-    { "19 digits", "POST /a HTTP/1.1\r\n" H "Content-Length: 0000000000000000005\r\n" E, 400 },
-    { "H1-020", "POST /a HTTP/1.1\r\n" H "Content-Length:\r\n" E, 400 },
-    { "H1-022", "POST /a HTTP/1.1\r\n" H "Content-Length:\r\n 46\r\n" E, 400 },
-    { "H1-023", "GET /a HTTP/1.1\r\n" "Host: example.test\r\n Content-Length: 5\r\n" E, 400 },
-    { "H1-024", "POST /a HTTP/1.1\r\n" H "Content-Length : 5\r\n" E, 400 },
-    { "H1-025", "POST /a HTTP/1.1\r\n" H "Content-Length\t: 5\r\n" E, 400 },
-    { "H1-026", "GET /a HTTP/1.1\r\n" H "X Y: 1\r\n" E, 400 },
-    { "H1-027", "GET /a HTTP/1.1\r\n" H ": empty\r\n" E, 400 },
-    { "H1-029", "GET /a HTTP/1.1\r\n" H "X-\xe9: 1\r\n" E, 400 },
+    {"H1-001", "POST /a HTTP/1.1\r\n" H "Content-Length: 13\r\nTransfer-Encoding: chunked\r\n" E,
+     400},
+    {"H1-002", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n" E,
+     400},
+    {"H1-003",
+     "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n" E,
+     400},
+    {"two chunked",
+     "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n" E,
+     400},
+    {"H1-004", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n" E, 501},
+    {"identity", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n" E, 501},
+    {"gzip", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: gzip\r\n" E, 501},
+    {"H1-005", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: chunked, chunked\r\n" E, 400},
+    {"gzip, chunked", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n" E, 400},
+    {"quoted", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: \"chunked\"\r\n" E, 400},
+    {"parameter", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: chunked;a=b\r\n" E, 400},
+    {"H1-007",
+     "POST /a HTTP/1.1\r\n" H "Transfer-Encoding:\x0b"
+     "chunked\r\n" E,
+     400},
+    {"chunked tab", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: chunked\t\r\n" E, 400},
+    {"H1-010", "POST /a HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n" E, 400},
+    {"H1-011", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: \r\nContent-Length: 5\r\n" E, 400},
+    {"empty TE", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding:\r\n" E, 400},
+    {"H1-012", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: ,chunked\r\n" E, 400},
+    {"H1-013", "POST /a HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 6\r\n" E, 400},
+    {"H1-014", "POST /a HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 5\r\n" E, 400},
+    {"H1-015", "POST /a HTTP/1.1\r\n" H "Content-Length: 5, 5\r\n" E, 400},
+    {"H1-016", "POST /a HTTP/1.1\r\n" H "Content-Length: +5\r\n" E, 400},
+    {"H1-017", "POST /a HTTP/1.1\r\n" H "Content-Length: 0x5\r\n" E, 400},
+    {"minus", "POST /a HTTP/1.1\r\n" H "Content-Length: -5\r\n" E, 400},
+    {"inner space", "POST /a HTTP/1.1\r\n" H "Content-Length: 5 5\r\n" E, 400},
+    {"H1-019", "POST /a HTTP/1.1\r\n" H "Content-Length: 18446744073709551621\r\n" E, 400},
+    {"19 digits", "POST /a HTTP/1.1\r\n" H "Content-Length: 0000000000000000005\r\n" E, 400},
+    {"H1-020", "POST /a HTTP/1.1\r\n" H "Content-Length:\r\n" E, 400},
+    {"H1-022", "POST /a HTTP/1.1\r\n" H "Content-Length:\r\n 46\r\n" E, 400},
+    {"H1-023",
+     "GET /a HTTP/1.1\r\n"
+     "Host: example.test\r\n Content-Length: 5\r\n" E,
+     400},
+    {"H1-024", "POST /a HTTP/1.1\r\n" H "Content-Length : 5\r\n" E, 400},
+    {"H1-025", "POST /a HTTP/1.1\r\n" H "Content-Length\t: 5\r\n" E, 400},
+    {"H1-026", "GET /a HTTP/1.1\r\n" H "X Y: 1\r\n" E, 400},
+    {"H1-027", "GET /a HTTP/1.1\r\n" H ": empty\r\n" E, 400},
+    {"H1-029", "GET /a HTTP/1.1\r\n" H "X-\xe9: 1\r\n" E, 400},
     /* B: lines and octets. */
-    { "H1-048", "GET /a HTTP/1.1\nHost: example.test\n\n", 400 },
-    { "H1-049", "GET /a HTTP/1.1\r\n" H "X: y\nTransfer-Encoding: chunked\r\n" E, 400 },
-    { "H1-050", "GET /a HTTP/1.1\r\n" H "X: a\rTransfer-Encoding: chunked\r\n" E, 400 },
-    { "H1-051", "POST /a HTTP/1.1\r\n" H "X-Abc: \rxTransfer-Encoding: chunked\r\n" E, 400 },
-    { "H1-052", "GET /a HTTP/1.1\r\n" H "X: a\r\n b\r\n" E, 400 },
-    { "H1-053", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding:\r\n chunked\r\n" E, 400 },
-    { "H1-056", "GET /a HTTP/1.1\r\n" H "X: \x7f\r\n" E, 400 },
-    { "SOH", "GET /a HTTP/1.1\r\n" H "X: \x01\r\n" E, 400 },
-    { "LF ends head", "GET /a HTTP/1.1\r\n" H "\n", 400 },
+    {"H1-048", "GET /a HTTP/1.1\nHost: example.test\n\n", 400},
+    {"H1-049", "GET /a HTTP/1.1\r\n" H "X: y\nTransfer-Encoding: chunked\r\n" E, 400},
+    {"H1-050", "GET /a HTTP/1.1\r\n" H "X: a\rTransfer-Encoding: chunked\r\n" E, 400},
+    {"H1-051", "POST /a HTTP/1.1\r\n" H "X-Abc: \rxTransfer-Encoding: chunked\r\n" E, 400},
+    {"H1-052", "GET /a HTTP/1.1\r\n" H "X: a\r\n b\r\n" E, 400},
+    {"H1-053", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding:\r\n chunked\r\n" E, 400},
+    {"H1-056", "GET /a HTTP/1.1\r\n" H "X: \x7f\r\n" E, 400},
+    {"SOH", "GET /a HTTP/1.1\r\n" H "X: \x01\r\n" E, 400},
+    {"LF ends head", "GET /a HTTP/1.1\r\n" H "\n", 400},
     /* C: request line. */
-    { "H1-059", "get / HTTP/1.1\r\n" H E, 501 },
-    { "H1-060", "FOO / HTTP/1.1\r\n" H E, 501 },
-    { "QUERY", "QUERY / HTTP/1.1\r\n" H E, 501 },
-    { "RTSP method", "DESCRIBE / HTTP/1.1\r\n" H E, 501 },
-    { "PRI", "PRI / HTTP/1.1\r\n" H E, 501 },
-    { "H1-061", "A@B / HTTP/1.1\r\n" H E, 400 },
-    { "no method", " / HTTP/1.1\r\n" H E, 400 },
-    { "empty line", "\r\n" H E, 400 },
-    { "H1-063", "GET /a b HTTP/1.1\r\n" H E, 400 },
-    { "H1-064", "GET a HTTP/1.1\r\n" H E, 400 },
-    { "H1-065", "GET /a#frag HTTP/1.1\r\n" H E, 400 },
-    { "fragment in query", "GET /a?x#frag HTTP/1.1\r\n" H E, 400 },
-    { "H1-066", "GET /\xff HTTP/1.1\r\n" H E, 400 },
-    { "8-bit query", "GET /?\xc3\xa9 HTTP/1.1\r\n" H E, 400 },
-    { "backslash query", "GET /?a\\b HTTP/1.1\r\n" H E, 400 },
-    { "H1-067", "GET\t/a\tHTTP/1.1\r\n" H E, 400 },
-    { "tab in target", "GET /a\tb HTTP/1.1\r\n" H E, 400 },
-    { "H1-069", "GET * HTTP/1.1\r\n" H E, 400 },
-    { "*foo", "OPTIONS *foo HTTP/1.1\r\n" H E, 400 },
-    { "two spaces", "GET  / HTTP/1.1\r\n" H E, 400 },
-    { "two spaces before version", "GET /  HTTP/1.1\r\n" H E, 400 },
-    { "space at the end", "GET / HTTP/1.1 \r\n" H E, 400 },
-    { "no target", "GET HTTP/1.1\r\n" H E, 400 },
-    { "empty target", "GET  HTTP/1.1\r\n" H E, 400 },
-    { "H1-071", "GET /a\r\n", 400 },
-    { "H1-072", "GET /a\r\n" H "Content-Length: 5\r\n" E, 400 },
-    { "HTTP/0.9", "GET /a HTTP/0.9\r\n" H E, 400 },
-    { "H1-073", "GET /a HTTP/2.0\r\n" H E, 505 },
-    { "HTTP/3.0", "GET /a HTTP/3.0\r\n" H E, 505 },
-    { "HTTP/1.2", "GET /a HTTP/1.2\r\n" H E, 505 },
-    { "HTTP/1.9", "GET /a HTTP/1.9\r\n" H E, 505 },
-    { "HTTP/2", "GET /a HTTP/2\r\n" H E, 400 },
-    { "HTTP/1.10", "GET /a HTTP/1.10\r\n" H E, 400 },
-    { "HTTP/01.1", "GET /a HTTP/01.1\r\n" H E, 400 },
-    { "http/1.1", "GET /a http/1.1\r\n" H E, 400 },
-    { "H1-075", "GET /a HTTP/1.1x\r\n" H E, 400 },
-    { "H1-079", "OPTIONS / RTSP/1.0\r\n" H E, 400 },
-    { "ICE", "SOURCE / ICE/1.0\r\n" H E, 400 },
-    { "H1-090", "CONNECT 127.0.0.1:22 HTTP/1.1\r\n" H E, 405 },
-    { "H1-091", "TRACE /a HTTP/1.1\r\n" H "Cookie: s=1\r\nMax-Forwards: 0\r\n" E, 405 },
-    { "H1-125", "PROXY TCP4 6.6.6.6 10.0.0.1 1 2\r\nGET /a HTTP/1.1\r\n" H E, 400 },
-    { "TLS", "\x16\x03\x01\x02", 400 },
+    {"H1-059", "get / HTTP/1.1\r\n" H E, 501},
+    {"H1-060", "FOO / HTTP/1.1\r\n" H E, 501},
+    {"QUERY", "QUERY / HTTP/1.1\r\n" H E, 501},
+    {"RTSP method", "DESCRIBE / HTTP/1.1\r\n" H E, 501},
+    {"PRI", "PRI / HTTP/1.1\r\n" H E, 501},
+    {"H1-061", "A@B / HTTP/1.1\r\n" H E, 400},
+    {"no method", " / HTTP/1.1\r\n" H E, 400},
+    {"empty line", "\r\n" H E, 400},
+    {"H1-063", "GET /a b HTTP/1.1\r\n" H E, 400},
+    {"H1-064", "GET a HTTP/1.1\r\n" H E, 400},
+    {"H1-065", "GET /a#frag HTTP/1.1\r\n" H E, 400},
+    {"fragment in query", "GET /a?x#frag HTTP/1.1\r\n" H E, 400},
+    {"H1-066", "GET /\xff HTTP/1.1\r\n" H E, 400},
+    {"8-bit query", "GET /?\xc3\xa9 HTTP/1.1\r\n" H E, 400},
+    {"backslash query", "GET /?a\\b HTTP/1.1\r\n" H E, 400},
+    {"H1-067", "GET\t/a\tHTTP/1.1\r\n" H E, 400},
+    {"tab in target", "GET /a\tb HTTP/1.1\r\n" H E, 400},
+    {"H1-069", "GET * HTTP/1.1\r\n" H E, 400},
+    {"*foo", "OPTIONS *foo HTTP/1.1\r\n" H E, 400},
+    {"two spaces", "GET  / HTTP/1.1\r\n" H E, 400},
+    {"two spaces before version", "GET /  HTTP/1.1\r\n" H E, 400},
+    {"space at the end", "GET / HTTP/1.1 \r\n" H E, 400},
+    {"no target", "GET HTTP/1.1\r\n" H E, 400},
+    {"empty target", "GET  HTTP/1.1\r\n" H E, 400},
+    {"H1-071", "GET /a\r\n", 400},
+    {"H1-072", "GET /a\r\n" H "Content-Length: 5\r\n" E, 400},
+    {"HTTP/0.9", "GET /a HTTP/0.9\r\n" H E, 400},
+    {"H1-073", "GET /a HTTP/2.0\r\n" H E, 505},
+    {"HTTP/3.0", "GET /a HTTP/3.0\r\n" H E, 505},
+    {"HTTP/1.2", "GET /a HTTP/1.2\r\n" H E, 505},
+    {"HTTP/1.9", "GET /a HTTP/1.9\r\n" H E, 505},
+    {"HTTP/2", "GET /a HTTP/2\r\n" H E, 400},
+    {"HTTP/1.10", "GET /a HTTP/1.10\r\n" H E, 400},
+    {"HTTP/01.1", "GET /a HTTP/01.1\r\n" H E, 400},
+    {"http/1.1", "GET /a http/1.1\r\n" H E, 400},
+    {"H1-075", "GET /a HTTP/1.1x\r\n" H E, 400},
+    {"H1-079", "OPTIONS / RTSP/1.0\r\n" H E, 400},
+    {"ICE", "SOURCE / ICE/1.0\r\n" H E, 400},
+    {"H1-090", "CONNECT 127.0.0.1:22 HTTP/1.1\r\n" H E, 405},
+    {"H1-091", "TRACE /a HTTP/1.1\r\n" H "Cookie: s=1\r\nMax-Forwards: 0\r\n" E, 405},
+    {"H1-125", "PROXY TCP4 6.6.6.6 10.0.0.1 1 2\r\nGET /a HTTP/1.1\r\n" H E, 400},
+    {"TLS", "\x16\x03\x01\x02", 400},
     /* C: Host and absolute-form. */
-    { "H1-080", "GET /a HTTP/1.1\r\n" E, 400 },
-    { "H1-081", "GET /a HTTP/1.1\r\n" H "Host: evil.test\r\n" E, 400 },
-    { "two equal Hosts", "GET /a HTTP/1.1\r\n" H H E, 400 },
-    { "two Hosts 1.0", "GET /a HTTP/1.0\r\n" H H E, 400 },
-    { "H1-082", "GET /a HTTP/1.1\r\nHost: a, b\r\n" E, 400 },
-    { "H1-083", "GET /a HTTP/1.1\r\nHost: example.test/evil?x#y\r\n" E, 400 },
-    { "H1-084", "GET /a HTTP/1.1\r\nHost: a@evil\r\n" E, 400 },
-    { "H1-085", "GET /a HTTP/1.1\r\nHost: example.test:99999x\r\n" E, 400 },
-    { "port 0", "GET /a HTTP/1.1\r\nHost: example.test:0\r\n" E, 400 },
-    { "port 65536", "GET /a HTTP/1.1\r\nHost: example.test:65536\r\n" E, 400 },
-    { "no port", "GET /a HTTP/1.1\r\nHost: example.test:\r\n" E, 400 },
-    { "empty Host", "GET /a HTTP/1.1\r\nHost:\r\n" E, 400 },
-    { "H1-089", "GET /a HTTP/1.1\r\nHost: exa\tmple.test\r\n" E, 400 },
-    { "bad literal", "GET /a HTTP/1.1\r\nHost: [::1\r\n" E, 400 },
-    { "no literal", "GET /a HTTP/1.1\r\nHost: [example]\r\n" E, 400 },
-    { "H1-086", "GET http://example.test/a HTTP/1.1\r\nHost: evil.test\r\n" E, 400 },
-    { "other port", "GET http://example.test:81/a HTTP/1.1\r\n" H E, 400 },
-    { "H1-087", "GET http://example.test@evil.test/a HTTP/1.1\r\n" H E, 400 },
-    { "user", "GET http://u:p@example.test/a HTTP/1.1\r\n" H E, 400 },
-    { "H1-088", "GET gopher://127.0.0.1:6379/ HTTP/1.1\r\n" H E, 400 },
-    { "other scheme", "GET https://example.test/ HTTP/1.1\r\n" H E, 400 },
-    { "no authority", "GET http:///a HTTP/1.1\r\n" H E, 400 },
-    { "no authority at all", "GET http:// HTTP/1.1\r\n" H E, 400 },
-    { "authority-form", "GET example.test:80 HTTP/1.1\r\n" H E, 400 },
+    {"H1-080", "GET /a HTTP/1.1\r\n" E, 400},
+    {"H1-081", "GET /a HTTP/1.1\r\n" H "Host: evil.test\r\n" E, 400},
+    {"two equal Hosts", "GET /a HTTP/1.1\r\n" H H E, 400},
+    {"two Hosts 1.0", "GET /a HTTP/1.0\r\n" H H E, 400},
+    {"H1-082", "GET /a HTTP/1.1\r\nHost: a, b\r\n" E, 400},
+    {"H1-083", "GET /a HTTP/1.1\r\nHost: example.test/evil?x#y\r\n" E, 400},
+    {"H1-084", "GET /a HTTP/1.1\r\nHost: a@evil\r\n" E, 400},
+    {"H1-085", "GET /a HTTP/1.1\r\nHost: example.test:99999x\r\n" E, 400},
+    {"port 0", "GET /a HTTP/1.1\r\nHost: example.test:0\r\n" E, 400},
+    {"port 65536", "GET /a HTTP/1.1\r\nHost: example.test:65536\r\n" E, 400},
+    {"no port", "GET /a HTTP/1.1\r\nHost: example.test:\r\n" E, 400},
+    {"empty Host", "GET /a HTTP/1.1\r\nHost:\r\n" E, 400},
+    {"H1-089", "GET /a HTTP/1.1\r\nHost: exa\tmple.test\r\n" E, 400},
+    {"bad literal", "GET /a HTTP/1.1\r\nHost: [::1\r\n" E, 400},
+    {"no literal", "GET /a HTTP/1.1\r\nHost: [example]\r\n" E, 400},
+    {"H1-086", "GET http://example.test/a HTTP/1.1\r\nHost: evil.test\r\n" E, 400},
+    {"other port", "GET http://example.test:81/a HTTP/1.1\r\n" H E, 400},
+    {"H1-087", "GET http://example.test@evil.test/a HTTP/1.1\r\n" H E, 400},
+    {"user", "GET http://u:p@example.test/a HTTP/1.1\r\n" H E, 400},
+    {"H1-088", "GET gopher://127.0.0.1:6379/ HTTP/1.1\r\n" H E, 400},
+    {"other scheme", "GET https://example.test/ HTTP/1.1\r\n" H E, 400},
+    {"no authority", "GET http:///a HTTP/1.1\r\n" H E, 400},
+    {"no authority at all", "GET http:// HTTP/1.1\r\n" H E, 400},
+    {"authority-form", "GET example.test:80 HTTP/1.1\r\n" H E, 400},
     /* D. */
-    { "H1-100", "POST /a HTTP/1.1\r\n" H "Expect: y 100-continue\r\nContent-Length: 5\r\n" E, 417 },
-    { "two Expects", "POST /a HTTP/1.1\r\n" H "Expect: 100-continue\r\nExpect: 100-continue\r\n" E, 417 },
-    { "empty Expect", "POST /a HTTP/1.1\r\n" H "Expect:\r\n" E, 417 },
-    { "Max-Forwards", "OPTIONS / HTTP/1.1\r\n" H "Max-Forwards: x\r\n" E, 400 },
-    { "two Max-Forwards", "OPTIONS / HTTP/1.1\r\n" H "Max-Forwards: 1\r\nMax-Forwards: 1\r\n" E, 400 },
+    {"H1-100", "POST /a HTTP/1.1\r\n" H "Expect: y 100-continue\r\nContent-Length: 5\r\n" E, 417},
+    {"two Expects", "POST /a HTTP/1.1\r\n" H "Expect: 100-continue\r\nExpect: 100-continue\r\n" E,
+     417},
+    {"empty Expect", "POST /a HTTP/1.1\r\n" H "Expect:\r\n" E, 417},
+    {"Max-Forwards", "OPTIONS / HTTP/1.1\r\n" H "Max-Forwards: x\r\n" E, 400},
+    {"two Max-Forwards", "OPTIONS / HTTP/1.1\r\n" H "Max-Forwards: 1\r\nMax-Forwards: 1\r\n" E,
+     400},
     /* E: what the path part decides; more in test_target.c. */
-    { "H1-107", "GET /pub/%00/admin HTTP/1.1\r\n" H E, 400 },
-    { "H1-111", "GET /../../etc/passwd HTTP/1.1\r\n" H E, 400 },
-    { "backslash", "GET /pub\\..\\admin HTTP/1.1\r\n" H E, 400 },
-    { "%zz", "GET /%zz HTTP/1.1\r\n" H E, 400 },
+    {"H1-107", "GET /pub/%00/admin HTTP/1.1\r\n" H E, 400},
+    {"H1-111", "GET /../../etc/passwd HTTP/1.1\r\n" H E, 400},
+    {"backslash", "GET /pub\\..\\admin HTTP/1.1\r\n" H E, 400},
+    {"%zz", "GET /%zz HTTP/1.1\r\n" H E, 400},
     /* Accepted. */
-    { "plain", "GET /a HTTP/1.1\r\n" H E, 0 },
-    { "H1-077", "GET /a HTTP/1.0\r\n" E, 0 },
-    { "H1-103", "GET /pub/%2e%2e/admin HTTP/1.1\r\n" H E, 0 },
-    { "H1-109", "GET /pub/%252e%252e/admin HTTP/1.1\r\n" H E, 0 },
-    { "H1-115", "GET /c HTTP/1.1\r\nHost: EXAMPLE.test:80\r\n" E, 0 },
-    { "H1-021", "GET /a HTTP/1.1\r\n" H "Content-Length: 46\r\n" E, 0 },
-    { "Chunked", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: Chunked\r\n" E, 0 },
-    { "M-SEARCH", "M-SEARCH /a HTTP/1.1\r\n" H E, 0 },
-    { "PROPFIND", "PROPFIND /a HTTP/1.1\r\n" H E, 0 },
-    { "query list", "GET /a?|^{}[]\"<>`%zz HTTP/1.1\r\n" H E, 0 },
-    { "path list", "GET /|^{}[]\"<>` HTTP/1.1\r\n" H E, 0 },
-    { "Host OWS", "GET /a HTTP/1.1\r\nHost: \texample.test \t\r\n" E, 0 },
-    { "empty value", "GET /a HTTP/1.1\r\n" H "X:\r\nY: \r\nZ:\t\r\n" E, 0 },
+    {"plain", "GET /a HTTP/1.1\r\n" H E, 0},
+    {"H1-077", "GET /a HTTP/1.0\r\n" E, 0},
+    {"H1-103", "GET /pub/%2e%2e/admin HTTP/1.1\r\n" H E, 0},
+    {"H1-109", "GET /pub/%252e%252e/admin HTTP/1.1\r\n" H E, 0},
+    {"H1-115", "GET /c HTTP/1.1\r\nHost: EXAMPLE.test:80\r\n" E, 0},
+    {"H1-021", "GET /a HTTP/1.1\r\n" H "Content-Length: 46\r\n" E, 0},
+    {"Chunked", "POST /a HTTP/1.1\r\n" H "Transfer-Encoding: Chunked\r\n" E, 0},
+    {"M-SEARCH", "M-SEARCH /a HTTP/1.1\r\n" H E, 0},
+    {"PROPFIND", "PROPFIND /a HTTP/1.1\r\n" H E, 0},
+    {"query list", "GET /a?|^{}[]\"<>`%zz HTTP/1.1\r\n" H E, 0},
+    {"path list", "GET /|^{}[]\"<>` HTTP/1.1\r\n" H E, 0},
+    {"Host OWS", "GET /a HTTP/1.1\r\nHost: \texample.test \t\r\n" E, 0},
+    {"empty value", "GET /a HTTP/1.1\r\n" H "X:\r\nY: \r\nZ:\t\r\n" E, 0},
 };
 
 static void golden_heads(void **state)
@@ -220,7 +235,8 @@ static void nul_bytes(void **state)
 
     (void)state;
     gate_arena_init(&arena, NULL);
-    assert_int_equal(parse_with(value, sizeof value - 1, &limits, false, &arena, &head).status, 400);
+    assert_int_equal(parse_with(value, sizeof value - 1, &limits, false, &arena, &head).status,
+                     400);
     assert_int_equal(parse_with(target, sizeof target - 1, &limits, false, &arena, &head).status,
                      400);
     gate_arena_clear(&arena);
@@ -349,7 +365,8 @@ static void options(void **state)
     assert_false(f.head.options_star);
     gate_arena_clear(&f.arena);
     /* On other methods nobody looks at it. */
-    assert_int_equal(accepted(&f, "GET / HTTP/1.1\r\n" H "Max-Forwards: x\r\n" E)->max_forwards, -1);
+    assert_int_equal(accepted(&f, "GET / HTTP/1.1\r\n" H "Max-Forwards: x\r\n" E)->max_forwards,
+                     -1);
     gate_arena_clear(&f.arena);
 }
 
@@ -375,14 +392,17 @@ static void expect_continue(void **state)
     struct fixture f;
 
     (void)state;
-    assert_true(accepted(&f, "POST / HTTP/1.1\r\n" H "Expect: 100-Continue\r\nContent-Length: 5\r\n" E)
-                    ->expect_continue);
+    assert_true(
+        accepted(&f, "POST / HTTP/1.1\r\n" H "Expect: 100-Continue\r\nContent-Length: 5\r\n" E)
+            ->expect_continue);
     gate_arena_clear(&f.arena);
     /* Nobody waits for a body that there is not; an old client does not know the 100. */
-    assert_false(accepted(&f, "POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\n" E)->expect_continue);
+    assert_false(
+        accepted(&f, "POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\n" E)->expect_continue);
     gate_arena_clear(&f.arena);
-    assert_false(accepted(&f, "POST / HTTP/1.0\r\n" H "Expect: 100-continue\r\nContent-Length: 5\r\n" E)
-                     ->expect_continue);
+    assert_false(
+        accepted(&f, "POST / HTTP/1.0\r\n" H "Expect: 100-continue\r\nContent-Length: 5\r\n" E)
+            ->expect_continue);
     gate_arena_clear(&f.arena);
 }
 
@@ -393,21 +413,24 @@ static void keep_alive_and_upgrade(void **state)
         bool keep_alive;
         bool upgrade;
     } table[] = {
-        { "GET / HTTP/1.1\r\n" H E, true, false },
-        { "GET / HTTP/1.0\r\n" H E, false, false },
-        { "GET / HTTP/1.0\r\n" H "Connection: Keep-Alive\r\n" E, true, false },
-        { "GET / HTTP/1.1\r\n" H "Connection: close\t\r\n" E, false, false },
-        { "GET / HTTP/1.1\r\n" H "Connection: a ,\tCLOSE , b\r\n" E, false, false },
-        { "GET / HTTP/1.1\r\n" H "Connection: keep-alive\r\nConnection: close\r\n" E, false, false },
-        { "GET / HTTP/1.1\r\n" H "Connection: closed\r\n" E, true, false },
-        { "GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n" E, true, true },
-        { "GET / HTTP/1.0\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n" E, false, false },
-        { "GET / HTTP/1.1\r\n" H "Upgrade: websocket\r\n" E, true, false },
-        { "GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\n" E, true, false },
-        { "GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade:\r\n" E, true, false },
-        { "GET / HTTP/1.1\r\n" H "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" E, true, false },
-        { "GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket, H2C\r\n" E, true, false },
-        { "GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: a\r\nUpgrade: h2c\r\n" E, true, false },
+        {"GET / HTTP/1.1\r\n" H E, true, false},
+        {"GET / HTTP/1.0\r\n" H E, false, false},
+        {"GET / HTTP/1.0\r\n" H "Connection: Keep-Alive\r\n" E, true, false},
+        {"GET / HTTP/1.1\r\n" H "Connection: close\t\r\n" E, false, false},
+        {"GET / HTTP/1.1\r\n" H "Connection: a ,\tCLOSE , b\r\n" E, false, false},
+        {"GET / HTTP/1.1\r\n" H "Connection: keep-alive\r\nConnection: close\r\n" E, false, false},
+        {"GET / HTTP/1.1\r\n" H "Connection: closed\r\n" E, true, false},
+        {"GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n" E, true, true},
+        {"GET / HTTP/1.0\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n" E, false, false},
+        {"GET / HTTP/1.1\r\n" H "Upgrade: websocket\r\n" E, true, false},
+        {"GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\n" E, true, false},
+        {"GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade:\r\n" E, true, false},
+        {"GET / HTTP/1.1\r\n" H "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" E, true,
+         false},
+        {"GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket, H2C\r\n" E, true,
+         false},
+        {"GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: a\r\nUpgrade: h2c\r\n" E, true,
+         false},
     };
 
     (void)state;

@@ -1,5 +1,5 @@
-/* The raw byte check. Every case runs whole, and fed byte by byte: the verdict and its place must be the same.
- * covers: http/bytes.c */
+/* The raw byte check. Every case runs whole, and fed byte by byte: the verdict and its place must
+ * be the same. covers: http/bytes.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -16,87 +16,87 @@ struct scan_case {
     const char *bytes;
     size_t n;
     enum gate_scan_result want;
-    uint32_t lines;         /* DONE */
-    const char *why;        /* BAD */
+    uint32_t lines;  /* DONE */
+    const char *why; /* BAD */
 };
 
-#define S(lit) (lit), sizeof(lit) - 1
+#define S(lit)    (lit), sizeof(lit) - 1
 #define LONG_TEXT "0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static const struct scan_case heads[] = {
-    { S("GET / HTTP/1.1\r\n\r\n"), GATE_SCAN_DONE, 2, NULL },
-    { S("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), GATE_SCAN_DONE, 3, NULL },
-    { S("GET / HTTP/1.1\r\nHost:\r\nX:\t \r\nY: \xff\x80\t.\r\n\r\n"), GATE_SCAN_DONE, 5, NULL },
-    { S("GET / HTTP/1.1\r\n" LONG_TEXT ": " LONG_TEXT "\r\n\r\n"), GATE_SCAN_DONE, 3, NULL },
-    { S("GET / HTTP/1.1\r\n!#$%&'*+-.^_`|~19azAZ: 1\r\n\r\n"), GATE_SCAN_DONE, 3, NULL },
-    { S("G\xff /\tx\r\n\r\n"), GATE_SCAN_DONE, 2, NULL },
-    { S("\r\n\r\n"), GATE_SCAN_DONE, 2, NULL },
-    { S(""), GATE_SCAN_MORE, 0, NULL },
-    { S("GET / HTT"), GATE_SCAN_MORE, 0, NULL },
-    { S("GET / HTTP/1.1\r\nHost"), GATE_SCAN_MORE, 0, NULL },
-    { S("GET / HTTP/1.1\r\nHost: a\r\n\r"), GATE_SCAN_MORE, 0, NULL },
-    { S("GET /a\r\n"), GATE_SCAN_MORE, 0, NULL },
+    {S("GET / HTTP/1.1\r\n\r\n"), GATE_SCAN_DONE, 2, NULL},
+    {S("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), GATE_SCAN_DONE, 3, NULL},
+    {S("GET / HTTP/1.1\r\nHost:\r\nX:\t \r\nY: \xff\x80\t.\r\n\r\n"), GATE_SCAN_DONE, 5, NULL},
+    {S("GET / HTTP/1.1\r\n" LONG_TEXT ": " LONG_TEXT "\r\n\r\n"), GATE_SCAN_DONE, 3, NULL},
+    {S("GET / HTTP/1.1\r\n!#$%&'*+-.^_`|~19azAZ: 1\r\n\r\n"), GATE_SCAN_DONE, 3, NULL},
+    {S("G\xff /\tx\r\n\r\n"), GATE_SCAN_DONE, 2, NULL},
+    {S("\r\n\r\n"), GATE_SCAN_DONE, 2, NULL},
+    {S(""), GATE_SCAN_MORE, 0, NULL},
+    {S("GET / HTT"), GATE_SCAN_MORE, 0, NULL},
+    {S("GET / HTTP/1.1\r\nHost"), GATE_SCAN_MORE, 0, NULL},
+    {S("GET / HTTP/1.1\r\nHost: a\r\n\r"), GATE_SCAN_MORE, 0, NULL},
+    {S("GET /a\r\n"), GATE_SCAN_MORE, 0, NULL},
     /* Bare LF and bare CR in every place. */
-    { S("GET / HTTP/1.1\nHost: a\n\n"), GATE_SCAN_BAD, 0, "LF without CR" },
-    { S("GET / HTTP/1.1\r\nX: y\nTransfer-Encoding: chunked\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "LF without CR" },
-    { S("GET / HTTP/1.1\r\nHost: a\r\n\n"), GATE_SCAN_BAD, 0, "LF without CR" },
-    { S("GET / HTTP/1.1\r\nHo\nst: a\r\n\r\n"), GATE_SCAN_BAD, 0, "LF without CR" },
-    { S("GET / HTTP/1.1\r\nX: a\rTransfer-Encoding: chunked\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "CR without LF" },
-    { S("GET / HTTP/1.1\r\nX-Abc: \rxTransfer-Encoding: chunked\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "CR without LF" },
-    { S("GET / HTTP/1.1\r\rHost: a\r\n\r\n"), GATE_SCAN_BAD, 0, "CR without LF" },
-    { S("GET / HTTP/1.1\r\n\rX"), GATE_SCAN_BAD, 0, "CR without LF" },
-    { S("GET / HTTP/1.1\r\nHo\rst: a\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "byte that a field name may not hold" },
+    {S("GET / HTTP/1.1\nHost: a\n\n"), GATE_SCAN_BAD, 0, "LF without CR"},
+    {S("GET / HTTP/1.1\r\nX: y\nTransfer-Encoding: chunked\r\n\r\n"), GATE_SCAN_BAD, 0,
+     "LF without CR"},
+    {S("GET / HTTP/1.1\r\nHost: a\r\n\n"), GATE_SCAN_BAD, 0, "LF without CR"},
+    {S("GET / HTTP/1.1\r\nHo\nst: a\r\n\r\n"), GATE_SCAN_BAD, 0, "LF without CR"},
+    {S("GET / HTTP/1.1\r\nX: a\rTransfer-Encoding: chunked\r\n\r\n"), GATE_SCAN_BAD, 0,
+     "CR without LF"},
+    {S("GET / HTTP/1.1\r\nX-Abc: \rxTransfer-Encoding: chunked\r\n\r\n"), GATE_SCAN_BAD, 0,
+     "CR without LF"},
+    {S("GET / HTTP/1.1\r\rHost: a\r\n\r\n"), GATE_SCAN_BAD, 0, "CR without LF"},
+    {S("GET / HTTP/1.1\r\n\rX"), GATE_SCAN_BAD, 0, "CR without LF"},
+    {S("GET / HTTP/1.1\r\nHo\rst: a\r\n\r\n"), GATE_SCAN_BAD, 0,
+     "byte that a field name may not hold"},
     /* Folds. */
-    { S("GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n"), GATE_SCAN_BAD, 0, "folded line" },
-    { S("GET / HTTP/1.1\r\nHost: x\r\n Content-Length: 5\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "folded line" },
-    { S("GET / HTTP/1.1\r\nTransfer-Encoding:\r\n\tchunked\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "folded line" },
-    { S("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), GATE_SCAN_BAD, 0, "folded line" },
+    {S("GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n"), GATE_SCAN_BAD, 0, "folded line"},
+    {S("GET / HTTP/1.1\r\nHost: x\r\n Content-Length: 5\r\n\r\n"), GATE_SCAN_BAD, 0, "folded line"},
+    {S("GET / HTTP/1.1\r\nTransfer-Encoding:\r\n\tchunked\r\n\r\n"), GATE_SCAN_BAD, 0,
+     "folded line"},
+    {S("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), GATE_SCAN_BAD, 0, "folded line"},
     /* Names. */
-    { S("GET / HTTP/1.1\r\nContent-Length : 5\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "space before the colon" },
-    { S("GET / HTTP/1.1\r\nContent-Length\t: 5\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "space before the colon" },
-    { S("GET / HTTP/1.1\r\n: empty\r\n\r\n"), GATE_SCAN_BAD, 0, "empty field name" },
-    { S("GET / HTTP/1.1\r\nX-\xe9: 1\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "byte that a field name may not hold" },
-    { S("GET / HTTP/1.1\r\nnocolon\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "byte that a field name may not hold" },
-    { S("GET / HTTP/1.1\r\n(x): 1\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "byte that a field name may not hold" },
+    {S("GET / HTTP/1.1\r\nContent-Length : 5\r\n\r\n"), GATE_SCAN_BAD, 0, "space before the colon"},
+    {S("GET / HTTP/1.1\r\nContent-Length\t: 5\r\n\r\n"), GATE_SCAN_BAD, 0,
+     "space before the colon"},
+    {S("GET / HTTP/1.1\r\n: empty\r\n\r\n"), GATE_SCAN_BAD, 0, "empty field name"},
+    {S("GET / HTTP/1.1\r\nX-\xe9: 1\r\n\r\n"), GATE_SCAN_BAD, 0,
+     "byte that a field name may not hold"},
+    {S("GET / HTTP/1.1\r\nnocolon\r\n\r\n"), GATE_SCAN_BAD, 0,
+     "byte that a field name may not hold"},
+    {S("GET / HTTP/1.1\r\n(x): 1\r\n\r\n"), GATE_SCAN_BAD, 0,
+     "byte that a field name may not hold"},
     /* Controls. */
-    { S("GET / HTTP/1.1\r\nX: a\0b\r\n\r\n"), GATE_SCAN_BAD, 0, "NUL byte" },
-    { S("GET /a\0b HTTP/1.1\r\n\r\n"), GATE_SCAN_BAD, 0, "NUL byte" },
-    { S("GET / HTTP/1.1\r\nX: a\x7f\r\n\r\n"), GATE_SCAN_BAD, 0, "control byte" },
-    { S("GET / HTTP/1.1\r\nX: a\x01\r\n\r\n"), GATE_SCAN_BAD, 0, "control byte" },
-    { S("GET / HTTP/1.1\r\nTransfer-Encoding:\x0b" "chunked\r\n\r\n"), GATE_SCAN_BAD, 0,
-      "control byte" },
-    { S("GET /\x1b HTTP/1.1\r\n\r\n"), GATE_SCAN_BAD, 0, "control byte" },
-    { S("HTTP/1.1 200 O\x1bK\r\n\r\n"), GATE_SCAN_BAD, 0, "control byte" },
+    {S("GET / HTTP/1.1\r\nX: a\0b\r\n\r\n"), GATE_SCAN_BAD, 0, "NUL byte"},
+    {S("GET /a\0b HTTP/1.1\r\n\r\n"), GATE_SCAN_BAD, 0, "NUL byte"},
+    {S("GET / HTTP/1.1\r\nX: a\x7f\r\n\r\n"), GATE_SCAN_BAD, 0, "control byte"},
+    {S("GET / HTTP/1.1\r\nX: a\x01\r\n\r\n"), GATE_SCAN_BAD, 0, "control byte"},
+    {S("GET / HTTP/1.1\r\nTransfer-Encoding:\x0b"
+       "chunked\r\n\r\n"),
+     GATE_SCAN_BAD, 0, "control byte"},
+    {S("GET /\x1b HTTP/1.1\r\n\r\n"), GATE_SCAN_BAD, 0, "control byte"},
+    {S("HTTP/1.1 200 O\x1bK\r\n\r\n"), GATE_SCAN_BAD, 0, "control byte"},
 };
 
 static const struct scan_case trailers[] = {
-    { S("\r\n"), GATE_SCAN_DONE, 1, NULL },
-    { S("X: 1\r\n\r\n"), GATE_SCAN_DONE, 2, NULL },
-    { S("X: 1\r\n"), GATE_SCAN_MORE, 0, NULL },
-    { S(" X: 1\r\n\r\n"), GATE_SCAN_BAD, 0, "folded line" },
-    { S("\n"), GATE_SCAN_BAD, 0, "LF without CR" },
-    { S("\rX"), GATE_SCAN_BAD, 0, "CR without LF" },
-    { S("X: 1\r\nGET / HTTP/1.1\r\n\r\n"), GATE_SCAN_BAD, 0, "space before the colon" },
+    {S("\r\n"), GATE_SCAN_DONE, 1, NULL},
+    {S("X: 1\r\n\r\n"), GATE_SCAN_DONE, 2, NULL},
+    {S("X: 1\r\n"), GATE_SCAN_MORE, 0, NULL},
+    {S(" X: 1\r\n\r\n"), GATE_SCAN_BAD, 0, "folded line"},
+    {S("\n"), GATE_SCAN_BAD, 0, "LF without CR"},
+    {S("\rX"), GATE_SCAN_BAD, 0, "CR without LF"},
+    {S("X: 1\r\nGET / HTTP/1.1\r\n\r\n"), GATE_SCAN_BAD, 0, "space before the colon"},
 };
 
 typedef enum gate_scan_result (*scan_fn)(struct gate_scan *, const char *, size_t, size_t *,
                                          const char **);
 
-/* Runs one case on a copy that is exactly as long as what has "arrived", so that a sanitizer sees a read too far. */
+/* Runs one case on a copy that is exactly as long as what has "arrived", so that a sanitizer sees a
+ * read too far. */
 static void check(const struct scan_case *c, scan_fn scan, size_t step)
 {
-    struct gate_scan s = { 0 };
+    struct gate_scan s = {0};
     enum gate_scan_result got = GATE_SCAN_MORE;
     const char *why = NULL;
     size_t len = 0;
@@ -126,7 +126,7 @@ static void check(const struct scan_case *c, scan_fn scan, size_t step)
 
 static void heads_and_trailers(void **state)
 {
-    static const size_t steps[] = { 1, 2, 3, 7, 16, 17, 1000 };
+    static const size_t steps[] = {1, 2, 3, 7, 16, 17, 1000};
 
     (void)state;
     for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
@@ -141,7 +141,7 @@ static void heads_and_trailers(void **state)
 static void stops_at_the_end(void **state)
 {
     static const char two[] = "GET / HTTP/1.1\r\nA: b\r\n\r\n\n\0 garbage";
-    struct gate_scan s = { 0 };
+    struct gate_scan s = {0};
     const char *why;
     size_t len;
 
@@ -150,7 +150,8 @@ static void stops_at_the_end(void **state)
     assert_int_equal(len, 24);
 }
 
-/* Each byte value in each place of a 40-byte value and name: vector steps and scalar tail agree with the rule. */
+/* Each byte value in each place of a 40-byte value and name: vector steps and scalar tail agree
+ * with the rule. */
 static void every_byte_everywhere(void **state)
 {
     char head[128];
@@ -162,7 +163,7 @@ static void every_byte_everywhere(void **state)
 
         token = token || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
         for (size_t at = 0; at < 40; at++) {
-            struct gate_scan s = { 0 };
+            struct gate_scan s = {0};
             const char *why;
             size_t len;
             size_t n;
@@ -174,7 +175,7 @@ static void every_byte_everywhere(void **state)
             assert_int_equal(gate_scan_head(&s, head, n, &len, &why) == GATE_SCAN_DONE, text);
             head[44 + at] = 'v';
             head[3 + at] = (char)c;
-            s = (struct gate_scan){ 0 };
+            s = (struct gate_scan){0};
             assert_int_equal(gate_scan_head(&s, head, n, &len, &why) == GATE_SCAN_DONE,
                              token || (c == ':' && at > 0));
         }
