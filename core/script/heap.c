@@ -32,6 +32,7 @@ static void *heap_alloc(void *ud, void *p, size_t old, size_t n)
 void gate_heap_open(struct gate_heap *h, lua_State *L, uint64_t cap)
 {
     h->inner = lua_getallocf(L, &h->inner_ud);
+    h->watch = NULL;
     h->enforced = false;
     h->refused = false;
     h->tight = false;

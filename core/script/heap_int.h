@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct gate_watch;
+
 /* What handlers may take above the cap, so that an error can still be told. */
 #define GATE_HEAP_SLACK (1024u * 1024)
 
@@ -19,6 +21,7 @@ struct gate_heap {
     _Atomic uint64_t used;
     uint64_t cap;
     uint64_t largest;       /* one allocation may not be larger: work inside one C call is bounded by it */
+    struct gate_watch *watch;   /* of the thread that the state is bound to; NULL: none */
     bool enforced;
     bool refused;           /* an allocation failed since this was cleared */
     uint64_t after_full;    /* used after the last full collection that settle made */

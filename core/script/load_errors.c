@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "script/load_int.h"
 #include "script/run_int.h"
+#include "script/stack_int.h"
 
 void gate_load_errors_init(struct gate_load_errors *e)
 {

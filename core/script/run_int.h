@@ -26,13 +26,4 @@ void gate_run_report(struct gate_hook_run *run, enum gate_vm_result r);
 const char *gate_run_policy(const struct gate_hook_run *run);
 const char *gate_chain_hook_name(int hook);
 
-/* The innermost place of a script on a coroutine's stack, "file:line"; false: none. */
-bool gate_stack_place(lua_State *co, struct gate_out *o);
-
-/* All of them, innermost first, with function names: "a.lua:3 in f < gateway.lua:9". */
-void gate_stack_trace(lua_State *co, struct gate_out *o);
-
-/* An error value as text, without running any of its metamethods. */
-void gate_stack_error(lua_State *co, int index, struct gate_out *o);
-
 #endif

@@ -1,20 +1,20 @@
-/* Stacks of coroutines as text, for log lines: nothing here allocates in Lua or calls a metamethod. */
-#include "base/err.h"
-#include "script/run_int.h"
+#include "script/stack_int.h"
 
 #define FRAMES_MAX 200
 #define SHOWN_MAX 12
 
+/* A frame of a script's own function; its line is not known (-1) when it is the top frame of a coroutine that died. */
 static bool is_script(const lua_Debug *ar)
 {
     return ar->source[0] == '@' && strncmp(ar->source, "@moongate/", 10) != 0;
 }
 
-static void write_frame(const lua_Debug *ar, struct gate_out *o)
+static void write_place(const lua_Debug *ar, struct gate_out *o)
 {
-    gate_out_fmt(o, "%s:%d", ar->source + 1, ar->currentline);
-    if (ar->name != NULL)
-        gate_out_fmt(o, " in %s", ar->name);
+    if (ar->currentline > 0)
+        gate_out_fmt(o, "%s:%d", ar->source + 1, ar->currentline);
+    else
+        gate_out_fmt(o, "%s:%d", ar->source + 1, ar->linedefined);
 }
 
 bool gate_stack_place(lua_State *co, struct gate_out *o)
@@ -23,9 +23,9 @@ bool gate_stack_place(lua_State *co, struct gate_out *o)
 
     for (int level = 0; level < FRAMES_MAX && lua_getstack(co, level, &ar); level++) {
         lua_getinfo(co, "Sl", &ar);
-        if (!is_script(&ar) || ar.currentline <= 0)
+        if (!is_script(&ar))
             continue;
-        gate_out_fmt(o, "%s:%d", ar.source + 1, ar.currentline);
+        write_place(&ar, o);
         return true;
     }
     return false;
@@ -38,7 +38,7 @@ void gate_stack_trace(lua_State *co, struct gate_out *o)
 
     for (int level = 0; level < FRAMES_MAX && lua_getstack(co, level, &ar); level++) {
         lua_getinfo(co, "Sln", &ar);
-        if (!is_script(&ar) || ar.currentline <= 0)
+        if (!is_script(&ar))
             continue;
         if (shown++ == SHOWN_MAX) {
             GATE_OUT_LIT(o, " < ...");
@@ -46,7 +46,9 @@ void gate_stack_trace(lua_State *co, struct gate_out *o)
         }
         if (shown > 1)
             GATE_OUT_LIT(o, " < ");
-        write_frame(&ar, o);
+        write_place(&ar, o);
+        if (ar.name != NULL)
+            gate_out_fmt(o, " in %s", ar.name);
     }
 }
 

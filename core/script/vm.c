@@ -10,6 +10,12 @@
 
 #define MEMORY_DEFAULT (64ull * 1024 * 1024)
 
+static void bind_watch(struct gate_vm *vm)
+{
+    vm->watch->at = &vm->io.at;
+    vm->heap.watch = vm->watch;
+}
+
 static struct gate_vm *vm_new(const struct gate_vm_options *o)
 {
     struct gate_vm *vm = gate_calloc(1, sizeof(*vm));
@@ -115,10 +121,11 @@ enum gate_err gate_vm_build(const struct gate_vm_options *o, struct gate_vm **ou
 
     if (o->watchdog != NULL) {
         vm->watch = gate_watch_join(o->watchdog, vm);
-        vm->watch->at = &vm->io.at;
+        bind_watch(vm);
     }
     if (run_boot(vm, errors))
         err = load(vm, o, errors);
+    vm->heap.watch = NULL;
     gate_watch_leave(&vm->watch);
     vm->bundle = NULL;
     if (err == GATE_OK)
@@ -144,7 +151,7 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker, const struct
     gate_chains_build(vm);
     if (worker->watchdog != NULL) {
         vm->watch = gate_watch_join(worker->watchdog, vm);
-        vm->watch->at = &vm->io.at;
+        bind_watch(vm);
     }
 }
 
@@ -153,6 +160,7 @@ void gate_vm_detach(struct gate_vm *vm)
     if (vm->worker == NULL)
         return;
     gate_vm_end_runs(vm);
+    vm->heap.watch = NULL;
     gate_watch_leave(&vm->watch);
     gate_chains_free(vm);
     vm->worker = NULL;

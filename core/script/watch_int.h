@@ -21,6 +21,8 @@
 #define GATE_LUA_THROWS
 #endif
 
+#define GATE_STOPPED_AT 512
+
 struct gate_watch {
     _Atomic uint32_t seq;           /* odd: inside lua_resume */
     _Atomic uint64_t target;        /* the call that has to end */
@@ -31,6 +33,7 @@ struct gate_watch {
     _Atomic(const uint64_t *) budgets;
     _Atomic uint32_t first_at;
     _Atomic uint64_t used;
+    char stopped_at[GATE_STOPPED_AT];   /* the script's stack when the hook hit it first, from the innermost frame; a text */
     _Atomic bool *dozing;           /* the dog's: it sleeps until somebody wakes it */
     struct gate_watchdog *dog;
     void *user;
@@ -59,6 +62,7 @@ static inline void gate_watch_enter(struct gate_watch *w, lua_State *L, const ui
 {
     uint32_t seq = atomic_load_explicit(&w->seq, memory_order_relaxed);
 
+    w->stopped_at[0] = '\0';
     atomic_store_explicit(&w->L, L, memory_order_relaxed);
     atomic_store_explicit(&w->budgets, budgets, memory_order_release);
     atomic_store_explicit(&w->first_at, *w->at, memory_order_relaxed);

@@ -7,6 +7,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "script/heap_int.h"
+#include "script/stack_int.h"
 #include "script/watch_int.h"
 
 /* While scripts run. */
@@ -60,7 +62,18 @@ uint64_t gate_watch_seen_since(const struct gate_watch *w)
 /* Runs as a count hook after each instruction of a script that has to end; armed until lua_resume is back in C. */
 GATE_LUA_THROWS static void on_stop(lua_State *L, lua_Debug *ar)
 {
+    void *ud;
+    struct gate_watch *w;
+
     (void)ar;
+    lua_getallocf(L, &ud);
+    w = ((struct gate_heap *)ud)->watch;
+    if (w->stopped_at[0] == '\0') {
+        struct gate_out o = gate_out_on(w->stopped_at, sizeof(w->stopped_at) - 1);
+
+        gate_stack_trace(L, &o);
+        w->stopped_at[o.n] = '\0';
+    }
     lua_pushlightuserdata(L, (void *)&sentinel);
     lua_error(L);
 }

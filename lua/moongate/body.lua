@@ -15,7 +15,7 @@ local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, 
 ---@return number bytes
 local function limit_of(max)
   if type(max) == "number" and max >= 0 then return max end
-  local bytes = type(max) == "string" and units.size(max)
+  local bytes = type(max) == "string" and units.bytes(max)
   if not bytes then
     raise("read_body needs the most bytes it may read, such as 65536 or \"64k\"")
   end

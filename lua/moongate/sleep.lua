@@ -15,8 +15,7 @@ local type = type
 ---@param seconds number|string
 function M.sleep(seconds)
   if type(seconds) == "string" then
-    local ms = units.duration(seconds)
-    seconds = ms and ms / 1000
+    seconds = units.seconds(seconds)
   end
   if type(seconds) ~= "number" then
     place.raise 'gate.sleep needs seconds, or a text such as "50ms"'

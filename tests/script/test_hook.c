@@ -82,6 +82,8 @@ static void test_sleep(void **state)
         assert_non_null(x->hook);
         script_rig_wait(&r);
         assert_null(x->hook);
+        if (r.verdict.kind != GATE_VERDICT_REPLY)
+            print_message("%s\n", r.lines);
         assert_int_equal(r.verdict.kind, GATE_VERDICT_REPLY);
         assert_reply(x, 200, "/a/b");
         script_rig_end(&x);

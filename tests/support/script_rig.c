@@ -189,7 +189,10 @@ enum gate_verdict_kind script_rig_call(struct script_rig *r, struct gate_exchang
 
 bool script_rig_logged(const struct script_rig *r, const char *text)
 {
-    return strstr(r->lines, text) != NULL;
+    if (strstr(r->lines, text) != NULL)
+        return true;
+    print_message("not in the log: %s\n%s", text, r->lines);
+    return false;
 }
 
 void script_rig_clear_log(struct script_rig *r)
