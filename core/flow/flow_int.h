@@ -66,6 +66,8 @@ struct gate_flow_state {
     struct gate_timeouts timeouts; /* the upstream's with the route's over them */
     struct gate_peer *tried[GATE_TRIES_MAX];
     uint32_t n_tried;
+    enum gate_fault_code last_fault; /* of the last failed try: the answer when no peer is left */
+    const char *last_why;
     struct gate_str allow;       /* of a 405 */
     struct gate_wait *reader[2]; /* read_body waits: request, response */
     size_t reader_max[2];

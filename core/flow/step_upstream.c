@@ -71,6 +71,8 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
                                  gate_loop_now(&x->worker->loop),
                                  (const struct gate_peer *const *)f->tried, f->n_tried,
                                  &peer) != GATE_OK) {
+        if (f->n_tried > 0)
+            return gate_flow_fail(x, f->last_fault, 0, f->last_why);
         return gate_flow_fail(x, GATE_FAULT_NO_PEER, 0,
                               "no server of the upstream can take the request");
     } else {
@@ -180,8 +182,11 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
     bool connecting = f->attempt.stream == NULL;
     bool idempotent = gate_method_idempotent(x->req.method_id);
     bool cut = e == GATE_E_EOF || e == GATE_E_RESET;
+    bool others = f->local->set->n > f->n_tried + 1;
     bool again = false;
 
+    f->last_fault = fault_of(e, connecting);
+    f->last_why = why;
     atomic_fetch_add_explicit(&f->attempt.peer->failures, 1, memory_order_relaxed);
     if (!connecting && cut && f->attempt.reused && !f->fresh_used && idempotent) {
         /* A kept connection that died while it was idle is no failure of the peer: once more, on a
@@ -189,11 +194,11 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
         f->same_peer = f->fresh = f->fresh_used = true;
         again = true;
     } else if (connecting) {
-        again = f->local->set->n > f->n_tried + 1 && retry_allowed(x, GATE_RETRY_CONNECT, false);
+        again = others && retry_allowed(x, GATE_RETRY_CONNECT, false);
     } else if (cut) {
-        again = retry_allowed(x, GATE_RETRY_RESET, true);
+        again = others && retry_allowed(x, GATE_RETRY_RESET, true);
     } else if (e == GATE_E_TIMEOUT) {
-        again = retry_allowed(x, GATE_RETRY_TIMEOUT, true);
+        again = others && retry_allowed(x, GATE_RETRY_TIMEOUT, true);
     }
     GATE_TRACE(x, "attempt", "failed: %s (%s)", why, again ? "again" : "over");
     if (again && gate_flow_try_again(x)) {
@@ -201,7 +206,7 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
         return gate_flow_jump(x, GATE_STEP_PICK_PEER);
     }
     gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);
-    return gate_flow_fail(x, fault_of(e, connecting), 0, why);
+    return gate_flow_fail(x, f->last_fault, 0, why);
 }
 
 void gate_flow_end_attempt(struct gate_exchange *x, enum gate_close_reason why)
