@@ -45,6 +45,7 @@ enum gate_err gate_h1_reader_head_space(struct gate_h1_reader *r, struct gate_bl
     struct gate_block *next;
 
     s->count = 0;
+    s->next = 1;
     s->bytes = 0;
     if (r->b == NULL) {
         r->b = gate_block_take(pool);
@@ -62,7 +63,8 @@ enum gate_err gate_h1_reader_head_space(struct gate_h1_reader *r, struct gate_bl
             return gate_h1_reader_head_space(r, pool, s);
     }
     space_add(s, r->b);
-    while (s->count < r->blocks) {
+    /* Where a part of a head or trailer block is held, the rest is asked for behind it alone. */
+    while (s->count < r->blocks && gate_h1_reader_held(r) == 0) {
         next = gate_block_take(pool);
         if (next == NULL)
             break;
@@ -78,6 +80,7 @@ enum gate_err gate_h1_reader_body_space(struct gate_h1_reader *r, struct gate_bl
 
     GATE_DEBUG_ASSERT(gate_h1_reader_held(r) == 0 || r->body.trailers.at > 0);
     s->count = 0;
+    s->next = 1;
     s->bytes = 0;
     if (r->b != NULL && gate_h1_reader_held(r) == 0 && r->b->refs == 1)
         r->at = r->b->used = 0;
@@ -92,7 +95,9 @@ enum gate_err gate_h1_reader_body_space(struct gate_h1_reader *r, struct gate_bl
             return GATE_E_NOMEM;
     }
     space_add(s, r->b);
-    while (s->count < r->blocks && s->bytes < credit) {
+    /* Never far beyond what is known to be content: the next message's bytes are to fit one block. */
+    while (s->count < r->blocks && s->bytes < credit &&
+           (r->body.framing == GATE_BODY_EOF || s->bytes < r->body.left)) {
         next = gate_block_take(pool);
         if (next == NULL)
             break;
@@ -111,54 +116,91 @@ static void adapt(struct gate_h1_reader *r, const struct gate_h1_space *s, size_
         r->blocks = (uint8_t)(r->blocks / 2);
 }
 
+static void drop_rest(struct gate_h1_space *s)
+{
+    for (; s->next < s->count; s->next++)
+        gate_block_unref(&s->blocks[s->next]);
+}
+
+/* Puts `take` bytes of the space's next block behind what is held. */
+static void append(struct gate_h1_reader *r, struct gate_h1_space *s, size_t take)
+{
+    struct iovec *v = &s->iov[s->next];
+
+    memcpy(r->b->data + r->b->used, v->iov_base, take);
+    r->b->used += (uint32_t)take;
+    v->iov_base = (char *)v->iov_base + take;
+    v->iov_len -= take;
+}
+
+/* What is held moves in front of the n bytes of the space's next block, which becomes current. */
+static void prepend(struct gate_h1_reader *r, struct gate_h1_space *s, size_t n)
+{
+    struct gate_block *b = s->blocks[s->next];
+    const char *from = s->iov[s->next].iov_base;
+    size_t held = gate_h1_reader_held(r);
+
+    if (held > 0) {
+        memmove(b->data + held, from, n);
+        memcpy(b->data, r->b->data + r->at, held);
+        r->at = 0;
+        b->used = (uint32_t)(held + n);
+    } else {
+        r->at = (uint32_t)(from - b->data);
+        b->used = r->at + (uint32_t)n;
+    }
+    gate_block_unref(&r->b);
+    r->b = b;
+    s->next++;
+}
+
 bool gate_h1_reader_filled(struct gate_h1_reader *r, struct gate_h1_space *s, int i, size_t *n)
 {
-    size_t took;
+    struct gate_block *big;
+    size_t have, room;
 
-    if (i == 0)
+    if (i == 0) {
         adapt(r, s, *n);
-    if (*n == 0 || i >= s->count) {
-        for (; i < s->count; i++)
-            gate_block_unref(&s->blocks[i]);
-        return false;
-    }
-    took = *n < s->iov[i].iov_len ? *n : s->iov[i].iov_len;
-    *n -= took;
-    if (i > 0) {
-        /* The former block was consumed to its end, or holds the start of a trailer block or head,
-         * which the owner has to see in one piece: then this block's bytes go behind it as far as
-         * they fit. */
-        if (gate_h1_reader_held(r) > 0 && r->b->cap - r->b->used >= took) {
-            memcpy(r->b->data + r->b->used, s->blocks[i]->data, took);
-            r->b->used += (uint32_t)took;
-            gate_block_unref(&s->blocks[i]);
-            return true;
-        }
-        if (gate_h1_reader_held(r) > 0) {
-            size_t held = gate_h1_reader_held(r);
-
-            /* Cannot happen with both limits: a held head or trailer block is at most one block
-             * long. */
-            GATE_ASSERT(held + took <= s->blocks[i]->cap);
-            memmove(s->blocks[i]->data + held, s->blocks[i]->data, took);
-            memcpy(s->blocks[i]->data, r->b->data + r->at, held);
-            s->blocks[i]->used = (uint32_t)(held + took);
-        } else {
-            s->blocks[i]->used += (uint32_t)took;
-        }
-        gate_block_unref(&r->b);
-        r->b = s->blocks[i];
-        r->at = 0;
+        have = *n < s->iov[0].iov_len ? *n : s->iov[0].iov_len;
+        r->b->used += (uint32_t)have;
+        *n -= have;
         return true;
     }
-    r->b->used += (uint32_t)took;
+    if (*n == 0 || s->next >= s->count) {
+        drop_rest(s);
+        return false;
+    }
+    have = *n < s->iov[s->next].iov_len ? *n : s->iov[s->next].iov_len;
+    if (gate_h1_reader_held(r) + have <= s->blocks[s->next]->cap) {
+        prepend(r, s, have);
+        *n -= have;
+        return true;
+    }
+    if (r->at > 0 || r->b->cap < GATE_BLOCK_BIG) {
+        big = gate_block_take_big(r->b->pool);
+        if (big == NULL) {
+            r->lost = true;
+            drop_rest(s);
+            return false;
+        }
+        move_held(r, big);
+    }
+    room = r->b->cap - r->b->used;
+    have = have < room ? have : room;
+    append(r, s, have);
+    *n -= have;
+    if (s->iov[s->next].iov_len == 0 || *n == 0)
+        gate_block_unref(&s->blocks[s->next++]);
+    if (have == 0) {
+        drop_rest(s);
+        return false;
+    }
     return true;
 }
 
 void gate_h1_reader_unused(struct gate_h1_reader *r, struct gate_h1_space *s)
 {
-    for (int i = 1; i < s->count; i++)
-        gate_block_unref(&s->blocks[i]);
+    drop_rest(s);
     gate_h1_reader_rest(r);
 }
 

@@ -4,11 +4,20 @@
 #include "http/parse.h"
 #include "session/session_int.h"
 
+static void take_body(struct gate_session *s);
+
+/* Bytes wait in the reader that no event announces: the next request, or the beginning of a tunnel. */
 static void on_next(struct gate_ready *r)
 {
     struct gate_h1_server *h = gate_container_of(r, struct gate_h1_server, next);
+    struct gate_session *s = h->session;
 
-    gate_session_h1_begin(h->session);
+    if (gate_h1_reader_held(&h->in) == 0)
+        return;
+    if (s->state == GATE_SESSION_EXCHANGE && h->tunnel && h->x != NULL && !h->body_done)
+        take_body(s);
+    else if (s->state == GATE_SESSION_IDLE && !gate_session_out_full(h))
+        gate_session_h1_begin(s);
 }
 
 static struct gate_h1_server *h1_new(struct gate_session *s)
@@ -141,8 +150,6 @@ static void start_exchange(struct gate_session *s, struct gate_exchange *x)
         gate_counters_add(&s->worker->counters, GATE_C_UNDERSCORES_DROPPED,
                           head->dropped_underscores);
 }
-
-static void take_body(struct gate_session *s);
 
 static void take_head(struct gate_session *s, const char *p, size_t n)
 {
@@ -402,6 +409,8 @@ static void exchange_readable(struct gate_session *s)
     if (!h->body_done) {
         enum read_result r = READ_FULL;
 
+        if (h->tunnel && gate_h1_reader_held(&h->in) > 0)
+            take_body(s);
         while (r == READ_FULL && h->credit > 0 && !h->body_done && !h->body_bad)
             r = read_body(s);
         if (r == READ_GONE)
@@ -440,6 +449,10 @@ void gate_session_h1_readable(struct gate_session *s)
     case GATE_SESSION_IDLE:
         if (s->h1 == NULL)
             h1_new(s);
+        if (gate_session_out_full(s->h1)) {
+            gate_conn_reading(&s->conn, false);     /* answers wait that nobody reads */
+            break;
+        }
         s->h1->begin_ns = s->conn.loop->now_ns;
         /* fall through */
     case GATE_SESSION_HEAD:

@@ -16,6 +16,7 @@
 
 /* More than this waits to be sent: senders are asked to pause. */
 #define GATE_SESSION_OUT_HIGH (256u * 1024)
+#define GATE_SESSION_OUT_ANSWERS 32
 
 /* Lingering close: what is read and dropped at most (DESIGN.md section 5). */
 #define GATE_LINGER_BYTES (64u * 1024)
@@ -94,6 +95,13 @@ struct gate_session_shared {
 static inline struct gate_session_shared *gate_session_shared_of(struct gate_worker *w)
 {
     return w->session_shared;
+}
+
+/* So many answers wait unread that the next request waits too: by their bytes, and by their number, for each holds
+ * a block. */
+static inline bool gate_session_out_full(const struct gate_h1_server *h)
+{
+    return h->out.out.bytes >= GATE_SESSION_OUT_HIGH || h->out.out.count >= GATE_SESSION_OUT_ANSWERS;
 }
 
 static inline const struct gate_limits *gate_session_limits(const struct gate_session *s)

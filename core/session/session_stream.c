@@ -91,6 +91,18 @@ static void flushed(struct gate_session *s)
         gate_session_h1_settle(s);
 }
 
+/* Requests that waited for room in the queue of answers. */
+static void go_on(struct gate_session *s)
+{
+    struct gate_h1_server *h = s->h1;
+
+    if (s->state != GATE_SESSION_IDLE || gate_session_out_full(h))
+        return;
+    gate_conn_reading(&s->conn, true);
+    if (gate_h1_reader_held(&h->in) > 0)
+        gate_loop_ready(s->conn.loop, &h->next);
+}
+
 void gate_session_h1_flush(struct gate_session *s)
 {
     struct gate_h1_server *h = s->h1;
@@ -119,6 +131,7 @@ void gate_session_h1_flush(struct gate_session *s)
         gate_session_clock(s);
     if (h->stream.events != NULL && h->out.out.bytes < GATE_SESSION_OUT_HIGH / 2)
         h->stream.events->on_room(&h->stream);
+    go_on(s);
     if (h->out.out.bytes == 0)
         flushed(s);
 }
@@ -251,6 +264,8 @@ static void op_grant(struct gate_stream *s, size_t n)
         send_continue(h);
     if (!first || h->body_done || h->body_bad || h->eof)
         return;
+    if (h->tunnel && gate_h1_reader_held(&h->in) > 0)
+        gate_loop_ready(h->session->conn.loop, &h->next);
     h->window_ms = gate_loop_now(h->session->conn.loop);
     h->window_bytes = 0;
     gate_conn_reading(&h->session->conn, true);

@@ -259,8 +259,15 @@ static bool read_once(struct gate_link *l)
     }
     full = n == space.bytes;
     gate_chain_init(&chunk, &l->conn.loop->blocks);
-    for (int i = 0; gate_h1_reader_filled(&l->in, &space, i, &n); i++)
+    for (int i = 0; gate_h1_reader_filled(&l->in, &space, i, &n); i++) {
         consume(l, &chunk);
+        if (l->state == GATE_LINK_DONE || l->state == GATE_LINK_DEAD) {
+            l->keep = l->keep && n == 0;
+            n = 0;      /* what came behind the response may be anything: nobody looks at it */
+        }
+    }
+    if (l->in.lost)
+        broken(l, GATE_E_NOMEM, "no memory for a block");
     deliver(l, &chunk);
     return full;
 }
@@ -353,7 +360,7 @@ static void on_flush(struct gate_ready *r)
     struct gate_link *l = gate_container_of(r, struct gate_link, flush);
 
     GATE_CHECK_MAGIC(l, LINK_MAGIC);
-    if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_CONNECTING)
+    if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_CONNECTING && l->state != GATE_LINK_IDLE)
         flush(l);
 }
 
@@ -370,7 +377,7 @@ static void on_writable(struct gate_conn *c)
             l->on_connected(l, e);
         return;
     }
-    if (l->state != GATE_LINK_DEAD)
+    if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_IDLE)
         flush(l);
 }
 

@@ -55,13 +55,27 @@ static void open_origin(struct test_gateway *g)
     g->origin_port = ntohs(a.sin_port);
 }
 
-static void open_generation(struct test_gateway *g, const char *routes)
+/* Replaces `text` by a copy in which `from` is `to`. */
+static void edit(char **text, const char *from, const char *to)
+{
+    char *at = strstr(*text, from);
+    char *next = NULL;
+
+    assert_non_null(at);
+    assert_true(asprintf(&next, "%.*s%s%s", (int)(at - *text), *text, to, at + strlen(from)) > 0);
+    free(*text);
+    *text = next;
+}
+
+static void open_generation(struct test_gateway *g, const char *routes, const char *const *edits)
 {
     char why[256];
     char *text = NULL;
     const struct gate_limits *limits;
 
     assert_true(asprintf(&text, config_text, g->origin_port, routes) > 0);
+    for (; edits != NULL && edits[0] != NULL; edits += 2)
+        edit(&text, edits[0], edits[1]);
     assert_int_equal(
         gate_config_parse(gate_str_from_cstr(text), &g->generation.config, why, sizeof(why)),
         GATE_OK);
@@ -83,13 +97,18 @@ static void open_generation(struct test_gateway *g, const char *routes)
 
 void test_gateway_open(struct test_gateway *g, const char *routes)
 {
+    test_gateway_open_with(g, routes, NULL);
+}
+
+void test_gateway_open_with(struct test_gateway *g, const char *routes, const char *const *edits)
+{
     memset(g, 0, sizeof(*g));
     gate_clock_init(&g->clock);
     gate_log_fd_sink_init(&g->sink, STDERR_FILENO);
     gate_log_init(&g->log, &g->sink.sink, GATE_LOG_ERROR, false);
     g->registry = gate_registry_new(&g->clock);
     open_origin(g);
-    open_generation(g, routes);
+    open_generation(g, routes, edits);
     assert_int_equal(gate_loop_open(&g->worker.loop, &g->clock, &g->log), GATE_OK);
     g->worker.log = &g->log;
     g->worker.id_prefix = 0x1234567890;
@@ -134,6 +153,17 @@ void test_gateway_turns(struct test_gateway *g, int n)
 {
     while (n-- > 0)
         gate_loop_turn(&g->worker.loop, false);
+}
+
+void test_gateway_pass(struct test_gateway *g, uint64_t ms)
+{
+    while (ms > 0) {
+        uint64_t step = ms < 1000 ? ms : 1000;
+
+        gate_clock_advance(&g->clock, step * GATE_MS);
+        test_gateway_turns(g, 3);
+        ms -= step;
+    }
 }
 
 bool test_gateway_until(struct test_gateway *g, bool (*fn)(void *arg), void *arg)
