@@ -103,6 +103,20 @@ static int on_complete(llhttp_t *parser)
     return HPE_PAUSED;
 }
 
+#ifdef GATE_LLHTTP_SSE42
+/* The same scanner, compiled for SSE4.2 (Findllhttp.cmake). */
+int llhttp__internal_execute_sse42(llhttp_t *parser, const char *p, const char *end);
+#endif
+
+static llhttp_errno_t execute(llhttp_t *parser, const char *p, size_t n)
+{
+#ifdef GATE_LLHTTP_SSE42
+    if (__builtin_cpu_supports("sse4.2"))
+        return (llhttp_errno_t)llhttp__internal_execute_sse42(parser, p, p + n);
+#endif
+    return llhttp_execute(parser, p, n);
+}
+
 static const llhttp_settings_t settings = {
     .on_header_field = on_field,
     .on_header_value = on_value,
@@ -118,7 +132,7 @@ const char *gate_parse_lines(const char *p, size_t at, size_t n, bool request, u
 
     llhttp_init(&parser, request ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
     parser.data = &r;
-    err = llhttp_execute(&parser, p, n);
+    err = execute(&parser, p, n);
     if (r.ambiguous)
         return "field lines are ambiguous";
     if (w->too_many)
