@@ -1,5 +1,5 @@
-/* Report: the numbers of a running engine, as control has gathered them, and the two forms in which an
- * operator reads them: /status (JSON) and /metrics (Prometheus text). No state. */
+/* Report: the numbers of a running engine, as control has gathered them, and the two forms in
+ * which an operator reads them: /status (JSON) and /metrics (Prometheus text). No state. */
 #ifndef GATE_ADMIN_REPORT_H
 #define GATE_ADMIN_REPORT_H
 

@@ -32,6 +32,12 @@ static void put_label(FILE *to, struct gate_str s)
     }
 }
 
+/* moongate_requests_total is the sum by route: what has only begun has a name of its own. */
+static const char *name_of(enum gate_counter c)
+{
+    return c == GATE_C_REQUESTS ? "moongate_requests_begun_total" : gate_counter_name(c);
+}
+
 static void put_counters(const struct gate_report *r, FILE *to)
 {
     for (int i = 0; i < GATE_C_COUNT; i++) {
@@ -39,7 +45,7 @@ static void put_counters(const struct gate_report *r, FILE *to)
 
         if (i == GATE_C_LOG_DROPPED)
             v += r->lines_dropped;
-        put_number(to, gate_counter_name(i), "counter", gate_counter_help(i), v);
+        put_number(to, name_of(i), "counter", gate_counter_help(i), v);
     }
 }
 
@@ -75,8 +81,8 @@ static void put_routes(const struct gate_report *r, FILE *to)
     }
 }
 
-/* What is told of each peer: the registry is walked once for each, so that samples of a metric stand
- * together. */
+/* What is told of each peer: the registry is walked once for each, so that samples of a metric
+ * stand together. */
 enum peer_metric { PEER_REQUESTS, PEER_FAILURES, PEER_ACTIVE, PEER_CONNECTIONS, PEER_UP, PEER_N };
 
 static const struct {

@@ -1,5 +1,5 @@
-/* Route totals: requests by route name and status class, summed over workers and over generations that are gone, so that
- * no reload sets a counter back. One thread (control). */
+/* Route totals: requests by route name and status class, summed over workers and over
+ * generations that are gone, so that no reload sets a counter back. One thread (control). */
 #ifndef GATE_ADMIN_ROUTE_TOTALS_H
 #define GATE_ADMIN_ROUTE_TOTALS_H
 
@@ -23,7 +23,8 @@ struct gate_route_totals {
 void gate_route_totals_init(struct gate_route_totals *t);
 void gate_route_totals_fini(struct gate_route_totals *t);
 
-/* Adds what one seat of a generation has counted (n_routes + 1 entries, the last without a route). */
+/* Adds what one seat of a generation has counted (n_routes + 1 entries, the last without a
+ * route). */
 void gate_route_totals_add(struct gate_route_totals *t, const struct gate_config *config,
                            const struct gate_route_stats *stats);
 

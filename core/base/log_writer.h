@@ -35,7 +35,8 @@ void gate_log_writer_close(struct gate_log_writer **writer);
 /* An empty buffer; NULL: all are in use because the target is stuck. Any thread. */
 struct gate_log_buffer *gate_log_writer_take(struct gate_log_writer *writer);
 
-/* Gives a buffer back, to be written when it holds anything. Any thread; order is kept per thread. */
+/* Gives a buffer back, to be written when it holds anything. Any thread; order is kept per
+ * thread. */
 void gate_log_writer_put(struct gate_log_writer *writer, struct gate_log_buffer *buffer);
 
 /* Counts lines that had to be dropped for want of a buffer. */

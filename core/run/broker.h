@@ -22,8 +22,8 @@ struct gate_broker {
     struct gate_listen_set set;     /* what this process holds */
 };
 
-/* The sockets of a wish, the same point as long as it is not forgotten. Waits for the supervisor, at
- * most 5 s. GATE_E_SYS, GATE_E_EXISTS: errno says why it cannot be had. */
+/* The sockets of a wish, the same point as long as it is not forgotten. Waits for the
+ * supervisor, at most 5 s. GATE_E_SYS, GATE_E_EXISTS: errno says why it cannot be had. */
 static inline enum gate_err gate_broker_listen(struct gate_broker *b,
                                                const struct gate_listen_wish *wish,
                                                struct gate_listen_point **out)

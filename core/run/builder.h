@@ -1,5 +1,5 @@
-/* Builder: makes the VMs of a generation on short-lived threads, so that no reactor waits for a slow
- * load. Owned by the reload that started it. */
+/* Builder: makes the VMs of a generation on short-lived threads, so that no reactor waits for a
+ * slow load. Owned by the reload that started it. */
 #ifndef GATE_RUN_BUILDER_H
 #define GATE_RUN_BUILDER_H
 

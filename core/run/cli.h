@@ -1,5 +1,5 @@
-/* Command line: one function a command; each returns the exit status: 0, 1 (file or option), 2 (cannot
- * listen). */
+/* Command line: one function a command; each returns the exit status: 0, 1 (file or option), 2
+ * (cannot listen). */
 #ifndef GATE_RUN_CLI_H
 #define GATE_RUN_CLI_H
 

@@ -4,7 +4,7 @@
 #include "run/cli.h"
 
 static const char general[] =
-    "Moongate: a programmable reverse proxy. Routing, headers and access are decided in a Lua file.\n"
+    "Moongate: a programmable reverse proxy. A Lua file decides routing, headers and access.\n"
     "\n"
     "  moongate run gateway.lua             serve it\n"
     "  moongate run --proxy :8080 http://127.0.0.1:9000\n"
@@ -32,7 +32,7 @@ static const char run_help[] =
     "Serves a gateway file until it is told to stop. When it listens it says so on stderr.\n"
     "\n"
     "  --proxy ADDRESS URL     no file: forward everything that comes to ADDRESS to URL\n"
-    "  --listen ADDRESS        listen here instead of where the file says; may stand several times\n"
+    "  --listen ADDRESS        listen here and not where the file says; may stand several times\n"
     "                          \"127.0.0.1:8080\", \":8080\" (all addresses), \"[::1]:8080\", "
     "\"unix:/path\"\n"
     "  --workers N             threads that serve; default: one for each processor\n"
@@ -50,9 +50,10 @@ static const char run_help[] =
 static const char check_help[] =
     "moongate check FILE [--json] [--data NAME=FILE] [--trust]\n"
     "\n"
-    "Reads a gateway as run would, and its sources for misspelt fields, without serving and without\n"
-    "the network. Each mistake is a line \"file:line: what\"; with --json a list of objects on stdout\n"
-    "(message, file, line, name, expected, nearest). Exit status: 0 right, 1 wrong.\n";
+    "Reads a gateway as run would, and its sources for misspelt fields, without serving and\n"
+    "without the network. Each mistake is a line \"file:line: what\"; with --json a list of\n"
+    "objects on stdout (message, file, line, name, expected, nearest).\n"
+    "Exit status: 0 right, 1 wrong.\n";
 
 static const char routes_help[] =
     "moongate routes FILE [METHOD URL] [--data NAME=FILE] [--trust]\n"
@@ -64,8 +65,9 @@ static const char reload_help[] =
     "moongate reload FILE\n"
     "moongate reload --socket PATH\n"
     "\n"
-    "Lets the gateway that runs read its files again. What is wrong is printed, and changes nothing:\n"
-    "the gateway goes on as it was. Exit status: 0 the new files serve, 1 they do not.\n";
+    "Lets the gateway that runs read its files again. What is wrong is printed, and changes\n"
+    "nothing: the gateway goes on as it was.\n"
+    "Exit status: 0 the new files serve, 1 they do not.\n";
 
 static const struct {
     const char *command;

@@ -11,7 +11,8 @@
 
 #define WAIT_MS 60000
 
-/* Where the gateway's own declaration puts the control socket; the default when the file is wrong. */
+/* Where the gateway's own declaration puts the control socket; the default when the file is
+ * wrong. */
 static bool control_path(const struct gate_options *o, char *to)
 {
     struct gate_bundle *bundle = NULL;
@@ -82,9 +83,8 @@ static int ask(int fd)
     char *answer = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&answer, &n);
-    bool ok = f != NULL &&
-              send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(request) - 1 &&
-              read_answer(fd, f);
+    ssize_t sent = send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
+    bool ok = f != NULL && sent == (ssize_t)sizeof(request) - 1 && read_answer(fd, f);
     int status;
 
     if (f != NULL)

@@ -1,12 +1,12 @@
-/* Crash: the last words of an engine: which worker, step, route, policy and hook, written where nothing may be
- * trusted any more. Async-signal-safe. */
+/* Crash: the last words of an engine: which worker, step, route, policy and hook, written where
+ * nothing may be trusted any more. Async-signal-safe. */
 #ifndef GATE_RUN_CRASH_H
 #define GATE_RUN_CRASH_H
 
 #include "exchange/worker.h"
 
-/* Handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT of this process: a report on stderr, then the signal's
- * own effect. Sanitizers keep theirs. */
+/* Handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT of this process: a report on stderr,
+ * then the signal's own effect. Sanitizers keep theirs. */
 void gate_crash_install(void);
 
 /* On the thread of a worker: a crash of this thread is reported as the worker's. */

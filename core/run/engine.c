@@ -272,7 +272,8 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
     return GATE_OK;
 }
 
-/* What others see is taken down in any case; false: something still runs, and the rest must stay. */
+/* What others see is taken down in any case; false: something still runs, and the rest must
+ * stay. */
 static bool end_workers(struct gate_engine *e)
 {
     bool clean = e->reload == NULL;

@@ -4,8 +4,8 @@
 
 #include "run/options.h"
 
-/* Runs until told to stop; returns the exit status. `supervisor_fd`: the engine's end of the pair, or -1:
- * alone (--foreground-engine). */
+/* Runs until told to stop; returns the exit status. `supervisor_fd`: the engine's end of the
+ * pair, or -1: alone (--foreground-engine). */
 int gate_engine_run(const struct gate_options *options, int supervisor_fd);
 
 #endif

@@ -1,5 +1,5 @@
-/* Private to run/: the engine and what hangs on it. All is the control thread's but for what is said
- * to be another's. */
+/* Private to run/: the engine and what hangs on it. All is the control thread's but for what is
+ * said to be another's. */
 #ifndef GATE_RUN_ENGINE_INT_H
 #define GATE_RUN_ENGINE_INT_H
 
@@ -21,8 +21,8 @@ struct gate_engine;
 struct gate_live;
 struct gate_resolver;
 
-/* A worker: the thread, and what run/ keeps beside struct gate_worker. Its own thread's but for what
- * is said. */
+/* A worker: the thread, and what run/ keeps beside struct gate_worker. Its own thread's but for
+ * what is said. */
 struct gate_run_worker {
     struct gate_worker base;
     struct gate_engine *engine;
@@ -132,7 +132,8 @@ void gate_run_worker_ping(struct gate_run_worker *w, uint32_t number);
 /* The test clock was moved. */
 void gate_run_worker_refresh(struct gate_run_worker *w);
 
-/* acceptor.c, on the worker's thread. Makes the acceptors those of this generation; others leave. */
+/* acceptor.c, on the worker's thread. Makes the acceptors those of this generation; others
+ * leave. */
 void gate_acceptors_apply(struct gate_run_worker *w, const struct gate_live *live);
 
 /* Takes what has queued up, then stops all. */

@@ -4,8 +4,8 @@
 #include "run/engine_int.h"
 #include "run/resolver.h"
 
-/* Swap: control mails a seat to each worker; the worker serves from it and answers. The old seat goes
- * when its last exchange ends: detached on its thread, freed off the loops. */
+/* Swap: control mails a seat to each worker; the worker serves from it and answers. The old
+ * seat goes when its last exchange ends: detached on its thread, freed off the loops. */
 
 static void on_gone(struct gate_mail *m, void *engine);
 
@@ -218,8 +218,8 @@ static bool declares(const struct gate_upstream_config *v, uint32_t n, struct ga
     return false;
 }
 
-/* Old generations keep their upstreams as long as they have requests: the newest declaration of each
- * name counts. */
+/* Old generations keep their upstreams as long as they have requests: the newest declaration of
+ * each name counts. */
 void gate_live_apply(struct gate_engine *e, const struct gate_config *next)
 {
     struct gate_config all = { .n_upstreams = 0 };

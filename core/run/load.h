@@ -1,5 +1,5 @@
-/* Load: from a bundle to a checked configuration: VM, config, router. On any thread; what it makes is
- * the caller's. */
+/* Load: from a bundle to a checked configuration: VM, config, router. On any thread; what it
+ * makes is the caller's. */
 #ifndef GATE_RUN_LOAD_H
 #define GATE_RUN_LOAD_H
 
@@ -15,8 +15,8 @@ struct gate_loaded {
     struct gate_router *router;
 };
 
-/* Runs the gateway file and compiles what it declared. On failure *errors has at least one entry and
- * nothing is kept. `check`: reads the sources for misspelt fields too. */
+/* Runs the gateway file and compiles what it declared. On failure *errors has at least one
+ * entry and nothing is kept. `check`: reads the sources for misspelt fields too. */
 enum gate_err gate_load(const struct gate_options *o, struct gate_bundle *bundle,
                         struct gate_log *log, struct gate_watchdog *dog, bool check,
                         struct gate_loaded *out, struct gate_load_errors *errors);

@@ -33,8 +33,8 @@ struct gate_options {
     bool foreground;
 };
 
-/* Reads the arguments behind the command. False: *why (one line, without newline) says what is wrong and what was
- * probably meant. */
+/* Reads the arguments behind the command. False: *why (one line, without newline) says what is
+ * wrong and what was probably meant. */
 bool gate_options_parse(const char *command, int argc, char **argv, struct gate_options *out,
                         char *why, size_t cap);
 void gate_options_fini(struct gate_options *o);

@@ -10,8 +10,9 @@
 #include "run/resolver.h"
 #include "run/source.h"
 
-/* A load, first or later: read the files, run them once, compile; run them once for each further
- * worker and compare; listen; resolve; publish. Whatever fails before the publishing changes nothing. */
+/* A load, first or later: read the files, run them once, compile; run them once for each
+ * further worker and compare; listen; resolve; publish. Whatever fails before the publishing
+ * changes nothing. */
 
 struct gate_reload {
     struct gate_engine *engine;

@@ -1,4 +1,5 @@
-/* Reload: how a generation comes to be and is published, for the first time and later. Control thread. */
+/* Reload: how a generation comes to be and is published, for the first time and later. Control
+ * thread. */
 #ifndef GATE_RUN_RELOAD_H
 #define GATE_RUN_RELOAD_H
 
@@ -6,11 +7,12 @@
 
 #define GATE_RELOAD_TICKETS 16
 
-/* Connections that the process may hold when the gateway does not say: half of the descriptors, less
- * some for other uses. */
+/* Connections that the process may hold when the gateway does not say: half of the descriptors,
+ * less some for other uses. */
 uint32_t gate_reload_connections(void);
 
-/* engine.c. What the first configuration decides for the life of the process: workers, control socket. */
+/* engine.c. What the first configuration decides for the life of the process: workers, control
+ * socket. */
 enum gate_err gate_engine_settle(struct gate_engine *e, const struct gate_config *c,
                                  struct gate_load_errors *errors);
 

@@ -1,12 +1,13 @@
-/* Supervisor: the small process that owns the listening sockets and keeps an engine running. It loads
- * no script and serves nobody. One thread. */
+/* Supervisor: the small process that owns the listening sockets and keeps an engine running. It
+ * loads no script and serves nobody. One thread. */
 #ifndef GATE_RUN_SUPERVISOR_H
 #define GATE_RUN_SUPERVISOR_H
 
 #include "base/log.h"
 
-/* Runs engines until told to stop. `args` (NULL-terminated) are handed to each engine behind its own.
- * Returns the exit status of the process: that of the first engine if it never got ready. */
+/* Runs engines until told to stop. `args` (NULL-terminated) are handed to each engine behind
+ * its own. Returns the exit status of the process: that of the first engine if it never got
+ * ready. */
 int gate_supervisor_run(char *const *args, struct gate_log *log);
 
 /* How long to wait before the next engine, in ms: `crashes` since one lived for 10 s. */
