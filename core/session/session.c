@@ -75,6 +75,12 @@ static uint64_t exchange_deadline(const struct gate_session *s)
     return at;
 }
 
+/* The answer is given, but the client has not taken all of it. */
+static bool unread(const struct gate_session *s)
+{
+    return s->h1 != NULL && s->h1->out.out.bytes > 0;
+}
+
 void gate_session_clock(struct gate_session *s)
 {
     const struct gate_limits *limits = gate_session_limits(s);
@@ -84,6 +90,8 @@ void gate_session_clock(struct gate_session *s)
     switch (s->state) {
     case GATE_SESSION_IDLE:
         at = now + limits->idle_timeout_ms;
+        if (unread(s) && s->h1->wrote_ms + limits->write_stall_ms < at)
+            at = s->h1->wrote_ms + limits->write_stall_ms;
         break;
     case GATE_SESSION_HEAD:
         at = s->h1->begin_ns / GATE_MS + limits->header_timeout_ms;
@@ -138,7 +146,9 @@ static void on_deadline(struct gate_timer *t)
         return;
     switch (s->state) {
     case GATE_SESSION_IDLE:
-        gate_session_close(s, s->worker->draining ? GATE_CLOSE_DRAIN : GATE_CLOSE_IDLE_TIMEOUT);
+        gate_session_close(s, s->worker->draining ? GATE_CLOSE_DRAIN
+                              : unread(s)         ? GATE_CLOSE_WRITE_STALL
+                                                  : GATE_CLOSE_IDLE_TIMEOUT);
         break;
     case GATE_SESSION_HEAD:
         gate_session_h1_refuse(s, (struct gate_refusal){408, "the head did not come in time"},
@@ -166,7 +176,9 @@ void gate_session_idle(struct gate_session *s)
         return;
     }
     gate_conn_reading(&s->conn, true);
-    gate_session_clock(s);
+    /* Whatever is still to be written: only a write that blocks brings the stall into it. */
+    gate_deadline_set(s->conn.loop, &s->deadline,
+                      gate_loop_now(s->conn.loop) + gate_session_limits(s)->idle_timeout_ms);
 }
 
 static void set_peer(struct gate_session *s, const struct gate_addr *peer)

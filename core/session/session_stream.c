@@ -27,6 +27,7 @@ void gate_session_h1_settle(struct gate_session *s)
         gate_h1_reader_held(&h->in) > 0)
         return;
     gate_session_h1_drop(s);
+    gate_session_clock(s);
 }
 
 /* Everything left: close at once when the client has nothing unread with us, else linger so that

@@ -1,0 +1,343 @@
+/* Clocks of a session and of its upstream, moved by the test and never waited for: heads, bodies, idle connections, readers that stall,
+ * upstreams that are silent. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../support/talk.h"
+
+#define GET "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+
+struct scene {
+    struct test_gateway g;
+    struct test_talk client;
+    struct test_talk origin;
+};
+
+static int open_scene(void **state)
+{
+    struct scene *s = calloc(1, sizeof(*s));
+
+    test_gateway_open(&s->g, TEST_ROUTE);
+    test_talk_client(&s->client, &s->g);
+    *state = s;
+    return 0;
+}
+
+static int close_scene(void **state)
+{
+    struct scene *s = *state;
+
+    if (s->client.buf != NULL)
+        test_talk_close(&s->client);
+    if (s->origin.buf != NULL)
+        test_talk_close(&s->origin);
+    test_gateway_turns(&s->g, 5);
+    test_gateway_close(&s->g);
+    free(s);
+    return 0;
+}
+
+static uint64_t closed_for(struct scene *s, enum gate_close_reason why)
+{
+    return atomic_load(&s->g.worker.counters.closes[why]);
+}
+
+/* ------------------------------------------------------------------ the client */
+
+static void a_head_that_drips_is_refused(void **state)
+{
+    struct scene *s = *state;
+
+    test_say(&s->client, "GET /a HTTP/1.1\r\nHost: a\r\n");
+    for (int i = 0; i < 9; i++) {
+        test_gateway_pass(&s->g, 1000);
+        test_say(&s->client, "X-Drip: 1\r\n");
+        test_hear_nothing(&s->client);
+    }
+    test_gateway_pass(&s->g, 1100);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 408 "));
+    test_hear_end(&s->client);
+    shutdown(s->client.fd, SHUT_WR);
+    test_gateway_turns(&s->g, 3);
+    assert_int_equal(closed_for(s, GATE_CLOSE_HEADER_TIMEOUT), 1);
+}
+
+static void an_idle_connection_ends(void **state)
+{
+    struct scene *s = *state;
+
+    test_gateway_pass(&s->g, 59500);
+    test_hear_nothing(&s->client);
+    test_gateway_pass(&s->g, 1000);
+    assert_string_equal(test_hear_end(&s->client), "");
+    assert_int_equal(closed_for(s, GATE_CLOSE_IDLE_TIMEOUT), 1);
+}
+
+static void idle_time_begins_with_the_answer(void **state)
+{
+    struct scene *s = *state;
+
+    test_gateway_pass(&s->g, 50000);
+    test_say(&s->client, GET);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    test_gateway_pass(&s->g, 30000);
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    test_hear(&s->client, "hi");
+    test_gateway_pass(&s->g, 59000);
+    test_hear_nothing(&s->client);
+    test_gateway_pass(&s->g, 2000);
+    test_hear_end(&s->client);
+}
+
+static void begin_upload(struct scene *s, const char *length)
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: %s\r\n\r\n", length);
+    test_say(&s->client, text);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+}
+
+static void a_body_that_stops_is_refused(void **state)
+{
+    struct scene *s = *state;
+
+    begin_upload(s, "100");
+    test_say(&s->client, "x");
+    test_hear(&s->origin, "x");
+    test_gateway_pass(&s->g, 9000);
+    test_hear_nothing(&s->client);
+    test_gateway_pass(&s->g, 2000);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 408 "));
+    test_hear_end(&s->client);
+    assert_string_equal(test_hear_end(&s->origin), "");     /* incomplete: never the 100 bytes */
+    test_gateway_pass(&s->g, 2000);
+    assert_int_equal(closed_for(s, GATE_CLOSE_BODY_TIMEOUT), 1);
+}
+
+static void a_slow_body_survives(void **state)
+{
+    struct scene *s = *state;
+    char kb[1025];
+
+    memset(kb, 'x', 1024);
+    kb[1024] = '\0';
+    begin_upload(s, "71680");
+    for (int i = 0; i < 70; i++) {
+        test_gateway_pass(&s->g, 1000);
+        test_say(&s->client, kb);
+        test_hear(&s->origin, kb);
+    }
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    assert_non_null(strstr(test_hear(&s->client, "hi"), "200 OK"));
+}
+
+/* The client cannot send more while its bytes wait for the upstream: that time is not its own. */
+static void a_stalled_upstream_is_not_the_clients_fault(void **state)
+{
+    struct scene *s = *state;
+    int small = 4096;
+
+    begin_upload(s, "4000000");
+    setsockopt(s->origin.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    for (int i = 0; i < 2000; i++) {
+        char piece[4096];
+
+        memset(piece, 'x', sizeof(piece));
+        send(s->client.fd, piece, sizeof(piece), MSG_NOSIGNAL);
+        test_gateway_turns(&s->g, 1);
+    }
+    test_gateway_pass(&s->g, 40000);
+    test_hear_nothing(&s->client);
+    test_gateway_pass(&s->g, 30000);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 504 "));
+}
+
+static void a_reader_that_takes_nothing_is_cut(void **state)
+{
+    struct scene *s = *state;
+
+    test_say(&s->client, GET);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n");
+    for (int i = 0; i < 3000; i++) {
+        char piece[4096];
+
+        memset(piece, 'x', sizeof(piece));
+        send(s->origin.fd, piece, sizeof(piece), MSG_NOSIGNAL);
+        test_gateway_turns(&s->g, 1);
+    }
+    test_gateway_pass(&s->g, 28000);
+    assert_int_equal(closed_for(s, GATE_CLOSE_WRITE_STALL), 0);
+    test_gateway_pass(&s->g, 4000);
+    assert_int_equal(closed_for(s, GATE_CLOSE_WRITE_STALL), 1);
+    test_hear_end(&s->origin);
+}
+
+/* The same when the whole answer is already in the gateway and the connection counts as idle. */
+static void a_reader_that_leaves_the_rest_is_cut(void **state)
+{
+    struct scene *s = *state;
+    int small = 2048;
+
+    setsockopt(s->client.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    test_say(&s->client, GET);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n");
+    test_say_pattern(&s->origin, 400000);
+    test_gateway_turns(&s->g, 20);
+    assert_true(gate_list_empty(&s->g.worker.live));
+    test_gateway_pass(&s->g, 28000);
+    assert_int_equal(closed_for(s, GATE_CLOSE_WRITE_STALL), 0);
+    test_gateway_pass(&s->g, 4000);
+    assert_int_equal(closed_for(s, GATE_CLOSE_WRITE_STALL), 1);
+}
+
+/* After an early answer the rest of the upload is read for a second at most. */
+static void lingering_ends(void **state)
+{
+    struct scene *s = *state;
+
+    begin_upload(s, "1000000");
+    test_say(&s->origin, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+    assert_non_null(strstr(test_hear(&s->client, "no"), "Connection: close\r\n"));
+    test_hear_end(&s->client);
+    test_say(&s->client, "more of it");
+    test_gateway_turns(&s->g, 5);
+    assert_int_equal(s->g.worker.sessions, 1);
+    test_gateway_pass(&s->g, 1100);
+    assert_int_equal(s->g.worker.sessions, 0);
+    assert_int_equal(closed_for(s, GATE_CLOSE_EARLY_ANSWER), 1);
+}
+
+static void lingering_is_bounded_in_bytes(void **state)
+{
+    struct scene *s = *state;
+    char piece[8192] = "";
+
+    begin_upload(s, "1000000");
+    test_say(&s->origin, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+    test_hear(&s->client, "no");
+    for (int i = 0; i < 7; i++) {
+        send(s->client.fd, piece, sizeof(piece), MSG_NOSIGNAL);
+        test_gateway_turns(&s->g, 3);
+    }
+    assert_int_equal(s->g.worker.sessions, 1);
+    send(s->client.fd, piece, sizeof(piece), MSG_NOSIGNAL);
+    test_gateway_turns(&s->g, 5);
+    assert_int_equal(s->g.worker.sessions, 0);
+}
+
+/* ------------------------------------------------------------------ the upstream */
+
+static void no_head_in_time(void **state)
+{
+    struct scene *s = *state;
+
+    test_say(&s->client, GET);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    test_gateway_pass(&s->g, 59000);
+    test_hear_nothing(&s->client);
+    test_gateway_pass(&s->g, 2000);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 504 "));
+    test_hear_end(&s->origin);
+    test_say(&s->client, GET);      /* the connection is kept */
+    test_talk_close(&s->origin);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+}
+
+static void a_body_that_stops_upstream_is_cut(void **state)
+{
+    struct scene *s = *state;
+
+    test_say(&s->client, GET);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhi");
+    test_hear(&s->client, "hi");
+    test_gateway_pass(&s->g, 59000);
+    test_say(&s->origin, "x");
+    test_hear(&s->client, "x");
+    test_gateway_pass(&s->g, 59000);
+    test_hear_nothing(&s->client);
+    test_gateway_pass(&s->g, 2000);
+    assert_string_equal(test_hear_end(&s->client), "");
+    test_hear_end(&s->origin);
+}
+
+static void a_parked_connection_ends_in_time(void **state)
+{
+    struct scene *s = *state;
+
+    test_say(&s->client, "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    test_hear(&s->client, "hi");
+    test_gateway_pass(&s->g, 59000);
+    test_hear_nothing(&s->origin);
+    test_gateway_pass(&s->g, 2000);
+    test_hear_end(&s->origin);
+    assert_int_equal(closed_for(s, GATE_CLOSE_LINK_IDLE), 1);
+}
+
+static void the_total_time_ends_an_exchange(void **state)
+{
+    static const char *const edits[] = { "\"total_ms\":0", "\"total_ms\":20000", NULL };
+    struct scene *s = *state;
+
+    test_talk_close(&s->client);
+    test_gateway_turns(&s->g, 3);
+    test_gateway_close(&s->g);
+    test_gateway_open_with(&s->g, TEST_ROUTE, edits);
+    test_talk_client(&s->client, &s->g);
+    test_say(&s->client, GET);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
+    for (int i = 0; i < 19; i++) {
+        test_gateway_pass(&s->g, 1000);
+        test_say(&s->origin, "x");
+        test_hear(&s->client, "x");
+    }
+    test_gateway_pass(&s->g, 1100);
+    test_hear_end(&s->client);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, open_scene, close_scene)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_head_that_drips_is_refused),
+        CASE(an_idle_connection_ends),
+        CASE(idle_time_begins_with_the_answer),
+        CASE(a_body_that_stops_is_refused),
+        CASE(a_slow_body_survives),
+        CASE(a_stalled_upstream_is_not_the_clients_fault),
+        CASE(a_reader_that_takes_nothing_is_cut),
+        CASE(a_reader_that_leaves_the_rest_is_cut),
+        CASE(lingering_ends),
+        CASE(lingering_is_bounded_in_bytes),
+        CASE(no_head_in_time),
+        CASE(a_body_that_stops_upstream_is_cut),
+        CASE(a_parked_connection_ends_in_time),
+        CASE(the_total_time_ends_an_exchange),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
