@@ -80,8 +80,7 @@ void test_say_pattern(struct test_talk *t, size_t n)
     }
 }
 
-/* Reads what is there. */
-static void drain(struct test_talk *t)
+void test_talk_look(struct test_talk *t)
 {
     size_t most = t->most;
 
@@ -111,13 +110,13 @@ static bool has_text(void *arg)
 {
     struct test_talk *t = arg;
 
-    drain(t);
+    test_talk_look(t);
     return t->eof || strstr(t->buf + t->at, t->text) != NULL;
 }
 
 const char *test_hear(struct test_talk *t, const char *text)
 {
-    static char taken[1 << 16];
+    static char taken[1 << 21];
     const char *end;
     size_t n;
 
@@ -138,7 +137,7 @@ static bool has_bytes(void *arg)
 {
     struct test_talk *t = arg;
 
-    drain(t);
+    test_talk_look(t);
     return t->eof || t->n - t->at >= t->want;
 }
 
@@ -158,7 +157,7 @@ static bool has_ended(void *arg)
 {
     struct test_talk *t = arg;
 
-    drain(t);
+    test_talk_look(t);
     return t->eof;
 }
 
@@ -173,7 +172,7 @@ void test_hear_nothing(struct test_talk *t)
 {
     for (int i = 0; i < 20; i++) {
         test_gateway_turns(t->g, 1);
-        drain(t);
+        test_talk_look(t);
     }
     if (t->n > t->at || t->eof)
         fail_msg("nothing was expected, but: \"%s\"%s", t->buf + t->at, t->eof ? " and the end" : "");

@@ -50,6 +50,9 @@ const char *test_hear(struct test_talk *t, const char *text);
 /* The same for n bytes, checked to be the pattern from its start. */
 void test_hear_pattern(struct test_talk *t, size_t n);
 
+/* Reads what is there, without a turn of the loop. */
+void test_talk_look(struct test_talk *t);
+
 /* The connection ends; returns what came before the end and was not asked for. */
 const char *test_hear_end(struct test_talk *t);
 
