@@ -1,0 +1,144 @@
+-- covers: run/supervisor.c run/engine.c run/worker.c run/acceptor.c run/control.c run/main.c
+-- covers: run/broker_remote.c run/crash.c
+local t = require "e2e.support"
+
+local HELLO = [[
+gate.listen { "127.0.0.1:0" }
+gate.route { path = "/hello", reply = { 200, "hello\n" } }
+gate.route { path = "/slow", handler = function(req)
+  gate.sleep(tonumber(req.args.s))
+  return gate.reply(200, "slow\n")
+end }
+]]
+
+describe("processes", function()
+  after_each(t.cleanup)
+
+  it("says where it listens, with real ports", function()
+    local g = t.gateway(HELLO, { supervised = true, args = { "--workers", "2" } })
+    assert.matches("^listening on 127%.0%.0%.1:%d+ %(2 workers, generation 1%)$", g.ready)
+    assert.equal("hello\n", g:get("/hello").body)
+    assert.equal(1, #g:engines())
+  end)
+
+  it("serves over IPv6 and Unix sockets", function()
+    local g = t.gateway([[
+      gate.listen { "[::1]:0" }
+      gate.listen { "unix:]] .. t.folder() .. [[/s", mode = "0600" }
+      gate.route { path = "/hello", reply = { 200, "hello\n" } }
+    ]])
+    local path = g.ready:match "unix:(%S+)"
+    assert.equal("hello\n", g:get("/hello", { address = "::1" }).body)
+    assert.equal("hello\n", t.client.request(path, "/hello").body)
+    g:signal "TERM"
+    assert.equal(0, g:wait())
+    assert.is_nil(io.open(path))
+  end)
+
+  it("replaces a socket file that nobody listens on any more", function()
+    local path = t.folder() .. "/s"
+    local text = [[
+      gate.listen { "unix:]] .. path .. [[" }
+      gate.route { path = "/hello", reply = { 200, "hello\n" } }
+    ]]
+    local g = t.gateway(text)
+    g:signal "KILL"
+    g:wait()
+    t.gateway(text)
+    assert.equal("hello\n", t.client.request(path, "/hello").body)
+  end)
+
+  it("drains: answers what is under way, says close, exits 0", function()
+    local g = t.gateway(HELLO, { supervised = true })
+    local idle = g:connect()
+    idle:send(t.client.request_text "/hello")
+    assert.equal(200, idle:receive_response().status)
+    local busy = g:connect()
+    busy:send(t.client.request_text "/slow?s=0.7")
+    t.wait_for("the request", function() return g:status "requests_active" == "1" end)
+    g:signal "TERM"
+    t.wait_for("the drain", function() return g:stderr():find "draining" end)
+    -- The idle connection has a moment left: an answer that says close.
+    idle:send(t.client.request_text "/hello")
+    assert.equal("close", idle:receive_response().headers.connection)
+    assert.is_true(idle:is_closed())
+    local res = busy:receive_response()
+    assert.equal("slow\n", res.body)
+    assert.equal("close", res.headers.connection)
+    assert.equal(0, g:wait())
+    assert.is_nil((t.client.connect(g.port)))
+  end)
+
+  it("cuts what is left after the drain limit", function()
+    local g = t.gateway("gate.process { drain = 0.3 }\n" .. HELLO)
+    local busy = g:connect()
+    busy:send(t.client.request_text "/slow?s=30")
+    t.wait_for("the request", function() return g:status "requests_active" == "1" end)
+    local begun = t.now()
+    g:signal "TERM"
+    assert.equal(0, g:wait())
+    assert.is_true(t.now() - begun < 5)
+    assert.is_nil((busy:receive_response()))
+  end)
+
+  for _, supervised in ipairs { true, false } do
+    it("ends at once on a second signal, supervised: " .. tostring(supervised), function()
+      local g = t.gateway(HELLO, { supervised = supervised })
+      local busy = g:connect()
+      busy:send(t.client.request_text "/slow?s=30")
+      t.wait_for("the request", function() return g:status "requests_active" == "1" end)
+      g:signal "INT"
+      t.wait_for("the drain", function() return g:stderr():find "draining" end)
+      local begun = t.now()
+      g:signal "TERM"
+      assert.equal(0, g:wait())
+      assert.is_true(t.now() - begun < 3)
+    end)
+  end
+
+  it("starts another engine when one dies; nobody is refused meanwhile", function()
+    local g = t.gateway(HELLO, { supervised = true, args = { "--workers", "2" } })
+    for round = 1, 3 do
+      local pid = g:engine()
+      t.process.kill(pid, "KILL")
+      -- These wait in the backlog of sockets that the supervisor holds.
+      for _ = 1, 4 do assert.equal("hello\n", g:get("/hello").body) end
+      g:until_ready(round + 1)
+      assert.not_equal(pid, g:engine())
+    end
+    assert.matches("was killed by signal 9", g:stderr())
+  end)
+
+  it("goes on without its supervisor, and then ends on SIGTERM", function()
+    local g = t.gateway(HELLO, { supervised = true })
+    local pid = g:engine()
+    g:signal "KILL"
+    g:wait()
+    t.wait_for("the engine to notice", function()
+      return g:stderr():find "the supervisor is gone"
+    end)
+    assert.equal("hello\n", g:get("/hello").body)
+    assert.is_true(t.process.kill(pid, "TERM"))
+    t.wait_for("its end", function() return not t.process.kill(pid, "CONT") end)
+  end)
+
+  it("leaves signals of the whole group to the supervisor", function()
+    local g = t.gateway(HELLO, { supervised = true })
+    local pid = g:engine()
+    for _, name in ipairs { "TERM", "INT", "QUIT", "HUP", "USR1" } do t.process.kill(pid, name) end
+    assert.equal("hello\n", g:get("/hello").body)
+    assert.equal(pid, g:engine())
+    assert.equal("1", g:status "generation")
+  end)
+
+  it("says what a crashed engine was busy with", function()
+    if os.getenv "MOONGATE_SANITIZE" ~= "none" then return end -- they have reports of their own
+    local g = t.gateway(HELLO, { supervised = true })
+    t.process.kill(g:engine(), "SEGV")
+    t.wait_for("the report", function()
+      return g:stderr():find "moongate crash: segmentation fault"
+    end)
+    assert.equal("hello\n", g:get("/hello").body)
+  end)
+
+end)

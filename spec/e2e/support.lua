@@ -1,0 +1,235 @@
+-- What end-to-end specs share: a gateway of the real binary in a folder of its own, origins, raw
+-- clients. Everything that a test starts is gone after `cleanup`; every wait has an end.
+--
+--   local t = require "e2e.support"
+--   after_each(t.cleanup)
+--   local g = t.gateway [[ gate.listen { "127.0.0.1:0" } ... ]]
+--   assert.equal(200, g:get("/hello").status)
+local socket = require "socket"
+local client = require "e2e.support.client"
+local origin = require "e2e.support.origin"
+local process = require "e2e.support.process"
+
+local M = { process = process, client = client, echo = origin.echo }
+
+M.binary = os.getenv "MOONGATE_BIN" or "build/debug/moongate"
+
+-- Sanitizers make everything slower; waits end later, nothing else changes.
+local slow = (os.getenv "MOONGATE_SANITIZE" or "none") ~= "none" and 4 or 1
+M.patience = 10 * slow
+client.timeout = M.patience
+
+local started = {} -- everything with :stop()
+local folders = {}
+
+--- A folder that is removed after the test.
+function M.folder()
+  local pipe = io.popen "mktemp -d /tmp/moongate-spec.XXXXXX"
+  local dir = pipe:read "*l"
+  pipe:close()
+  folders[#folders + 1] = dir
+  return dir
+end
+
+--- Ends what was started, newest first, and removes the folders.
+function M.cleanup()
+  for i = #started, 1, -1 do started[i]:stop() end
+  started = {}
+  for _, dir in ipairs(folders) do os.execute("rm -rf " .. dir) end
+  folders = {}
+end
+
+function M.write(path, text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+end
+
+--- Content of a file, "" when there is none.
+function M.read(path)
+  local file = io.open(path, "rb")
+  if not file then return "" end
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+--- Asks fn until it gives something true, which is returned; fails after the patience is over.
+function M.wait_for(what, fn, seconds)
+  local by = socket.gettime() + (seconds or M.patience)
+  while true do
+    local value = fn()
+    if value then return value end
+    if socket.gettime() > by then error("never came: " .. what, 2) end
+    socket.sleep(0.01)
+  end
+end
+
+M.sleep = socket.sleep
+M.now = socket.gettime
+
+--- A free port of 127.0.0.1; nobody listens there.
+function M.free_port()
+  local s = assert(socket.bind("127.0.0.1", 0))
+  local _, port = s:getsockname()
+  s:close()
+  return tonumber(port)
+end
+
+function M.connect(where, address)
+  return assert(client.connect(where, address))
+end
+
+--- An origin that runs handler(c, req) for each request (the default one echoes).
+function M.origin(handler, options)
+  local o = origin.start(handler, M.folder(), options)
+  started[#started + 1] = o
+  return o
+end
+
+local Gateway = {}
+Gateway.__index = Gateway
+
+function Gateway:stderr() return M.read(self.dir .. "/stderr") end
+function Gateway:stdout() return M.read(self.dir .. "/stdout") end
+function Gateway:signal(name) self.process:signal(name) end
+
+--- Exit status, or nil and why, once it has ended.
+function Gateway:wait(seconds) return self.process:wait(seconds or M.patience) end
+
+--- Ids of the engines of a supervisor (one, but for the moment of a restart).
+function Gateway:engines() return process.children(self.process.pid) end
+
+function Gateway:engine()
+  return M.wait_for("an engine", function() return self:engines()[1] end)
+end
+
+local function last_ready_line(self)
+  local last
+  for line in self:stderr():gmatch "moongate ready: ([^\n]*)\n" do last = line end
+  return last
+end
+
+--- How often a generation got ready.
+function Gateway:times_ready()
+  local _, n = self:stderr():gsub("moongate ready: [^\n]*\n", "")
+  return n
+end
+
+--- Waits for the readiness line and learns the ports from it.
+function Gateway:until_ready(times)
+  M.wait_for("the readiness line", function()
+    if self:times_ready() >= (times or 1) then return true end
+    local status, why = self.process:wait(0)
+    if why ~= "running" then
+      error(("gateway ended with %s:\n%s"):format(tostring(status or why), self:stderr()), 0)
+    end
+  end)
+  self.ready = last_ready_line(self)
+  self.ports = {}
+  for port in self.ready:gmatch ":(%d+)[, ]" do self.ports[#self.ports + 1] = tonumber(port) end
+  self.port = self.ports[1]
+  return self
+end
+
+function Gateway:stop()
+  if self.process.ended then return end
+  local engines = self:engines()
+  self:signal "TERM"
+  if not self.process.ended and select(2, self.process:wait(M.patience)) == "running" then
+    self.process:kill()
+    for _, pid in ipairs(engines) do process.kill(pid, "KILL") end
+  end
+end
+
+--- A request on a connection of its own. options: headers, method, body, host, port.
+function Gateway:get(path, options)
+  options = options or {}
+  return client.request(options.port or self.port, path, options)
+end
+
+function Gateway:connect(port)
+  return M.connect(port or self.port)
+end
+
+--- A request on the control socket.
+function Gateway:control(path, options)
+  return client.request(self.socket, path, options)
+end
+
+--- /status as text; with a name, that number or word of it.
+function Gateway:status(name)
+  local body = self:control("/status").body
+  if not name then return body end
+  return body:match('"' .. name .. '":"?([^,"}%]]+)')
+end
+
+--- One sample of /metrics, as a number: metric("moongate_faults_total") or with labels as printed.
+function Gateway:metric(name)
+  local body = self:control("/metrics").body
+  for line in body:gmatch "[^\n]+" do
+    local value = line:sub(1, #name + 1) == name .. " " and line:sub(#name + 2)
+    if value then return tonumber(value) end
+  end
+end
+
+--- Writes another text into the gateway's file.
+function Gateway:rewrite(text)
+  M.write(self.file, M.prelude .. text)
+end
+
+--- Stands before every gateway text, on its first line: mistakes are told with line + 0.
+M.prelude = 'local gate = require "moongate" '
+
+local function make(text, options)
+  local self = setmetatable({ dir = M.folder() }, Gateway)
+  self.file = self.dir .. "/" .. (options.name or "gateway.lua")
+  self.socket = self.dir .. "/control"
+  for name, content in pairs(options.files or {}) do M.write(self.dir .. "/" .. name, content) end
+  if text then self:rewrite(text) end
+  return self
+end
+
+--- Starts a gateway with this text and waits until it serves. options: args, env, files, name,
+-- ready = false (do not wait), supervised = true, stdout, stderr (paths).
+function M.gateway(text, options)
+  options = options or {}
+  local self = make(text, options)
+  local argv = { M.binary, "run" }
+  if text then argv[#argv + 1] = self.file end
+  argv[#argv + 1] = "--socket"
+  argv[#argv + 1] = self.socket
+  if not options.supervised then argv[#argv + 1] = "--foreground-engine" end
+  for _, arg in ipairs(options.args or { "--workers", "1" }) do argv[#argv + 1] = arg end
+  self.process = process.start(argv, { stdout = options.stdout or self.dir .. "/stdout",
+    stderr = options.stderr or self.dir .. "/stderr", env = options.env })
+  started[#started + 1] = self
+  if options.ready == false then return self end
+  return self:until_ready()
+end
+
+--- Runs a command of the binary to its end: { status, stdout, stderr }.
+function M.run(args, options)
+  options = options or {}
+  local dir = M.folder()
+  local argv = { M.binary }
+  for _, arg in ipairs(args) do argv[#argv + 1] = arg end
+  local p = process.start(argv, { stdout = dir .. "/stdout", stderr = dir .. "/stderr",
+    env = options.env })
+  local status, why = p:wait(options.seconds or M.patience)
+  if why == "running" then
+    p:kill()
+    error("command did not end: " .. table.concat(args, " "), 2)
+  end
+  return { status = status, signal = why, stdout = M.read(dir .. "/stdout"),
+    stderr = M.read(dir .. "/stderr") }
+end
+
+--- A gateway file in a folder of its own, for commands that read one.
+function M.file(text, name)
+  local path = M.folder() .. "/" .. (name or "gateway.lua")
+  M.write(path, text)
+  return path
+end
+
+return M
