@@ -50,14 +50,12 @@ static inline void gate_parse_store(struct gate_fields *fs, struct gate_walk *w,
     w->underscores += gate_bytes_find(name.p, 0, name.n, '_') < name.n;
 }
 
-/* Makes room for the fields of the lines [p,
-  p+n) that are still to come. False: more than the limit. */
+/* Makes room for the line at hand and the lines [p, p+n) behind it. False: more than the limit. */
 bool gate_parse_room(struct gate_fields *fs, struct gate_walk *w, const char *p, size_t n,
                      uint32_t limit, struct gate_arena *arena);
 
-/* Lets llhttp read the whole head [p, p+n), whose field lines begin at `at`,
-  and builds the table of its fields: views
- * without surrounding OWS. NULL, or what is wrong. */
+/* Lets llhttp read the whole head [p, p+n), whose field lines begin at `at`, and builds the table
+ * of its fields: views without surrounding OWS. NULL, or what is wrong. */
 const char *gate_parse_lines(const char *p, size_t at, size_t n, bool request, uint32_t limit,
                              struct gate_arena *arena, struct gate_fields *fs, struct gate_walk *w);
 
@@ -75,15 +73,14 @@ struct gate_connection gate_parse_connection(const struct gate_fields *fs);
 /* First protocol of Upgrade; false when there is none or h2c is on the list (never tunnelled). */
 bool gate_parse_upgrade(const struct gate_fields *fs, struct gate_str *first);
 
-/* The framing that Content-Length and Transfer-Encoding ask for, each checked. 400 or 501;
- * GATE_BODY_NONE when neither is there. */
+/* The framing that Content-Length and Transfer-Encoding ask for, each checked, and the same that
+ * llhttp saw. 400 or 501; GATE_BODY_NONE when neither is there. */
 struct gate_refusal gate_parse_framing(const struct gate_fields *fs, const struct gate_walk *w,
                                        uint8_t minor, enum gate_framing *framing,
                                        uint64_t *content_length);
 
-/* Length of the part of a path that is canonical as it stands: no escapes, no empty segment,
-  none that
- * begins with a dot. */
+/* Length of the part of a path that is canonical as it stands: no escapes, no empty segment, none
+ * that begins with a dot. */
 size_t gate_target_canonical_prefix(struct gate_str raw);
 
 /* Whether llhttp's list has this method. */

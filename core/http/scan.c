@@ -12,24 +12,9 @@ enum scan_state {
     TEXT_CR, /* CR after it */
     LINE,    /* at the start of a line */
     NAME,    /* in a name that has at least one byte */
-    END_CR   /* CR of the empty line */
+    END_CR,  /* CR of the empty line */
+    END
 };
-
-static enum gate_scan_result bad(struct gate_scan *s, size_t at, enum scan_state state,
-                                 const char *text, const char **why)
-{
-    s->at = (uint32_t)at;
-    s->state = (uint8_t)state;
-    *why = text;
-    return GATE_SCAN_BAD;
-}
-
-static enum gate_scan_result more(struct gate_scan *s, size_t at, enum scan_state state)
-{
-    s->at = (uint32_t)at;
-    s->state = (uint8_t)state;
-    return GATE_SCAN_MORE;
-}
 
 static const char *why_not_text(char c)
 {
@@ -47,81 +32,101 @@ static const char *why_not_name(char c, bool empty)
     return c == '\n' ? "LF without CR" : "byte that a field name may not hold";
 }
 
-static enum gate_scan_result scan_from(struct gate_scan *s, const char *p, size_t n,
-                                       enum scan_state state, size_t *len, const char **why)
+/* Takes one byte. NULL, or why it may not stand there. */
+static const char *step(struct gate_scan *s, char c)
 {
-    size_t i = s->at;
-    size_t start;
-
-    switch (state) {
-    case START:
+    switch (s->state) {
     case TEXT:
-        goto text;
+        s->state = TEXT_CR;
+        return c == '\r' ? NULL : why_not_text(c);
     case TEXT_CR:
-        goto text_cr;
+        s->state = LINE;
+        s->lines++;
+        return c == '\n' ? NULL : "CR without LF";
     case LINE:
-        goto line;
+        s->state = c == '\r' ? END_CR : NAME;
+        return c == '\r' || gate_byte_is(c, GATE_C_TOKEN) ? NULL : why_not_name(c, true);
     case NAME:
-        start = i;
-        goto name;
-    case END_CR:
-        goto end_cr;
+        s->state = TEXT;
+        return c == ':' ? NULL : why_not_name(c, false);
+    default:
+        s->state = END;
+        s->lines++;
+        return c == '\n' ? NULL : "CR without LF";
     }
+}
 
-text:
-    i = gate_bytes_text_end(p, i, n);
-    if (i == n)
-        return more(s, i, TEXT);
-    if (p[i] != '\r')
-        return bad(s, i, TEXT, why_not_text(p[i]), why);
-    i++;
-text_cr:
-    if (i == n)
-        return more(s, i, TEXT_CR);
-    if (p[i] != '\n')
-        return bad(s, i, TEXT_CR, "CR without LF", why);
-    i++;
-    s->lines++;
-line:
-    if (i == n)
-        return more(s, i, LINE);
-    if (p[i] == '\r') {
-        i++;
-        goto end_cr;
+/* Goes over lines that are plainly good, from the start of one to the start of another. What is
+ * rare (the end of the head, long names, names with odd characters, faults, lines that are not
+ * whole) is left to step. */
+static size_t whole_lines(const char *p, size_t i, size_t n, uint32_t *lines)
+{
+#ifdef __SSE2__
+    while (n >= 16 && i < n) {
+        size_t left = n - i;
+        unsigned m = left >= 16 ? gate_bytes_not_plain(p + i)
+                                : gate_bytes_not_plain(p + n - 16) >> (16 - left);
+        size_t end;
+
+        if ((m & ~1u) == 0 || (m & 1) || p[i + (unsigned)__builtin_ctz(m)] != ':')
+            break;
+        end = gate_bytes_text_end(p, i + (unsigned)__builtin_ctz(m) + 1, n);
+        if (n - end < 2 || p[end] != '\r' || p[end + 1] != '\n')
+            break;
+        i = end + 2;
+        ++*lines;
     }
-    if (!gate_byte_is(p[i], GATE_C_TOKEN))
-        return bad(s, i, LINE, why_not_name(p[i], true), why);
-    start = i;
-name:
-    i = gate_bytes_token_end(p, start, n);
-    if (i == n)
-        return more(s, i, NAME);
-    if (p[i] != ':')
-        return bad(s, i, NAME, why_not_name(p[i], false), why);
-    i++;
-    goto text;
-end_cr:
-    if (i == n)
-        return more(s, i, END_CR);
-    if (p[i] != '\n')
-        return bad(s, i, END_CR, "CR without LF", why);
-    s->at = (uint32_t)(i + 1);
-    s->lines++;
-    s->state = END_CR;
-    *len = i + 1;
-    return GATE_SCAN_DONE;
+#else
+    (void)p;
+    (void)n;
+    (void)lines;
+#endif
+    return i;
+}
+
+static enum gate_scan_result scan(struct gate_scan *s, const char *p, size_t n, size_t *len,
+                                  const char **why)
+{
+    enum gate_scan_result result = GATE_SCAN_MORE;
+    size_t i = s->at;
+
+    for (;;) {
+        if (s->state == TEXT)
+            i = gate_bytes_text_end(p, i, n);
+        else if (s->state == LINE)
+            i = whole_lines(p, i, n, &s->lines);
+        else if (s->state == NAME)
+            i = gate_bytes_token_end(p, i, n);
+        if (i == n)
+            break;
+        *why = step(s, p[i]);
+        if (*why != NULL) {
+            result = GATE_SCAN_BAD;
+            break;
+        }
+        i++;
+        if (s->state == END) {
+            *len = i;
+            result = GATE_SCAN_DONE;
+            break;
+        }
+    }
+    s->at = (uint32_t)i;
+    return result;
 }
 
 enum gate_scan_result gate_scan_head(struct gate_scan *s, const char *p, size_t n, size_t *head_len,
                                      const char **why)
 {
-    return scan_from(s, p, n, (enum scan_state)s->state, head_len, why);
+    if (s->state == START)
+        s->state = TEXT;
+    return scan(s, p, n, head_len, why);
 }
 
 enum gate_scan_result gate_scan_trailers(struct gate_scan *s, const char *p, size_t n, size_t *len,
                                          const char **why)
 {
-    enum scan_state state = (enum scan_state)s->state;
-
-    return scan_from(s, p, n, state == START ? LINE : state, len, why);
+    if (s->state == START)
+        s->state = LINE;
+    return scan(s, p, n, len, why);
 }

@@ -259,7 +259,7 @@ static size_t ip_literal(struct gate_str text)
 bool gate_target_authority(struct gate_str text, struct gate_arena *arena, struct gate_str *host,
                            uint16_t *port)
 {
-    unsigned upper = 0;
+    unsigned seen = 0;
     size_t n = 0;
 
     *port = 0;
@@ -268,17 +268,21 @@ bool gate_target_authority(struct gate_str text, struct gate_arena *arena, struc
     if (text.p[0] == '[') {
         n = ip_literal(text);
         for (size_t i = 0; i < n; i++)
-            upper |= gate_byte_is(text.p[i], GATE_C_UPPER);
-    } else {
-        while (n < text.n && gate_byte_is(text.p[n], GATE_C_UNRESERVED))
-            upper |= gate_byte_is(text.p[n++], GATE_C_UPPER);
+            seen |= gate_byte_classes[(uint8_t)text.p[i]];
+    }
+    for (; text.p[0] != '[' && n < text.n; n++) {
+        unsigned class = gate_byte_classes[(uint8_t)text.p[n]];
+
+        if ((class & GATE_C_UNRESERVED) == 0)
+            break;
+        seen |= class;
     }
     if (n == 0)
         return false;
     if (n < text.n && (text.p[n] != ':' || !port_of(text.p + n + 1, text.n - n - 1, port)))
         return false;
     *host = gate_str_of(text.p, n);
-    if (upper != 0) {
+    if (seen & GATE_C_UPPER) {
         char *lower = gate_arena_alloc(arena, text.n);
 
         for (size_t i = 0; i < text.n; i++)
