@@ -191,14 +191,16 @@ local function make(text, options)
 end
 
 --- Starts a gateway with this text and waits until it serves. options: args, env, files, name,
--- ready = false (do not wait), supervised = true, stdout, stderr (paths).
+-- ready = false (do not wait), supervised = true, stdout, stderr (paths), socket = false (default).
 function M.gateway(text, options)
   options = options or {}
   local self = make(text, options)
   local argv = { M.binary, "run" }
   if text then argv[#argv + 1] = self.file end
-  argv[#argv + 1] = "--socket"
-  argv[#argv + 1] = self.socket
+  if options.socket ~= false then
+    argv[#argv + 1] = "--socket"
+    argv[#argv + 1] = self.socket
+  end
   if not options.supervised then argv[#argv + 1] = "--foreground-engine" end
   for _, arg in ipairs(options.args or { "--workers", "1" }) do argv[#argv + 1] = arg end
   self.process = process.start(argv, { stdout = options.stdout or self.dir .. "/stdout",

@@ -1,0 +1,222 @@
+-- covers: run/cli.c run/cli_help.c run/cli_version.c run/cli_check.c run/cli_routes.c
+-- covers: run/cli_reload.c run/source.c run/load.c run/options.c run/nearest.c
+local t = require "e2e.support"
+
+local RIGHT = [[
+local gate = require "moongate"
+gate.listen { "127.0.0.1:0" }
+local shop = gate.upstream("shop", { servers = { "127.0.0.1:9001", "127.0.0.1:9002" } })
+gate.route { path = "/api/", upstream = shop }
+gate.route { path = "/hello", reply = { 200, "hello\n" } }
+gate.route { name = "old", path = "/old", methods = { "GET" }, redirect = "/hello" }
+]]
+
+local WRONG = [[
+local gate = require "moongate"
+gate.listen { "127.0.0.1:0" }
+gate.route { path = "/hello",
+  repyl = { 200, "hello\n" } }
+]]
+
+describe("command line", function()
+  after_each(t.cleanup)
+
+  it("greets a newcomer", function()
+    local help = t.run { "--help" }
+    assert.equal(0, help.status)
+    assert.matches("moongate run gateway.lua", help.stdout, 1, true)
+    assert.matches("require \"moongate\"", help.stdout, 1, true)
+    assert.equal(help.stdout, t.run({ "help" }).stdout)
+    assert.equal(1, t.run({}).status)
+    for _, command in ipairs { "run", "check", "routes", "reload", "version", "help" } do
+      local one = t.run { "help", command }
+      assert.equal(0, one.status)
+      assert.matches("moongate " .. command, one.stdout, 1, true)
+    end
+    assert.equal(t.run({ "help", "run" }).stdout, t.run({ "run", "--help" }).stdout)
+  end)
+
+  it("tells its version and those of its libraries", function()
+    for _, word in ipairs { "version", "--version" } do
+      local out = t.run { word }
+      assert.equal(0, out.status)
+      assert.matches("^moongate %d+%.%d+%.%d+\n", out.stdout)
+      for _, library in ipairs { "LuaJIT", "llhttp", "libev", "OpenSSL", "c%-ares" } do
+        assert.matches(library .. " +%S*%s?%d", out.stdout)
+      end
+    end
+  end)
+
+  it("knows what a misspelt command or option meant", function()
+    local out = t.run { "chekc", "gateway.lua" }
+    assert.equal(1, out.status)
+    assert.matches("did you mean check?", out.stderr, 1, true)
+    out = t.run { "run", "--worker", "2", "gateway.lua" }
+    assert.equal(1, out.status)
+    assert.matches("did you mean --workers?", out.stderr, 1, true)
+    out = t.run { "xyzzy" }
+    assert.matches("see moongate help", out.stderr, 1, true)
+  end)
+
+  it("says what an option needs", function()
+    local file = t.file(RIGHT)
+    local cases = {
+      { { "run" }, "needs a gateway file" },
+      { { "run", file, "--workers" }, "--workers needs a number" },
+      { { "run", file, "--workers", "0" }, "expected a number from 1 to 128" },
+      { { "run", file, "--listen", "nonsense" }, "--listen \"nonsense\": expected" },
+      { { "run", file, "--data", "x" }, "expected name=file" },
+      { { "run", file, "extra" }, "one argument too many: \"extra\"" },
+      { { "run", "--proxy", ":0" }, "needs a URL" },
+      { { "run", "--proxy", ":0", "https://127.0.0.1:1" }, "use http://" },
+      { { "run", "--proxy", ":0", "http://127.0.0.1:1/path" }, "without a path" },
+      { { "check", file, "--json=1" }, "--json takes no value" },
+      { { "routes", file, "GET" }, "needs a method and a URL" },
+      { { "check" }, "needs a gateway file" },
+    }
+    for _, case in ipairs(cases) do
+      local out = t.run(case[1])
+      assert.equal(1, out.status)
+      assert.matches(case[2], out.stderr, 1, true)
+      assert.equal("", out.stdout)
+    end
+  end)
+
+  describe("check", function()
+    it("accepts what is right", function()
+      local out = t.run { "check", t.file(RIGHT) }
+      assert.equal(0, out.status)
+      assert.matches("is right: 1 listener, 3 routes, 1 upstream, 0 policies", out.stdout, 1, true)
+      assert.equal("[]\n", t.run({ "check", t.file(RIGHT), "--json" }).stdout)
+    end)
+
+    it("names file, line and the nearest right name", function()
+      local out = t.run { "check", t.file(WRONG) }
+      assert.equal(1, out.status)
+      assert.matches("^gateway%.lua:4: [^\n]*repyl[^\n]*reply", out.stderr)
+    end)
+
+    it("gives mistakes as JSON", function()
+      local out = t.run { "check", t.file(WRONG), "--json" }
+      assert.equal(1, out.status)
+      local list = require("moongate.json").decode(out.stdout)
+      assert.equal(1, #list)
+      assert.equal("gateway.lua", list[1].file)
+      assert.equal(4, list[1].line)
+      assert.equal("repyl", list[1].name)
+      assert.equal("reply", list[1].nearest)
+      assert.is_string(list[1].message)
+    end)
+
+    it("names a missing or unreadable file", function()
+      local out = t.run { "check", "/nowhere/gateway.lua" }
+      assert.equal(1, out.status)
+      assert.matches("/nowhere/gateway.lua: No such file or directory", out.stderr, 1, true)
+      out = t.run { "run", "/nowhere/gateway.lua" }
+      assert.equal(1, out.status)
+      assert.matches("/nowhere/gateway.lua: No such file or directory", out.stderr, 1, true)
+      out = t.run { "run", t.folder() }
+      assert.equal(1, out.status)
+      assert.matches("directory", out.stderr, 1, true)
+    end)
+
+    it("needs no network, and ends a file that never ends", function()
+      local file = t.file [[
+        local gate = require "moongate"
+        gate.upstream("far", { servers = { "no-such-host.invalid:80" } })
+        gate.listen { "127.0.0.1:1" }
+      ]]
+      assert.equal(0, t.run({ "check", file }).status)
+      local out = t.run({ "check", t.file "while true do end" }, { seconds = 4 * t.patience })
+      assert.equal(1, out.status)
+      assert.matches("gateway.lua", out.stderr, 1, true)
+    end)
+  end)
+
+  describe("run", function()
+    it("refuses a bad file, and nothing listens", function()
+      local port = t.free_port()
+      local out = t.run { "run", t.file((WRONG:gsub("127.0.0.1:0", "127.0.0.1:" .. port))) }
+      assert.equal(1, out.status)
+      assert.matches("gateway%.lua:4: ", out.stderr)
+      assert.is_nil((t.client.connect(port)))
+    end)
+
+    for _, how in ipairs { "supervised", "alone" } do
+      it("names an address that is taken, " .. how, function()
+        local g = t.gateway [[ gate.listen { "127.0.0.1:0" } ]]
+        local file = t.file(('local gate = require "moongate" gate.listen { "127.0.0.1:%d" }')
+          :format(g.port))
+        local out = t.run { "run", file, how == "alone" and "--foreground-engine" or "--no-watch" }
+        assert.equal(2, out.status)
+        assert.matches("^moongate: cannot listen on 127%.0%.0%.1:" .. g.port ..
+          ": Address already in use; [^\n]*choose another port\n$", out.stderr)
+      end)
+    end
+
+    it("listens where --listen says", function()
+      local g = t.gateway([[
+        gate.listen { "127.0.0.1:1" }
+        gate.route { path = "/", reply = { 200, "here\n" } }
+      ]], { args = { "--listen", "127.0.0.1:0", "--listen", "[::1]:0" } })
+      assert.equal(2, #g.ports)
+      assert.equal("here\n", g:get("/").body)
+      assert.equal("here\n", g:get("/", { port = g.ports[2], address = "::1" }).body)
+    end)
+
+    it("proxies without any file", function()
+      local o = t.origin()
+      local g = t.gateway(nil, { args = { "--proxy", "127.0.0.1:0", "http://" .. o.address } })
+      assert.equal("GET /a?b=1\n", g:get("/a?b=1").body)
+      assert.equal("/a?b=1", o:requests()[1].target)
+    end)
+
+    it("hands data to the gateway", function()
+      local data = t.file('[{ "path": "/d", "reply": [200, "data"] }]', "r.json")
+      local g = t.gateway([[
+        gate.listen { "127.0.0.1:0" }
+        gate.routes(gate.data "list")
+      ]], { args = { "--data", "list=" .. data } })
+      assert.equal("data", g:get("/d").body)
+    end)
+  end)
+
+  describe("routes", function()
+    it("prints the table in the order of winning", function()
+      local out = t.run { "routes", t.file(RIGHT) }
+      assert.equal(0, out.status)
+      assert.matches("^ROUTE +HOST +PATH +METHODS +ACTION\n", out.stdout)
+      assert.matches("old +%* +/old +GET +redirect 302 /hello\n", out.stdout)
+      assert.matches("/api/ +%* +/api/ +%* +upstream shop\n", out.stdout)
+    end)
+
+    it("tells the winner and why", function()
+      local out = t.run { "routes", t.file(RIGHT), "GET", "http://shop.test/api/x?y=1" }
+      assert.equal(0, out.status)
+      assert.matches("/api/", out.stdout, 1, true)
+      out = t.run { "routes", t.file(RIGHT), "GET", "/%zz" }
+      assert.equal(1, out.status)
+      assert.matches("the gateway answers 400", out.stdout, 1, true)
+    end)
+  end)
+
+  describe("reload", function()
+    it("says when nobody runs", function()
+      local out = t.run { "reload", "--socket", "/nowhere/socket" }
+      assert.equal(1, out.status)
+      assert.matches("no gateway answers at /nowhere/socket", out.stderr, 1, true)
+    end)
+
+    it("finds the gateway by its file, and by its declaration", function()
+      local dir = t.folder()
+      local g = t.gateway([[ gate.listen { "127.0.0.1:0" } ]],
+        { socket = false, env = { XDG_RUNTIME_DIR = dir } })
+      local out = t.run({ "reload", g.file }, { env = { XDG_RUNTIME_DIR = dir } })
+      assert.equal("generation 2 serves\n", out.stdout)
+      assert.equal(0, out.status)
+      g = t.gateway(([[ gate.process { control = "%s/c" } gate.listen { "127.0.0.1:0" } ]])
+        :format(dir), { socket = false })
+      assert.equal(0, t.run({ "reload", g.file }).status)
+    end)
+  end)
+end)
