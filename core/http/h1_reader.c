@@ -48,14 +48,16 @@ enum gate_err gate_h1_reader_head_space(struct gate_h1_reader *r, struct gate_bl
     s->next = 1;
     s->bytes = 0;
     if (r->b == NULL) {
-        r->b = gate_block_take(pool);
+        r->b = r->big ? gate_block_take_big(pool) : gate_block_take(pool);
         r->at = 0;
         if (r->b == NULL)
             return GATE_E_NOMEM;
     } else if (r->b->cap - r->b->used < WORTH_READING) {
+        bool big = r->at == 0 || gate_h1_reader_held(r) > GATE_BLOCK_SIZE / 2;
+
         if (r->at == 0 && r->b->cap >= GATE_BLOCK_BIG)
             return GATE_E_LIMIT;
-        next = r->at == 0 ? gate_block_take_big(pool) : gate_block_take(pool);
+        next = big ? gate_block_take_big(pool) : gate_block_take(pool);
         if (next == NULL)
             return GATE_E_NOMEM;
         move_held(r, next);
@@ -102,6 +104,11 @@ enum gate_err gate_h1_reader_body_space(struct gate_h1_reader *r, struct gate_bl
         if (next == NULL)
             break;
         space_add(s, next);
+    }
+    /* Content is never longer than its bytes: what is read here stays within the credit. */
+    if (s->bytes > credit) {
+        s->iov[s->count - 1].iov_len -= s->bytes - credit;
+        s->bytes = credit;
     }
     return GATE_OK;
 }

@@ -18,6 +18,7 @@ struct gate_h1_reader {
     struct gate_block *b; /* bytes [at, b->used) are not consumed */
     uint32_t at;
     bool lost;          /* bytes were read for which there was no memory: close the connection */
+    bool big;                   /* a head's first block is a big one: requests with bodies come */
     uint8_t blocks; /* how many blocks the next read offers: grows when reads come back full */
     struct gate_scan scan; /* of the head */
     struct gate_body body;

@@ -31,6 +31,7 @@ static struct gate_h1_server *h1_new(struct gate_session *s)
     gate_h1_writer_init(&h->out, &s->conn.loop->blocks);
     gate_ready_init(&h->flush, gate_session_h1_on_flush);
     gate_ready_init(&h->next, on_next);
+    h->in.big = s->read_big;
     h->begin_ns = s->conn.loop->now_ns;
     s->h1 = h;
     return h;
@@ -266,6 +267,7 @@ static enum read_result read_head(struct gate_session *s)
     struct gate_h1_space space;
     enum gate_err e = gate_h1_reader_head_space(&h->in, &s->conn.loop->blocks, &space);
     size_t n = 0;
+    bool full;
 
     if (e == GATE_E_LIMIT) {
         struct gate_str held = gate_str_of(h->in.b->data + h->in.at, gate_h1_reader_held(&h->in));
@@ -287,10 +289,13 @@ static enum read_result read_head(struct gate_session *s)
         read_ended(s, e);
         return READ_GONE;
     }
+    full = n == space.iov[0].iov_len;
     gate_counters_add(&s->worker->counters, GATE_C_BYTES_IN, n);
     for (int i = 0; gate_h1_reader_filled(&h->in, &space, i, &n); i++)
         ;
-    return READ_SHORT;
+    /* Whoever sends requests that fill a block gets a larger one for the next. */
+    s->read_big = full || (s->read_big && gate_h1_reader_held(&h->in) > GATE_BLOCK_SIZE / 2);
+    return full ? READ_FULL : READ_SHORT;
 }
 
 /* ------------------------------------------------------------------ bodies */
@@ -422,7 +427,7 @@ static void exchange_readable(struct gate_session *s)
     }
     /* One look-ahead: what the client sends before its answer waits in the reader; whether the
      * client is still there cannot be seen then, which is what pipelining costs. */
-    if (gate_h1_reader_held(&h->in) == 0 && read_head(s) != READ_SHORT)
+    if (gate_h1_reader_held(&h->in) == 0 && read_head(s) < READ_SHORT)
         return;
     gate_conn_reading(&s->conn, false);
 }
@@ -459,6 +464,12 @@ void gate_session_h1_readable(struct gate_session *s)
         switch (read_head(s)) {
         case READ_SHORT:
             gate_session_h1_begin(s);
+            break;
+        case READ_FULL:
+            /* More is there: a body is read on at once, so that it goes up in one send with its head. */
+            gate_session_h1_begin(s);
+            if (s->state == GATE_SESSION_EXCHANGE && s->h1->x != NULL && !s->h1->body_done && s->h1->credit > 0)
+                exchange_readable(s);
             break;
         case READ_NOTHING:
             gate_session_h1_settle(s);

@@ -70,6 +70,7 @@ struct gate_session {
     uint8_t state;
     uint8_t why; /* enum gate_close_reason, known before the close */
     uint8_t ip_len;
+    bool read_big;                  /* its requests fill blocks */
     bool counted; /* in worker->ip_counts */
     char ip[46];
     struct gate_conn conn;

@@ -355,6 +355,12 @@ static void flush(struct gate_link *l)
         flushed(l);
 }
 
+void gate_link_flush(struct gate_link *l)
+{
+    gate_ready_cancel(&l->flush);
+    flush(l);
+}
+
 static void on_flush(struct gate_ready *r)
 {
     struct gate_link *l = gate_container_of(r, struct gate_link, flush);

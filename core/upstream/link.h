@@ -82,6 +82,9 @@ static inline struct gate_link *gate_link_of(const struct gate_stream *s)
 /* Watches the connection while it is parked: any byte or end closes it. */
 void gate_link_park(struct gate_link *l, uint32_t idle_ms);
 
+/* Sends what waits to be sent now, not at the end of the turn. */
+void gate_link_flush(struct gate_link *l);
+
 /* Sets the operations up on a descriptor that is connecting or connected. */
 void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd);
 

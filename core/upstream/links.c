@@ -272,7 +272,12 @@ static void close_oldest(struct gate_upstream_local *local)
 void gate_links_put(struct gate_link *l)
 {
     struct gate_upstream_local *local = l->local;
-    struct gate_shelf *shelf = may_keep(l) ? shelf_of(local, l->peer) : NULL;
+    struct gate_shelf *shelf;
+
+    /* An origin may answer before it has read the body: its last bytes are sent now, and the link can stay. */
+    if (l->state == GATE_LINK_DONE && l->keep && l->request_ended && l->out.out.bytes > 0)
+        gate_link_flush(l);
+    shelf = may_keep(l) ? shelf_of(local, l->peer) : NULL;
 
     if (shelf == NULL) {
         gate_links_close(&l, l->keep ? GATE_CLOSE_ASKED : GATE_CLOSE_LINK_ENDED);
