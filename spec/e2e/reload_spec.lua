@@ -1,0 +1,211 @@
+-- covers: run/reload.c run/live.c run/builder.c run/resolver.c run/listen_set.c run/wire.c
+-- covers: run/broker_local.c admin/route_totals.c
+local t = require "e2e.support"
+
+local function text(port, word, more)
+  return ([[
+    gate.listen { "127.0.0.1:%d" }
+    gate.route { name = "word", path = "/word", reply = { 200, "%s" } }
+    gate.route { name = "slow", path = "/slow", handler = function()
+      gate.sleep(0.5)
+      return gate.reply(200, "slow %s")
+    end }
+    %s
+  ]]):format(port, word, word, more or "")
+end
+
+local function reload(g)
+  return t.run { "reload", "--socket", g.socket }
+end
+
+describe("reload", function()
+  after_each(t.cleanup)
+
+  for _, way in ipairs { "command", "signal" } do
+    it("serves the new text, by " .. way, function()
+      local g = t.gateway(text(0, "one"), { supervised = true, args = { "--workers", "2" } })
+      assert.equal("one", g:get("/word").body)
+      g:rewrite(text(0, "two"))
+      if way == "command" then
+        assert.equal("generation 2 serves\n", reload(g).stdout)
+      else
+        g:signal "HUP"
+        t.wait_for("generation 2", function() return g:status "generation" == "2" end)
+      end
+      for _ = 1, 8 do assert.equal("two", g:get("/word").body) end
+      assert.equal("1", g:status "reloads")
+    end)
+  end
+
+  it("lets requests end on the generation that they began with", function()
+    local g = t.gateway(text(0, "one"))
+    local busy = g:connect()
+    busy:send(t.client.request_text "/slow")
+    t.wait_for("the request", function() return g:status "requests_active" == "1" end)
+    g:rewrite(text(0, "two"))
+    assert.equal(0, reload(g).status)
+    assert.equal("2", g:status "live_generations")
+    assert.equal("two", g:get("/word").body)
+    assert.equal("slow one", busy:receive_response().body)
+    -- The same connection goes on with the new one.
+    busy:send(t.client.request_text "/word")
+    assert.equal("two", busy:receive_response().body)
+    t.wait_for("the old one's end", function() return g:status "live_generations" == "1" end)
+  end)
+
+  it("keeps the upstreams of requests that are still under way", function()
+    local o = t.origin()
+    local function with(name)
+      return ([[
+        gate.listen { "127.0.0.1:0" }
+        gate.route { path = "/", upstream = gate.upstream("%s", { servers = { "%s" } }) }
+        gate.on.request(function(req) if req.args.s then gate.sleep(tonumber(req.args.s)) end end)
+      ]]):format(name, o.address)
+    end
+    local g = t.gateway(with "before")
+    local busy = g:connect()
+    busy:send(t.client.request_text "/?s=0.5")
+    t.wait_for("the request", function() return g:status "requests_active" == "1" end)
+    g:rewrite(with "after")
+    assert.equal(0, reload(g).status)
+    assert.equal(200, busy:receive_response().status)
+    assert.equal(200, g:get("/").status)
+  end)
+
+  it("refuses what is wrong, and changes nothing", function()
+    local g = t.gateway(text(0, "one"), { supervised = true })
+    g:rewrite(text(0, "two", "gate.rout { path = '/' }"))
+    local out = reload(g)
+    assert.equal(1, out.status)
+    assert.matches("^gateway%.lua:%d+: [^\n]*rout", out.stderr)
+    assert.equal("one", g:get("/word").body)
+    assert.equal("1", g:status "generation")
+    assert.equal("1", g:status "reloads_failed")
+    assert.matches("rout", g:status(), 1, true)
+    t.wait_for("the log line", function() return g:stderr():find "reload refused" end)
+    -- And a file that is gone.
+    os.remove(g.file)
+    out = reload(g)
+    assert.equal(1, out.status)
+    assert.matches("No such file or directory", out.stderr, 1, true)
+    assert.equal("one", g:get("/word").body)
+    g:rewrite(text(0, "three"))
+    assert.equal(0, reload(g).status)
+    assert.equal("three", g:get("/word").body)
+  end)
+
+  it("refuses files that declare something else every time", function()
+    local g = t.gateway(text(0, "one"), { args = { "--workers", "2" } })
+    g:rewrite [[
+      gate.listen { "127.0.0.1:0" }
+      gate.route { path = "/" .. tostring(math.random()), handler = function() end }
+    ]]
+    local out = reload(g)
+    assert.equal(1, out.status)
+    assert.matches("declared different things", out.stderr, 1, true)
+    assert.equal("one", g:get("/word").body)
+  end)
+
+  for _, supervised in ipairs { true, false } do
+    it("opens and closes addresses, all or none, supervised: " .. tostring(supervised), function()
+      local g = t.gateway(text(0, "one"), { supervised = supervised,
+        args = { "--workers", "2" } })
+      local first, second = g.port, t.free_port()
+      g:rewrite(text(second, "two"))
+      assert.equal(0, reload(g).status)
+      assert.equal("two", g:get("/word", { port = second }).body)
+      t.wait_for("the first address to close", function()
+        t.sleep(0.25) -- who comes keeps it open a little longer
+        return not t.client.connect(first)
+      end)
+      -- One of the new addresses is taken: the other is not kept either.
+      local taken = t.origin()
+      local third = t.free_port()
+      g:rewrite(('gate.listen { "127.0.0.1:%d" } gate.listen { "%s" }'):format(third, taken.address))
+      local out = reload(g)
+      assert.equal(1, out.status)
+      assert.matches("cannot listen on " .. taken.address:gsub("%p", "%%%0"), out.stderr)
+      assert.is_nil((t.client.connect(third)))
+      assert.equal("two", g:get("/word", { port = second }).body)
+    end)
+  end
+
+  it("keeps connections that wait in the queue of an address that goes", function()
+    local g = t.gateway(text(0, "one"))
+    local waiting = {}
+    for i = 1, 20 do waiting[i] = g:connect() end
+    g:rewrite(text(t.free_port(), "two"))
+    assert.equal(0, reload(g).status)
+    for _, c in ipairs(waiting) do
+      c:send(t.client.request_text "/word")
+      assert.equal("two", c:receive_response().body)
+    end
+  end)
+
+  it("loses nothing under load", function()
+    local g = t.gateway(text(0, "one"), { supervised = true, args = { "--workers", "2" } })
+    local stop = t.now() + 3
+    local clients = {}
+    for i = 1, 3 do
+      clients[i] = t.process.fork(function()
+        local c, n = g:connect(), 0
+        while t.now() < stop do
+          c:send(t.client.request_text "/word")
+          local res = assert(c:receive_response())
+          assert(res.status == 200)
+          n = n + 1
+          if n % 50 == 0 then
+            c:close()
+            c = g:connect()
+          end
+        end
+      end)
+    end
+    local rounds = 0
+    while t.now() < stop do
+      rounds = rounds + 1
+      g:rewrite(text(0, "round " .. rounds, rounds % 4 == 0 and "oops(" or ""))
+      assert.equal(rounds % 4 == 0 and 1 or 0, reload(g).status)
+    end
+    for _, client in ipairs(clients) do assert.equal(0, client:wait(t.patience)) end
+    assert.is_true(rounds > 5)
+    t.wait_for("old generations to end", function() return g:status "live_generations" == "1" end)
+  end)
+
+  it("counts on over generations", function()
+    local g = t.gateway(text(0, "one"))
+    g:get "/word"
+    assert.equal(0, reload(g).status)
+    g:get "/word"
+    t.wait_for("both", function()
+      return g:metric 'moongate_requests_total{route="word",class="2xx"}' == 2
+    end)
+  end)
+
+  it("changes what is logged", function()
+    local g = t.gateway('gate.process { access_log = "stdout" }\n' .. text(0, "one"))
+    g:get "/word?first"
+    g:rewrite("gate.process { access_log = false }\n" .. text(0, "two"))
+    assert.equal(0, reload(g).status)
+    g:get "/word?second"
+    g:rewrite(('gate.process { access_log = "%s/file", access_format = "json" }\n')
+      :format(g.dir) .. text(0, "three"))
+    assert.equal(0, reload(g).status)
+    g:get "/word?third"
+    g:signal "TERM"
+    assert.equal(0, g:wait())
+    assert.matches("first", g:stdout(), 1, true)
+    assert.is_nil(g:stdout():find "second")
+    assert.matches('"target":"/word?third"', t.read(g.dir .. "/file"), 1, true)
+  end)
+
+  it("resolves names before it serves them", function()
+    local o = t.origin()
+    local g = t.gateway(([[
+      gate.listen { "127.0.0.1:0" }
+      gate.route { path = "/", upstream = gate.upstream("o", { servers = { "localhost:%d" } }) }
+    ]]):format(o.port))
+    assert.equal(200, g:get("/").status)
+    assert.matches('upstream="o",peer="127.0.0.1:' .. o.port, g:control("/metrics").body, 1, true)
+  end)
+end)
