@@ -87,6 +87,9 @@ static const struct chunk_case chunked[] = {
     {S("5;a=\"x; y\\\"\\\\\tz\"\r\nhello\r\n0\r\n\r\n"), "hello", 0},
     {S("5;a=\"\";b\r\nhello\r\n0\r\n\r\n"), "hello", 0},
     {S("5;a=\"\xc3\xa9\"\r\nhello\r\n0\r\n\r\n"), "hello", 0},
+    {S("5  ;a  =  b  ;\tc  ;d\r\nhello\r\n0\r\n\r\n"), "hello", 0},
+    {S("5;a \t b\r\nhello\r\n0\r\n\r\n"), NULL, 0},
+    {S("5;a=b(\r\nhello\r\n0\r\n\r\n"), NULL, 0},
     {S("5 ; a = b ;\tc\t=\t\"d\" ; e\r\nhello\r\n0\r\n\r\n"), "hello", 0},
     /* Extensions that it does not. */
     {S("5;\r\nhello\r\n0\r\n\r\n"), NULL, 0},

@@ -105,6 +105,13 @@ static void who_the_client_is(void **state)
         {"10.0.0.1", "Forwarded: for=6.6.6.6, for=_hidden\r\n", "10.0.0.1"},
         {"10.0.0.1", "Forwarded: for=6.6.6.6, proto=http\r\n", "10.0.0.1"},
         {"10.0.0.1", "Forwarded: for=6.6.6.6, for=\"10.1.1.1\r\n", "10.0.0.1"},
+        {"10.0.0.1", "Forwarded: for\r\n", "10.0.0.1"},
+        {"10.0.0.1", "Forwarded: for;\r\n", "10.0.0.1"},
+        {"10.0.0.1", "Forwarded: =x\r\n", "10.0.0.1"},
+        {"10.0.0.1", "Forwarded: for=\r\n", "10.0.0.1"},
+        {"10.0.0.1", "Forwarded: for=\"6.6.6.6\\\"\r\n", "10.0.0.1"},
+        {"10.0.0.1", "Forwarded: for=\"a\\b\"\r\n", "10.0.0.1"},
+        {"10.0.0.1", "Forwarded: for=6.6.6.6\t ;\tby=x\r\n", "6.6.6.6"},
         {"10.0.0.1", "Forwarded: for=6.6.6.6 x\r\n", "10.0.0.1"},
         {"10.0.0.1", "Forwarded: for=6.6.6.6\r\nForwarded: for=10.1.1.1\r\n", "6.6.6.6"},
         {"192.0.2.1", "Forwarded: for=6.6.6.6\r\n", "192.0.2.1"},
@@ -190,6 +197,14 @@ static void for_the_next_hop(void **state)
     assert_string_equal(written(&f, 1, GATE_FORWARDED_X),
                         "X-Forwarded-For: 6.6.6.6, 10.1.1.1, 10.0.0.1\nX-Forwarded-Proto: https\n"
                         "X-Forwarded-Host: shop.test\nVia: 1.1 moongate\n");
+    request(&f, "10.0.0.1", "");
+    assert_string_equal(written(&f, 1, GATE_FORWARDED_X),
+                        "X-Forwarded-For: 10.0.0.1\nX-Forwarded-Proto: http\n"
+                        "X-Forwarded-Host: example.test\nVia: 1.1 moongate\n");
+    request(&f, "10.0.0.1", "Forwarded: for=6.6.6.6\r\nForwarded:\r\n");
+    assert_string_equal(written(&f, 1, GATE_FORWARDED_RFC7239),
+                        "Forwarded: for=6.6.6.6, for=10.0.0.1;proto=http;host=\"example.test\"\n"
+                        "Via: 1.1 moongate\n");
     /* The client is carried over from one notation to the other. */
     request(&f, "fd00::1", "Forwarded: for=\"[2001:db8::1]\"\r\n");
     assert_string_equal(written(&f, 1, GATE_FORWARDED_BOTH),

@@ -142,6 +142,16 @@ static const struct head_case cases[] = {
     {"HTTP/3.0", "GET /a HTTP/3.0\r\n" H E, 505},
     {"HTTP/1.2", "GET /a HTTP/1.2\r\n" H E, 505},
     {"HTTP/1.9", "GET /a HTTP/1.9\r\n" H E, 505},
+    {"HTTP/a.1", "GET /a HTTP/a.1\r\n" H E, 400},
+    {"HTTP/1-1", "GET /a HTTP/1-1\r\n" H E, 400},
+    {"HTTP/1.a", "GET /a HTTP/1.a\r\n" H E, 400},
+    {"HTTP/1.:", "GET /a HTTP/1.:\r\n" H E, 400},
+    {"method alone", "GETS\r\n" H E, 400},
+    {"three lengths",
+     "POST / HTTP/1.1\r\n" H "Content-Length: 1\r\nX: 1\r\nContent-Length: 1\r\n" E, 400},
+    {"absolute query", "GET http://example.test?a\\b HTTP/1.1\r\n" H E, 400},
+    {"just a letter", "GET x HTTP/1.1\r\n" H E, 400},
+    {"TE of seven", "POST / HTTP/1.1\r\n" H "Transfer-Encoding: xhunked\r\n" E, 501},
     {"HTTP/2", "GET /a HTTP/2\r\n" H E, 400},
     {"HTTP/1.10", "GET /a HTTP/1.10\r\n" H E, 400},
     {"HTTP/01.1", "GET /a HTTP/01.1\r\n" H E, 400},
@@ -419,6 +429,7 @@ static void keep_alive_and_upgrade(void **state)
         {"GET / HTTP/1.1\r\n" H "Connection: close\t\r\n" E, false, false},
         {"GET / HTTP/1.1\r\n" H "Connection: a ,\tCLOSE , b\r\n" E, false, false},
         {"GET / HTTP/1.1\r\n" H "Connection: keep-alive\r\nConnection: close\r\n" E, false, false},
+        {"GET / HTTP/1.1\r\n" H "Connection: upgradf\r\nUpgrade: h2c, h2c\r\n" E, true, false},
         {"GET / HTTP/1.1\r\n" H "Connection: closed\r\n" E, true, false},
         {"GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n" E, true, true},
         {"GET / HTTP/1.0\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n" E, false, false},
@@ -522,6 +533,7 @@ static void limits_hold(void **state)
 static void partial_heads(void **state)
 {
     const char *z = "GET /a HTTP/1.1\r\nHost: x\r\n";
+    struct gate_head_limits small = limits;
 
     (void)state;
     assert_int_equal(gate_parse_early("", 0, &limits).status, 0);
@@ -531,6 +543,8 @@ static void partial_heads(void **state)
     assert_int_equal(gate_parse_early("GET /a\r", 7, &limits).status, 400);
     assert_int_equal(gate_parse_early(z, strlen(z), &limits).status, 0);
     assert_int_equal(gate_parse_refuse_partial(z, strlen(z), &limits).status, 400);
+    small.header_bytes = (uint32_t)strlen(z);
+    assert_int_equal(gate_parse_refuse_partial(z, strlen(z), &small).status, 431);
     assert_int_equal(gate_parse_early("GET / HTTP/2.0\r\n", 16, &limits).status, 505);
 }
 

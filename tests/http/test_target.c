@@ -102,6 +102,7 @@ static const struct {
     {"/%7F", NULL, NULL},
     {"/%zz", NULL, NULL},
     {"/%4", NULL, NULL},
+    {"/%4g", NULL, NULL},
     {"/%", NULL, NULL},
     {"/%%41", NULL, NULL},
     {"/a#b", NULL, NULL},
@@ -197,6 +198,9 @@ static void encoded_texts(void **state)
         {"/[x]|\"", "/%5Bx%5D%7C%22", NULL},
         {"/%", "/%25", "/%25"},
         {"/%2", "/%252", "/%252"},
+        {"/%2G", "/%252G", "/%252G"},
+        {"/a/../../b", NULL, NULL},
+        {"/../b", NULL, NULL},
         {"", NULL, NULL},
         {"a", NULL, NULL},
         {"/..", NULL, NULL},
@@ -319,6 +323,9 @@ static void forms(void **state)
     assert_true(
         same(gate_target_form_decode(exact("a+b%20c%zz%4%", &arena), &arena), "a b c%zz%4%"));
     assert_true(same(gate_target_form_decode(exact("", &arena), &arena), ""));
+    assert_true(same(gate_target_form_decode(exact("abc", &arena), &arena), "abc"));
+    assert_true(same(gate_target_form_decode(exact("a+b", &arena), &arena), "a b"));
+    assert_true(same(gate_target_form_decode(exact("%4g%41", &arena), &arena), "%4gA"));
     assert_true(same(gate_target_form_decode(exact("%c3%A9", &arena), &arena), "\xc3\xa9"));
     assert_true(same(gate_target_form_encode(exact("a b&c=\xc3\xa9+%", &arena), &arena),
                      "a+b%26c%3D%C3%A9%2B%25"));

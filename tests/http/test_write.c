@@ -154,7 +154,8 @@ static void hop_by_hop(void **state)
 
     (void)state;
     request(&f, "GET / HTTP/1.1\r\nHost: x\r\nKeep-Alive: 1\r\nProxy-Connection: 1\r\nTE: gzip\r\n"
-                "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n"
+                "Connection: te\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: "
+                "h2c\r\nHTTP2-Settings: AAA\r\n"
                 "Proxy: http://evil.test/\r\nTrailer: a\r\nExpect: 100-continue\r\n"
                 "Proxy-Authorization: b\r\nY: 2\r\n\r\n");
     written(&f, "", "GET / HTTP/1.1\r\nY: 2\r\n\r\n");
