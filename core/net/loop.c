@@ -157,6 +157,12 @@ static void drain(struct gate_loop *loop)
     loop->draining = false;
 }
 
+void gate_loop_settle(struct gate_loop *loop)
+{
+    if (!loop->draining)
+        drain(loop);
+}
+
 void gate_loop_turn(struct gate_loop *loop, bool wait)
 {
     GATE_ASSERT(!loop->draining);

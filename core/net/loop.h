@@ -55,6 +55,10 @@ void gate_loop_run(struct gate_loop *loop);
  * inside a turn. */
 void gate_loop_turn(struct gate_loop *loop, bool wait);
 
+/* Drains now instead of at the end of the turn: the last thing an I/O callback does after a large read, so that its bytes are sent
+ * while the cache still holds them. Whatever called it may be gone afterwards. Does nothing inside a drain. */
+void gate_loop_settle(struct gate_loop *loop);
+
 /* From the loop's own thread or any other. */
 void gate_loop_stop_async(struct gate_loop *loop);
 

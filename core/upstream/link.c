@@ -17,6 +17,10 @@
 #define OUT_HIGH  (256u * 1024)
 #define FLUSH_IOV 64
 
+/* A read of this much is sent before the next event is looked at: with many such in one turn the second
+ * level cache would be gone over before the first is sent. */
+#define SEND_AT_ONCE (32u * 1024)
+
 static struct gate_link *link_of_conn(struct gate_conn *c)
 {
     struct gate_link *l = gate_container_of(c, struct gate_link, conn);
@@ -292,6 +296,9 @@ static void parked_readable(struct gate_link *l)
 static void on_readable(struct gate_conn *c)
 {
     struct gate_link *l = link_of_conn(c);
+    struct gate_loop *loop = c->loop;
+    uint64_t before = l->response_bytes;
+    bool large;
 
     if (l->state == GATE_LINK_IDLE) {
         parked_readable(l);
@@ -307,6 +314,9 @@ static void on_readable(struct gate_conn *c)
         gate_conn_reading(&l->conn, false);
     if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_DONE)
         restart_clock(l);
+    large = l->response_bytes - before >= SEND_AT_ONCE;
+    if (large)
+        gate_loop_settle(loop);
 }
 
 /* A write that fails does not end the stream: an early answer may be waiting to be read. */
