@@ -365,7 +365,7 @@ static void take_body(struct gate_session *s)
     struct gate_chain chunk;
 
     gate_chain_init(&chunk, &s->conn.loop->blocks);
-    if (gate_h1_reader_held(&s->h1->in) > 0)
+    if (gate_h1_reader_held(&s->h1->in) > 0 || s->h1->in.body.done)
         consume_body(s, &chunk);
     deliver(s, &chunk);
 }

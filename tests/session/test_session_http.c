@@ -293,6 +293,19 @@ static void extra_bytes_behind_a_full_block(void **state)
     test_hear_end(&s->origin);
 }
 
+static void an_empty_upload_ends(void **state)
+{
+    struct scene *s = *state;
+
+    for (int i = 0; i < 2; i++) {
+        assert_non_null(strstr(ask(s, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"), "Content-Length: 0\r\n"));
+        assert_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi"), "Connection: close"));
+        ask(s, "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+        test_hear(&s->origin, "0\r\n\r\n");
+        assert_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "\r\n\r\n"), "Connection: close"));
+    }
+}
+
 /* ------------------------------------------------------------------ expect, interim, trailers */
 
 static void continue_is_said_when_the_body_is_wanted(void **state)
@@ -455,6 +468,7 @@ int main(void)
         CASE(upstream_close_is_respected),
         CASE(extra_bytes_close_the_upstream_connection),
         CASE(extra_bytes_behind_a_full_block),
+        CASE(an_empty_upload_ends),
         CASE(continue_is_said_when_the_body_is_wanted),
         CASE(no_continue_for_a_body_that_is_there),
         CASE(no_continue_before_an_early_answer),
