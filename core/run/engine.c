@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -315,6 +316,8 @@ int gate_engine_run(const struct gate_options *options, int supervisor_fd)
 {
     struct gate_engine e = { .options = options, .name = gate_source_name(options) };
 
+    /* Started as /proc/self/exe, it would be called "exe". */
+    prctl(PR_SET_NAME, "moongate", 0, 0, 0);
     block_signals();
     raise_descriptor_limit();
     gate_crash_install();

@@ -192,6 +192,7 @@ static void full_disk_is_counted(void **state)
     struct gate_log_writer *w;
     uint64_t dropped = 0;
 
+    (void)state;
     assert_int_equal(gate_log_writer_open("/dev/full", 4, &w), GATE_OK);
     put_line(w, "lost\n");
     for (int i = 0; i < 2000 && dropped == 0; i++) {

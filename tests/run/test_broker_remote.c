@@ -1,0 +1,208 @@
+/* covers: run/wire.c run/broker_local.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/socket.h"
+#include "run/broker.h"
+
+/* An engine's loop with a remote broker; the test plays the supervisor at the other end. */
+struct rig {
+    struct gate_clock clock;
+    struct gate_log log;
+    struct gate_loop loop;
+    struct gate_broker *broker;
+    int far;
+    struct gate_listen_set owned;   /* the supervisor's */
+    enum gate_wire_kind commands[8];
+    int n_commands;
+    int orphaned;
+};
+
+static void on_command(void *arg, enum gate_wire_kind command)
+{
+    struct rig *r = arg;
+
+    assert_true(r->n_commands < 8);
+    r->commands[r->n_commands++] = command;
+}
+
+static void on_orphaned(void *arg)
+{
+    ((struct rig *)arg)->orphaned++;
+}
+
+static int rig_open(void **state)
+{
+    static struct rig r;
+    int pair[2];
+
+    memset(&r, 0, sizeof(r));
+    gate_clock_init(&r.clock);
+    assert_int_equal(gate_loop_open(&r.loop, &r.clock, &r.log), GATE_OK);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    fcntl(pair[1], F_SETFL, O_NONBLOCK);
+    r.far = pair[0];
+    r.broker = gate_broker_remote_new(&r.loop, pair[1], on_command, on_orphaned, &r);
+    gate_listen_set_init(&r.owned);
+    *state = &r;
+    return 0;
+}
+
+static int rig_close(void **state)
+{
+    struct rig *r = *state;
+
+    gate_broker_free(&r->broker);
+    if (r->far >= 0)
+        close(r->far);
+    gate_listen_set_fini(&r->owned);
+    gate_loop_close(&r->loop);
+    return 0;
+}
+
+static struct gate_listen_wish wish_of(const char *text)
+{
+    struct gate_listen_wish w;
+
+    memset(&w, 0, sizeof(w));
+    assert_int_equal(gate_addr_parse(gate_str_from_cstr(text), &w.addr), GATE_OK);
+    w.sockets = 2;
+    w.mode = -1;
+    return w;
+}
+
+/* Answers questions until the engine hangs up; first sends an order, which must not be lost. */
+static void *supervisor(void *arg)
+{
+    struct rig *r = arg;
+    struct gate_wire m = { .kind = GATE_WIRE_RELOAD };
+    int fds[GATE_LISTEN_MAX];
+    uint32_t n;
+
+    gate_wire_send(r->far, &m, NULL, 0);
+    while (gate_wire_receive(r->far, &m, fds, &n) == GATE_OK && m.kind != GATE_WIRE_READY) {
+        struct gate_wire a = { .kind = GATE_WIRE_SOCKETS };
+        struct gate_listen_point *p = gate_listen_set_find(&r->owned, &m.wish);
+
+        if (m.kind == GATE_WIRE_FORGET) {
+            gate_listen_set_drop(&p);
+            a.kind = GATE_WIRE_FORGOTTEN;
+            gate_wire_send(r->far, &a, NULL, 0);
+            continue;
+        }
+        a.err = (int32_t)gate_listen_set_get(&r->owned, &m.wish, &p);
+        a.sys_errno = errno;
+        if (a.err == GATE_OK)
+            a.bound = p->bound;
+        gate_wire_send(r->far, &a, a.err == GATE_OK ? p->fds : NULL, a.err == GATE_OK ? p->n : 0);
+    }
+    return NULL;
+}
+
+static void sockets_come_over_the_wire(void **state)
+{
+    struct rig *r = *state;
+    struct gate_listen_wish w = wish_of("127.0.0.1:0");
+    struct gate_listen_point *p, *again;
+    struct gate_addr name;
+    pthread_t thread;
+    int fd;
+
+    pthread_create(&thread, NULL, supervisor, r);
+    assert_int_equal(gate_broker_listen(r->broker, &w, &p), GATE_OK);
+    assert_int_equal(p->n, 2);
+    assert_int_equal(gate_socket_name(p->fds[1], &name), GATE_OK);
+    assert_true(gate_addr_eq(&name, &p->bound));
+    assert_int_equal(fcntl(p->fds[1], F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    assert_int_equal(gate_broker_listen(r->broker, &w, &again), GATE_OK);
+    assert_ptr_equal(p, again);
+
+    /* What is taken is refused, with the supervisor's reason. */
+    w = wish_of("127.0.0.1:0");
+    w.addr = p->bound;
+    assert_int_equal(gate_broker_listen(r->broker, &w, &again), GATE_E_SYS);
+    assert_int_equal(errno, EADDRINUSE);
+
+    gate_broker_forget(r->broker, &p);
+    assert_null(p);
+    assert_int_not_equal(gate_socket_connect(&name, &fd), GATE_OK);
+    gate_broker_ready(r->broker, 100);
+    pthread_join(thread, NULL);
+
+    /* The order that came first is delivered by the loop, not by the question. */
+    assert_int_equal(r->n_commands, 0);
+    gate_loop_turn(&r->loop, false);
+    assert_int_equal(r->n_commands, 1);
+    assert_int_equal(r->commands[0], GATE_WIRE_RELOAD);
+}
+
+static void orders_arrive_in_order(void **state)
+{
+    struct rig *r = *state;
+
+    for (enum gate_wire_kind k = GATE_WIRE_DRAIN; k <= GATE_WIRE_REOPEN; k++) {
+        struct gate_wire m = { .kind = k };
+
+        assert_int_equal(gate_wire_send(r->far, &m, NULL, 0), GATE_OK);
+    }
+    while (r->n_commands < 4)
+        gate_loop_turn(&r->loop, true);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(r->commands[i], GATE_WIRE_DRAIN + (unsigned)i);
+}
+
+/* Without a supervisor the engine helps itself. */
+static void an_orphan_listens_itself(void **state)
+{
+    struct rig *r = *state;
+    struct gate_listen_wish w = wish_of("127.0.0.1:0");
+    struct gate_listen_point *p;
+
+    close(r->far);
+    r->far = -1;
+    while (r->orphaned == 0)
+        gate_loop_turn(&r->loop, true);
+    assert_int_equal(gate_broker_listen(r->broker, &w, &p), GATE_OK);
+    assert_int_equal(p->n, 2);
+    gate_broker_forget(r->broker, &p);
+    gate_loop_turn(&r->loop, false);
+    assert_int_equal(r->orphaned, 1);
+}
+
+static void a_local_broker_needs_nobody(void **state)
+{
+    struct gate_broker *b = gate_broker_local_new();
+    struct gate_listen_wish w = wish_of("127.0.0.1:0");
+    struct gate_listen_point *p, *q;
+
+    (void)state;
+    assert_int_equal(gate_broker_listen(b, &w, &p), GATE_OK);
+    w.nth = 1;
+    assert_int_equal(gate_broker_listen(b, &w, &q), GATE_OK);
+    gate_broker_ready(b, 0);
+    gate_broker_forget(b, &p);
+    assert_null(p);
+    gate_broker_free(&b);
+    assert_null(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(sockets_come_over_the_wire, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(orders_arrive_in_order, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(an_orphan_listens_itself, rig_open, rig_close),
+        cmocka_unit_test(a_local_broker_needs_nobody),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
