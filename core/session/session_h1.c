@@ -78,6 +78,7 @@ void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struc
     struct gate_exchange *x = gate_exchange_new(w);
     struct gate_str id = gate_str_of(x->id, x->id_len);
     struct gate_str page = gate_flow_page(&x->arena, r.status, id);
+    bool head = line.n >= 5 && memcmp(line.p, "HEAD ", 5) == 0;
     struct gate_field fields[3];
     struct gate_message m = {
         .status = r.status, .framing = GATE_BODY_LENGTH, .content_length = page.n, .extra = fields};
@@ -85,7 +86,7 @@ void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struc
         .ip = gate_str_of(s->ip, s->ip_len),
         .target = line,
         .status = r.status,
-        .bytes_out = page.n,
+        .bytes_out = head ? 0 : page.n,
         .id = id,
         .fault = GATE_STR("bad_request"),
         .why = gate_str_from_cstr(r.why),
@@ -96,7 +97,7 @@ void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struc
 
     m.n_extra = gate_flow_page_fields(w, r.status, id, fields);
     gate_chain_init(&body, &w->loop.blocks);
-    if (gate_h1_writer_head(&h->out, &m, GATE_STR("close"), false) == GATE_OK &&
+    if (gate_h1_writer_head(&h->out, &m, GATE_STR("close"), head) == GATE_OK && !head &&
         gate_chain_copy(&body, page.p, page.n) == 0)
         gate_h1_writer_body(&h->out, &body, true);
     gate_chain_clear(&body);
@@ -174,15 +175,44 @@ static void take_head(struct gate_session *s, const char *p, size_t n)
     gate_session_clock(s);
 }
 
-/* At most one empty line before a request (RFC 9112 section 2.2; SECURITY.md section H). */
-static void skip_crlf(struct gate_h1_server *h)
+/* At most one empty line before a request (RFC 9112 section 2.2; SECURITY.md section H). False: a
+ * CR is all there is so far. */
+static bool skip_crlf(struct gate_h1_server *h)
 {
     const char *p = h->in.b->data + h->in.at;
+    size_t held = gate_h1_reader_held(&h->in);
 
-    if (!h->crlf_skipped && gate_h1_reader_held(&h->in) >= 2 && p[0] == '\r' && p[1] == '\n') {
+    if (h->crlf_skipped || held == 0 || p[0] != '\r')
+        return true;
+    if (held == 1)
+        return false;
+    if (p[1] == '\n') {
         h->in.at += 2;
         h->crlf_skipped = true;
     }
+    return true;
+}
+
+static void await_head(struct gate_session *s)
+{
+    gate_conn_reading(&s->conn, true);
+    gate_session_clock(s);
+}
+
+/* Whether the rest of a head is worth waiting for. The request line is judged once, as soon as it is there. */
+static bool more_may_come(struct gate_h1_server *h, struct gate_str held,
+                          const struct gate_head_limits *limits, struct gate_refusal *r)
+{
+    if (held.n > limits->header_bytes) {
+        *r = gate_parse_refuse_partial(held.p, held.n, limits);
+        return false;
+    }
+    *r = (struct gate_refusal){0, NULL};
+    if (!h->line_judged && (h->in.scan.lines > 0 || held.n > limits->target_bytes)) {
+        h->line_judged = h->in.scan.lines > 0;
+        *r = gate_parse_early(held.p, held.n, limits);
+    }
+    return r->status == 0;
 }
 
 /* Looks for a head in what is held. */
@@ -192,36 +222,38 @@ void gate_session_h1_begin(struct gate_session *s)
     const struct gate_head_limits *limits = &s->worker->seat->generation->head_limits;
     const char *p = NULL;
     const char *why = NULL;
+    struct gate_refusal r = GATE_ACCEPTED;
+    struct gate_refusal r;
     struct gate_str held;
     size_t n = 0;
 
     s->state = GATE_SESSION_HEAD;
-    if (h->in.scan.at == 0)
-        skip_crlf(h);
+    if (h->in.scan.at == 0 && !skip_crlf(h)) {
+        await_head(s);
+        return;
+    }
     held = gate_str_of(h->in.b->data + h->in.at, gate_h1_reader_held(&h->in));
     switch (gate_h1_reader_head(&h->in, &p, &n, &why)) {
     case GATE_SCAN_DONE:
         h->crlf_skipped = false;
+        h->line_judged = false;
         take_head(s, p, n);
         return;
-    case GATE_SCAN_BAD: {
-        struct gate_refusal r = gate_parse_refuse_partial(held.p, held.n, limits);
-
+    case GATE_SCAN_BAD:
+        r = gate_parse_refuse_partial(held.p, held.n, limits);
         if (r.status == 0 || r.status == 400)
             r = (struct gate_refusal){400, why};
-        gate_session_h1_refuse(s, r, first_line(held), GATE_CLOSE_BAD_REQUEST);
-        return;
-    }
+        break;
     default:
+        /* A first line that is wrong already is not waited on. */
+        r = held.n > limits->header_bytes ? gate_parse_refuse_partial(held.p, held.n, limits)
+                                          : gate_parse_early(held.p, held.n, limits);
         break;
     }
-    if (held.n > limits->header_bytes) {
-        gate_session_h1_refuse(s, gate_parse_refuse_partial(held.p, held.n, limits),
-                               first_line(held), GATE_CLOSE_BAD_REQUEST);
-        return;
-    }
-    gate_conn_reading(&s->conn, true);
-    gate_session_clock(s);
+    if (r.status != 0)
+        gate_session_h1_refuse(s, r, first_line(held), GATE_CLOSE_BAD_REQUEST);
+    else
+        await_head(s);
 }
 
 /* The client ended its side, or cut the connection. */
@@ -381,7 +413,11 @@ static enum read_result read_body(struct gate_session *s)
 
     if (e != GATE_OK) {
         h->body_bad = true;
-        gate_flow_body_fault(h->x, GATE_FAULT_OVERLOAD, 503, "no memory for a block");
+        s->why = e == GATE_E_LIMIT ? GATE_CLOSE_BAD_REQUEST : GATE_CLOSE_FAULT;
+        if (e == GATE_E_LIMIT)
+            gate_flow_body_fault(h->x, GATE_FAULT_BAD_REQUEST, 431, "trailers are too large");
+        else
+            gate_flow_body_fault(h->x, GATE_FAULT_OVERLOAD, 503, "no memory for a block");
         return READ_NOTHING;
     }
     e = gate_conn_read(&s->conn, space.iov, space.count, &n);

@@ -62,6 +62,7 @@ struct gate_h1_server {
     bool tunnel;
     bool shut_asked; /* tunnel: our side ends once `out` is empty */
     bool crlf_skipped;
+    bool line_judged;               /* the request line of a head that is not whole was looked at */
     bool cut; /* the message must be seen to be incomplete */
 };
 

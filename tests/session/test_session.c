@@ -83,6 +83,21 @@ static void refuses_bad_heads(void **state)
     test_gateway_close(&g);
 }
 
+static void refuses_http_09_at_once(void **state)
+{
+    struct test_gateway g;
+    int client;
+
+    (void)state;
+    test_gateway_open(&g, PROXY);
+    client = test_gateway_client(&g);
+    test_send(client, "GET /a\r\n");
+    assert_true(test_gateway_read(&g, &in, client, "request id"));
+    assert_non_null(strstr(in.buf, "HTTP/1.1 400 Bad Request\r\n"));
+    close(client);
+    test_gateway_close(&g);
+}
+
 static void posts_a_chunked_body(void **state)
 {
     struct test_gateway g;
