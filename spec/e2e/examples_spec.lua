@@ -1,4 +1,5 @@
--- Runs each gateway of examples/ as a user would, with origins behind it.
+-- Runs each gateway of examples/ as a user would, with origins behind it; and checks what the
+-- documents show and name.
 local t = require "e2e.support"
 
 local function example(name, env)
@@ -157,7 +158,55 @@ describe("examples", function()
       assert.matches('"route":"item"', g:stderr(), 1, true)
       assert.matches('"status":"?200"?', g:stderr())
       assert.matches('"peer":"127%.0%.0%.1:%d+"', g:stderr())
-      t.wait_for("the access line", function() return g:stdout():find('"route":"item"', 1, true) end)
+      t.wait_for("the access line", function()
+        return g:stdout():find("\"route\":\"item\"", 1, true)
+      end)
     end)
+  end)
+end)
+
+describe("documents", function()
+  after_each(t.cleanup)
+
+  -- Stands before snippets that are no whole gateway.
+  local FRAME = 'local gate = require "moongate"; gate.listen { "127.0.0.1:0" }; '
+    .. 'local shop = gate.upstream("any", { servers = { "127.0.0.1:1" } }); '
+    .. 'gate.route { path = "/any", upstream = shop }; '
+
+  local function check(text)
+    local folder = t.folder()
+    t.write(folder .. "/routes.json", '[{ "path": "/data", "upstream": "any" }]')
+    t.write(folder .. "/snippet.lua", text)
+    return t.run({ "check", folder .. "/snippet.lua" }, { env = { SIGNING_KEY = "k" } })
+  end
+
+  for _, path in ipairs { "README.md", "lua/README.md" } do
+    it("shows only Lua that is right, in " .. path, function()
+      local n = 0
+      for block in t.read(path):gmatch "```lua\n(.-)```" do
+        n = n + 1
+        local whole = block:find('require "moongate"', 1, true)
+        local res = check(whole and block or FRAME .. block)
+        assert(res.status == 0, block .. "\n" .. res.stderr)
+      end
+      assert.is_true(n > 0)
+    end)
+  end
+
+  it("names every hook, limit, process option and fault", function()
+    local text = t.read "lua/README.md"
+    local function named(word)
+      assert(text:find("`" .. word .. "`", 1, true) or text:find("`" .. word .. "(", 1, true),
+        word .. " is not in lua/README.md")
+    end
+    local fields = require "moongate.declare.policy"
+    for _, hook in ipairs(fields.HOOKS) do named(hook) end
+    for word in t.read("lua/moongate/declare/process.lua")
+      :match("local DEFAULTS = (%b{})"):gmatch "([%w_]+) =" do named(word) end
+    for word in t.read("lua/moongate/declare/limits.lua")
+      :match("local EMITTED = (%b{})"):gmatch "\n  ([%w_]+) =" do named(word) end
+    for word in t.read("core/exchange/fault.c"):gmatch '= {"([%w_]+)", [1-5]%d%d,' do
+      if word ~= "client_gone" then named(word) end
+    end
   end)
 end)
