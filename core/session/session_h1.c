@@ -199,20 +199,17 @@ static void await_head(struct gate_session *s)
     gate_session_clock(s);
 }
 
-/* Whether the rest of a head is worth waiting for. The request line is judged once, as soon as it is there. */
-static bool more_may_come(struct gate_h1_server *h, struct gate_str held,
-                          const struct gate_head_limits *limits, struct gate_refusal *r)
+/* Of a head that is not whole: the request line is judged once, as soon as it is there, so that one that is wrong
+ * already is not waited on. */
+static struct gate_refusal judge_part(struct gate_h1_server *h, struct gate_str held,
+                                      const struct gate_head_limits *limits)
 {
-    if (held.n > limits->header_bytes) {
-        *r = gate_parse_refuse_partial(held.p, held.n, limits);
-        return false;
-    }
-    *r = (struct gate_refusal){0, NULL};
-    if (!h->line_judged && (h->in.scan.lines > 0 || held.n > limits->target_bytes)) {
-        h->line_judged = h->in.scan.lines > 0;
-        *r = gate_parse_early(held.p, held.n, limits);
-    }
-    return r->status == 0;
+    if (held.n > limits->header_bytes)
+        return gate_parse_refuse_partial(held.p, held.n, limits);
+    if (h->line_judged || (h->in.scan.lines == 0 && held.n <= limits->target_bytes))
+        return (struct gate_refusal){0, NULL};
+    h->line_judged = h->in.scan.lines > 0;
+    return gate_parse_early(held.p, held.n, limits);
 }
 
 /* Looks for a head in what is held. */
@@ -222,7 +219,7 @@ void gate_session_h1_begin(struct gate_session *s)
     const struct gate_head_limits *limits = &s->worker->seat->generation->head_limits;
     const char *p = NULL;
     const char *why = NULL;
-    struct gate_refusal r = GATE_ACCEPTED;
+    struct gate_refusal r = {0, NULL};
     struct gate_refusal r;
     struct gate_str held;
     size_t n = 0;
@@ -245,9 +242,7 @@ void gate_session_h1_begin(struct gate_session *s)
             r = (struct gate_refusal){400, why};
         break;
     default:
-        /* A first line that is wrong already is not waited on. */
-        r = held.n > limits->header_bytes ? gate_parse_refuse_partial(held.p, held.n, limits)
-                                          : gate_parse_early(held.p, held.n, limits);
+        r = judge_part(h, held, limits);
         break;
     }
     if (r.status != 0)
