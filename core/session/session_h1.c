@@ -219,7 +219,6 @@ void gate_session_h1_begin(struct gate_session *s)
     const struct gate_head_limits *limits = &s->worker->seat->generation->head_limits;
     const char *p = NULL;
     const char *why = NULL;
-    struct gate_refusal r = {0, NULL};
     struct gate_refusal r;
     struct gate_str held;
     size_t n = 0;
