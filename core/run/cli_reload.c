@@ -11,26 +11,20 @@
 
 #define WAIT_MS 60000
 
-/* Where the gateway's own declaration puts the control socket; the default when the file is
- * wrong. */
-static bool control_path(const struct gate_options *o, char *to)
+/* Where the gateway's own declaration puts the control socket; the default when the file is wrong,
+ * which *errors then says. */
+static bool control_path(const struct gate_options *o, char *to, struct gate_load_errors *errors)
 {
     struct gate_bundle *bundle = NULL;
-    struct gate_load_errors errors;
     struct gate_loaded loaded;
     bool ok;
 
-    if (o->socket != NULL)
+    if (o->socket != NULL ||
+        gate_cli_load(o, false, &bundle, &loaded, errors) != GATE_OK)
         return gate_source_control(o, GATE_STR_NONE, to);
-    gate_load_errors_init(&errors);
-    if (gate_cli_load(o, false, &bundle, &loaded, &errors) == GATE_OK) {
-        ok = gate_source_control(o, loaded.config->process.control, to);
-        gate_loaded_fini(&loaded);
-        gate_bundle_free(&bundle);
-    } else {
-        ok = gate_source_control(o, GATE_STR_NONE, to);
-    }
-    gate_load_errors_fini(&errors);
+    ok = gate_source_control(o, loaded.config->process.control, to);
+    gate_loaded_fini(&loaded);
+    gate_bundle_free(&bundle);
     return ok;
 }
 
@@ -94,16 +88,21 @@ static int ask(int fd)
     return status;
 }
 
-int gate_cli_reload(const struct gate_options *o)
+static int reload(const struct gate_options *o, struct gate_load_errors *errors)
 {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     char text[400];
     int status;
     int fd;
 
-    if (!control_path(o, path))
+    if (!control_path(o, path, errors))
         return gate_cli_fail("the path of the control socket is too long");
     fd = dial(path);
+    if (fd < 0 && errors->n > 0) {
+        /* The gateway may run where the file, were it right, would say. */
+        gate_load_errors_text(errors, stderr);
+        return gate_cli_fail("not reloaded: the file is wrong");
+    }
     if (fd < 0) {
         snprintf(text, sizeof(text), "no gateway answers at %s: %s; is it running?", path,
                  strerror(errno));
@@ -111,5 +110,16 @@ int gate_cli_reload(const struct gate_options *o)
     }
     status = ask(fd);
     close(fd);
+    return status;
+}
+
+int gate_cli_reload(const struct gate_options *o)
+{
+    struct gate_load_errors errors;
+    int status;
+
+    gate_load_errors_init(&errors);
+    status = reload(o, &errors);
+    gate_load_errors_fini(&errors);
     return status;
 }

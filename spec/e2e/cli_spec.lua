@@ -217,6 +217,11 @@ describe("command line", function()
       g = t.gateway(([[ gate.process { control = "%s/c" } gate.listen { "127.0.0.1:0" } ]])
         :format(dir), { socket = false })
       assert.equal(0, t.run({ "reload", g.file }).status)
+      -- Where the socket is cannot be learnt from a file that is wrong; what is wrong can.
+      g:rewrite "gate.lisen {}"
+      out = t.run { "reload", g.file }
+      assert.equal(1, out.status)
+      assert.matches("^gateway%.lua:1: [^\n]*lisen[^\n]*\nmoongate: not reloaded", out.stderr)
     end)
   end)
 end)

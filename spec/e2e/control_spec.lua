@@ -44,7 +44,8 @@ describe("control socket", function()
   it("tells metrics by route, peer and reason", function()
     local o = t.origin()
     local g = t.gateway(([[
-      gate.route { name = "up", path = "/up", upstream = gate.upstream("o", { servers = { "%s" } }) }
+      local o = gate.upstream("o", { servers = { "%s" } })
+      gate.route { name = "up", path = "/up", upstream = o }
     ]]):format(o.address) .. TEXT)
     g:get "/hello"
     g:get "/hello"

@@ -160,7 +160,7 @@ local function receive_chunks(self)
   return table.concat(parts), trailers
 end
 
---- A whole response: { status, headers, body, trailers }; `method` of the request (HEAD has no body).
+--- A whole response: { status, headers, body, trailers }; `method`: of the request (HEAD: no body).
 -- Interim responses are gathered in `infos`.
 function Client:receive_response(method)
   local infos = {}

@@ -217,7 +217,8 @@ end
 
 --- What an origin answers unless it is told otherwise: the request's own line and body.
 function M.echo(c, req)
-  c:reply(200, req.method .. " " .. req.target .. "\n" .. (req.body or ""), { ["X-Origin"] = "yes" })
+  local body = req.method .. " " .. req.target .. "\n" .. (req.body or "")
+  c:reply(200, body, { ["X-Origin"] = "yes" })
 end
 
 --- Starts an origin on a free port of 127.0.0.1. handler(c, req) runs for each request; options
