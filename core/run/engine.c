@@ -1,3 +1,4 @@
+#include "session/ip_counts.h"
 #include "run/engine.h"
 
 #include <ares.h>
@@ -258,6 +259,7 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
     err = gate_watchdog_open(&e->watchdog, on_stuck, e);
     if (err == GATE_OK)
         err = gate_offload_open(&e->offload, OFFLOAD_THREADS);
+    e->ip_counts = gate_ip_counts_new();
     if (err != GATE_OK)
         return err;
     e->registry = gate_registry_new(&e->clock);
@@ -294,6 +296,7 @@ static bool end_workers(struct gate_engine *e)
 static void engine_close(struct gate_engine *e)
 {
     gate_offload_close(&e->offload);
+    gate_ip_counts_free(&e->ip_counts);
     while (!gate_list_empty(&e->generations)) {
         struct gate_live *live =
             gate_container_of(e->generations.next, struct gate_live, node);

@@ -231,6 +231,7 @@ enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engin
     w->base.log = &e->log;
     w->base.watchdog = e->watchdog;
     w->base.offload = e->offload;
+    w->base.ip_counts = e->ip_counts;
     if (getrandom(&w->base.id_prefix, sizeof(w->base.id_prefix), 0) < 0)
         return GATE_E_SYS;
     sem_init(&w->up, 0, 0);
