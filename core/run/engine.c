@@ -1,4 +1,3 @@
-#include "session/ip_counts.h"
 #include "run/engine.h"
 
 #include <ares.h>
@@ -19,6 +18,7 @@
 #include "run/reload.h"
 #include "run/resolver.h"
 #include "run/source.h"
+#include "session/ip_counts.h"
 
 #define OFFLOAD_THREADS 2
 #define LOG_BUFFERS 16
@@ -259,9 +259,9 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
     err = gate_watchdog_open(&e->watchdog, on_stuck, e);
     if (err == GATE_OK)
         err = gate_offload_open(&e->offload, OFFLOAD_THREADS);
-    e->ip_counts = gate_ip_counts_new();
     if (err != GATE_OK)
         return err;
+    e->ip_counts = gate_ip_counts_new();
     e->registry = gate_registry_new(&e->clock);
     e->resolver = gate_resolver_new(&e->loop, e->registry, &e->log);
     if (supervisor_fd < 0) {
