@@ -147,7 +147,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(proxies_a_get),     cmocka_unit_test(replies_from_the_route),
-        cmocka_unit_test(refuses_bad_heads), cmocka_unit_test(posts_a_chunked_body),
+        cmocka_unit_test(refuses_bad_heads), cmocka_unit_test(refuses_http_09_at_once),
+        cmocka_unit_test(posts_a_chunked_body),
         cmocka_unit_test(answers_faults),
     };
 
