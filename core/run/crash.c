@@ -81,6 +81,14 @@ void gate_crash_report(int fd, const char *why, struct gate_worker *w)
     (void)ignored;
 }
 
+#if defined(GATE_ASAN) || defined(GATE_TSAN)
+
+void gate_crash_install(void)
+{
+}
+
+#else
+
 static const char *signal_text(int number)
 {
     switch (number) {
@@ -106,15 +114,15 @@ static void on_crash(int number)
 
 void gate_crash_install(void)
 {
-#if !defined(GATE_ASAN) && !defined(GATE_TSAN)
     static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
     struct sigaction action = { .sa_handler = on_crash,
                                 .sa_flags = SA_RESETHAND | SA_NODEFER | SA_ONSTACK };
 
     for (size_t i = 0; i < GATE_COUNT_OF(signals); i++)
         sigaction(signals[i], &action, NULL);
-#endif
 }
+
+#endif
 
 void gate_crash_thread(struct gate_worker *w)
 {
