@@ -230,9 +230,10 @@ void gate_live_apply(struct gate_engine *e, const struct gate_config *next)
     for (at = e->generations.next; at != &e->generations; at = at->next)
         cap += gate_container_of(at, struct gate_live, node)->g.config->n_upstreams;
     v = gate_calloc(cap + 1, sizeof(*v));
-    if (next != NULL)
-        memcpy(v, next->upstreams, next->n_upstreams * sizeof(*v));
-    all.n_upstreams = next == NULL ? 0 : next->n_upstreams;
+    while (next != NULL && all.n_upstreams < next->n_upstreams) {
+        v[all.n_upstreams] = next->upstreams[all.n_upstreams];
+        all.n_upstreams++;
+    }
     for (at = e->generations.prev; at != &e->generations; at = at->prev) {
         const struct gate_config *c = gate_container_of(at, struct gate_live, node)->g.config;
 
