@@ -1,0 +1,507 @@
+/* covers: upstream/link.c upstream/attempt.c
+ * Links on their shelves and attempts on links, against sockets that the test holds. The stream on a link has its contract test in
+ * tests/session/test_stream_contract.c. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "upstream/attempt.h"
+
+/* One upstream "o" with up to two peers, both listening here. */
+struct bench {
+    struct gate_clock clock;
+    struct gate_loop loop;
+    struct gate_counters counters;
+    struct gate_registry *registry;
+    struct gate_config *config;
+    struct gate_links *links;
+    struct gate_upstream_local *local;
+    int listening[2];
+    int port[2];
+    struct gate_attempt a[8];
+    struct gate_wait wait;
+    enum gate_err dialed;
+    bool woken;
+    bool ended;
+    int resets;
+};
+
+static int listen_here(int *port)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(a);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+/* Applies a configuration in which the upstream has the first or both peers, or only the second, and these options. */
+static void configure(struct bench *b, int first, int last, const char *options)
+{
+    char servers[256] = "", text[1024], why[256];
+    size_t n = 0;
+
+    for (int i = first; i <= last; i++)
+        n += (size_t)snprintf(servers + n, sizeof(servers) - n, "%s{\"address\":\"127.0.0.1:%d\"}", i > first ? "," : "", b->port[i]);
+    snprintf(text, sizeof(text), "{\"format\":1,\"upstreams\":[{\"name\":\"o\",\"servers\":[%s]%s}]}", servers, options);
+    gate_config_free(&b->config);
+    if (gate_config_parse(gate_str_from_cstr(text), &b->config, why, sizeof(why)) != GATE_OK)
+        fail_msg("%s", why);
+    assert_int_equal(gate_registry_apply(b->registry, b->config), GATE_OK);
+    b->local = gate_links_local(b->links, gate_registry_find(b->registry, GATE_STR("o")), &b->config->upstreams[0]);
+}
+
+#define KEEP(idle, idle_ms, requests, age)                                                                                       \
+    ",\"keepalive\":{\"idle\":" #idle ",\"idle_timeout_ms\":" #idle_ms ",\"max_requests\":" #requests ",\"max_age_ms\":" #age "}"
+#define PLENTY KEEP(64, 60000, 0, 0)
+
+static int open_bench(void **state)
+{
+    struct bench *b = calloc(1, sizeof(*b));
+
+    gate_clock_init(&b->clock);
+    assert_int_equal(gate_loop_open(&b->loop, &b->clock, NULL), GATE_OK);
+    b->registry = gate_registry_new(&b->clock);
+    b->links = gate_links_new(&b->loop, &b->counters);
+    b->listening[0] = listen_here(&b->port[0]);
+    b->listening[1] = listen_here(&b->port[1]);
+    configure(b, 0, 1, PLENTY);
+    *state = b;
+    return 0;
+}
+
+static void turns(struct bench *b, int n)
+{
+    while (n-- > 0)
+        gate_loop_turn(&b->loop, false);
+}
+
+static int close_bench(void **state)
+{
+    struct bench *b = *state;
+
+    for (int i = 0; i < 8; i++)
+        gate_attempt_end(&b->a[i], GATE_CLOSE_DRAIN);
+    gate_links_free(&b->links);
+    assert_null(b->links);
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_OPENED), gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED));
+    gate_registry_free(&b->registry);
+    gate_config_free(&b->config);
+    assert_int_equal(b->loop.blocks.live, 0);
+    gate_loop_close(&b->loop);
+    close(b->listening[0]);
+    close(b->listening[1]);
+    free(b);
+    return 0;
+}
+
+static void pass(struct bench *b, uint64_t ms)
+{
+    gate_clock_advance(&b->clock, ms * GATE_MS);
+    turns(b, 3);
+}
+
+/* ------------------------------------------------------------------ an attempt */
+
+static void on_dialed(struct gate_wait *w, enum gate_err e)
+{
+    struct bench *b = w->arg;
+
+    b->woken = true;
+    b->dialed = e;
+}
+
+static void on_head(struct gate_stream *s, const struct gate_response_head *head, struct gate_block *block)
+{
+    (void)block;
+    ((struct gate_attempt *)s->user)->head = *head;
+}
+
+static void on_body(struct gate_stream *s, struct gate_chain *chunk)
+{
+    (void)s;
+    gate_chain_clear(chunk);
+}
+
+static void on_end(struct gate_stream *s)
+{
+    ((struct gate_attempt *)s->user)->ended = true;
+}
+
+static void on_reset(struct gate_stream *s, enum gate_err e, const char *why)
+{
+    (void)s, (void)e, (void)why;
+}
+
+static void on_room(struct gate_stream *s)
+{
+    (void)s;
+}
+
+static const struct gate_stream_events events = { .on_head = on_head, .on_body = on_body, .on_end = on_end,
+                                                  .on_reset = on_reset, .on_room = on_room };
+
+/* Dials peer i with attempt k; the result. */
+static enum gate_err dial(struct bench *b, int k, int i)
+{
+    enum gate_err e;
+
+    gate_attempt_init(&b->a[k], b->links, b->local->set->v[i].peer);
+    gate_wait_init(&b->wait, &b->loop, on_dialed, b);
+    b->woken = false;
+    e = gate_attempt_dial(&b->a[k], b->local, 5000, false, &b->wait);
+    if (e != GATE_E_AGAIN)
+        return e;
+    for (int t = 0; t < 10000 && !b->woken; t++)
+        turns(b, 1);
+    assert_true(b->woken);
+    return b->dialed;
+}
+
+/* The origin's end of the newest connection. */
+static int accepted(struct bench *b, int i)
+{
+    int fd = -1;
+
+    for (int t = 0; t < 10000 && fd < 0; t++) {
+        turns(b, 1);
+        fd = accept4(b->listening[i], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    }
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* A whole exchange of attempt k; the origin says `answer`. */
+static void exchange(struct bench *b, int k, int fd, const char *answer)
+{
+    static const struct gate_timeouts none;
+    static const struct gate_head_limits limits = { .header_bytes = 8192, .header_count = 50, .target_bytes = 1000 };
+    struct gate_link_use use = { .arena = &b->a[k].arena, .limits = &limits, .timeouts = &none, .method = GATE_M_GET,
+                                 .events = &events, .user = &b->a[k] };
+    struct gate_message m = { .method = GATE_STR("GET"), .path = GATE_STR("/") };
+    struct gate_stream *s = gate_attempt_begin(&b->a[k], &use);
+    char heard[4096];
+
+    assert_int_equal(s->ops->send_head(s, &m, true), GATE_OK);
+    s->ops->grant(s, 1000);
+    turns(b, 2);
+    assert_true(recv(fd, heard, sizeof(heard), 0) > 0);
+    assert_int_equal(send(fd, answer, strlen(answer), MSG_NOSIGNAL), (ssize_t)strlen(answer));
+    for (int t = 0; t < 10000 && !b->a[k].ended; t++)
+        turns(b, 1);
+    assert_true(b->a[k].ended);
+    gate_attempt_end(&b->a[k], GATE_CLOSE_ASKED);
+    turns(b, 2);
+}
+
+#define HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+static bool closed(struct bench *b, int fd)
+{
+    char byte;
+
+    turns(b, 3);
+    return recv(fd, &byte, 1, 0) == 0;
+}
+
+static uint64_t closes(struct bench *b, enum gate_close_reason why)
+{
+    return atomic_load(&b->counters.closes[why]);
+}
+
+/* ------------------------------------------------------------------ shelves */
+
+static void a_link_is_used_again(void **state)
+{
+    struct bench *b = *state;
+    int fd;
+
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    assert_int_equal(atomic_load(&b->local->set->v[0].peer->active), 1);
+    exchange(b, 0, fd, HI);
+    assert_int_equal(atomic_load(&b->local->set->v[0].peer->active), 0);
+    assert_int_equal(atomic_load(&b->local->set->v[0].peer->connections), 1);
+    assert_int_equal(b->local->idle, 1);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(dial(b, 0, 0), GATE_OK);
+        assert_true(b->a[0].reused);
+        exchange(b, 0, fd, HI);
+    }
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_OPENED), 1);
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_REUSED), 5);
+    assert_int_equal(dial(b, 0, 1), GATE_OK);      /* the other peer has a shelf of its own */
+    assert_false(b->a[0].reused);
+    close(fd);
+}
+
+static void the_warmest_link_comes_first(void **state)
+{
+    struct bench *b = *state;
+    struct gate_link *l[3];
+    int fd[3];
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(dial(b, i, 0), GATE_OK);
+        l[i] = b->a[i].link;
+        fd[i] = accepted(b, 0);
+    }
+    exchange(b, 1, fd[1], HI);
+    exchange(b, 2, fd[2], HI);
+    exchange(b, 0, fd[0], HI);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(dial(b, i, 0), GATE_OK);
+    assert_ptr_equal(b->a[0].link, l[0]);
+    assert_ptr_equal(b->a[1].link, l[2]);
+    assert_ptr_equal(b->a[2].link, l[1]);
+    for (int i = 0; i < 3; i++)
+        close(fd[i]);
+}
+
+static void the_coldest_goes_over_the_cap(void **state)
+{
+    struct bench *b = *state;
+    int fd[3];
+
+    configure(b, 0, 1, KEEP(2, 60000, 0, 0));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(dial(b, i, i % 2), GATE_OK);
+        fd[i] = accepted(b, i % 2);
+    }
+    for (int i = 0; i < 3; i++) {
+        exchange(b, i, fd[i], HI);
+        pass(b, 10);
+    }
+    assert_int_equal(b->local->idle, 2);
+    assert_true(closed(b, fd[0]));
+    assert_false(closed(b, fd[1]));
+    assert_false(closed(b, fd[2]));
+    for (int i = 0; i < 3; i++)
+        close(fd[i]);
+}
+
+static void nothing_is_kept_with_a_cap_of_none(void **state)
+{
+    struct bench *b = *state;
+    int fd;
+
+    configure(b, 0, 1, KEEP(0, 60000, 0, 0));
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    exchange(b, 0, fd, HI);
+    assert_true(closed(b, fd));
+    close(fd);
+}
+
+static void idle_links_end_in_time(void **state)
+{
+    struct bench *b = *state;
+    int fd;
+
+    configure(b, 0, 1, KEEP(4, 3000, 0, 0));
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    exchange(b, 0, fd, HI);
+    pass(b, 2900);
+    assert_false(closed(b, fd));
+    pass(b, 200);
+    assert_true(closed(b, fd));
+    assert_int_equal(b->local->idle, 0);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_IDLE), 1);
+    close(fd);
+}
+
+static void links_retire_by_requests_and_age(void **state)
+{
+    struct bench *b = *state;
+    int fd;
+
+    configure(b, 0, 1, KEEP(4, 60000, 2, 0));
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    exchange(b, 0, fd, HI);
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    assert_true(b->a[0].reused);
+    exchange(b, 0, fd, HI);
+    assert_true(closed(b, fd));
+    close(fd);
+    configure(b, 0, 1, KEEP(4, 60000, 0, 5000));
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    exchange(b, 0, fd, HI);
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    pass(b, 5100);
+    exchange(b, 0, fd, HI);
+    assert_true(closed(b, fd));
+    close(fd);
+}
+
+static void parked_links_must_be_silent(void **state)
+{
+    struct bench *b = *state;
+    int fd;
+
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    exchange(b, 0, fd, HI);
+    send(fd, "x", 1, MSG_NOSIGNAL);
+    turns(b, 3);
+    assert_int_equal(b->local->idle, 0);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_DIRTY), 1);
+    close(fd);
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    assert_false(b->a[0].reused);
+    fd = accepted(b, 0);
+    exchange(b, 0, fd, HI);
+    close(fd);
+    turns(b, 3);
+    assert_int_equal(b->local->idle, 0);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_ENDED), 1);
+}
+
+/* A reload takes the first peer away: its idle links go, those of the other stay, one at work ends after its exchange. */
+static void peers_that_go_take_their_links_along(void **state)
+{
+    struct bench *b = *state;
+    int fd[3];
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(dial(b, i, i == 2), GATE_OK);
+        fd[i] = accepted(b, i == 2);
+    }
+    exchange(b, 0, fd[0], HI);
+    exchange(b, 2, fd[2], HI);
+    configure(b, 1, 1, PLENTY);
+    assert_true(closed(b, fd[0]));
+    assert_false(closed(b, fd[2]));
+    exchange(b, 1, fd[1], HI);
+    assert_true(closed(b, fd[1]));
+    assert_int_equal(b->local->idle, 1);
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    assert_true(b->a[0].reused);
+    for (int i = 0; i < 3; i++)
+        close(fd[i]);
+}
+
+/* ------------------------------------------------------------------ dialing */
+
+static void a_refused_dial_fails(void **state)
+{
+    struct bench *b = *state;
+
+    close(b->listening[0]);
+    assert_int_not_equal(dial(b, 0, 0), GATE_OK);
+    assert_null(b->a[0].link);
+    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
+    assert_int_equal(atomic_load(&b->local->set->v[0].peer->connections), 0);
+    b->listening[0] = dup(b->listening[1]);
+}
+
+/* A full backlog: the kernel does not answer the connect. */
+static void fill_backlog(struct bench *b, int *fds, int n)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)b->port[0]) };
+
+    listen(b->listening[0], 0);
+    for (int i = 0; i < n; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        connect(fds[i], (struct sockaddr *)&a, sizeof(a));
+    }
+}
+
+static void a_dial_ends_in_time(void **state)
+{
+    struct bench *b = *state;
+    int fds[8];
+    enum gate_err e;
+
+    fill_backlog(b, fds, 8);
+    gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    gate_wait_init(&b->wait, &b->loop, on_dialed, b);
+    e = gate_attempt_dial(&b->a[0], b->local, 5000, false, &b->wait);
+    assert_int_equal(e, GATE_E_AGAIN);
+    pass(b, 4900);
+    assert_false(b->woken);
+    pass(b, 200);
+    assert_true(b->woken);
+    assert_int_equal(b->dialed, GATE_E_TIMEOUT);
+    assert_null(b->a[0].link);
+    for (int i = 0; i < 8; i++)
+        close(fds[i]);
+}
+
+static void a_dial_can_be_given_up(void **state)
+{
+    struct bench *b = *state;
+    int fds[8];
+
+    fill_backlog(b, fds, 8);
+    gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    gate_wait_init(&b->wait, &b->loop, on_dialed, b);
+    assert_int_equal(gate_attempt_dial(&b->a[0], b->local, 5000, false, &b->wait), GATE_E_AGAIN);
+    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
+    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);     /* twice is once */
+    pass(b, 6000);
+    assert_false(b->woken);
+    assert_true(gate_list_empty(&b->links->live));
+    for (int i = 0; i < 8; i++)
+        close(fds[i]);
+}
+
+/* ------------------------------------------------------------------ retries */
+
+static void retries_have_a_budget(void **state)
+{
+    struct bench *b = *state;
+    uint64_t now = 1000000;
+    int n = 0;
+
+    configure(b, 0, 1, PLENTY ",\"retry\":{\"tries\":2,\"on\":[\"connect\"],\"budget_percent\":20}");
+    while (gate_local_take_retry(b->local, now))
+        n++;
+    assert_int_equal(n, 100);       /* what has gathered: the most there is */
+    for (int i = 0; i < 100; i++)
+        gate_local_count_request(b->local);
+    for (n = 0; gate_local_take_retry(b->local, now); n++)
+        ;
+    assert_int_equal(n, 20);
+    for (n = 0; gate_local_take_retry(b->local, now + 1000); n++)
+        ;
+    assert_int_equal(n, 10);        /* ten a second, whatever the load */
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, open_bench, close_bench)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_link_is_used_again),
+        CASE(the_warmest_link_comes_first),
+        CASE(the_coldest_goes_over_the_cap),
+        CASE(nothing_is_kept_with_a_cap_of_none),
+        CASE(idle_links_end_in_time),
+        CASE(links_retire_by_requests_and_age),
+        CASE(parked_links_must_be_silent),
+        CASE(peers_that_go_take_their_links_along),
+        CASE(a_refused_dial_fails),
+        CASE(a_dial_ends_in_time),
+        CASE(a_dial_can_be_given_up),
+        CASE(retries_have_a_budget),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
