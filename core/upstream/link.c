@@ -251,7 +251,8 @@ static bool read_once(struct gate_link *l)
         e = gate_h1_reader_body_space(&l->in, &l->conn.loop->blocks, l->credit, &space);
     if (e != GATE_OK) {
         broken(l, e,
-               e == GATE_E_LIMIT ? "the response head is too large" : "no memory for a block");
+               e == GATE_E_LIMIT ? "the response head or trailers are too large"
+                                  : "no memory for a block");
         return false;
     }
     e = gate_conn_read(&l->conn, space.iov, space.count, &n);
