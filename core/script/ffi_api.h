@@ -8,17 +8,22 @@
 
 struct gate_vm;
 
-/* One a VM: where functions leave what they return, and where the runner of a chain says how far it is. */
+/* One a VM: what a chain is called with, how far it is, and where functions leave what they return. Exchanges are known by
+ * handle, id and serial; both are int here, which compiled code passes on as they are. */
 struct gate_io {
+    int32_t chain;      /* which function runs (boot.lua's list) */
+    int32_t start;      /* its entry to begin with, from 1 */
+    int32_t id;         /* the exchange; connect: the client's port */
+    int32_t serial;
     const char *p;      /* first result string; read before the next call */
     const char *p2;     /* second one */
     uint32_t n;
     uint32_t n2;
     double number;
-    uint32_t at;        /* entry of the running chain, from 1 */
-    uint32_t verdict;   /* enum gate_verdict_kind of the running chain */
-    uint32_t route;
-    uint32_t truth;
+    int32_t at;         /* entry of the running chain, from 1 */
+    int32_t verdict;    /* enum gate_verdict_kind of the running chain */
+    int32_t route;
+    int32_t truth;
     uint32_t cursor_i;  /* of header_next; zeroed by the one who begins a walk */
     uint32_t cursor_edits;
 };
@@ -59,43 +64,43 @@ enum gate_ffi_number {
 
 struct gate_api {
     /* Header fields. header_next walks (name_n 0: all, else those of that name); name in p, value in p2. */
-    int (*header_get)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+    int (*header_get)(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                       const char *name, uint32_t name_n);
-    int (*header_set)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+    int (*header_set)(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                       const char *name, uint32_t name_n, const char *value, uint32_t value_n);
-    int (*header_add)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+    int (*header_add)(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                       const char *name, uint32_t name_n, const char *value, uint32_t value_n);
-    int (*header_remove)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+    int (*header_remove)(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                          const char *name, uint32_t name_n);
-    int (*header_next)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+    int (*header_next)(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                        const char *name, uint32_t name_n);
-    int (*trailer_next)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side);
+    int (*trailer_next)(struct gate_vm *vm, int32_t id, int32_t serial, int side);
 
     /* Plain fields of an exchange. `alive` answers only whether the request is over. */
-    int (*alive)(struct gate_vm *vm, uint32_t id, uint32_t serial);
-    int (*text)(struct gate_vm *vm, uint32_t id, uint32_t serial, int field);
-    int (*number)(struct gate_vm *vm, uint32_t id, uint32_t serial, int field);
-    int (*text_set)(struct gate_vm *vm, uint32_t id, uint32_t serial, int field,
+    int (*alive)(struct gate_vm *vm, int32_t id, int32_t serial);
+    int (*text)(struct gate_vm *vm, int32_t id, int32_t serial, int field);
+    int (*number)(struct gate_vm *vm, int32_t id, int32_t serial, int field);
+    int (*text_set)(struct gate_vm *vm, int32_t id, int32_t serial, int field,
                     const char *value, uint32_t value_n);
-    int (*status_set)(struct gate_vm *vm, uint32_t id, uint32_t serial, int status);
-    int (*param)(struct gate_vm *vm, uint32_t id, uint32_t serial, uint32_t index);
+    int (*status_set)(struct gate_vm *vm, int32_t id, int32_t serial, int status);
+    int (*param)(struct gate_vm *vm, int32_t id, int32_t serial, int32_t index);
 
     /* Verdicts. A reply is begun, gets its fields, and counts once it is begun. */
-    int (*reply_begin)(struct gate_vm *vm, uint32_t id, uint32_t serial, int status,
+    int (*reply_begin)(struct gate_vm *vm, int32_t id, int32_t serial, int status,
                        const char *body, uint32_t body_n);
-    int (*reply_header)(struct gate_vm *vm, uint32_t id, uint32_t serial,
+    int (*reply_header)(struct gate_vm *vm, int32_t id, int32_t serial,
                         const char *name, uint32_t name_n, const char *value, uint32_t value_n);
     int (*header_check)(struct gate_vm *vm, int side, const char *name, uint32_t name_n,
                         const char *value, uint32_t value_n);
-    int (*upstream_use)(struct gate_vm *vm, uint32_t id, uint32_t serial, uint32_t ordinal);
+    int (*upstream_use)(struct gate_vm *vm, int32_t id, int32_t serial, int32_t ordinal);
     int (*route_find)(struct gate_vm *vm, const char *name, uint32_t name_n);
 
     /* Waits: 1 it is done, 0 yield now and ask wait_result afterwards. */
     int (*sleep)(struct gate_vm *vm, double seconds);
-    int (*read_body)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side, double max);
+    int (*read_body)(struct gate_vm *vm, int32_t id, int32_t serial, int side, double max);
     int (*wait_result)(struct gate_vm *vm);
-    int (*body)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side);
-    int (*set_body)(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+    int (*body)(struct gate_vm *vm, int32_t id, int32_t serial, int side);
+    int (*set_body)(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                     const char *bytes, uint32_t bytes_n);
 
     /* Log lines: fields first, then the line. */

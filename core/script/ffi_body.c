@@ -1,7 +1,7 @@
 /* Bodies that a script reads whole or sets. Flow gathers them (struct gate_hook_services). */
 #include "script/ffi_int.h"
 
-int gate_ffi_read_body(struct gate_vm *vm, uint32_t id, uint32_t serial, int side, double max)
+int gate_ffi_read_body(struct gate_vm *vm, int32_t id, int32_t serial, int side, double max)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
     enum gate_err err;
@@ -20,7 +20,7 @@ int gate_ffi_read_body(struct gate_vm *vm, uint32_t id, uint32_t serial, int sid
     return err == GATE_E_AGAIN ? GATE_FFI_NO : GATE_FFI_YES;
 }
 
-int gate_ffi_body(struct gate_vm *vm, uint32_t id, uint32_t serial, int side)
+int gate_ffi_body(struct gate_vm *vm, int32_t id, int32_t serial, int side)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
 
@@ -29,7 +29,7 @@ int gate_ffi_body(struct gate_vm *vm, uint32_t id, uint32_t serial, int side)
     return gate_ffi_str(vm, vm->services.body(x, side == GATE_SIDE_RESPONSE));
 }
 
-int gate_ffi_set_body(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+int gate_ffi_set_body(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                       const char *bytes, uint32_t bytes_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);

@@ -16,7 +16,7 @@ static const char *from_name(enum gate_from from)
     }
 }
 
-int gate_ffi_alive(struct gate_vm *vm, uint32_t id, uint32_t serial)
+int gate_ffi_alive(struct gate_vm *vm, int32_t id, int32_t serial)
 {
     return gate_ffi_exchange(vm, id, serial) == NULL ? GATE_FFI_OVER : GATE_FFI_YES;
 }
@@ -54,7 +54,7 @@ static int peer_text(struct gate_vm *vm, const struct gate_exchange *x, int fiel
     return GATE_FFI_NO;
 }
 
-int gate_ffi_text(struct gate_vm *vm, uint32_t id, uint32_t serial, int field)
+int gate_ffi_text(struct gate_vm *vm, int32_t id, int32_t serial, int field)
 {
     const struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
 
@@ -149,7 +149,7 @@ static int set_scheme(struct gate_vm *vm, struct gate_exchange *x, struct gate_s
     return GATE_FFI_YES;
 }
 
-int gate_ffi_text_set(struct gate_vm *vm, uint32_t id, uint32_t serial, int field,
+int gate_ffi_text_set(struct gate_vm *vm, int32_t id, int32_t serial, int field,
                       const char *value, uint32_t value_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
@@ -175,7 +175,7 @@ int gate_ffi_text_set(struct gate_vm *vm, uint32_t id, uint32_t serial, int fiel
     }
 }
 
-int gate_ffi_status_set(struct gate_vm *vm, uint32_t id, uint32_t serial, int status)
+int gate_ffi_status_set(struct gate_vm *vm, int32_t id, int32_t serial, int status)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
 
@@ -189,14 +189,14 @@ int gate_ffi_status_set(struct gate_vm *vm, uint32_t id, uint32_t serial, int st
     return GATE_FFI_YES;
 }
 
-int gate_ffi_param(struct gate_vm *vm, uint32_t id, uint32_t serial, uint32_t index)
+int gate_ffi_param(struct gate_vm *vm, int32_t id, int32_t serial, int32_t index)
 {
     const struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
     const struct gate_capture *c;
 
     if (x == NULL)
         return GATE_FFI_OVER;
-    if (x->match.route == NULL || index >= x->match.n_captures)
+    if (x->match.route == NULL || index < 0 || (uint32_t)index >= x->match.n_captures)
         return GATE_FFI_NO;
     c = &x->match.captures[index];
     gate_ffi_str(vm, c->name);
@@ -272,7 +272,7 @@ static int fault_status(const struct gate_exchange *x)
     return x->fault_status != 0 ? x->fault_status : gate_fault_status(x->fault);
 }
 
-int gate_ffi_number(struct gate_vm *vm, uint32_t id, uint32_t serial, int field)
+int gate_ffi_number(struct gate_vm *vm, int32_t id, int32_t serial, int field)
 {
     const struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
 

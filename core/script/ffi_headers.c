@@ -1,6 +1,8 @@
 /* What Lua may ask about header fields. */
 #include "script/ffi_int.h"
 
+#define OWN_FIELD "the gateway writes this field itself"
+
 static struct gate_headers *headers_of(struct gate_exchange *x, int side)
 {
     struct gate_headers *h = side == GATE_SIDE_REQUEST ? &x->req.headers : &x->res.headers;
@@ -10,7 +12,7 @@ static struct gate_headers *headers_of(struct gate_exchange *x, int side)
     return h;
 }
 
-int gate_ffi_header_get(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+int gate_ffi_header_get(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                         const char *name, uint32_t name_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
@@ -44,38 +46,37 @@ int gate_ffi_header_check(struct gate_vm *vm, int side, const char *name, uint32
         return refused(vm, n);
     if (!gate_field_settable(n, side == GATE_SIDE_REQUEST, &instead))
         return gate_ffi_fail(vm, GATE_FFI_INVALID,
-                             instead == NULL ? "the gateway writes this field itself" : instead);
+                             instead == NULL ? OWN_FIELD : instead);
     return GATE_FFI_YES;
 }
 
 typedef enum gate_err edit_fn(struct gate_headers *h, struct gate_str name, struct gate_str value);
 
-static int edit(struct gate_vm *vm, uint32_t id, uint32_t serial, int side, struct gate_str name,
+static int edit(struct gate_vm *vm, int32_t id, int32_t serial, int side, struct gate_str name,
                 struct gate_str value, edit_fn *fn)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
+    const char *instead = NULL;
     struct gate_headers *h;
-    int ok;
 
     if (x == NULL)
         return GATE_FFI_OVER;
-    ok = gate_ffi_header_check(vm, side, name.p, (uint32_t)name.n, value.p, (uint32_t)value.n);
-    if (ok != GATE_FFI_YES)
-        return ok;
+    if (!gate_field_settable(name, side == GATE_SIDE_REQUEST, &instead))
+        return gate_ffi_fail(vm, GATE_FFI_INVALID, instead == NULL ? OWN_FIELD : instead);
     h = headers_of(x, side);
     if (!gate_ffi_room(x, name.n + value.n) || h->overlay.n >= GATE_SCRIPT_EDITS_MAX)
         return GATE_FFI_LIMIT;
     return fn(h, name, value) == GATE_OK ? GATE_FFI_YES : refused(vm, name);
 }
 
-int gate_ffi_header_set(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+int gate_ffi_header_set(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                         const char *name, uint32_t name_n, const char *value, uint32_t value_n)
 {
     return edit(vm, id, serial, side, gate_str_of(name, name_n), gate_str_of(value, value_n),
                 gate_headers_set);
 }
 
-int gate_ffi_header_add(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+int gate_ffi_header_add(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                         const char *name, uint32_t name_n, const char *value, uint32_t value_n)
 {
     return edit(vm, id, serial, side, gate_str_of(name, name_n), gate_str_of(value, value_n),
@@ -88,13 +89,13 @@ static enum gate_err remove_field(struct gate_headers *h, struct gate_str name, 
     return gate_headers_remove(h, name);
 }
 
-int gate_ffi_header_remove(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+int gate_ffi_header_remove(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                            const char *name, uint32_t name_n)
 {
     return edit(vm, id, serial, side, gate_str_of(name, name_n), GATE_STR(""), remove_field);
 }
 
-int gate_ffi_header_next(struct gate_vm *vm, uint32_t id, uint32_t serial, int side,
+int gate_ffi_header_next(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                          const char *name, uint32_t name_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
@@ -117,7 +118,7 @@ int gate_ffi_header_next(struct gate_vm *vm, uint32_t id, uint32_t serial, int s
     return GATE_FFI_YES;
 }
 
-int gate_ffi_trailer_next(struct gate_vm *vm, uint32_t id, uint32_t serial, int side)
+int gate_ffi_trailer_next(struct gate_vm *vm, int32_t id, int32_t serial, int side)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
     const struct gate_fields *fs;

@@ -10,11 +10,11 @@
 /* A set looks at the edits before it. */
 #define GATE_SCRIPT_EDITS_MAX 512
 
-static inline struct gate_exchange *gate_ffi_exchange(const struct gate_vm *vm, uint32_t id, uint32_t serial)
+static inline struct gate_exchange *gate_ffi_exchange(const struct gate_vm *vm, int32_t id, int32_t serial)
 {
     if (vm->worker == NULL)
         return NULL;
-    return gate_handle_get(&vm->worker->exchanges, (struct gate_handle){ id, serial });
+    return gate_handle_get(&vm->worker->exchanges, (struct gate_handle){ (uint32_t)id, (uint32_t)serial });
 }
 
 static inline int gate_ffi_str(struct gate_vm *vm, struct gate_str s)
@@ -37,28 +37,28 @@ static inline bool gate_ffi_room(const struct gate_exchange *x, size_t n)
 }
 
 /* One file a group; gate_api_table collects them. */
-int gate_ffi_header_get(struct gate_vm *, uint32_t, uint32_t, int, const char *, uint32_t);
-int gate_ffi_header_set(struct gate_vm *, uint32_t, uint32_t, int, const char *, uint32_t, const char *, uint32_t);
-int gate_ffi_header_add(struct gate_vm *, uint32_t, uint32_t, int, const char *, uint32_t, const char *, uint32_t);
-int gate_ffi_header_remove(struct gate_vm *, uint32_t, uint32_t, int, const char *, uint32_t);
-int gate_ffi_header_next(struct gate_vm *, uint32_t, uint32_t, int, const char *, uint32_t);
-int gate_ffi_trailer_next(struct gate_vm *, uint32_t, uint32_t, int);
+int gate_ffi_header_get(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
+int gate_ffi_header_set(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t, const char *, uint32_t);
+int gate_ffi_header_add(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t, const char *, uint32_t);
+int gate_ffi_header_remove(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
+int gate_ffi_header_next(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
+int gate_ffi_trailer_next(struct gate_vm *, int32_t, int32_t, int);
 int gate_ffi_header_check(struct gate_vm *, int, const char *, uint32_t, const char *, uint32_t);
-int gate_ffi_alive(struct gate_vm *, uint32_t, uint32_t);
-int gate_ffi_text(struct gate_vm *, uint32_t, uint32_t, int);
-int gate_ffi_number(struct gate_vm *, uint32_t, uint32_t, int);
-int gate_ffi_text_set(struct gate_vm *, uint32_t, uint32_t, int, const char *, uint32_t);
-int gate_ffi_status_set(struct gate_vm *, uint32_t, uint32_t, int);
-int gate_ffi_param(struct gate_vm *, uint32_t, uint32_t, uint32_t);
-int gate_ffi_reply_begin(struct gate_vm *, uint32_t, uint32_t, int, const char *, uint32_t);
-int gate_ffi_reply_header(struct gate_vm *, uint32_t, uint32_t, const char *, uint32_t, const char *, uint32_t);
-int gate_ffi_upstream_use(struct gate_vm *, uint32_t, uint32_t, uint32_t);
+int gate_ffi_alive(struct gate_vm *, int32_t, int32_t);
+int gate_ffi_text(struct gate_vm *, int32_t, int32_t, int);
+int gate_ffi_number(struct gate_vm *, int32_t, int32_t, int);
+int gate_ffi_text_set(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
+int gate_ffi_status_set(struct gate_vm *, int32_t, int32_t, int);
+int gate_ffi_param(struct gate_vm *, int32_t, int32_t, int32_t);
+int gate_ffi_reply_begin(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
+int gate_ffi_reply_header(struct gate_vm *, int32_t, int32_t, const char *, uint32_t, const char *, uint32_t);
+int gate_ffi_upstream_use(struct gate_vm *, int32_t, int32_t, int32_t);
 int gate_ffi_route_find(struct gate_vm *, const char *, uint32_t);
 int gate_ffi_sleep(struct gate_vm *, double);
-int gate_ffi_read_body(struct gate_vm *, uint32_t, uint32_t, int, double);
+int gate_ffi_read_body(struct gate_vm *, int32_t, int32_t, int, double);
 int gate_ffi_wait_result(struct gate_vm *);
-int gate_ffi_body(struct gate_vm *, uint32_t, uint32_t, int);
-int gate_ffi_set_body(struct gate_vm *, uint32_t, uint32_t, int, const char *, uint32_t);
+int gate_ffi_body(struct gate_vm *, int32_t, int32_t, int);
+int gate_ffi_set_body(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
 int gate_ffi_log_on(struct gate_vm *, int);
 int gate_ffi_log_field(struct gate_vm *, const char *, const char *, uint32_t);
 int gate_ffi_log_write(struct gate_vm *, int, const char *);

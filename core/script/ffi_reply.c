@@ -1,7 +1,7 @@
 /* Verdicts that Lua hands over: a reply, an upstream, a route. */
 #include "script/ffi_int.h"
 
-int gate_ffi_reply_begin(struct gate_vm *vm, uint32_t id, uint32_t serial, int status,
+int gate_ffi_reply_begin(struct gate_vm *vm, int32_t id, int32_t serial, int status,
                          const char *body, uint32_t body_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
@@ -19,7 +19,7 @@ int gate_ffi_reply_begin(struct gate_vm *vm, uint32_t id, uint32_t serial, int s
     return GATE_FFI_YES;
 }
 
-int gate_ffi_reply_header(struct gate_vm *vm, uint32_t id, uint32_t serial, const char *name,
+int gate_ffi_reply_header(struct gate_vm *vm, int32_t id, int32_t serial, const char *name,
                           uint32_t name_n, const char *value, uint32_t value_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
@@ -35,15 +35,15 @@ int gate_ffi_reply_header(struct gate_vm *vm, uint32_t id, uint32_t serial, cons
     return GATE_FFI_YES;
 }
 
-int gate_ffi_upstream_use(struct gate_vm *vm, uint32_t id, uint32_t serial, uint32_t ordinal)
+int gate_ffi_upstream_use(struct gate_vm *vm, int32_t id, int32_t serial, int32_t ordinal)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
 
     if (x == NULL)
         return GATE_FFI_OVER;
-    if (ordinal >= vm->config->n_upstreams)
+    if (ordinal < 0 || (uint32_t)ordinal >= vm->config->n_upstreams)
         return gate_ffi_fail(vm, GATE_FFI_INVALID, "no upstream of this gateway");
-    x->upstream = ordinal;
+    x->upstream = (uint32_t)ordinal;
     x->upstream_by_hook = true;
     vm->io.verdict = GATE_VERDICT_UPSTREAM;
     return GATE_FFI_YES;
@@ -53,7 +53,7 @@ int gate_ffi_route_find(struct gate_vm *vm, const char *name, uint32_t name_n)
 {
     for (uint32_t i = 0; i < vm->config->n_routes; i++)
         if (gate_str_eq(vm->config->routes[i].name, gate_str_of(name, name_n))) {
-            vm->io.route = i;
+            vm->io.route = (int32_t)i;
             vm->io.verdict = GATE_VERDICT_ROUTE;
             return GATE_FFI_YES;
         }

@@ -56,22 +56,24 @@ static uint32_t first_link(const struct gate_hook_chain *c, const struct gate_ex
     return i + 1;
 }
 
-/* The function that runs the chain, the entry to begin with, and three values that depend on the hook. */
-#define ARGS 5
-
-static void push_args(struct gate_hook_run *run, lua_State *co, uint32_t start)
+/* What the chain is called with: Lua reads it there. */
+static void set_args(struct gate_hook_run *run, uint32_t start)
 {
-    lua_rawgeti(co, LUA_REGISTRYINDEX, run->chain->ref);
-    lua_pushinteger(co, (lua_Integer)start);
+    struct gate_io *io = &run->task.vm->io;
+
+    io->chain = run->chain->index;
+    io->start = (int32_t)start;
+    __atomic_store_n(&io->at, (int32_t)start, __ATOMIC_RELAXED);
     if (run->x != NULL) {
-        lua_pushinteger(co, (lua_Integer)run->x->handle.id);
-        lua_pushinteger(co, (lua_Integer)run->x->handle.serial);
-        lua_pushnil(co);
+        io->id = (int32_t)run->x->handle.id;
+        io->serial = (int32_t)run->x->handle.serial;
         return;
     }
-    lua_pushlstring(co, run->info.ip.p, run->info.ip.n);
-    lua_pushinteger(co, run->info.port);
-    lua_pushlstring(co, run->info.peer_ip.p, run->info.peer_ip.n);
+    io->p = run->info.ip.p;
+    io->n = (uint32_t)run->info.ip.n;
+    io->p2 = run->info.peer_ip.p;
+    io->n2 = (uint32_t)run->info.peer_ip.n;
+    io->id = run->info.port;
 }
 
 static bool is_failure(enum gate_vm_result r)
@@ -103,12 +105,9 @@ static bool goes_on(const struct gate_hook_run *run, uint32_t at)
 
 static enum gate_vm_result call_from(struct gate_hook_run *run, uint32_t start)
 {
-    struct gate_task *t = &run->task;
-    lua_State *co = gate_task_begin(t, run->chain->budgets);
-
-    t->vm->io.at = start;
-    push_args(run, co, start);
-    return gate_task_resume(t, ARGS);
+    gate_task_begin(&run->task, run->chain->budgets);
+    set_args(run, start);
+    return gate_task_resume(&run->task);
 }
 
 /* After a failure: reports it, and calls the rest of the chain when the policy says so. */
@@ -117,7 +116,7 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
     struct gate_vm *vm = run->task.vm;
 
     while (is_failure(r)) {
-        uint32_t at = vm->io.at;
+        uint32_t at = (uint32_t)vm->io.at;
 
         count_failure(vm, r);
         gate_run_report(run, r);
@@ -134,7 +133,7 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
 /* A reply or a failure in a request hook bounds the onion of later hooks. */
 static void note_onion(struct gate_hook_run *run, const struct gate_hook_verdict *v)
 {
-    uint32_t at = run->task.vm->io.at;
+    uint32_t at = (uint32_t)run->task.vm->io.at;
 
     if (run->chain->hook != GATE_HOOK_REQUEST || at == 0)
         return;
@@ -148,7 +147,7 @@ static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate
 
     v->result = r;
     v->kind = r == GATE_VM_DONE ? (enum gate_verdict_kind)vm->io.verdict : GATE_VERDICT_FAULT;
-    v->route = vm->io.route;
+    v->route = (uint32_t)vm->io.route;
     v->truth = vm->io.truth != 0;
     if (run->x != NULL) {
         note_onion(run, v);
@@ -300,7 +299,7 @@ void gate_hook_forget(struct gate_exchange *x)
     if (!x->scripted || vm == NULL)
         return;
     x->scripted = false;
-    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, vm->ref_live);
+    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, vm->ref_ctx);
     lua_pushboolean(vm->L, 0);
     lua_rawseti(vm->L, -2, (int)x->handle.id + 1);
     lua_pop(vm->L, 1);

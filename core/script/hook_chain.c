@@ -17,7 +17,7 @@ const char *gate_chain_hook_name(int hook)
 
 const char *gate_run_policy(const struct gate_hook_run *run)
 {
-    uint32_t at = run->task.vm->io.at;
+    uint32_t at = (uint32_t)run->task.vm->io.at;
 
     if (run->chain->hook >= GATE_HOOK_COUNT)
         return run->chain->name;
@@ -33,7 +33,7 @@ static uint64_t budget_ns(const struct gate_vm *vm, const struct gate_hook_chain
     return (us == 0 ? vm->config->limits.hook_cpu_us : us) * 1000ull;
 }
 
-/* Asks Lua for the function that runs the chain, and keeps both. */
+/* Has Lua make the function that runs the chain, and keeps the chain. */
 static struct gate_hook_chain *keep(struct gate_vm *vm, struct gate_hook_chain *c)
 {
     lua_State *L = vm->L;
@@ -51,8 +51,8 @@ static struct gate_hook_chain *keep(struct gate_vm *vm, struct gate_hook_chain *
     }
     lua_pushinteger(L, (lua_Integer)c->route);
     lua_call(L, 3, 1);
-    c->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_pop(L, 1);
+    c->index = (int)lua_tointeger(L, -1);
+    lua_pop(L, 2);
     c->next = vm->chains;
     vm->chains = c;
     return c;
@@ -105,7 +105,6 @@ static struct gate_hook_chain *make(struct gate_vm *vm, int hook, bool global,
     struct gate_hook_chain *c = gate_calloc(1, sizeof(*c) + n * sizeof(c->v[0]));
 
     c->hook = hook;
-    c->ref = LUA_NOREF;
     if (global)
         add_links(c, config, config->global, config->n_global, 0);
     if (route != NULL)
@@ -120,7 +119,6 @@ static struct gate_hook_chain *make_single(struct gate_vm *vm, int hook, uint32_
     struct gate_hook_chain *c = gate_calloc(1, sizeof(*c) + sizeof(c->v[0]));
 
     c->hook = hook;
-    c->ref = LUA_NOREF;
     c->route = route;
     c->n = 1;
     c->name = gate_strndup(vm->config->routes[route].name.p, vm->config->routes[route].name.n);

@@ -16,7 +16,7 @@ static const char *stopped_at(const struct gate_hook_run *run)
 static void write_stopped(const struct gate_hook_run *run, struct gate_out *o)
 {
     const struct gate_vm *vm = run->task.vm;
-    uint32_t at = vm->io.at;
+    uint32_t at = (uint32_t)vm->io.at;
     const char *where = stopped_at(run);
     size_t n = strcspn(where, " ");
 

@@ -14,22 +14,17 @@ void gate_task_init(struct gate_task *t, struct gate_vm *vm)
     gate_wait_init(&t->wait, &vm->worker->loop, on_woken, t);
 }
 
-lua_State *gate_task_begin(struct gate_task *t, const uint64_t *budgets)
+void gate_task_begin(struct gate_task *t, const uint64_t *budgets)
 {
-    lua_State *L = t->vm->L;
-
     t->waited = false;
     t->overtime = false;
     t->budgets = budgets;
     t->used_ns = 0;
     if (t->co != NULL)
-        return t->co;
-    t->co = lua_newthread(L);
-    t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_rawgeti(t->co, LUA_REGISTRYINDEX, t->vm->ref_boot);
-    lua_getfield(t->co, -1, "trampoline");
-    lua_remove(t->co, -2);
-    return t->co;
+        return;
+    t->co = lua_newthread(t->vm->L);
+    t->ref = luaL_ref(t->vm->L, LUA_REGISTRYINDEX);
+    lua_rawgeti(t->co, LUA_REGISTRYINDEX, t->vm->ref_trampoline);
 }
 
 enum gate_vm_result gate_task_result(const struct gate_vm *vm, lua_State *co, int status)
@@ -63,7 +58,7 @@ static void account(struct gate_task *t, uint64_t cpu_before)
     gate_loop_timer(&vm->worker->loop, &t->limit, vm->config->limits.task_time_ms);
 }
 
-static int resume(struct gate_task *t, int n)
+static int resume(struct gate_task *t)
 {
     struct gate_vm *vm = t->vm;
     struct gate_loop *loop = &vm->worker->loop;
@@ -73,7 +68,7 @@ static int resume(struct gate_task *t, int n)
     vm->heap.enforced = true;
     if (vm->watch != NULL)
         gate_watch_enter(vm->watch, t->co, t->budgets, t->used_ns);
-    status = lua_resume(t->co, n);
+    status = lua_resume(t->co, 0);
     if (vm->watch != NULL)
         gate_watch_exit(vm->watch, t->co);
     vm->heap.enforced = false;
@@ -81,14 +76,14 @@ static int resume(struct gate_task *t, int n)
     return status;
 }
 
-enum gate_vm_result gate_task_resume(struct gate_task *t, int n)
+enum gate_vm_result gate_task_resume(struct gate_task *t)
 {
     struct gate_vm *vm = t->vm;
     uint64_t cpu_before = t->waited ? gate_watch_cpu_now() : 0;
     enum gate_vm_result r;
 
     vm->task = t;
-    r = gate_task_result(vm, t->co, resume(t, n));
+    r = gate_task_result(vm, t->co, resume(t));
     vm->task = NULL;
     if (r == GATE_VM_YIELD) {
         account(t, cpu_before);
@@ -104,7 +99,9 @@ enum gate_vm_result gate_task_resume(struct gate_task *t, int n)
 /* Its budget is used up: it does not get to run again. */
 static bool is_spent(const struct gate_task *t)
 {
-    return t->at >= 1 && t->at <= t->budgets[0] && t->used_ns >= t->budgets[t->at];
+    uint32_t at = (uint32_t)t->at;
+
+    return at >= 1 && at <= t->budgets[0] && t->used_ns >= t->budgets[at];
 }
 
 static void on_woken(struct gate_wait *w, enum gate_err result)
@@ -119,7 +116,7 @@ static void on_woken(struct gate_wait *w, enum gate_err result)
     if (is_spent(t))
         gate_loop_untimer(&vm->worker->loop, &t->limit);
     else
-        r = gate_task_resume(t, 0);
+        r = gate_task_resume(t);
     if (r != GATE_VM_YIELD)
         t->step(t, r);
 }

@@ -13,8 +13,8 @@ struct gate_task {
     bool waited;                /* it has waited at least once since begin */
     bool overtime;              /* ended by task_time, not by its budget */
     const uint64_t *budgets;    /* watch_int.h */
-    uint32_t at;                /* io.at while it waits */
-    uint32_t verdict;           /* io.verdict while it waits */
+    int32_t at;                 /* io.at while it waits */
+    int32_t verdict;            /* io.verdict while it waits */
     uint64_t used_ns;           /* CPU time of entry `at` so far, as far as it is known */
     struct gate_wait wait;
     struct gate_timer limit;    /* task_time */
@@ -24,11 +24,11 @@ struct gate_task {
 
 void gate_task_init(struct gate_task *t, struct gate_vm *vm);
 
-/* A coroutine whose stack is ready for the function and the arguments of a call: the caller pushes them, then resumes. */
-lua_State *gate_task_begin(struct gate_task *t, const uint64_t *budgets);
+/* Gets ready for a call: a coroutine, no CPU time used. What is called is set in vm->io. */
+void gate_task_begin(struct gate_task *t, const uint64_t *budgets);
 
 /* Runs until the call ends or waits. Not DONE and not YIELD: the error value is on the coroutine's stack, and the coroutine is dead. */
-enum gate_vm_result gate_task_resume(struct gate_task *t, int n);
+enum gate_vm_result gate_task_resume(struct gate_task *t);
 
 /* Ends a task that waits: its wait is cancelled, the coroutine is dropped. */
 void gate_task_cancel(struct gate_task *t);

@@ -42,8 +42,10 @@ static int boot(lua_State *L)
         return luaL_error(L, "the Lua library is not in this program");
     gate_library_push_host(vm);
     lua_call(L, 1, 1);
-    lua_getfield(L, -1, "live");
-    vm->ref_live = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_getfield(L, -1, "ctx");
+    vm->ref_ctx = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_getfield(L, -1, "trampoline");
+    vm->ref_trampoline = luaL_ref(L, LUA_REGISTRYINDEX);
     vm->ref_boot = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }

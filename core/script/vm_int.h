@@ -25,7 +25,7 @@ enum { GATE_CHAIN_WHEN = GATE_HOOK_COUNT, GATE_CHAIN_HANDLER, GATE_CHAIN_COUNT }
 struct gate_hook_chain {
     struct gate_hook_chain *next;   /* all of a VM, for free and for look-up */
     int hook;                       /* enum gate_hook, or GATE_CHAIN_WHEN / _HANDLER */
-    int ref;                        /* the Lua function that runs it */
+    int index;                      /* of the Lua function that runs it, in task.lua's list */
     uint32_t route;                 /* of when and handler; and its name */
     char *name;
     uint32_t n;
@@ -58,7 +58,8 @@ struct gate_vm {
     char *text;                         /* canonical JSON */
     size_t text_n;
     int ref_boot;                       /* the table that boot.lua returned */
-    int ref_live;                       /* its table of live request objects, by id + 1 */
+    int ref_trampoline;                 /* the body of a task's coroutine */
+    int ref_ctx;                        /* table of what scripts keep with a request (req.ctx), by id + 1 */
     struct gate_task *task;             /* inside lua_resume; NULL: none that may wait */
     struct gate_list runs;              /* hook runs that are under way */
     struct gate_list idle;              /* runs with a coroutine to use again */

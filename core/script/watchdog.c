@@ -303,7 +303,7 @@ void gate_watchdog_close(struct gate_watchdog **dog)
 }
 
 /* Until the owner says where its number is. */
-static const uint32_t nowhere;
+static const int32_t nowhere;
 
 struct gate_watch *gate_watch_join(struct gate_watchdog *dog, void *user)
 {

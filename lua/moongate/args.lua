@@ -11,7 +11,7 @@ local api, vm, io = engine.api, engine.vm, engine.io
 local fail, raise = engine.fail, place.raise
 local metatable_of = debug.getmetatable
 
-local ID, SERIAL, QUERY, LIST = 1, 2, 3, 4
+local ID, SERIAL = 1, 2
 local TEXT_QUERY = tonumber(ffi.C.GATE_TEXT_QUERY)
 
 local Args = {}
@@ -20,26 +20,31 @@ local Args = {}
 ---@param serial integer
 ---@return table
 function M.new(id, serial)
-  return setmetatable({ id, serial, false, false }, Args)
+  return setmetatable({ id, serial }, Args)
 end
 
---- The pairs of the present query; parsed again when it has changed.
+--- The query that was parsed last: a script mostly asks for several arguments of one. One assignment changes
+--- it, so that a script that is stopped amid it leaves nothing half done.
+local last = { query = false, list = {} }
+
+--- The pairs of the present query.
 ---@return table[] list of { name, value }
 local function list_of(self)
   local r = api.text(vm, self[ID], self[SERIAL], TEXT_QUERY)
   if r ~= 1 then fail(r) end
   local query = ffi.string(io.p, io.n)
-  if query ~= self[QUERY] then
-    self[QUERY], self[LIST] = query, form.parse(query)
+  local parsed = last
+  if query ~= parsed.query then
+    parsed = { query = query, list = form.parse(query) }
+    last = parsed
   end
-  return self[LIST]
+  return parsed.list
 end
 
 local function write(self, list)
   local query = form.write(list)
   local r = api.text_set(vm, self[ID], self[SERIAL], TEXT_QUERY, query, #query)
   if r ~= 1 then fail(r, "req.args") end
-  self[QUERY] = false
 end
 
 local function get(self, name)

@@ -59,12 +59,13 @@ local Connecting = {
   end,
 }
 
----@param ip string
----@param port integer
----@param peer_ip string
+--- The client that a `connect` hook is called for.
+---@param call { p: any, n: integer, p2: any, n2: integer, id: integer } ip, peer ip and port
 ---@return table
-function M.connecting(ip, port, peer_ip)
-  return setmetatable({ ip = ip, port = port, peer_ip = peer_ip }, Connecting)
+function M.connecting(call)
+  return setmetatable({
+    ip = ffi.string(call.p, call.n), port = call.id, peer_ip = ffi.string(call.p2, call.n2),
+  }, Connecting)
 end
 
 M.Client = Client

@@ -11,22 +11,23 @@ local C = ffi.C
 
 local make = view.maker("fault", { "status", "code", "message" })
 
-local function text(req, field)
-  local r = api.text(vm, req[1], req[2], field)
+local function text(id, serial, field)
+  local r = api.text(vm, id, serial, field)
   if r < 0 then fail(r) end
   return ffi.string(io.p, io.n)
 end
 
 --- The fault of an exchange.
----@param req table
+---@param id integer
+---@param serial integer
 ---@return { status: integer, code: string, message: string }
-function M.of(req)
-  local r = api.number(vm, req[1], req[2], C.GATE_NUMBER_FAULT_STATUS)
+function M.of(id, serial)
+  local r = api.number(vm, id, serial, C.GATE_NUMBER_FAULT_STATUS)
   if r < 0 then fail(r) end
   return make {
     status = io.number,
-    code = text(req, C.GATE_TEXT_FAULT_CODE),
-    message = text(req, C.GATE_TEXT_FAULT_MESSAGE),
+    code = text(id, serial, C.GATE_TEXT_FAULT_CODE),
+    message = text(id, serial, C.GATE_TEXT_FAULT_MESSAGE),
   }
 end
 

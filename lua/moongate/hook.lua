@@ -49,88 +49,86 @@ local function refuse(hook, name, fn, value)
     info.source:sub(2), info.linedefined, what, name, described(value), EXPECTED[hook]), 0)
 end
 
-local function use_upstream(req, value)
-  local r = api.upstream_use(vm, req[1], req[2], rawget(value, "ordinal"))
+local function use_upstream(id, serial, value)
+  local r = api.upstream_use(vm, id, serial, rawget(value, "ordinal"))
   if r ~= 1 then fail(r) end
 end
 
 --- How each hook's return value is judged: true ends the chain. Called for values that are not nil.
 local judges = {}
 
-function judges.request(refused, req, value)
+function judges.request(refused, id, serial, value)
   local mt = metatable_of(value)
   if mt == Upstream then
-    use_upstream(req, value)
+    use_upstream(id, serial, value)
     return false
   end
   if mt ~= Reply then refused(value) end
-  reply.apply(req[1], req[2], value)
+  reply.apply(id, serial, value)
   return true
 end
 
-function judges.response(refused, req, value)
+function judges.response(refused, id, serial, value)
   if metatable_of(value) ~= Reply then refused(value) end
-  reply.apply(req[1], req[2], value)
+  reply.apply(id, serial, value)
   return true
 end
 
 judges.fault = judges.response
 
-function judges.route(refused, req, value)
-  if type(value) == "string" then
-    if api.route_find(vm, value, #value) ~= 1 then
-      error(("there is no route named '%s'"):format(value), 0)
-    end
+function judges.route(refused, id, serial, value)
+  if type(value) ~= "string" then
+    judges.request(refused, id, serial, value)
     return true
   end
-  local mt = metatable_of(value)
-  if mt == Upstream then
-    use_upstream(req, value)
-    return true
+  if api.route_find(vm, value, #value) ~= 1 then
+    error(("there is no route named '%s'"):format(value), 0)
   end
-  if mt ~= Reply then refused(value) end
-  reply.apply(req[1], req[2], value)
   return true
 end
 
-function judges.connect(refused, _, value)
+function judges.connect(refused, _, _, value)
   if value ~= false then refused(value) end
   io.verdict = CLOSE
   return true
 end
 
-function judges.log(refused, _, value)
+function judges.log(refused, _, _, value)
   refused(value)
 end
 
---- What some hooks get besides the request.
+--- How a chain's function makes what its hooks get, as text. Objects of requests are made anew for each call:
+--- where nothing keeps one, compiled code never makes it at all.
+local FIRST = {
+  connect = "client(io)",
+}
 local SECOND = {
-  response = "local second = response(first)",
-  log = "local second = response(first)",
-  fault = "local second = fault(first)",
+  response = "setmetatable({ id, serial }, Response)",
+  log = "response(id, serial)",
+  fault = "fault(id, serial)",
 }
 
 local HEAD = [[
-local io, judge, refused, client, request, response, fault, fns = ...
+local io, judge, refused, client, Request, Response, response, fault, fns, setmetatable = ...
 %s
-return function(start, a, b, c)
-  local first = %s
-  %s
+return function()
+  local start, id, serial = io.start, io.id, io.serial
+  local first, second = %s, %s
 ]]
 
 local CALL = [[
   if start <= %d then
     io.at = %d
-    local v = f%d(first%s)
-    if v ~= nil and judge(refused, first, v) then return end
+    local v = f%d(first, second)
+    if v ~= nil and judge(refused, id, serial, v) then return end
   end
 ]]
 
 local LOOP = [[
   for i = start, #fns do
     io.at = i
-    local v = fns[i](first%s)
-    if v ~= nil and judge(refused, first, v) then return end
+    local v = fns[i](first, second)
+    if v ~= nil and judge(refused, id, serial, v) then return end
   end
 ]]
 
@@ -139,23 +137,18 @@ local LOOP = [[
 ---@param n integer
 ---@return string
 function M.source(hook, n)
-  local object = hook == "connect" and "client(a, b, c)" or "request(a, b)"
-  local second = SECOND[hook] and ", second" or ""
   local locals, calls = {}, {}
   if n > WRITTEN_OUT then
-    calls[1] = LOOP:format(second)
+    calls[1] = LOOP
   else
     for i = 1, n do
       locals[i] = ("local f%d = fns[%d]"):format(i, i)
-      calls[i] = CALL:format(i, i, i, second)
+      calls[i] = CALL:format(i, i, i)
     end
   end
-  return HEAD:format(table.concat(locals, " "), object, SECOND[hook] or "")
+  local first = FIRST[hook] or "setmetatable({ id, serial }, Request)"
+  return HEAD:format(table.concat(locals, " "), first, SECOND[hook] or "nil")
     .. table.concat(calls) .. "end\n"
-end
-
-local function response_of(req)
-  return response.of(req, request.RESPONSE)
 end
 
 --- Makes the function that runs a chain of one hook.
@@ -168,15 +161,15 @@ function M.chain(hook, fns, names)
     refuse(hook, names[io.at], fns[io.at], value)
   end
   local made = assert(loadstring(M.source(hook, #fns), "=hooks"))
-  return made(io, judges[hook], refused, client.connecting, request.of, response_of, fault.of, fns)
+  return made(io, judges[hook], refused, client.connecting, request.Request, response.Response,
+    response.of, fault.of, fns, setmetatable)
 end
 
 --- Makes the function that asks a route's `when`.
 ---@param fn fun(req: table): any
 function M.when(fn)
-  return function(_, id, serial)
-    io.at = 1
-    io.truth = fn(request.of(id, serial)) and 1 or 0
+  return function()
+    io.truth = fn(request.new(io.id, io.serial)) and 1 or 0
   end
 end
 
@@ -187,12 +180,11 @@ function M.handler(fn, route)
   local function refused(value)
     refuse("handler", route, fn, value)
   end
-  return function(_, id, serial)
-    io.at = 1
-    local req = request.of(id, serial)
-    local v = fn(req)
+  return function()
+    local id, serial = io.id, io.serial
+    local v = fn(request.new(id, serial))
     if v == nil then refused(nil) end
-    judges.request(refused, req, v)
+    judges.request(refused, id, serial, v)
   end
 end
 

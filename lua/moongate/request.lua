@@ -1,6 +1,6 @@
---- `req`: the request of one exchange, as hooks see it. One object per exchange and VM. It holds id and
---- serial of the exchange and what was asked for before; everything else is asked of the engine, so that a
---- `req` kept past its request finds that it is over.
+--- `req`: the request of one exchange, as hooks see it. An object holds id and serial of the exchange and
+--- nothing else, so that one kept past its request finds that it is over. Objects are cheap and made for each
+--- call: in compiled code those that nobody keeps do not come into being.
 
 local args = require "moongate.args"
 local body = require "moongate.body"
@@ -12,6 +12,7 @@ local headers = require "moongate.headers"
 local peer = require "moongate.peer"
 local place = require "moongate.declare.place"
 local strict = require "moongate.declare.strict"
+local table_new = require "table.new"
 local timing = require "moongate.timing"
 local trailers = require "moongate.trailers"
 
@@ -22,7 +23,7 @@ local ffi_string, setmetatable, type, tostring = ffi.string, setmetatable, type,
 local C = ffi.C
 
 --- Places in the object. The rest of it is empty, so that every field goes through the metatable.
-local ID, SERIAL, HEADERS, CTX, CLIENT, COOKIES, ARGS, PARAMS, RESPONSE = 1, 2, 3, 4, 5, 6, 7, 8, 9
+local ID, SERIAL = 1, 2
 
 local Request = {}
 M.Request = Request
@@ -94,39 +95,41 @@ function get.port(self)
 end
 
 function get.headers(self)
-  local h = self[HEADERS]
-  if not h then
-    h = headers.new(self[ID], self[SERIAL], 0)
-    self[HEADERS] = h
-  end
-  return h
+  return headers.new(self[ID], self[SERIAL], 0)
 end
 
-function get.ctx(self)
-  local ctx = self[CTX]
-  if not ctx then
-    check_alive(self)
-    ctx = {}
-    self[CTX] = ctx
-  end
+--- What scripts keep with a request, by id + 1, and whose it is. The engine clears an entry when its
+--- exchange ends.
+---@type table<integer, table|false>
+M.ctx = {}
+local ctx_of, serial_of = M.ctx, {}
+
+--- A table that has room for a few fields from the start.
+local function new_ctx(self, at)
+  check_alive(self)
+  local ctx = table_new(0, 4)
+  ctx_of[at], serial_of[at] = ctx, self[SERIAL]
   return ctx
 end
 
---- Makes the getter of an object that is made at its first use.
-local function object_getter(at, make)
-  return function(self)
-    local object = self[at]
-    if not object then
-      object = make(self[ID], self[SERIAL], self)
-      self[at] = object
-    end
-    return object
-  end
+function get.ctx(self)
+  local at = self[ID] + 1
+  local ctx = ctx_of[at]
+  if ctx and serial_of[at] == self[SERIAL] then return ctx end
+  return new_ctx(self, at)
 end
 
-get.client = object_getter(CLIENT, client.new)
-get.cookies = object_getter(COOKIES, cookies.new)
-get.args = object_getter(ARGS, args.new)
+function get.client(self)
+  return client.new(self[ID], self[SERIAL])
+end
+
+function get.cookies(self)
+  return cookies.new(self[ID], self[SERIAL])
+end
+
+function get.args(self)
+  return args.new(self[ID], self[SERIAL])
+end
 
 function get.timing(self)
   return timing.new(self[ID], self[SERIAL])
@@ -146,8 +149,6 @@ end
 
 --- The captures of the route's path, by name; empty before routing.
 function get.params(self)
-  local params = self[PARAMS]
-  if params and params.route == get.route(self) then return params.values end
   local values, i = {}, 0
   local r = api.param(vm, self[ID], self[SERIAL], i)
   while r == 1 do
@@ -156,7 +157,6 @@ function get.params(self)
     r = api.param(vm, self[ID], self[SERIAL], i)
   end
   if r < 0 then fail(r) end
-  self[PARAMS] = { route = get.route(self), values = values }
   return values
 end
 
@@ -229,25 +229,12 @@ function Request.__tostring()
   return "request"
 end
 
---- Live objects by id + 1; the engine clears an entry when its exchange ends.
----@type table<integer, table|false>
-M.live = {}
-
-local live = M.live
-
 --- The request object of an exchange.
 ---@param id integer
 ---@param serial integer
 ---@return table req
-function M.of(id, serial)
-  local req = live[id + 1]
-  if req and req[SERIAL] == serial then return req end
-  req = setmetatable({ id, serial, false, false, false, false, false, false, false }, Request)
-  live[id + 1] = req
-  return req
+function M.new(id, serial)
+  return setmetatable({ id, serial }, Request)
 end
-
---- The place in a request object where its response object is kept.
-M.RESPONSE = RESPONSE
 
 return M

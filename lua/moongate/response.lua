@@ -13,7 +13,7 @@ local M = {}
 local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, place.raise
 local C = ffi.C
 
-local ID, SERIAL, HEADERS = 1, 2, 3
+local ID, SERIAL = 1, 2
 local STATUS, FROM = tonumber(C.GATE_NUMBER_STATUS), tonumber(C.GATE_TEXT_FROM)
 
 local Response = {}
@@ -28,12 +28,7 @@ function get.status(self)
 end
 
 function get.headers(self)
-  local h = self[HEADERS]
-  if not h then
-    h = headers.new(self[ID], self[SERIAL], 1)
-    self[HEADERS] = h
-  end
-  return h
+  return headers.new(self[ID], self[SERIAL], 1)
 end
 
 function get.from(self)
@@ -100,19 +95,15 @@ function Response.__tostring()
   return "response"
 end
 
---- The response object of a request object; nil when there is no answer.
----@param req table
----@param slot integer where the request object keeps it
+--- The response object of an exchange; nil when there is no answer.
+---@param id integer
+---@param serial integer
 ---@return table|nil
-function M.of(req, slot)
-  local res = req[slot]
-  if res then return res end
-  local r = api.number(vm, req[ID], req[SERIAL], STATUS)
+function M.of(id, serial)
+  local r = api.number(vm, id, serial, STATUS)
   if r < 0 then fail(r) end
   if io.number == 0 then return nil end
-  res = setmetatable({ req[ID], req[SERIAL], false }, Response)
-  req[slot] = res
-  return res
+  return setmetatable({ id, serial }, Response)
 end
 
 return M

@@ -1,7 +1,11 @@
 --- Tasks: how library code waits. A task is a coroutine that the engine resumes; what a script makes of
 --- its own coroutines on top of it is none of the engine's business.
 
+local engine = require "moongate.engine"
+
 local M = {}
+
+local io = engine.io
 
 local raw_yield, raw_resume, running = coroutine.yield, coroutine.resume, coroutine.running
 
@@ -19,18 +23,24 @@ function M.wait()
   raw_yield(WAIT)
 end
 
---- The body of every task: runs the function it is given, answers, and waits for the next.
----@param fn function runs a chain
-function M.trampoline(fn, start, a, b, c)
-  M.enter()
-  while true do
-    fn(start, a, b, c)
-    fn, start, a, b, c = raw_yield()
-  end
+--- The functions that run chains; the engine names one by its index.
+---@type function[]
+M.chains = {}
+
+local chains = M.chains
+
+--- Runs a chain, then waits for the next. Written as a tail call that takes whatever the yield gives, because
+--- there the compiler ends a trace; a loop would make it stitch the traces of all calls into one.
+local function serve()
+  chains[io.chain]()
+  return serve(raw_yield())
 end
 
--- Its loop calls a different function each time: a compiled trace of it would only be in the way.
-jit.off(M.trampoline)
+--- The body of every task: runs the chain that the engine named, answers, and waits for the next.
+function M.trampoline()
+  M.enter()
+  return serve()
+end
 
 --- Makes the present coroutine count as a task: the one in which the gateway file runs.
 function M.enter()

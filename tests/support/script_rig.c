@@ -1,14 +1,10 @@
 /* See script_rig.h. */
 #include "support/script_rig.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "base/assert.h"
 
 #define PATIENCE_NS (10 * GATE_SEC)
 
@@ -29,8 +25,8 @@ void script_rig_begin(struct script_rig *r, const char *lua)
     r->sink.write = on_line;
     gate_log_init(&r->log, &r->sink, GATE_LOG_DEBUG, false);
     script_rig_clear_log(r);
-    assert_int_equal(gate_watchdog_open(&r->dog, NULL, NULL), GATE_OK);
-    assert_int_equal(gate_loop_open(&r->worker.loop, &r->clock, &r->log), GATE_OK);
+    GATE_ASSERT(gate_watchdog_open(&r->dog, NULL, NULL) == GATE_OK);
+    GATE_ASSERT(gate_loop_open(&r->worker.loop, &r->clock, &r->log) == GATE_OK);
     r->worker.log = &r->log;
     r->worker.watchdog = r->dog;
     gate_handle_table_init(&r->worker.exchanges);
@@ -55,9 +51,9 @@ enum gate_err script_rig_load(struct script_rig *r)
         return err;
     err = gate_config_parse(gate_vm_config_text(r->seat.vm), &r->generation.config, why, sizeof(why));
     if (err != GATE_OK)
-        print_message("%s\n%.*s\n", why, (int)gate_vm_config_text(r->seat.vm).n,
+        fprintf(stderr, "%s\n%.*s\n", why, (int)gate_vm_config_text(r->seat.vm).n,
                       gate_vm_config_text(r->seat.vm).p);
-    assert_int_equal(err, GATE_OK);
+    GATE_ASSERT(err == GATE_OK);
     gate_vm_attach(r->seat.vm, &r->worker, r->generation.config);
     return GATE_OK;
 }
@@ -68,15 +64,15 @@ void script_rig_open(struct script_rig *r, const char *lua)
     if (script_rig_load(r) == GATE_OK)
         return;
     for (uint32_t i = 0; i < r->errors.n; i++)
-        print_message("%.*s:%u: %.*s\n", (int)r->errors.v[i].file.n, r->errors.v[i].file.p,
+        fprintf(stderr, "%.*s:%u: %.*s\n", (int)r->errors.v[i].file.n, r->errors.v[i].file.p,
                       r->errors.v[i].line, (int)r->errors.v[i].message.n,
                       r->errors.v[i].message.p);
-    fail_msg("the gateway file did not load");
+    GATE_ASSERT(!"the gateway file loads");
 }
 
 void script_rig_close(struct script_rig *r)
 {
-    assert_true(gate_list_empty(&r->worker.live));
+    GATE_ASSERT(gate_list_empty(&r->worker.live));
     if (r->seat.vm != NULL)
         gate_vm_detach(r->seat.vm);
     gate_vm_free(&r->seat.vm);
@@ -175,7 +171,7 @@ void script_rig_wait(struct script_rig *r)
     uint64_t end = gate_clock_now_ns(&r->clock) + PATIENCE_NS;
 
     while (!r->done) {
-        assert_true(gate_clock_now_ns(&r->clock) < end);
+        GATE_ASSERT(gate_clock_now_ns(&r->clock) < end);
         gate_loop_turn(&r->worker.loop, true);
     }
 }
@@ -191,7 +187,7 @@ bool script_rig_logged(const struct script_rig *r, const char *text)
 {
     if (strstr(r->lines, text) != NULL)
         return true;
-    print_message("not in the log: %s\n%s", text, r->lines);
+    fprintf(stderr, "not in the log: %s\n%s", text, r->lines);
     return false;
 }
 
