@@ -248,11 +248,33 @@ size_t gate_addr_format(const struct gate_addr *a, char *to, size_t cap)
     return finish(&o, text, to, cap);
 }
 
+/* Once a request: dotted decimal without the detour of inet_ntop. */
+static size_t format_in4(const uint8_t ip[4], char *to)
+{
+    char *p = to;
+
+    for (int i = 0; i < 4; i++) {
+        uint8_t v = ip[i];
+
+        if (i > 0)
+            *p++ = '.';
+        if (v >= 100)
+            *p++ = (char)('0' + v / 100);
+        if (v >= 10)
+            *p++ = (char)('0' + v / 10 % 10);
+        *p++ = (char)('0' + v % 10);
+    }
+    *p = '\0';
+    return (size_t)(p - to);
+}
+
 size_t gate_addr_format_ip(const struct gate_addr *a, char *to, size_t cap)
 {
     char text[GATE_ADDR_TEXT];
     struct gate_out o = gate_out_on(text, sizeof(text));
 
+    if (a->u.sa.sa_family == AF_INET && cap >= INET_ADDRSTRLEN)
+        return format_in4((const uint8_t *)&a->u.in4.sin_addr, to);
     if (is_ip(a))
         put_ip(&o, a, false);
     else if (a->u.sa.sa_family == AF_UNIX)

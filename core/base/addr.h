@@ -24,6 +24,9 @@ struct gate_addr {
 /* Room for any address's text, NUL included. */
 #define GATE_ADDR_TEXT 128
 
+/* Room for an IP's text, or "unix:". */
+#define GATE_IP_TEXT 48
+
 /* A numeric "127.0.0.1:80", "[::1]:80", ":80" (dual stack any), "unix:/path". GATE_E_NOTFOUND: the
  * host is a name, for DNS; GATE_E_SYNTAX: neither, or a path too long for a socket. */
 enum gate_err gate_addr_parse(struct gate_str text, struct gate_addr *out);

@@ -58,6 +58,16 @@ void gate_session_h1_drop(struct gate_session *s)
     gate_slab_give(&gate_session_shared_of(s->worker)->h1, h);
 }
 
+/* The text is the exchange's own: it may outlive the session. */
+static struct gate_str client_ip(const struct gate_session *s, struct gate_arena *arena)
+{
+    char *text = gate_arena_alloc(arena, GATE_IP_TEXT);
+    struct gate_addr ip;
+
+    gate_session_addr(s, &ip);
+    return gate_str_of(text, gate_addr_format_ip(&ip, text, GATE_IP_TEXT));
+}
+
 /* ------------------------------------------------------------------ refusing */
 
 static struct gate_str first_line(struct gate_str bytes)
@@ -83,7 +93,7 @@ void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struc
     struct gate_message m = {
         .status = r.status, .framing = GATE_BODY_LENGTH, .content_length = page.n, .extra = fields};
     struct gate_access_record rec = {
-        .ip = gate_str_of(s->ip, s->ip_len),
+        .ip = client_ip(s, &x->arena),
         .target = line,
         .status = r.status,
         .bytes_out = head ? 0 : page.n,
@@ -120,7 +130,7 @@ static void fill_exchange(struct gate_session *s, struct gate_exchange *x)
     x->https = s->listener->https;
     x->times.begin = h->begin_ns;
     gate_session_addr(s, &x->peer_addr);
-    x->peer_ip = gate_str_of(s->ip, s->ip_len);
+    x->peer_ip = client_ip(s, &x->arena);
     x->client_port = gate_addr_port(&x->peer_addr);
     gate_forwarded_read(&x->req.head.fields, &s->listener->trust, &x->peer_addr, x->peer_ip,
                         x->https, &x->arena, &x->client);

@@ -70,16 +70,15 @@ struct gate_session {
     uint32_t magic;
     uint8_t state;
     uint8_t why; /* enum gate_close_reason, known before the close */
-    uint8_t ip_len;
     bool read_big;                  /* its requests fill blocks */
     bool counted; /* in worker->ip_counts */
-    char ip[46];
     struct gate_conn conn;
     struct gate_deadline deadline;
     struct gate_list node; /* worker->session_list */
     struct gate_worker *worker;
     struct gate_listener *listener;
     struct gate_h1_server *h1;  /* NULL while idle */
+    char *hook_ip;                  /* what they were told; owned */
     struct gate_hook_run *hook; /* connect hooks that wait */
     uint32_t requests;
     union {
