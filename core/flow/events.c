@@ -61,7 +61,12 @@ static void up_info(struct gate_stream *s, const struct gate_response_head *head
     struct gate_exchange *x = exchange_of(s);
     struct gate_fields fields = head->fields;
     struct gate_headers h = {.original = &fields};
-    struct gate_message m = {.status = head->status, .headers = &h, .drop = GATE_DROP_RESPONSE};
+    struct gate_message m = {
+        .status = head->status,
+        .headers = &h,
+        .drop = GATE_DROP_RESPONSE,
+        .drop_nominated = (fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0,
+    };
 
     /* 100 is between us and the upstream: the client got its own when its body was first wanted. */
     if (x->down != NULL && !x->head_sent && head->status != 100)

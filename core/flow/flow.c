@@ -29,7 +29,7 @@ static const struct {
 static bool jump_is_legal(uint8_t from, uint8_t to)
 {
     if (to == GATE_STEP_FAULT)
-        return from < GATE_STEP_SEND_HEAD;
+        return from <= GATE_STEP_SEND_HEAD;
     if (to == GATE_STEP_LOG)
         return true;
     if (to == GATE_STEP_RESPONSE_HOOKS) /* a reply or a fault page */

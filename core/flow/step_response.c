@@ -125,6 +125,20 @@ static void set_field(struct gate_field *f, enum gate_field_id id, struct gate_s
     *f = (struct gate_field){name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n};
 }
 
+/* A head that cannot be written: a fault, whose page the hooks may still touch; where that does not fit either, the
+ * built-in page; without memory the client sees the connection end. */
+static enum gate_step_result head_failed(struct gate_exchange *x, enum gate_err e)
+{
+    if (e == GATE_E_LIMIT && !x->flow->plain_page) {
+        x->flow->plain_page = x->flow->fault_taken;
+        return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0, "the response head is too large");
+    }
+    gate_exchange_fault(x, GATE_FAULT_OVERLOAD, 0, "the response head cannot be sent");
+    gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);
+    gate_flow_leave_client(x);
+    return gate_flow_jump(x, GATE_STEP_LOG);
+}
+
 enum gate_step_result gate_step_send_head(struct gate_exchange *x)
 {
     struct gate_field extra[2];
@@ -145,11 +159,9 @@ enum gate_step_result gate_step_send_head(struct gate_exchange *x)
         set_field(&extra[m.n_extra++], GATE_F_UPGRADE, x->req.head.upgrade_token);
     decide_framing(x, &m);
     e = x->down->ops->send_head(x->down, &m, m.framing == GATE_BODY_NONE);
-    if (e == GATE_E_LIMIT && !x->flow->fault_taken)
-        return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0, "the response head is too large");
+    if (e != GATE_OK)
+        return head_failed(x, e);
     x->head_sent = x->answered = true;
     x->times.head_sent = x->worker->loop.now_ns;
-    if (e != GATE_OK)
-        gate_exchange_fault(x, GATE_FAULT_OVERLOAD, 0, "the response head cannot be sent");
     return GATE_STEP_NEXT;
 }

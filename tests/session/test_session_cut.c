@@ -279,6 +279,25 @@ static void heads_over_several_blocks(void **state)
     free(text);
 }
 
+/* An answer of the gateway's own whose head no block can hold is a fault, not the end of the worker. */
+static void a_head_that_cannot_be_written(void **state)
+{
+    struct scene *s = *state;
+    char *routes = calloc(1, 70000);
+
+    strcpy(routes, "[{\"name\":\"r\",\"host\":\"\",\"path\":\"/\",\"methods\":[],\"headers\":[],\"query\":[],\"when\":false,"
+                   "\"priority\":0,\"action\":\"reply\",\"reply\":{\"status\":200,\"body\":\"hi\",\"headers\":[[\"x\",\"");
+    memset(routes + strlen(routes), 'v', 45000);
+    strcat(routes, "\"]]},\"rewrite\":\"\",\"use\":[],\"timeouts\":{},\"max_body\":-1,\"upgrade\":[],\"at\":\"t:3\"}]");
+    reopen(s, routes, NULL);
+    for (int i = 0; i < 2; i++) {
+        test_say(&s->client, GET);
+        assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 502 "));
+        test_hear(&s->client, "\n");
+    }
+    free(routes);
+}
+
 /* ------------------------------------------------------------------ another try */
 
 static void a_dead_kept_connection_is_replaced_for_get(void **state)
@@ -355,6 +374,7 @@ int main(void)
         CASE(truncated_answers_stay_truncated),
         CASE(answers_that_are_not_valid),
         CASE(heads_over_several_blocks),
+        CASE(a_head_that_cannot_be_written),
         CASE(a_dead_kept_connection_is_replaced_for_get),
         CASE(a_dead_kept_connection_is_not_replaced_for_post),
         CASE(a_refused_connect_goes_to_another_peer),

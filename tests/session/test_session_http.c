@@ -350,7 +350,8 @@ static void interim_responses_pass(void **state)
     struct scene *s = *state;
 
     ask(s, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
-    assert_string_equal(answer(s, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", "\r\n\r\n"),
+    assert_string_equal(answer(s, "HTTP/1.1 100 Continue\r\n\r\n"
+                                  "HTTP/1.1 103 Early Hints\r\nConnection: X-Hop\r\nX-Hop: 1\r\nLink: </x>\r\n\r\n", "\r\n\r\n"),
                         "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
     assert_non_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi"), "HTTP/1.1 200 OK"));
 }
