@@ -10,6 +10,7 @@
 
 #define CONNS_MAX 64
 #define IDLE_MS 10000
+#define REST_MS 100
 
 static const struct gate_head_limits head_limits = {
     .header_bytes = ADMIN_IN_MAX - ADMIN_BODY_MAX,
@@ -152,15 +153,28 @@ static void open_conn(struct gate_admin *a, int fd)
     gate_conn_reading(&c->conn, true);
 }
 
+static void on_rested(struct gate_timer *t)
+{
+    struct gate_admin *a = gate_container_of(t, struct gate_admin, rest);
+
+    ev_io_start(a->loop->ev, &a->in);
+}
+
 static void on_accept(struct ev_loop *ev, struct ev_io *in, int events)
 {
     struct gate_admin *a = gate_container_of(in, struct gate_admin, in);
     struct gate_addr peer;
+    enum gate_err err;
     int fd;
 
-    (void)ev;
     (void)events;
-    if (gate_socket_accept(a->fd, &fd, &peer) != GATE_OK)
+    err = gate_socket_accept(a->fd, &fd, &peer);
+    if (err == GATE_E_LIMIT) {
+        /* It would be told again at once, for ever. */
+        ev_io_stop(ev, in);
+        gate_loop_timer(a->loop, &a->rest, REST_MS);
+    }
+    if (err != GATE_OK)
         return;
     if (a->open >= CONNS_MAX)
         close(fd);
@@ -192,6 +206,7 @@ enum gate_err gate_admin_open(struct gate_loop *loop, const char *path,
     a->fd = fd;
     a->path = gate_strdup(path);
     gate_list_init(&a->conns);
+    gate_timer_init(&a->rest, on_rested);
     gate_handle_table_init(&a->table);
     ev_io_init(&a->in, on_accept, fd, EV_READ);
     ev_io_start(loop->ev, &a->in);
@@ -209,6 +224,7 @@ void gate_admin_close(struct gate_admin **admin)
     while (!gate_list_empty(&a->conns))
         conn_free(gate_container_of(a->conns.next, struct admin_conn, node));
     ev_io_stop(a->loop->ev, &a->in);
+    gate_loop_untimer(a->loop, &a->rest);
     close(a->fd);
     unlink(a->path);
     gate_handle_table_fini(&a->table);

@@ -131,6 +131,35 @@ describe("processes", function()
     assert.equal("1", g:status "generation")
   end)
 
+  it("waits with an engine until a file that was broken meanwhile is right again", function()
+    local g = t.gateway(HELLO, { supervised = true })
+    g:rewrite "gate.lisen {}"
+    t.process.kill(g:engine(), "KILL")
+    t.wait_for("a second mistake", function()
+      return g:stderr():find("lisen.*lisen")
+    end)
+    local c = g:connect() -- the sockets stay open
+    g:rewrite(HELLO)
+    c:send(t.client.request_text "/hello")
+    assert.equal("hello\n", c:receive_response().body)
+  end)
+
+  it("makes room when descriptors run out", function()
+    local g = t.gateway(HELLO, { wrap = { "sh", "-c", 'ulimit -n 64; exec "$@"', "sh" } })
+    local clients = {}
+    for i = 1, 100 do
+      clients[i] = g:connect()
+      clients[i]:send(t.client.request_text "/hello")
+    end
+    for i = 1, 100 do
+      local res = clients[i]:receive_response()
+      -- Over the limit of connections: closed without an answer.
+      if res then assert.equal("hello\n", res.body) end
+    end
+    assert.equal("hello\n", g:get("/hello").body)
+    assert.is_true(g:metric "moongate_accept_failures_total" > 0)
+  end)
+
   it("says what a crashed engine was busy with", function()
     if os.getenv "MOONGATE_SANITIZE" ~= "none" then return end -- they have reports of their own
     local g = t.gateway(HELLO, { supervised = true })

@@ -191,11 +191,15 @@ local function make(text, options)
 end
 
 --- Starts a gateway with this text and waits until it serves. options: args, env, files, name,
--- ready = false (do not wait), supervised = true, stdout, stderr (paths), socket = false (default).
+-- ready = false (do not wait), supervised = true, stdout, stderr (paths), socket = false (the
+-- default place), wrap (words before the command).
 function M.gateway(text, options)
   options = options or {}
   local self = make(text, options)
-  local argv = { M.binary, "run" }
+  local argv = {}
+  for _, word in ipairs(options.wrap or {}) do argv[#argv + 1] = word end
+  argv[#argv + 1] = M.binary
+  argv[#argv + 1] = "run"
   if text then argv[#argv + 1] = self.file end
   if options.socket ~= false then
     argv[#argv + 1] = "--socket"
