@@ -73,6 +73,8 @@ static uint64_t exchange_deadline(const struct gate_session *s)
     if (!h->body_done && !h->body_bad && !h->tunnel && h->credit > 0 && limits->body_rate > 0 &&
         h->window_ms + GATE_RATE_WINDOW_MS < at)
         at = h->window_ms + GATE_RATE_WINDOW_MS;
+    if (h->tunnel && h->out.ended && h->window_ms + limits->idle_timeout_ms < at)
+        at = h->window_ms + limits->idle_timeout_ms;
     return at;
 }
 
@@ -132,9 +134,13 @@ static void exchange_late(struct gate_session *s)
     struct gate_h1_server *h = s->h1;
     uint64_t now = gate_loop_now(s->conn.loop);
 
-    if (h->out.out.bytes > 0 && h->wrote_ms + gate_session_limits(s)->write_stall_ms <= now)
+    if (exchange_deadline(s) > now)     /* it has moved since it was set */
+        gate_session_clock(s);
+    else if (h->out.out.bytes > 0 && h->wrote_ms + gate_session_limits(s)->write_stall_ms <= now)
         gate_session_close(s, GATE_CLOSE_WRITE_STALL);
-    else if (h->x != NULL && !h->body_done && h->credit > 0)
+    else if (h->tunnel)
+        gate_session_close(s, GATE_CLOSE_TUNNEL_END);
+    else if (h->x != NULL)
         judge_rate(s);
 }
 

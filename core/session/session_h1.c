@@ -384,6 +384,8 @@ static void deliver(struct gate_session *s, struct gate_chain *chunk)
     struct gate_h1_server *h = s->h1;
 
     h->window_bytes += chunk->bytes;
+    if (h->tunnel)
+        h->window_ms = gate_loop_now(s->conn.loop);
     h->credit -= h->credit < chunk->bytes ? h->credit : chunk->bytes;
     if (h->x != NULL && !h->body_bad) {
         h->x->bytes_in += chunk->bytes;

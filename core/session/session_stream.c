@@ -85,6 +85,8 @@ static void flushed(struct gate_session *s)
     if (h->shut_asked) {
         h->shut_asked = false;
         s->conn.ops->shut(&s->conn);
+        h->window_ms = gate_loop_now(s->conn.loop);
+        gate_session_clock(s);
     }
     if (s->state == GATE_SESSION_CLOSING)
         close_or_linger(s);

@@ -240,6 +240,74 @@ static void lingering_is_bounded_in_bytes(void **state)
     assert_int_equal(s->g.worker.sessions, 0);
 }
 
+/* A drain: idle connections get their grace time, those at work end with their answer. */
+static void draining_ends_connections(void **state)
+{
+    struct scene *s = *state;
+    struct test_talk busy;
+
+    test_talk_client(&busy, &s->g);
+    test_say(&busy, GET);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    s->g.worker.draining = true;
+    gate_session_drain(&s->g.worker, 2000);
+    test_gateway_pass(&s->g, 1900);
+    test_hear_nothing(&s->client);
+    test_gateway_pass(&s->g, 200);
+    assert_string_equal(test_hear_end(&s->client), "");
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    assert_non_null(strstr(test_hear(&busy, "hi"), "Connection: close\r\n"));
+    test_hear_end(&busy);
+    test_talk_close(&busy);
+}
+
+/* A tunnel whose upstream has ended does not wait for a silent client for ever; nor one whose client has ended for a silent
+ * upstream. */
+static void half_a_tunnel_ends_in_time(void **state)
+{
+    struct scene *s = *state;
+
+    for (int i = 0; i < 2; i++) {
+        test_say(&s->client, "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+        test_talk_origin(&s->origin, &s->g);
+        test_hear(&s->origin, "\r\n\r\n");
+        test_say(&s->origin, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+        test_hear(&s->client, "\r\n\r\n");
+        shutdown(i == 0 ? s->origin.fd : s->client.fd, SHUT_WR);
+        test_hear_end(i == 0 ? &s->client : &s->origin);
+        test_gateway_pass(&s->g, 50000);
+        if (s->g.worker.sessions != 1)
+            fail_msg("the tunnel ended early in round %d", i);
+        test_gateway_pass(&s->g, 12000);
+        assert_int_equal(s->g.worker.sessions, 0);
+        test_talk_close(&s->origin);
+        test_talk_close(&s->client);
+        test_talk_client(&s->client, &s->g);
+    }
+}
+
+/* A write that blocked once must not leave a clock behind that ends the tunnel later. */
+static void a_tunnel_that_blocked_goes_on(void **state)
+{
+    struct scene *s = *state;
+
+    test_say(&s->client, "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    test_say(&s->origin, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    test_hear(&s->client, "\r\n\r\n");
+    test_say_pattern(&s->origin, 1000000);
+    test_hear_pattern(&s->client, 1000000);
+    for (int i = 0; i < 4; i++) {
+        test_gateway_pass(&s->g, 25000);
+        test_say(&s->origin, "ping");
+        test_hear(&s->client, "ping");
+    }
+    test_say(&s->client, "pong");
+    test_hear(&s->origin, "pong");
+}
+
 /* ------------------------------------------------------------------ the upstream */
 
 static void no_head_in_time(void **state)
@@ -333,6 +401,9 @@ int main(void)
         CASE(a_reader_that_leaves_the_rest_is_cut),
         CASE(lingering_ends),
         CASE(lingering_is_bounded_in_bytes),
+        CASE(draining_ends_connections),
+        CASE(half_a_tunnel_ends_in_time),
+        CASE(a_tunnel_that_blocked_goes_on),
         CASE(no_head_in_time),
         CASE(a_body_that_stops_upstream_is_cut),
         CASE(a_parked_connection_ends_in_time),
