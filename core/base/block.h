@@ -17,34 +17,54 @@
 struct gate_block_pool;
 
 struct gate_block {
+    char *data;         /* cap bytes, page-aligned */
     struct gate_block_pool *pool;
     struct gate_block *next_free;
     uint32_t refs;
-    uint32_t cap;       /* bytes of data[] */
+    uint32_t cap;
     uint32_t used;      /* written so far, by the one who fills it */
-    uint32_t reserved;
-    char data[];
 };
 
-/* Owned by a worker's reactor. Free blocks above `keep` bytes go back to the system. */
+/* Free blocks of one size. Hot ones were used a moment ago and are taken first; cold ones have no memory behind them. */
+struct gate_block_class {
+    struct gate_block *hot;
+    struct gate_block *cold;
+    uint32_t cap;
+    uint32_t n_hot;
+    uint32_t low;       /* fewest hot blocks since the last trim: what nobody needed */
+};
+
+struct gate_block_span;
+
+/* Owned by a worker's reactor. The memory is mapped in spans and stays mapped; what a quiet second shows to be more than is
+ * needed is given back to the system by gate_block_pool_trim. */
 struct gate_block_pool {
-    struct gate_block *free_normal;
-    struct gate_block *free_big;
-    size_t free_bytes;
-    size_t keep;        /* bytes of free blocks that are kept; default 8 MiB */
+    struct gate_block_class normal;
+    struct gate_block_class big;
+    struct gate_block_span *spans;
+    struct gate_slab headers;
+    struct gate_slab segs;  /* chain segments */
     size_t live;        /* blocks handed out */
     size_t live_bytes;
     size_t limit;       /* bytes; a take past it answers NULL; 0: none */
-    struct gate_slab segs;  /* segments of chains */
 };
 
 void gate_block_pool_init(struct gate_block_pool *pool, size_t limit);
 
-/* Asserts that all blocks are back and all chains are empty. */
+/* Asserts that no block is handed out. */
 void gate_block_pool_fini(struct gate_block_pool *pool);
 
-/* A block with refs 1 and used 0; cap is GATE_BLOCK_SIZE or GATE_BLOCK_BIG. NULL: no memory
- * (fault 503). */
+/* Bytes of free blocks that have memory behind them. */
+static inline size_t gate_block_pool_hot(const struct gate_block_pool *pool)
+{
+    return (size_t)pool->normal.n_hot * GATE_BLOCK_SIZE + (size_t)pool->big.n_hot * GATE_BLOCK_BIG;
+}
+
+/* Once a second while there is something to give back: takes the memory from free blocks that were not needed since the last
+ * call, a bounded number of them. */
+void gate_block_pool_trim(struct gate_block_pool *pool);
+
+/* A block with refs 1 and used 0; cap is GATE_BLOCK_SIZE or GATE_BLOCK_BIG. NULL: no memory (fault 503). */
 struct gate_block *gate_block_take(struct gate_block_pool *pool);
 struct gate_block *gate_block_take_big(struct gate_block_pool *pool);
 
@@ -54,7 +74,6 @@ static inline struct gate_block *gate_block_ref(struct gate_block *b)
     return b;
 }
 
-/* For gate_block_unref only: puts a block without references back into its pool. */
 void gate_block_release(struct gate_block *b);
 
 /* Gives up one reference and clears the pointer; NULL is fine. */

@@ -2,6 +2,10 @@
 
 #include "base/assert.h"
 
+/* Free block memory up to here is kept; beyond it, what a second has not needed goes back. */
+#define TRIM_ABOVE (256u * 1024)
+#define TRIM_MS 1000
+
 /* How often the ready queue and the flush list are run before the loop polls again: work that
  * makes itself ready for ever must not keep descriptors waiting. */
 #define DRAIN_ROUNDS 8
@@ -47,6 +51,11 @@ static void on_wake(struct ev_loop *ev, struct ev_async *wake, int events)
     (void)events;
 }
 
+static void on_trim(struct gate_timer *t)
+{
+    gate_block_pool_trim(&gate_container_of(t, struct gate_loop, trim)->blocks);
+}
+
 enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *clock,
                              struct gate_log *log)
 {
@@ -64,6 +73,7 @@ enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *cl
     loop->skew_ns = 0;
     gate_loop_refresh(loop);
     gate_wheel_init(&loop->wheel, gate_loop_now(loop));
+    gate_timer_init(&loop->trim, on_trim);
     atomic_init(&loop->stop, false);
     loop->draining = false;
     loop->in_script = false;
@@ -170,6 +180,8 @@ void gate_loop_turn(struct gate_loop *loop, bool wait)
     ev_run(loop->ev, wait && !has_work(loop) ? EVRUN_ONCE : EVRUN_NOWAIT);
     run_timers(loop);
     drain(loop);
+    if (gate_block_pool_hot(&loop->blocks) > TRIM_ABOVE && !gate_timer_active(&loop->trim))
+        gate_loop_timer(loop, &loop->trim, TRIM_MS);
 }
 
 void gate_loop_run(struct gate_loop *loop)

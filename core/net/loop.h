@@ -29,6 +29,7 @@ struct gate_loop {
     struct gate_wheel wheel;
     struct gate_block_pool blocks;
     struct gate_chunk_pool chunks;
+    struct gate_timer trim;         /* gives block memory back while more is free than is needed */
     const struct gate_clock *clock;
     struct gate_log *log;
     uint64_t now_ns;                /* cached; refreshed once a turn and after long work */

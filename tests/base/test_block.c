@@ -42,14 +42,14 @@ static void test_take_and_unref(void **state)
     gate_block_unref(&b);
     assert_int_equal(pool.live, 0);
     assert_int_equal(pool.live_bytes, 0);
-    assert_int_equal(pool.free_bytes, GATE_BLOCK_SIZE + GATE_BLOCK_BIG);
+    assert_int_equal(gate_block_pool_hot(&pool), GATE_BLOCK_SIZE + GATE_BLOCK_BIG);
 
     /* The free block comes back, clean. */
     a = gate_block_take(&pool);
     assert_ptr_equal(a, again);
     assert_int_equal(a->used, 0);
     assert_int_equal(a->refs, 1);
-    assert_int_equal(pool.free_bytes, GATE_BLOCK_BIG);
+    assert_int_equal(gate_block_pool_hot(&pool), GATE_BLOCK_BIG);
     gate_block_unref(&a);
     gate_block_pool_fini(&pool);
 }
@@ -74,19 +74,31 @@ static void test_the_limit(void **state)
     gate_block_pool_fini(&pool);
 }
 
-static void test_more_than_kept_goes_back(void **state)
+static void test_what_nobody_needed_goes_back(void **state)
 {
     struct gate_block_pool pool;
-    struct gate_block *got[4];
+    struct gate_block *got[4], *one;
 
     (void)state;
     gate_block_pool_init(&pool, 0);
-    pool.keep = 2 * GATE_BLOCK_SIZE;
     for (int i = 0; i < 4; i++)
         got[i] = gate_block_take(&pool);
+    memset(got[3]->data, 7, got[3]->cap);
     for (int i = 0; i < 4; i++)
         gate_block_unref(&got[i]);
-    assert_int_equal(pool.free_bytes, 2 * GATE_BLOCK_SIZE);
+    /* All four were needed since the pool began. */
+    gate_block_pool_trim(&pool);
+    assert_int_equal(gate_block_pool_hot(&pool), 4 * GATE_BLOCK_SIZE);
+    /* One was needed since: three go, and come back empty. */
+    one = gate_block_take(&pool);
+    gate_block_unref(&one);
+    gate_block_pool_trim(&pool);
+    assert_int_equal(gate_block_pool_hot(&pool), GATE_BLOCK_SIZE);
+    for (int i = 0; i < 4; i++)
+        got[i] = gate_block_take(&pool);
+    assert_int_equal(gate_block_pool_hot(&pool), 0);
+    for (int i = 0; i < 4; i++)
+        gate_block_unref(&got[i]);
     assert_int_equal(pool.live, 0);
     gate_block_pool_fini(&pool);
 }
@@ -96,7 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_take_and_unref),
         cmocka_unit_test(test_the_limit),
-        cmocka_unit_test(test_more_than_kept_goes_back),
+        cmocka_unit_test(test_what_nobody_needed_goes_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
