@@ -97,7 +97,8 @@ enum gate_err gate_h1_reader_body_space(struct gate_h1_reader *r, struct gate_bl
             return GATE_E_NOMEM;
     }
     space_add(s, r->b);
-    /* Never far beyond what is known to be content: the next message's bytes are to fit one block. */
+    /* Never far beyond what is known to be content: the next message's bytes are to fit one block.
+     */
     while (s->count < r->blocks && s->bytes < credit &&
            (r->body.framing == GATE_BODY_EOF || s->bytes < r->body.left)) {
         next = gate_block_take(pool);

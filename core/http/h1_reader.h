@@ -17,8 +17,8 @@
 struct gate_h1_reader {
     struct gate_block *b; /* bytes [at, b->used) are not consumed */
     uint32_t at;
-    bool lost;          /* bytes were read for which there was no memory: close the connection */
-    bool big;                   /* a head's first block is a big one: requests with bodies come */
+    bool lost;      /* bytes were read for which there was no memory: close the connection */
+    bool big;       /* a head's first block is a big one: requests with bodies come */
     uint8_t blocks; /* how many blocks the next read offers: grows when reads come back full */
     struct gate_scan scan; /* of the head */
     struct gate_body body;
@@ -38,7 +38,7 @@ struct gate_h1_space {
     struct iovec iov[GATE_H1_READ_BLOCKS];
     struct gate_block *blocks[GATE_H1_READ_BLOCKS]; /* blocks[0] is r->b */
     int count;
-    int next;                   /* the first block that r->b has not taken over */
+    int next; /* the first block that r->b has not taken over */
     size_t bytes;
 };
 
@@ -56,7 +56,8 @@ enum gate_err gate_h1_reader_body_space(struct gate_h1_reader *r, struct gate_bl
  * Unused blocks are given back at the end. */
 bool gate_h1_reader_filled(struct gate_h1_reader *r, struct gate_h1_space *s, int i, size_t *n);
 
-/* Nothing more of the read is wanted, or it gave nothing: the blocks that were taken for it go back. */
+/* Nothing more of the read is wanted, or it gave nothing: the blocks that were taken for it go
+ * back. */
 void gate_h1_reader_unused(struct gate_h1_reader *r, struct gate_h1_space *s);
 
 /* Scans for a head in what is held. DONE: [*p, *p + *n) is the head, consumed; BAD: *why. */

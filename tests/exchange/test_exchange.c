@@ -29,7 +29,7 @@ static int open_worker(void **state)
     gate_handle_table_init(&w->exchanges);
     gate_slab_init(&w->exchange_slab, "exchange", sizeof(struct gate_exchange));
     gate_list_init(&w->live);
-    seat = (struct gate_generation_seat){ .refs = 1, .on_idle = on_idle, .on_idle_arg = &idle_calls };
+    seat = (struct gate_generation_seat){.refs = 1, .on_idle = on_idle, .on_idle_arg = &idle_calls};
     w->seat = &seat;
     w->id_prefix = 0xabc;
     idle_calls = 0;
@@ -59,10 +59,10 @@ static void handles_outlive_exchanges(void **state)
     gate_exchange_free(&x);
     assert_null(x);
     assert_null(gate_exchange_get(w, h));
-    x = gate_exchange_new(w);   /* may be the same memory, never the same handle */
+    x = gate_exchange_new(w); /* may be the same memory, never the same handle */
     assert_null(gate_exchange_get(w, h));
     gate_exchange_free(&x);
-    gate_exchange_free(&x);     /* of nothing: nothing */
+    gate_exchange_free(&x); /* of nothing: nothing */
 }
 
 static void ids_differ(void **state)
@@ -123,8 +123,9 @@ static void blocks_are_given_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(handles_outlive_exchanges), CASE(ids_differ), CASE(the_generation_is_pinned),
-        CASE(the_first_fault_counts), CASE(blocks_are_given_back),
+        CASE(handles_outlive_exchanges), CASE(ids_differ),
+        CASE(the_generation_is_pinned),  CASE(the_first_fault_counts),
+        CASE(blocks_are_given_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Pumps between a source and a sink that the test plays: credits, windows, filters that wait, limits, replay. */
+/* Pumps between a source and a sink that the test plays: credits, windows, filters that wait,
+ * limits, replay. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +11,8 @@
 
 #include "exchange/pump.h"
 
-/* A source that only counts what it is granted, a sink that takes what it is sent, and a pump between them. */
+/* A source that only counts what it is granted, a sink that takes what it is sent, and a pump
+ * between them. */
 struct bench {
     struct gate_clock clock;
     struct gate_loop loop;
@@ -66,9 +68,11 @@ static size_t dst_room(const struct gate_stream *s)
     return gate_container_of(s, struct bench, dst)->room;
 }
 
-static const struct gate_stream_ops src_ops = { .name = "source", .grant = src_grant };
-static const struct gate_stream_ops dst_ops = {
-    .name = "sink", .send_body = dst_send_body, .send_trailers = dst_send_trailers, .room = dst_room };
+static const struct gate_stream_ops src_ops = {.name = "source", .grant = src_grant};
+static const struct gate_stream_ops dst_ops = {.name = "sink",
+                                               .send_body = dst_send_body,
+                                               .send_trailers = dst_send_trailers,
+                                               .room = dst_room};
 
 static void on_end(struct gate_pump *p, enum gate_pump_end how)
 {
@@ -259,8 +263,8 @@ static void ends_are_told_once(void **state)
 static void trailers_end_the_message(void **state)
 {
     struct bench *b = *state;
-    struct gate_field f = { "X-Sum", "1", 5, GATE_F_OTHER, 1 };
-    struct gate_fields fs = { .v = &f, .n = 1, .cap = 1 };
+    struct gate_field f = {"X-Sum", "1", 5, GATE_F_OTHER, 1};
+    struct gate_fields fs = {.v = &f, .n = 1, .cap = 1};
 
     join(b);
     got(b, "x");
@@ -312,7 +316,7 @@ struct upper {
     struct gate_filter f;
     bool wait;
     bool fail;
-    bool swallow;       /* empty results until the last */
+    bool swallow; /* empty results until the last */
     struct gate_chain held;
     bool last;
     int inside;
@@ -331,7 +335,8 @@ static void shout(const struct gate_chain *in, struct gate_chain *out)
     gate_chain_copy(out, text, in->bytes);
 }
 
-static enum gate_filter_result upper_chunk(struct gate_filter *f, struct gate_chain *in, bool last, struct gate_chain *out)
+static enum gate_filter_result upper_chunk(struct gate_filter *f, struct gate_chain *in, bool last,
+                                           struct gate_chain *out)
 {
     struct upper *u = gate_container_of(f, struct upper, f);
 
@@ -362,7 +367,7 @@ static void upper_drop(struct gate_filter *f)
 
 static struct upper upper_new(void)
 {
-    return (struct upper){ .f = { .chunk = upper_chunk, .drop = upper_drop } };
+    return (struct upper){.f = {.chunk = upper_chunk, .drop = upper_drop}};
 }
 
 static void upper_done(struct bench *b, struct upper *u, enum gate_filter_result r)
@@ -405,14 +410,14 @@ static void one_chunk_at_a_time_is_in_a_filter(void **state)
     join(b);
     got(b, "ab");
     granted = b->granted;
-    got(b, "cd");       /* waits its turn; upper_chunk asserts it */
+    got(b, "cd"); /* waits its turn; upper_chunk asserts it */
     got_n(b, 40000);
-    assert_int_equal(b->granted, granted);  /* no more while a chunk is held */
+    assert_int_equal(b->granted, granted); /* no more while a chunk is held */
     assert_int_equal(b->n_sent, 0);
     upper_done(b, &one, GATE_FILTER_DONE);
     assert_int_equal(two.inside, 1);
     assert_int_equal(b->n_sent, 0);
-    gate_chain_drop(&b->p.in, b->p.in.bytes - 2);   /* what shout can take */
+    gate_chain_drop(&b->p.in, b->p.in.bytes - 2); /* what shout can take */
     upper_done(b, &two, GATE_FILTER_DONE);
     assert_memory_equal(b->sent, "AB", 2);
     assert_int_equal(one.inside, 1);
@@ -481,7 +486,7 @@ static void a_held_chunk_is_dropped_with_the_pump(void **state)
     gate_pump_fini(&b->p);
     assert_int_equal(u.drops, 1);
     gate_chain_init(&none, &b->loop.blocks);
-    gate_pump_filtered(&b->p, &u.f, GATE_FILTER_DONE, &none, true);     /* too late: nothing happens */
+    gate_pump_filtered(&b->p, &u.f, GATE_FILTER_DONE, &none, true); /* too late: nothing happens */
     assert_int_equal(b->ends, 0);
 }
 

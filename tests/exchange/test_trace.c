@@ -1,5 +1,6 @@
 /* covers: exchange/fault.c exchange/worker.c
- * Traces are bounded; faults have names, statuses and sentences; the date is cached for its second. */
+ * Traces are bounded; faults have names, statuses and sentences; the date is cached for its second.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* Messages through the reader in pieces of every kind: byte by byte, over block borders, many blocks at a time. */
+/* Messages through the reader in pieces of every kind: byte by byte, over block borders, many
+ * blocks at a time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,8 +19,8 @@ struct feed {
     char *bytes;
     size_t n;
     size_t at;
-    size_t step;        /* most of one read */
-    char *content;      /* of all bodies */
+    size_t step;   /* most of one read */
+    char *content; /* of all bodies */
     size_t got;
     char trailers[256];
 };
@@ -136,7 +137,7 @@ static enum gate_body_result read_body(struct feed *f, enum gate_framing framing
     return res;
 }
 
-static const size_t steps[] = { 1, 2, 7, 100, 16383, 16384, 16385, 40000, 100000, 1 << 20 };
+static const size_t steps[] = {1, 2, 7, 100, 16383, 16384, 16385, 40000, 100000, 1 << 20};
 
 static void pipelined_messages(void **state)
 {
@@ -210,7 +211,8 @@ static void large_bodies(void **state)
 /* Heads of every size that fits, with several blocks offered at once; a body behind them. */
 static void heads_grow_into_a_big_block(void **state)
 {
-    static const size_t sizes[] = { 100, 2000, 14000, 16380, 16384, 16390, 20000, 30000, 32767, 38900 };
+    static const size_t sizes[] = {100,   2000,  14000, 16380, 16384,
+                                   16390, 20000, 30000, 32767, 38900};
 
     (void)state;
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -316,7 +318,8 @@ static void no_memory(void **state)
     close_feed(&f);
 }
 
-/* The block for a head that grew over several reads is not to be had: the bytes are lost, and it is said. */
+/* The block for a head that grew over several reads is not to be had: the bytes are lost, and it is
+ * said. */
 static void no_memory_inside_a_read(void **state)
 {
     struct feed f;

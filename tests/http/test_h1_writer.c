@@ -1,4 +1,5 @@
-/* What the writer puts on the wire: heads, framings, lengths that are kept, small bodies behind their head. */
+/* What the writer puts on the wire: heads, framings, lengths that are kept, small bodies behind
+ * their head. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,9 +50,10 @@ static const char *taken(struct bench *b)
     return text;
 }
 
-static enum gate_err head(struct bench *b, int status, enum gate_framing framing, uint64_t length, bool no_body)
+static enum gate_err head(struct bench *b, int status, enum gate_framing framing, uint64_t length,
+                          bool no_body)
 {
-    struct gate_message m = { .status = status, .framing = framing, .content_length = length };
+    struct gate_message m = {.status = status, .framing = framing, .content_length = length};
 
     return gate_h1_writer_head(&b->w, &m, GATE_STR_NONE, no_body);
 }
@@ -77,7 +79,7 @@ static void by_length(void **state)
     assert_int_equal(head(b, 200, GATE_BODY_LENGTH, 10, false), GATE_OK);
     assert_int_equal(body(b, "hello", false), GATE_OK);
     assert_false(b->w.ended);
-    assert_int_equal(b->w.out.count, 1);    /* behind its head: one plain send */
+    assert_int_equal(b->w.out.count, 1); /* behind its head: one plain send */
     assert_int_equal(body(b, "world", true), GATE_OK);
     assert_true(b->w.ended);
     assert_string_equal(taken(b), "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhelloworld");
@@ -98,22 +100,23 @@ static void lengths_are_kept(void **state)
 static void chunked(void **state)
 {
     struct bench *b = *state;
-    struct gate_field f = { "X-Sum", "1", 5, GATE_F_OTHER, 1 };
-    struct gate_fields fs = { .v = &f, .n = 1, .cap = 1 };
+    struct gate_field f = {"X-Sum", "1", 5, GATE_F_OTHER, 1};
+    struct gate_fields fs = {.v = &f, .n = 1, .cap = 1};
 
     assert_int_equal(head(b, 200, GATE_BODY_CHUNKED, 0, false), GATE_OK);
     body(b, "hello", false);
-    body(b, "", false);     /* not the last chunk by mistake */
+    body(b, "", false); /* not the last chunk by mistake */
     body(b, "0123456789abcdef", false);
     assert_int_equal(gate_h1_writer_trailers(&b->w, &fs), GATE_OK);
     assert_true(b->w.ended);
-    assert_string_equal(taken(b), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
-                                  "10\r\n0123456789abcdef\r\n0\r\nX-Sum: 1\r\n\r\n");
+    assert_string_equal(taken(b),
+                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+                        "10\r\n0123456789abcdef\r\n0\r\nX-Sum: 1\r\n\r\n");
     head(b, 200, GATE_BODY_CHUNKED, 0, false);
     taken(b);
     body(b, "x", true);
     assert_string_equal(taken(b), "1\r\nx\r\n0\r\n\r\n");
-    assert_int_equal(gate_h1_writer_trailers(&b->w, &fs), GATE_OK);     /* once */
+    assert_int_equal(gate_h1_writer_trailers(&b->w, &fs), GATE_OK); /* once */
     assert_string_equal(taken(b), "");
 }
 
@@ -133,7 +136,7 @@ static void heads_without_bodies(void **state)
 {
     struct bench *b = *state;
 
-    head(b, 200, GATE_BODY_LENGTH, 10, true);       /* HEAD */
+    head(b, 200, GATE_BODY_LENGTH, 10, true); /* HEAD */
     assert_true(b->w.ended);
     assert_int_equal(body(b, "hello", true), GATE_OK);
     assert_string_equal(taken(b), "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
@@ -147,7 +150,7 @@ static void heads_without_bodies(void **state)
 static void interim_heads_change_nothing(void **state)
 {
     struct bench *b = *state;
-    struct gate_message m = { .status = 103 };
+    struct gate_message m = {.status = 103};
 
     head(b, 200, GATE_BODY_CHUNKED, 0, false);
     taken(b);
@@ -171,21 +174,23 @@ static void large_bodies_are_not_copied(void **state)
     assert_int_equal(gate_h1_writer_body(&b->w, &c, true), GATE_OK);
     assert_int_equal(block->refs, 2);
     gate_block_unref(&block);
-    assert_int_equal(strlen(taken(b)), strlen("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n") + 10000);
+    assert_int_equal(strlen(taken(b)),
+                     strlen("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n") + 10000);
 }
 
 static void heads_of_every_size(void **state)
 {
     struct bench *b = *state;
     static char value[60000];
-    struct gate_field f = { "X", value, 1, GATE_F_OTHER, 0 };
-    struct gate_message m = { .status = 200, .extra = &f, .n_extra = 1 };
+    struct gate_field f = {"X", value, 1, GATE_F_OTHER, 0};
+    struct gate_message m = {.status = 200, .extra = &f, .n_extra = 1};
 
     memset(value, 'v', sizeof(value));
     for (uint32_t n = 1000; n <= 40000; n += 13000) {
         f.value_len = n;
         assert_int_equal(gate_h1_writer_head(&b->w, &m, GATE_STR("close"), false), GATE_OK);
-        assert_int_equal(strlen(taken(b)), n + strlen("HTTP/1.1 200 OK\r\nX: \r\nConnection: close\r\n\r\n"));
+        assert_int_equal(strlen(taken(b)),
+                         n + strlen("HTTP/1.1 200 OK\r\nX: \r\nConnection: close\r\n\r\n"));
     }
     f.value_len = 50000;
     assert_int_equal(gate_h1_writer_head(&b->w, &m, GATE_STR_NONE, false), GATE_E_LIMIT);
@@ -199,8 +204,8 @@ static void trailers_that_do_not_fit(void **state)
 {
     struct bench *b = *state;
     static char value[5000];
-    struct gate_field f = { "X", value, 1, GATE_F_OTHER, 5000 };
-    struct gate_fields fs = { .v = &f, .n = 1, .cap = 1 };
+    struct gate_field f = {"X", value, 1, GATE_F_OTHER, 5000};
+    struct gate_fields fs = {.v = &f, .n = 1, .cap = 1};
 
     memset(value, 'v', sizeof(value));
     head(b, 200, GATE_BODY_CHUNKED, 0, false);

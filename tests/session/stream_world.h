@@ -1,5 +1,6 @@
-/* The two ends of the contract test: a pair of streams of any implementation, what each side has seen, and operations under the watch that no
- * event comes from inside them. Included once; it holds the flow that the session calls. */
+/* The two ends of the contract test: a pair of streams of any implementation, what each side has
+ * seen, and operations under the watch that no event comes from inside them. Included once; it
+ * holds the flow that the session calls. */
 #ifndef GATE_TESTS_STREAM_WORLD_H
 #define GATE_TESTS_STREAM_WORLD_H
 
@@ -21,17 +22,17 @@
 
 enum kind { MEMORY, H1, H1_BYTES, KINDS };
 
-static const char *const kind_names[KINDS] = { "memory", "h1", "h1, a byte at a time" };
+static const char *const kind_names[KINDS] = {"memory", "h1", "h1, a byte at a time"};
 
 /* What one side has seen. */
 struct party {
-    struct gate_stream *s;      /* NULL: not attached */
+    struct gate_stream *s; /* NULL: not attached */
     int status;
     int infos[16];
     int n_infos;
     char *body;
     size_t n;
-    size_t most;                /* largest sum of content allowed; SIZE_MAX: not watched */
+    size_t most; /* largest sum of content allowed; SIZE_MAX: not watched */
     char trailers[256];
     bool ended;
     bool broken;
@@ -47,12 +48,12 @@ struct world {
     bool connected;
     bool session_open;
     struct gate_fault_plan up, down;
-    struct gate_exchange *x;    /* the session's, while the server is attached */
+    struct gate_exchange *x; /* the session's, while the server is attached */
     struct party client, server;
-    int inside;                 /* an operation runs: no event may come */
+    int inside; /* an operation runs: no event may come */
 };
 
-static struct world *world;     /* the session's flow has no other way to its test */
+static struct world *world; /* the session's flow has no other way to its test */
 
 /* ------------------------------------------------------------------ events */
 
@@ -70,7 +71,8 @@ static void saw_info(struct gate_stream *s, const struct gate_response_head *hea
     p->infos[p->n_infos++ & 15] = head->status;
 }
 
-static void saw_head(struct gate_stream *s, const struct gate_response_head *head, struct gate_block *block)
+static void saw_head(struct gate_stream *s, const struct gate_response_head *head,
+                     struct gate_block *block)
 {
     struct party *p = party_of(s);
 
@@ -90,7 +92,8 @@ static void saw_body(struct gate_stream *s, struct gate_chain *chunk)
     assert_true(p->n <= p->most);
 }
 
-static void saw_trailers(struct gate_stream *s, const struct gate_fields *trailers, struct gate_block *block)
+static void saw_trailers(struct gate_stream *s, const struct gate_fields *trailers,
+                         struct gate_block *block)
 {
     struct party *p = party_of(s);
 
@@ -172,15 +175,17 @@ void gate_flow_client_gone(struct gate_exchange *x, const char *why)
     drop_exchange();
 }
 
-void gate_flow_body_fault(struct gate_exchange *x, enum gate_fault_code code, int status, const char *why)
+void gate_flow_body_fault(struct gate_exchange *x, enum gate_fault_code code, int status,
+                          const char *why)
 {
     (void)code;
     (void)status;
     saw_reset(x->down, GATE_E_SYNTAX, why);
 }
 
-enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info, gate_connect_done *done,
-                                      void *arg, struct gate_hook_run **run, struct gate_hook_verdict *v)
+enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info,
+                                      gate_connect_done *done, void *arg,
+                                      struct gate_hook_run **run, struct gate_hook_verdict *v)
 {
     (void)w, (void)info, (void)done, (void)arg, (void)run, (void)v;
     fail();
@@ -198,7 +203,8 @@ struct gate_str gate_flow_page(struct gate_arena *arena, int status, struct gate
     return GATE_STR("page");
 }
 
-uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_str id, struct gate_field v[GATE_PAGE_FIELDS])
+uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_str id,
+                               struct gate_field v[GATE_PAGE_FIELDS])
 {
     (void)w, (void)status, (void)id, (void)v;
     return 0;
@@ -206,7 +212,8 @@ uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_st
 
 /* ------------------------------------------------------------------ a pair */
 
-static void on_request(struct test_stream_mem *m, struct gate_stream *server, const struct gate_response_head *as)
+static void on_request(struct test_stream_mem *m, struct gate_stream *server,
+                       const struct gate_response_head *as)
 {
     (void)m;
     server->events = &events;
@@ -237,7 +244,8 @@ static void connect_h1(void)
 {
     struct gate_worker *w = &world->g.worker;
     struct gate_generation *g = &world->g.generation;
-    struct gate_upstream_local *local = gate_links_local(w->links, g->upstreams[0], &g->config->upstreams[0]);
+    struct gate_upstream_local *local =
+        gate_links_local(w->links, g->upstreams[0], &g->config->upstreams[0]);
     struct gate_peer *peer = local->set->v[0].peer;
     struct gate_addr from;
 
@@ -245,14 +253,17 @@ static void connect_h1(void)
     if (world->link != NULL)
         return;
     assert_false(world->session_open);
-    assert_int_equal(gate_links_dial(w->links, local, peer, 0, on_connected, NULL, &world->link), GATE_E_AGAIN);
+    assert_int_equal(gate_links_dial(w->links, local, peer, 0, on_connected, NULL, &world->link),
+                     GATE_E_AGAIN);
     assert_true(test_gateway_until(&world->g, is_connected, world));
     assert_int_equal(gate_addr_parse(GATE_STR("127.0.0.1:5000"), &from), GATE_OK);
     gate_session_open(w, world->g.listener, test_gateway_accept(&world->g), &from);
     world->session_open = true;
     if (world->kind == H1_BYTES) {
         gate_conn_fault_wrap(&world->link->conn, &world->up);
-        gate_conn_fault_wrap(&gate_container_of(w->session_list.next, struct gate_session, node)->conn, &world->down);
+        gate_conn_fault_wrap(
+            &gate_container_of(w->session_list.next, struct gate_session, node)->conn,
+            &world->down);
     }
 }
 
@@ -269,8 +280,11 @@ static void forget(struct party *p)
 static void begin(enum gate_method method)
 {
     static const struct gate_timeouts none;
-    struct gate_link_use use = { .arena = &world->arena, .limits = &world->g.generation.head_limits, .timeouts = &none,
-                                 .method = method, .events = &events };
+    struct gate_link_use use = {.arena = &world->arena,
+                                .limits = &world->g.generation.head_limits,
+                                .timeouts = &none,
+                                .method = method,
+                                .events = &events};
 
     forget(&world->client);
     forget(&world->server);
@@ -327,13 +341,18 @@ static void close_world(void)
     free(world->server.body);
 }
 
-/* ------------------------------------------------------------------ operations, with the watch that no event comes from inside */
+/* ------------------------------------------------------------------ operations, with the watch
+ * that no event comes from inside */
 
-static enum gate_err send_head(struct party *p, int status, enum gate_framing framing, uint64_t length, bool last)
+static enum gate_err send_head(struct party *p, int status, enum gate_framing framing,
+                               uint64_t length, bool last)
 {
-    struct gate_field host = { .name = "Host", .value = "a", .name_len = 4, .id = GATE_F_HOST, .value_len = 1 };
-    struct gate_message m = { .status = status, .framing = framing, .content_length = length,
-                              .explicit_zero = framing == GATE_BODY_NONE };
+    struct gate_field host = {
+        .name = "Host", .value = "a", .name_len = 4, .id = GATE_F_HOST, .value_len = 1};
+    struct gate_message m = {.status = status,
+                             .framing = framing,
+                             .content_length = length,
+                             .explicit_zero = framing == GATE_BODY_NONE};
     enum gate_err e;
 
     if (status == 0) {
@@ -350,7 +369,7 @@ static enum gate_err send_head(struct party *p, int status, enum gate_framing fr
 
 static enum gate_err send_info(struct party *p, int status)
 {
-    struct gate_message m = { .status = status };
+    struct gate_message m = {.status = status};
     enum gate_err e;
 
     world->inside++;
@@ -387,8 +406,9 @@ static enum gate_err send_body(struct party *p, size_t at, size_t n, bool last)
 
 static enum gate_err send_trailers(struct party *p, const char *name, const char *value)
 {
-    struct gate_field f = { name, value, (uint16_t)strlen(name), GATE_F_OTHER, (uint32_t)strlen(value) };
-    struct gate_fields fs = { .v = &f, .n = 1, .cap = 1 };
+    struct gate_field f = {name, value, (uint16_t)strlen(name), GATE_F_OTHER,
+                           (uint32_t)strlen(value)};
+    struct gate_fields fs = {.v = &f, .n = 1, .cap = 1};
     enum gate_err e;
 
     world->inside++;

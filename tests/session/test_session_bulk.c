@@ -1,5 +1,5 @@
-/* Large bodies and unkind connections: memory that is bounded by windows, one byte at a time on both sides, and an errno at every
- * single call. */
+/* Large bodies and unkind connections: memory that is bounded by windows, one byte at a time on
+ * both sides, and an errno at every single call. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,8 +21,8 @@ struct scene {
     struct test_gateway g;
     struct test_talk client;
     struct test_talk origin;
-    struct gate_fault_plan down;    /* of the client's side; */
-    struct gate_fault_plan up;      /* of the upstream's */
+    struct gate_fault_plan down; /* of the client's side; */
+    struct gate_fault_plan up;   /* of the upstream's */
 };
 
 static int open_scene(void **state)
@@ -51,9 +51,10 @@ static int close_scene(void **state)
 
 /* ------------------------------------------------------------------ large bodies */
 
-/* Moves n bytes of the pattern from one end to the other, whose reader takes `step` bytes a turn; returns the most memory that
- * blocks held meanwhile. */
-static size_t move(struct scene *s, struct test_talk *from, struct test_talk *to, size_t n, size_t step)
+/* Moves n bytes of the pattern from one end to the other, whose reader takes `step` bytes a turn;
+ * returns the most memory that blocks held meanwhile. */
+static size_t move(struct scene *s, struct test_talk *from, struct test_talk *to, size_t n,
+                   size_t step)
 {
     size_t said = 0, most = 0;
     char piece[65536];
@@ -121,8 +122,10 @@ static void requests_behind_a_large_body(void **state)
         int size = 1 << 20;
 
         setsockopt(s->client.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-        test_say(&s->client, chunked ? "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n"
-                                     : "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n");
+        test_say(&s->client,
+                 chunked
+                     ? "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n"
+                     : "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n");
         if (s->origin.buf == NULL)
             test_talk_origin(&s->origin, &s->g);
         test_hear(&s->origin, "\r\n\r\n");
@@ -144,7 +147,8 @@ static void requests_behind_a_large_body(void **state)
     free(many);
 }
 
-/* More answers of the gateway's own than one drain of the ready queue makes, while further requests arrive. */
+/* More answers of the gateway's own than one drain of the ready queue makes, while further requests
+ * arrive. */
 static void own_answers_and_proxied_ones_in_turn(void **state)
 {
     struct scene *s = *state;
@@ -162,7 +166,8 @@ static void own_answers_and_proxied_ones_in_turn(void **state)
         strcat(text, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
         test_say(&s->client, text);
         test_gateway_turns(&s->g, 1);
-        test_say(&s->client, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+        test_say(&s->client,
+                 "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n");
         for (int i = 0; i < 12 + round; i++)
             test_hear(&s->client, "HTTP/1.1 200 OK\r\n");
         test_hear(&s->origin, "\r\n\r\n");
@@ -194,25 +199,28 @@ static bool wrap_link(void *arg)
 static const char *const requests[] = {
     "GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
     "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
-    "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+    "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nX-Sum: "
+    "1\r\n\r\n",
     "GET /a HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nabc",
 };
 
 static const char *const answers[] = {
     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
     "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nX-Sum: 2\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nX-Sum: "
+    "2\r\n\r\n",
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nhello",
 };
 
-static const char *const heard_up[] = { "\r\n\r\n", "\r\n\r\nabc", "\r\n0\r\nX-Sum: 1\r\n\r\n", "\r\n\r\nabc" };
-static const char *const heard_down[] = { "hello", "hello", "X-Sum: 2\r\n\r\n", "hello" };
+static const char *const heard_up[] = {"\r\n\r\n", "\r\n\r\nabc", "\r\n0\r\nX-Sum: 1\r\n\r\n",
+                                       "\r\n\r\nabc"};
+static const char *const heard_down[] = {"hello", "hello", "X-Sum: 2\r\n\r\n", "hello"};
 
 static void one_byte_at_a_time(void **state)
 {
     struct scene *s = *state;
 
-    s->down = s->up = (struct gate_fault_plan){ .max_bytes = 1, .again_after_each = true };
+    s->down = s->up = (struct gate_fault_plan){.max_bytes = 1, .again_after_each = true};
     gate_conn_fault_wrap(&session_of(s)->conn, &s->down);
     for (int i = 0; i < 12; i++) {
         int which = i == 11 ? 3 : i % 3;
@@ -233,7 +241,8 @@ static void one_byte_at_a_time(void **state)
     }
 }
 
-/* Speaks an exchange without asking that it succeeds: the origin answers every connection once it has heard anything. */
+/* Speaks an exchange without asking that it succeeds: the origin answers every connection once it
+ * has heard anything. */
 static void muddle_through(struct scene *s, int which)
 {
     bool answered = false;
@@ -258,8 +267,8 @@ static void muddle_through(struct scene *s, int which)
     }
 }
 
-/* The operation k of one side fails, for every k until none is reached: the exchange ends in some way, nothing leaks, and the
- * gateway serves the next client. */
+/* The operation k of one side fails, for every k until none is reached: the exchange ends in some
+ * way, nothing leaks, and the gateway serves the next client. */
 static void every_call_may_fail(bool up, int error)
 {
     for (int which = 0; which < 4; which++) {
@@ -270,7 +279,8 @@ static void every_call_may_fail(bool up, int error)
 
             test_gateway_open(&s->g, TEST_ROUTE);
             test_talk_client(&s->client, &s->g);
-            *plan = (struct gate_fault_plan){ .max_bytes = 7, .again_after_each = true, .fail_at = k, .fail_errno = error };
+            *plan = (struct gate_fault_plan){
+                .max_bytes = 7, .again_after_each = true, .fail_at = k, .fail_errno = error};
             if (up) {
                 test_say(&s->client, requests[which]);
                 assert_true(test_gateway_until(&s->g, wrap_link, s));

@@ -1,5 +1,5 @@
-/* What breaks in the middle: clients that leave, upstreams that cut or lie, and what the other side sees of it; tries at other
- * connections and peers; bodies over their limit. */
+/* What breaks in the middle: clients that leave, upstreams that cut or lie, and what the other side
+ * sees of it; tries at other connections and peers; bodies over their limit. */
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -15,9 +15,9 @@
 
 #include "../support/talk.h"
 
-#define GET "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+#define GET  "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 #define POST "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
-#define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+#define OK   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 struct scene {
     struct test_gateway g;
@@ -66,8 +66,8 @@ static void ask(struct scene *s, const char *request)
     test_hear(&s->origin, "\r\n\r\n");
 }
 
-/* A client over TCP, for what a socket pair cannot show: resets. It dials the origin's listening socket, whose end becomes the
- * session. */
+/* A client over TCP, for what a socket pair cannot show: resets. It dials the origin's listening
+ * socket, whose end becomes the session. */
 static void dial_tcp(struct scene *s)
 {
     struct sockaddr_in a;
@@ -184,7 +184,7 @@ static void a_client_that_leaves_while_dialing(void **state)
 /* The client ends its sending side: with half_close its answer still comes. */
 static void half_closed_clients(void **state)
 {
-    static const char *const edits[] = { "\"half_close\":false", "\"half_close\":true", NULL };
+    static const char *const edits[] = {"\"half_close\":false", "\"half_close\":true", NULL};
     struct scene *s = *state;
 
     ask(s, GET);
@@ -206,9 +206,10 @@ static void half_closed_clients(void **state)
 
 static void truncated_answers_stay_truncated(void **state)
 {
-    static const char *const heads[] = { "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhi",
-                                         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
-                                         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n" };
+    static const char *const heads[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n"};
     struct scene *s = *state;
 
     for (int i = 0; i < 6; i++) {
@@ -245,12 +246,13 @@ static void answers_that_are_not_valid(void **state)
     }
 }
 
-/* A head larger than a block, where the connection is used to large answers: several blocks are read at once. */
+/* A head larger than a block, where the connection is used to large answers: several blocks are
+ * read at once. */
 static void heads_over_several_blocks(void **state)
 {
     struct scene *s = *state;
     char *text = calloc(1, 70000);
-    size_t sizes[] = { 15000, 20000, 31000, 32500, 36000, 60000 };
+    size_t sizes[] = {15000, 20000, 31000, 32500, 36000, 60000};
 
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         size_t n;
@@ -279,16 +281,20 @@ static void heads_over_several_blocks(void **state)
     free(text);
 }
 
-/* An answer of the gateway's own whose head no block can hold is a fault, not the end of the worker. */
+/* An answer of the gateway's own whose head no block can hold is a fault, not the end of the
+ * worker. */
 static void a_head_that_cannot_be_written(void **state)
 {
     struct scene *s = *state;
     char *routes = calloc(1, 70000);
 
-    strcpy(routes, "[{\"name\":\"r\",\"host\":\"\",\"path\":\"/\",\"methods\":[],\"headers\":[],\"query\":[],\"when\":false,"
-                   "\"priority\":0,\"action\":\"reply\",\"reply\":{\"status\":200,\"body\":\"hi\",\"headers\":[[\"x\",\"");
+    strcpy(routes, "[{\"name\":\"r\",\"host\":\"\",\"path\":\"/"
+                   "\",\"methods\":[],\"headers\":[],\"query\":[],\"when\":false,"
+                   "\"priority\":0,\"action\":\"reply\",\"reply\":{\"status\":200,\"body\":\"hi\","
+                   "\"headers\":[[\"x\",\"");
     memset(routes + strlen(routes), 'v', 45000);
-    strcat(routes, "\"]]},\"rewrite\":\"\",\"use\":[],\"timeouts\":{},\"max_body\":-1,\"upgrade\":[],\"at\":\"t:3\"}]");
+    strcat(routes, "\"]]},\"rewrite\":\"\",\"use\":[],\"timeouts\":{},\"max_body\":-1,\"upgrade\":["
+                   "],\"at\":\"t:3\"}]");
     reopen(s, routes, NULL);
     for (int i = 0; i < 2; i++) {
         test_say(&s->client, GET);
@@ -307,7 +313,8 @@ static void a_dead_kept_connection_is_replaced_for_get(void **state)
     ask(s, GET);
     test_say(&s->origin, OK);
     test_hear(&s->client, "hi");
-    ask(s, "PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n");
+    ask(s, "PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: "
+           "1\r\n\r\n");
     test_talk_close(&s->origin);
     test_talk_origin(&s->origin, &s->g);
     test_hear(&s->origin, "\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n");
@@ -332,8 +339,10 @@ static void a_dead_kept_connection_is_not_replaced_for_post(void **state)
 static void a_refused_connect_goes_to_another_peer(void **state)
 {
     static const char *const edits[] = {
-        "\"servers\":[", "\"servers\":[{\"address\":\"127.0.0.1:1\",\"weight\":1,\"max_connections\":0,"
-                         "\"backup\":false,\"zone\":\"\",\"down\":false},", NULL };
+        "\"servers\":[",
+        "\"servers\":[{\"address\":\"127.0.0.1:1\",\"weight\":1,\"max_connections\":0,"
+        "\"backup\":false,\"zone\":\"\",\"down\":false},",
+        NULL};
     struct scene *s = *state;
 
     reopen(s, TEST_ROUTE, edits);

@@ -1,5 +1,6 @@
-/* What an HTTP/1 client may expect of the gateway, end to end in one thread: versions, methods without bodies, pipelining, keep-alive,
- * interim responses, trailers, tunnels. */
+/* covers: session/session_h1.c session/session_stream.c
+ * What an HTTP/1 client may expect of the gateway, end to end in one thread: versions, methods
+ * without bodies, pipelining, keep-alive, interim responses, trailers, tunnels. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,8 +83,9 @@ static void http10_may_keep_alive(void **state)
 
     for (int i = 0; i < 2; i++) {
         ask(s, "GET /a HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
-        assert_non_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "\r\n\r\nhi"),
-                               "Connection: keep-alive\r\n"));
+        assert_non_null(
+            strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "\r\n\r\nhi"),
+                   "Connection: keep-alive\r\n"));
     }
 }
 
@@ -93,7 +95,8 @@ static void http10_gets_chunked_bodies_until_the_end(void **state)
     const char *head;
 
     ask(s, "GET /a HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
-    head = answer(s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello");
+    head = answer(s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                  "hello");
     assert_null(strstr(head, "chunked"));
     assert_null(strstr(head, "Content-Length"));
     assert_non_null(strstr(head, "Connection: close\r\n"));
@@ -106,7 +109,10 @@ static void http10_gets_no_interim(void **state)
     struct scene *s = *state;
 
     ask(s, "GET /a HTTP/1.0\r\nHost: a\r\n\r\n");
-    assert_null(strstr(answer(s, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi"),
+    assert_null(strstr(answer(s,
+                              "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 "
+                              "OK\r\nContent-Length: 2\r\n\r\nhi",
+                              "hi"),
                        "103"));
 }
 
@@ -115,11 +121,15 @@ static void head_has_no_body(void **state)
     struct scene *s = *state;
 
     for (int i = 0; i < 2; i++) {
-        assert_non_null(strstr(ask(s, "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n"), "HEAD /a HTTP/1.1\r\n"));
-        assert_non_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", "\r\n\r\n"),
-                               "Content-Length: 1000\r\n"));
+        assert_non_null(
+            strstr(ask(s, "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n"), "HEAD /a HTTP/1.1\r\n"));
+        assert_non_null(
+            strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", "\r\n\r\n"),
+                   "Content-Length: 1000\r\n"));
         ask(s, "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert_non_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n\r\n"), "200 OK"));
+        assert_non_null(
+            strstr(answer(s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n\r\n"),
+                   "200 OK"));
     }
     test_hear_nothing(&s->client);
 }
@@ -130,10 +140,13 @@ static void not_modified_has_no_body(void **state)
 
     for (int i = 0; i < 3; i++) {
         ask(s, GET);
-        assert_non_null(strstr(answer(s, "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Length: 1000\r\n\r\n", "\r\n\r\n"),
-                               "Content-Length: 1000\r\n"));
+        assert_non_null(strstr(
+            answer(s, "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Length: 1000\r\n\r\n",
+                   "\r\n\r\n"),
+            "Content-Length: 1000\r\n"));
         ask(s, GET);
-        assert_null(strstr(answer(s, "HTTP/1.1 204 No Content\r\n\r\n", "\r\n\r\n"), "Content-Length"));
+        assert_null(
+            strstr(answer(s, "HTTP/1.1 204 No Content\r\n\r\n", "\r\n\r\n"), "Content-Length"));
     }
     test_hear_nothing(&s->client);
 }
@@ -144,7 +157,8 @@ static void a_response_until_the_end_is_chunked(void **state)
 
     ask(s, GET);
     test_say(&s->origin, "HTTP/1.0 200 OK\r\n\r\nhello");
-    assert_non_null(strstr(test_hear(&s->client, "5\r\nhello\r\n"), "Transfer-Encoding: chunked\r\n"));
+    assert_non_null(
+        strstr(test_hear(&s->client, "5\r\nhello\r\n"), "Transfer-Encoding: chunked\r\n"));
     test_talk_close(&s->origin);
     test_hear(&s->client, "0\r\n\r\n");
     ask(s, GET);
@@ -161,7 +175,8 @@ static void pipelined_requests_are_answered_in_order(void **state)
     size_t n = 0;
 
     for (int i = 0; i < 100; i++)
-        n += (size_t)snprintf(requests + n, sizeof(requests) - n, "GET /%d HTTP/1.1\r\nHost: a\r\n\r\n", i);
+        n += (size_t)snprintf(requests + n, sizeof(requests) - n,
+                              "GET /%d HTTP/1.1\r\nHost: a\r\n\r\n", i);
     test_say(&s->client, requests);
     test_talk_origin(&s->origin, &s->g);
     for (int i = 0; i < 100; i++) {
@@ -178,16 +193,19 @@ static void pipelined_bodies_are_told_apart(void **state)
 {
     struct scene *s = *state;
 
-    test_say(&s->client, "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
-                         "POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ndef\r\n0\r\n\r\n"
-                         "\r\nGET /3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    test_say(
+        &s->client,
+        "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+        "POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ndef\r\n0\r\n\r\n"
+        "\r\nGET /3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     test_talk_origin(&s->origin, &s->g);
     test_hear(&s->origin, "\r\n\r\nabc");
     answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1", "\r\n\r\n1");
     test_hear(&s->origin, "3\r\ndef\r\n0\r\n\r\n");
     answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2", "\r\n\r\n2");
     test_hear(&s->origin, "\r\n\r\n");
-    assert_non_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n3", "\r\n\r\n3"), "Connection: close\r\n"));
+    assert_non_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n3", "\r\n\r\n3"),
+                           "Connection: close\r\n"));
     test_hear_end(&s->client);
 }
 
@@ -237,7 +255,9 @@ static void upstream_close_is_respected(void **state)
     struct scene *s = *state;
 
     ask(s, GET);
-    assert_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi", "hi"), "Connection:"));
+    assert_null(strstr(
+        answer(s, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi", "hi"),
+        "Connection:"));
     assert_string_equal(test_hear_end(&s->origin), "");
     test_talk_close(&s->origin);
     ask(s, GET);
@@ -249,7 +269,10 @@ static void extra_bytes_close_the_upstream_connection(void **state)
     struct scene *s = *state;
 
     ask(s, GET);
-    answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", "hi");
+    answer(s,
+           "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: "
+           "4\r\n\r\nevil",
+           "hi");
     assert_string_equal(test_hear_end(&s->origin), "");
     test_talk_close(&s->origin);
     ask(s, GET);
@@ -274,9 +297,11 @@ static void extra_bytes_behind_a_full_block(void **state)
         memset(bytes + n, 'x', 60000);
         if (pass == 1) {
             /* The next read offers several blocks: the message ends with the first of them. */
-            n = (size_t)snprintf(bytes, 200, "HTTP/1.1 200 OK\r\nContent-Length: 16326\r\nX-Pad: ppp\r\n\r\n");
+            n = (size_t)snprintf(bytes, 200,
+                                 "HTTP/1.1 200 OK\r\nContent-Length: 16326\r\nX-Pad: ppp\r\n\r\n");
             memset(bytes + n, 'x', 16384 - n);
-            snprintf(bytes, n + 1, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nX-Pad: ppp\r\n\r", 16384 - n);
+            snprintf(bytes, n + 1, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nX-Pad: ppp\r\n\r",
+                     16384 - n);
             bytes[n - 1] = '\n';
             n = 16384;
             strcpy(bytes + n, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
@@ -298,11 +323,14 @@ static void an_empty_upload_ends(void **state)
     struct scene *s = *state;
 
     for (int i = 0; i < 2; i++) {
-        assert_non_null(strstr(ask(s, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"), "Content-Length: 0\r\n"));
-        assert_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi"), "Connection: close"));
+        assert_non_null(strstr(ask(s, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
+                               "Content-Length: 0\r\n"));
+        assert_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi"),
+                           "Connection: close"));
         ask(s, "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
         test_hear(&s->origin, "0\r\n\r\n");
-        assert_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "\r\n\r\n"), "Connection: close"));
+        assert_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "\r\n\r\n"),
+                           "Connection: close"));
     }
 }
 
@@ -312,11 +340,14 @@ static void continue_is_said_when_the_body_is_wanted(void **state)
 {
     struct scene *s = *state;
 
-    assert_null(strstr(ask(s, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"), "Expect"));
+    assert_null(strstr(
+        ask(s, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"),
+        "Expect"));
     assert_string_equal(test_hear(&s->client, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     test_say(&s->client, "abc");
     test_hear(&s->origin, "abc");
-    assert_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi"), "Connection: close"));
+    assert_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi"),
+                       "Connection: close"));
 }
 
 static void no_continue_for_a_body_that_is_there(void **state)
@@ -337,7 +368,8 @@ static void no_continue_before_an_early_answer(void **state)
     test_talk_close(&s->client);
     test_gateway_open(&s->g, TEST_ROUTE_MORE(",\"max_body\":10"));
     test_talk_client(&s->client, &s->g);
-    test_say(&s->client, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n");
+    test_say(&s->client,
+             "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n");
     text = test_hear(&s->client, "request id");
     assert_non_null(strstr(text, "HTTP/1.1 413 "));
     assert_null(strstr(text, "HTTP/1.1 100"));
@@ -350,10 +382,14 @@ static void interim_responses_pass(void **state)
     struct scene *s = *state;
 
     ask(s, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
-    assert_string_equal(answer(s, "HTTP/1.1 100 Continue\r\n\r\n"
-                                  "HTTP/1.1 103 Early Hints\r\nConnection: X-Hop\r\nX-Hop: 1\r\nLink: </x>\r\n\r\n", "\r\n\r\n"),
-                        "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
-    assert_non_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi"), "HTTP/1.1 200 OK"));
+    assert_string_equal(
+        answer(s,
+               "HTTP/1.1 100 Continue\r\n\r\n"
+               "HTTP/1.1 103 Early Hints\r\nConnection: X-Hop\r\nX-Hop: 1\r\nLink: </x>\r\n\r\n",
+               "\r\n\r\n"),
+        "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
+    assert_non_null(strstr(answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi"),
+                           "HTTP/1.1 200 OK"));
 }
 
 static void too_many_interim_responses(void **state)
@@ -373,9 +409,12 @@ static void trailers_pass_both_ways(void **state)
 {
     struct scene *s = *state;
 
-    ask(s, "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\nContent-Length: 9\r\n\r\n");
-    assert_string_equal(test_hear(&s->origin, "0\r\nX-Sum: 1\r\n\r\n"), "3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n");
-    test_say(&s->origin, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-S");
+    ask(s, "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+           "chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\nContent-Length: 9\r\n\r\n");
+    assert_string_equal(test_hear(&s->origin, "0\r\nX-Sum: 1\r\n\r\n"),
+                        "3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n");
+    test_say(&s->origin,
+             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-S");
     test_gateway_turns(&s->g, 5);
     test_say(&s->origin, "um: 2\r\n\r\n");
     test_hear(&s->client, "2\r\nhi\r\n0\r\nX-Sum: 2\r\n\r\n");
@@ -386,7 +425,8 @@ static void trailers_pass_both_ways(void **state)
 /* ------------------------------------------------------------------ tunnels */
 
 #define UPGRADE "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
-#define SWITCH "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+#define SWITCH                                                                                     \
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 static void tunnels_carry_bytes_both_ways(void **state)
 {
@@ -446,7 +486,9 @@ static void unasked_switch_is_refused(void **state)
     assert_non_null(strstr(answer(s, SWITCH, "request id"), "HTTP/1.1 502 "));
     test_hear_end(&s->origin);
     test_talk_close(&s->origin);
-    assert_null(strstr(ask(s, "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"), "pgrade"));
+    assert_null(
+        strstr(ask(s, "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"),
+               "pgrade"));
     assert_non_null(strstr(answer(s, SWITCH, "request id"), "HTTP/1.1 502 "));
 }
 

@@ -1,5 +1,5 @@
-/* Clocks of a session and of its upstream, moved by the test and never waited for: heads, bodies, idle connections, readers that stall,
- * upstreams that are silent. */
+/* Clocks of a session and of its upstream, moved by the test and never waited for: heads, bodies,
+ * idle connections, readers that stall, upstreams that are silent. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,7 +102,8 @@ static void begin_upload(struct scene *s, const char *length)
 {
     char text[128];
 
-    snprintf(text, sizeof(text), "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: %s\r\n\r\n", length);
+    snprintf(text, sizeof(text), "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: %s\r\n\r\n",
+             length);
     test_say(&s->client, text);
     test_talk_origin(&s->origin, &s->g);
     test_hear(&s->origin, "\r\n\r\n");
@@ -120,7 +121,7 @@ static void a_body_that_stops_is_refused(void **state)
     test_gateway_pass(&s->g, 2000);
     assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 408 "));
     test_hear_end(&s->client);
-    assert_string_equal(test_hear_end(&s->origin), "");     /* incomplete: never the 100 bytes */
+    assert_string_equal(test_hear_end(&s->origin), ""); /* incomplete: never the 100 bytes */
     test_gateway_pass(&s->g, 2000);
     assert_int_equal(closed_for(s, GATE_CLOSE_BODY_TIMEOUT), 1);
 }
@@ -262,17 +263,20 @@ static void draining_ends_connections(void **state)
     test_talk_close(&busy);
 }
 
-/* A tunnel whose upstream has ended does not wait for a silent client for ever; nor one whose client has ended for a silent
- * upstream. */
+/* A tunnel whose upstream has ended does not wait for a silent client for ever; nor one whose
+ * client has ended for a silent upstream. */
 static void half_a_tunnel_ends_in_time(void **state)
 {
     struct scene *s = *state;
 
     for (int i = 0; i < 2; i++) {
-        test_say(&s->client, "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+        test_say(
+            &s->client,
+            "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
         test_talk_origin(&s->origin, &s->g);
         test_hear(&s->origin, "\r\n\r\n");
-        test_say(&s->origin, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+        test_say(&s->origin, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: "
+                             "websocket\r\n\r\n");
         test_hear(&s->client, "\r\n\r\n");
         shutdown(i == 0 ? s->origin.fd : s->client.fd, SHUT_WR);
         test_hear_end(i == 0 ? &s->client : &s->origin);
@@ -292,10 +296,13 @@ static void a_tunnel_that_blocked_goes_on(void **state)
 {
     struct scene *s = *state;
 
-    test_say(&s->client, "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    test_say(&s->client,
+             "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
     test_talk_origin(&s->origin, &s->g);
     test_hear(&s->origin, "\r\n\r\n");
-    test_say(&s->origin, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    test_say(
+        &s->origin,
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
     test_hear(&s->client, "\r\n\r\n");
     test_say_pattern(&s->origin, 1000000);
     test_hear_pattern(&s->client, 1000000);
@@ -322,7 +329,7 @@ static void no_head_in_time(void **state)
     test_gateway_pass(&s->g, 2000);
     assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 504 "));
     test_hear_end(&s->origin);
-    test_say(&s->client, GET);      /* the connection is kept */
+    test_say(&s->client, GET); /* the connection is kept */
     test_talk_close(&s->origin);
     test_talk_origin(&s->origin, &s->g);
     test_hear(&s->origin, "\r\n\r\n");
@@ -365,7 +372,7 @@ static void a_parked_connection_ends_in_time(void **state)
 
 static void the_total_time_ends_an_exchange(void **state)
 {
-    static const char *const edits[] = { "\"total_ms\":0", "\"total_ms\":20000", NULL };
+    static const char *const edits[] = {"\"total_ms\":0", "\"total_ms\":20000", NULL};
     struct scene *s = *state;
 
     test_talk_close(&s->client);

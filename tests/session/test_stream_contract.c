@@ -1,6 +1,7 @@
-/* The contract of the stream interface, the same cases over every implementation: in memory, and over h1, where the client's side is a link
- * and the server's side a session at the two ends of one TCP connection, plain and through connections that give one byte at a time.
- * The session calls a flow of this file's own, so that nothing but the two streams is between the two users. */
+/* The contract of the stream interface, the same cases over every implementation: in memory, and
+ * over h1, where the client's side is a link and the server's side a session at the two ends of one
+ * TCP connection, plain and through connections that give one byte at a time. The session calls a
+ * flow of this file's own, so that nothing but the two streams is between the two users. */
 #include "stream_world.h"
 
 #include <errno.h>
@@ -46,7 +47,10 @@ static void chunked_bodies(void)
 static void many_on_one_connection(void)
 {
     for (int i = 0; i < 9; i++)
-        exchange(i % 3 == 0 ? GATE_BODY_LENGTH : i % 3 == 1 ? GATE_BODY_CHUNKED : GATE_BODY_NONE, i % 3 == 2 ? 0 : 300);
+        exchange(i % 3 == 0   ? GATE_BODY_LENGTH
+                 : i % 3 == 1 ? GATE_BODY_CHUNKED
+                              : GATE_BODY_NONE,
+                 i % 3 == 2 ? 0 : 300);
 }
 
 static void interim_heads_come_first(void)
@@ -183,7 +187,7 @@ static void room_falls_and_comes_back(void)
 
 static void a_reset_request_is_incomplete(void)
 {
-    static const enum gate_framing framings[] = { GATE_BODY_LENGTH, GATE_BODY_CHUNKED };
+    static const enum gate_framing framings[] = {GATE_BODY_LENGTH, GATE_BODY_CHUNKED};
 
     for (int i = 0; i < 2; i++) {
         begin(GATE_M_POST);
@@ -203,7 +207,7 @@ static void a_reset_request_is_incomplete(void)
 
 static void a_reset_answer_is_incomplete(void)
 {
-    static const enum gate_framing framings[] = { GATE_BODY_LENGTH, GATE_BODY_CHUNKED };
+    static const enum gate_framing framings[] = {GATE_BODY_LENGTH, GATE_BODY_CHUNKED};
 
     for (int i = 0; i < 2; i++) {
         begin(GATE_M_POST);
@@ -262,27 +266,28 @@ static void lengths_are_kept(void)
 static const struct {
     const char *name;
     void (*run)(void);
-    bool bulk;      /* through pieces of a kilobyte where others go byte by byte */
+    bool bulk; /* through pieces of a kilobyte where others go byte by byte */
 } cases[] = {
-    { "head, body, end", head_body_end, false },
-    { "chunked bodies", chunked_bodies, false },
-    { "many on one connection", many_on_one_connection, false },
-    { "interim heads come first", interim_heads_come_first, false },
-    { "trailers come before the end", trailers_come_before_the_end, false },
-    { "trailers without a place", trailers_without_a_place, false },
-    { "nothing beyond the grants", nothing_beyond_the_grants, true },
-    { "room falls and comes back", room_falls_and_comes_back, true },
-    { "a reset request is incomplete", a_reset_request_is_incomplete, false },
-    { "a reset answer is incomplete", a_reset_answer_is_incomplete, false },
-    { "a reset before the answer", a_reset_before_the_answer, false },
-    { "an early answer arrives", an_early_answer_arrives, false },
-    { "lengths are kept", lengths_are_kept, false },
+    {"head, body, end", head_body_end, false},
+    {"chunked bodies", chunked_bodies, false},
+    {"many on one connection", many_on_one_connection, false},
+    {"interim heads come first", interim_heads_come_first, false},
+    {"trailers come before the end", trailers_come_before_the_end, false},
+    {"trailers without a place", trailers_without_a_place, false},
+    {"nothing beyond the grants", nothing_beyond_the_grants, true},
+    {"room falls and comes back", room_falls_and_comes_back, true},
+    {"a reset request is incomplete", a_reset_request_is_incomplete, false},
+    {"a reset answer is incomplete", a_reset_answer_is_incomplete, false},
+    {"a reset before the answer", a_reset_before_the_answer, false},
+    {"an early answer arrives", an_early_answer_arrives, false},
+    {"lengths are kept", lengths_are_kept, false},
 };
 
 static void run_kind(enum kind kind)
 {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct gate_fault_plan plan = { .max_bytes = cases[i].bulk ? 1000 : 1, .again_after_each = true };
+        struct gate_fault_plan plan = {.max_bytes = cases[i].bulk ? 1000 : 1,
+                                       .again_after_each = true};
         struct world w;
 
         print_message("           %s: %s\n", kind_names[kind], cases[i].name);
@@ -310,11 +315,11 @@ static void over_h1_by_bytes(void **state)
     run_kind(H1_BYTES);
 }
 
-/* An exchange where operation k of one side fails: each side hears the end or a reset, whichever applies, and nothing is held
- * afterwards. Returns whether k was reached. */
+/* An exchange where operation k of one side fails: each side hears the end or a reset, whichever
+ * applies, and nothing is held afterwards. Returns whether k was reached. */
 static bool fail_at(bool up, uint32_t k, int error)
 {
-    struct gate_fault_plan plan = { .max_bytes = 9, .again_after_each = true };
+    struct gate_fault_plan plan = {.max_bytes = 9, .again_after_each = true};
     struct world w;
     struct party *c = &w.client, *s = &w.server;
     bool reached;
@@ -342,7 +347,8 @@ static bool fail_at(bool up, uint32_t k, int error)
     reached = (up ? w.up.calls : w.down.calls) >= k;
     if (s->broken || !s->ended)
         leave(s, false);
-    /* Bytes that could not be sent leave the server waiting: its clocks end that. The client always knows. */
+    /* Bytes that could not be sent leave the server waiting: its clocks end that. The client always
+     * knows. */
     assert_true(c->ended || c->broken || s->s == NULL);
     if (c->ended)
         check_pattern(c, 30);
@@ -352,7 +358,7 @@ static bool fail_at(bool up, uint32_t k, int error)
 
 static void every_call_may_fail(void **state)
 {
-    static const int errors[] = { ECONNRESET, EPIPE, EIO, ETIMEDOUT };
+    static const int errors[] = {ECONNRESET, EPIPE, EIO, ETIMEDOUT};
 
     (void)state;
     for (int i = 0; i < 8; i++) {

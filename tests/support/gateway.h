@@ -29,11 +29,12 @@ struct test_gateway {
 void test_gateway_open(struct test_gateway *g, const char *routes);
 void test_gateway_close(struct test_gateway *g);
 
-/* The same with the configuration edited first: pairs of a text that must occur in it and what replaces its first
- * occurrence, ended by NULL. */
+/* The same with the configuration edited first: pairs of a text that must occur in it and what
+ * replaces its first occurrence, ended by NULL. */
 void test_gateway_open_with(struct test_gateway *g, const char *routes, const char *const *edits);
 
-/* Moves the clock and lets the loop see it. Long spans pass in steps of at most a second, so that timers fire in order. */
+/* Moves the clock and lets the loop see it. Long spans pass in steps of at most a second, so that
+ * timers fire in order. */
 void test_gateway_pass(struct test_gateway *g, uint64_t ms);
 
 /* A new client connection; the returned descriptor is the client's, non-blocking. */

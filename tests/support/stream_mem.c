@@ -1,4 +1,5 @@
-/* See stream_mem.h. Every operation only notes what is to happen; one function, from the ready queue, tells both sides. */
+/* See stream_mem.h. Every operation only notes what is to happen; one function, from the ready
+ * queue, tells both sides. */
 #include "stream_mem.h"
 
 #include <string.h>
@@ -23,7 +24,8 @@ static void tell_head(struct test_stream_mem_side *to, struct test_stream_mem_wa
     way->head_seen = true;
     if (to == &to->pair->server) {
         to->attached = true;
-        way->end_seen = way->h.framing == GATE_BODY_NONE;   /* the head says it all: no on_end follows */
+        way->end_seen =
+            way->h.framing == GATE_BODY_NONE; /* the head says it all: no on_end follows */
         to->pair->on_request(to->pair, &to->stream, &way->h);
     } else {
         to->stream.events->on_head(&to->stream, &way->h, NULL);
@@ -33,7 +35,7 @@ static void tell_head(struct test_stream_mem_side *to, struct test_stream_mem_wa
 static void tell_infos(struct test_stream_mem_side *to, struct test_stream_mem_way *way)
 {
     for (int i = 0; i < way->n_infos; i++) {
-        struct gate_response_head head = { .status = way->infos[i] };
+        struct gate_response_head head = {.status = way->infos[i]};
 
         to->stream.events->on_info(&to->stream, &head);
     }
@@ -114,7 +116,8 @@ static enum gate_err op_send_head(struct gate_stream *s, const struct gate_messa
 
     if (side->broken_seen)
         return GATE_E_CLOSED;
-    way->h = (struct gate_response_head){ .status = m->status, .framing = m->framing, .content_length = m->content_length };
+    way->h = (struct gate_response_head){
+        .status = m->status, .framing = m->framing, .content_length = m->content_length};
     way->framing = (uint8_t)m->framing;
     way->left = m->framing == GATE_BODY_LENGTH ? m->content_length : 0;
     way->head = true;
@@ -132,7 +135,8 @@ static enum gate_err op_send_trailers(struct gate_stream *s, const struct gate_f
         return GATE_E_CLOSED;
     if (way->framing == GATE_BODY_LENGTH && way->left > 0)
         return GATE_E_INVALID;
-    for (uint32_t i = 0; trailers != NULL && way->framing == GATE_BODY_CHUNKED && i < trailers->n && i < 16; i++) {
+    for (uint32_t i = 0;
+         trailers != NULL && way->framing == GATE_BODY_CHUNKED && i < trailers->n && i < 16; i++) {
         struct gate_field f = trailers->v[i];
 
         f.name = gate_arena_copy(side->pair->arena, gate_field_name(&f)).p;
@@ -221,7 +225,8 @@ static const struct gate_stream_ops memory_ops = {
 
 /* ------------------------------------------------------------------ life */
 
-static void side_reset(struct test_stream_mem_side *side, struct test_stream_mem *m, struct test_stream_mem_side *peer)
+static void side_reset(struct test_stream_mem_side *side, struct test_stream_mem *m,
+                       struct test_stream_mem_side *peer)
 {
     gate_chain_clear(&side->out.body);
     memset(side, 0, sizeof(*side));
@@ -231,7 +236,8 @@ static void side_reset(struct test_stream_mem_side *side, struct test_stream_mem
     gate_chain_init(&side->out.body, &m->loop->blocks);
 }
 
-void test_stream_mem_open(struct test_stream_mem *m, struct gate_loop *loop, struct gate_arena *arena)
+void test_stream_mem_open(struct test_stream_mem *m, struct gate_loop *loop,
+                          struct gate_arena *arena)
 {
     memset(m, 0, sizeof(*m));
     m->loop = loop;
@@ -250,7 +256,8 @@ void test_stream_mem_close(struct test_stream_mem *m)
     gate_chain_clear(&m->server.out.body);
 }
 
-struct gate_stream *test_stream_mem_begin(struct test_stream_mem *m, const struct gate_stream_events *events, void *user)
+struct gate_stream *test_stream_mem_begin(struct test_stream_mem *m,
+                                          const struct gate_stream_events *events, void *user)
 {
     GATE_ASSERT(!m->client.attached && !m->server.attached);
     side_reset(&m->client, m, &m->server);

@@ -43,7 +43,7 @@ void test_talk_close(struct test_talk *t)
 
 void test_talk_abort(struct test_talk *t)
 {
-    struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
     setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     test_talk_close(t);
@@ -124,7 +124,8 @@ const char *test_hear(struct test_talk *t, const char *text)
     test_gateway_until(t->g, has_text, t);
     end = strstr(t->buf + t->at, text);
     if (end == NULL)
-        fail_msg("\"%s\" did not come%s, but: \"%s\"", text, t->eof ? " before the end" : "", t->buf + t->at);
+        fail_msg("\"%s\" did not come%s, but: \"%s\"", text, t->eof ? " before the end" : "",
+                 t->buf + t->at);
     n = (size_t)(end - t->buf) + strlen(text) - t->at;
     assert_true(n < sizeof(taken));
     memcpy(taken, t->buf + t->at, n);
@@ -175,5 +176,6 @@ void test_hear_nothing(struct test_talk *t)
         test_talk_look(t);
     }
     if (t->n > t->at || t->eof)
-        fail_msg("nothing was expected, but: \"%s\"%s", t->buf + t->at, t->eof ? " and the end" : "");
+        fail_msg("nothing was expected, but: \"%s\"%s", t->buf + t->at,
+                 t->eof ? " and the end" : "");
 }

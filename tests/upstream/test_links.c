@@ -1,6 +1,6 @@
 /* covers: upstream/link.c upstream/attempt.c
- * Links on their shelves and attempts on links, against sockets that the test holds. The stream on a link has its contract test in
- * tests/session/test_stream_contract.c. */
+ * Links on their shelves and attempts on links, against sockets that the test holds. The stream on
+ * a link has its contract test in tests/session/test_stream_contract.c. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -38,7 +38,7 @@ struct bench {
 
 static int listen_here(int *port)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(a);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -49,24 +49,30 @@ static int listen_here(int *port)
     return fd;
 }
 
-/* Applies a configuration in which the upstream has the first or both peers, or only the second, and these options. */
+/* Applies a configuration in which the upstream has the first or both peers, or only the second,
+ * and these options. */
 static void configure(struct bench *b, int first, int last, const char *options)
 {
     char servers[256] = "", text[1024], why[256];
     size_t n = 0;
 
     for (int i = first; i <= last; i++)
-        n += (size_t)snprintf(servers + n, sizeof(servers) - n, "%s{\"address\":\"127.0.0.1:%d\"}", i > first ? "," : "", b->port[i]);
-    snprintf(text, sizeof(text), "{\"format\":1,\"upstreams\":[{\"name\":\"o\",\"servers\":[%s]%s}]}", servers, options);
+        n += (size_t)snprintf(servers + n, sizeof(servers) - n, "%s{\"address\":\"127.0.0.1:%d\"}",
+                              i > first ? "," : "", b->port[i]);
+    snprintf(text, sizeof(text),
+             "{\"format\":1,\"upstreams\":[{\"name\":\"o\",\"servers\":[%s]%s}]}", servers,
+             options);
     gate_config_free(&b->config);
     if (gate_config_parse(gate_str_from_cstr(text), &b->config, why, sizeof(why)) != GATE_OK)
         fail_msg("%s", why);
     assert_int_equal(gate_registry_apply(b->registry, b->config), GATE_OK);
-    b->local = gate_links_local(b->links, gate_registry_find(b->registry, GATE_STR("o")), &b->config->upstreams[0]);
+    b->local = gate_links_local(b->links, gate_registry_find(b->registry, GATE_STR("o")),
+                                &b->config->upstreams[0]);
 }
 
-#define KEEP(idle, idle_ms, requests, age)                                                                                       \
-    ",\"keepalive\":{\"idle\":" #idle ",\"idle_timeout_ms\":" #idle_ms ",\"max_requests\":" #requests ",\"max_age_ms\":" #age "}"
+#define KEEP(idle, idle_ms, requests, age)                                                         \
+    ",\"keepalive\":{\"idle\":" #idle ",\"idle_timeout_ms\":" #idle_ms                             \
+    ",\"max_requests\":" #requests ",\"max_age_ms\":" #age "}"
 #define PLENTY KEEP(64, 60000, 0, 0)
 
 static int open_bench(void **state)
@@ -98,7 +104,8 @@ static int close_bench(void **state)
         gate_attempt_end(&b->a[i], GATE_CLOSE_DRAIN);
     gate_links_free(&b->links);
     assert_null(b->links);
-    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_OPENED), gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED));
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_OPENED),
+                     gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED));
     gate_registry_free(&b->registry);
     gate_config_free(&b->config);
     assert_int_equal(b->loop.blocks.live, 0);
@@ -125,7 +132,8 @@ static void on_dialed(struct gate_wait *w, enum gate_err e)
     b->dialed = e;
 }
 
-static void on_head(struct gate_stream *s, const struct gate_response_head *head, struct gate_block *block)
+static void on_head(struct gate_stream *s, const struct gate_response_head *head,
+                    struct gate_block *block)
 {
     (void)block;
     ((struct gate_attempt *)s->user)->head = *head;
@@ -152,8 +160,11 @@ static void on_room(struct gate_stream *s)
     (void)s;
 }
 
-static const struct gate_stream_events events = { .on_head = on_head, .on_body = on_body, .on_end = on_end,
-                                                  .on_reset = on_reset, .on_room = on_room };
+static const struct gate_stream_events events = {.on_head = on_head,
+                                                 .on_body = on_body,
+                                                 .on_end = on_end,
+                                                 .on_reset = on_reset,
+                                                 .on_room = on_room};
 
 /* Dials peer i with attempt k; the result. */
 static enum gate_err dial(struct bench *b, int k, int i)
@@ -189,10 +200,15 @@ static int accepted(struct bench *b, int i)
 static void exchange(struct bench *b, int k, int fd, const char *answer)
 {
     static const struct gate_timeouts none;
-    static const struct gate_head_limits limits = { .header_bytes = 8192, .header_count = 50, .target_bytes = 1000 };
-    struct gate_link_use use = { .arena = &b->a[k].arena, .limits = &limits, .timeouts = &none, .method = GATE_M_GET,
-                                 .events = &events, .user = &b->a[k] };
-    struct gate_message m = { .method = GATE_STR("GET"), .path = GATE_STR("/") };
+    static const struct gate_head_limits limits = {
+        .header_bytes = 8192, .header_count = 50, .target_bytes = 1000};
+    struct gate_link_use use = {.arena = &b->a[k].arena,
+                                .limits = &limits,
+                                .timeouts = &none,
+                                .method = GATE_M_GET,
+                                .events = &events,
+                                .user = &b->a[k]};
+    struct gate_message m = {.method = GATE_STR("GET"), .path = GATE_STR("/")};
     struct gate_stream *s = gate_attempt_begin(&b->a[k], &use);
     char heard[4096];
 
@@ -244,7 +260,7 @@ static void a_link_is_used_again(void **state)
     }
     assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_OPENED), 1);
     assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_REUSED), 5);
-    assert_int_equal(dial(b, 0, 1), GATE_OK);      /* the other peer has a shelf of its own */
+    assert_int_equal(dial(b, 0, 1), GATE_OK); /* the other peer has a shelf of its own */
     assert_false(b->a[0].reused);
     close(fd);
 }
@@ -373,7 +389,8 @@ static void parked_links_must_be_silent(void **state)
     assert_int_equal(closes(b, GATE_CLOSE_LINK_ENDED), 1);
 }
 
-/* A reload takes the first peer away: its idle links go, those of the other stay, one at work ends after its exchange. */
+/* A reload takes the first peer away: its idle links go, those of the other stay, one at work ends
+ * after its exchange. */
 static void peers_that_go_take_their_links_along(void **state)
 {
     struct bench *b = *state;
@@ -414,7 +431,9 @@ static void a_refused_dial_fails(void **state)
 /* A full backlog: the kernel does not answer the connect. */
 static void fill_backlog(struct bench *b, int *fds, int n)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)b->port[0]) };
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                            .sin_port = htons((uint16_t)b->port[0])};
 
     listen(b->listening[0], 0);
     for (int i = 0; i < n; i++) {
@@ -454,7 +473,7 @@ static void a_dial_can_be_given_up(void **state)
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     assert_int_equal(gate_attempt_dial(&b->a[0], b->local, 5000, false, &b->wait), GATE_E_AGAIN);
     gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
-    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);     /* twice is once */
+    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR); /* twice is once */
     pass(b, 6000);
     assert_false(b->woken);
     assert_true(gate_list_empty(&b->links->live));
@@ -470,10 +489,11 @@ static void retries_have_a_budget(void **state)
     uint64_t now = 1000000;
     int n = 0;
 
-    configure(b, 0, 1, PLENTY ",\"retry\":{\"tries\":2,\"on\":[\"connect\"],\"budget_percent\":20}");
+    configure(b, 0, 1,
+              PLENTY ",\"retry\":{\"tries\":2,\"on\":[\"connect\"],\"budget_percent\":20}");
     while (gate_local_take_retry(b->local, now))
         n++;
-    assert_int_equal(n, 100);       /* what has gathered: the most there is */
+    assert_int_equal(n, 100); /* what has gathered: the most there is */
     for (int i = 0; i < 100; i++)
         gate_local_count_request(b->local);
     for (n = 0; gate_local_take_retry(b->local, now); n++)
@@ -481,7 +501,7 @@ static void retries_have_a_budget(void **state)
     assert_int_equal(n, 20);
     for (n = 0; gate_local_take_retry(b->local, now + 1000); n++)
         ;
-    assert_int_equal(n, 10);        /* ten a second, whatever the load */
+    assert_int_equal(n, 10); /* ten a second, whatever the load */
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_bench, close_bench)
@@ -489,18 +509,12 @@ static void retries_have_a_budget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_link_is_used_again),
-        CASE(the_warmest_link_comes_first),
-        CASE(the_coldest_goes_over_the_cap),
-        CASE(nothing_is_kept_with_a_cap_of_none),
-        CASE(idle_links_end_in_time),
-        CASE(links_retire_by_requests_and_age),
-        CASE(parked_links_must_be_silent),
-        CASE(peers_that_go_take_their_links_along),
-        CASE(a_refused_dial_fails),
-        CASE(a_dial_ends_in_time),
-        CASE(a_dial_can_be_given_up),
-        CASE(retries_have_a_budget),
+        CASE(a_link_is_used_again),          CASE(the_warmest_link_comes_first),
+        CASE(the_coldest_goes_over_the_cap), CASE(nothing_is_kept_with_a_cap_of_none),
+        CASE(idle_links_end_in_time),        CASE(links_retire_by_requests_and_age),
+        CASE(parked_links_must_be_silent),   CASE(peers_that_go_take_their_links_along),
+        CASE(a_refused_dial_fails),          CASE(a_dial_ends_in_time),
+        CASE(a_dial_can_be_given_up),        CASE(retries_have_a_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
