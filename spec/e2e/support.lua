@@ -76,6 +76,26 @@ function M.free_port()
   return tonumber(port)
 end
 
+local function all_free(first, n)
+  local bound, ok = {}, true
+  for port = first, first + n - 1 do
+    local s = socket.bind("127.0.0.1", port)
+    bound[#bound + 1] = s
+    ok = ok and s ~= nil
+  end
+  for _, s in ipairs(bound) do s:close() end
+  return ok
+end
+
+--- The first of n free ports in a row, below those that the system gives to clients.
+function M.free_ports(n)
+  math.randomseed(process.pid() + socket.gettime() * 1000)
+  return M.wait_for("free ports", function()
+    local first = math.random(20000, 31000)
+    return all_free(first, n) and first
+  end)
+end
+
 function M.connect(where, address)
   return assert(client.connect(where, address))
 end

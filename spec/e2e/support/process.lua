@@ -109,6 +109,11 @@ function M.kill(pid, name)
   return C.kill(pid, M.signals[name]) == 0
 end
 
+--- This process.
+function M.pid()
+  return C.getpid()
+end
+
 --- Children of a process.
 function M.children(pid)
   local list = {}
