@@ -6,26 +6,27 @@
 #include <lua.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct gate_watch;
 
-/* What handlers may take above the cap, so that an error can still be told. */
-#define GATE_HEAP_SLACK (1024u * 1024)
-
-/* The cap holds only while `enforced`, which is inside lua_resume: anywhere else an allocation that fails
- * ends the process. */
+/* The cap holds only inside lua_resume: anywhere else an allocation that fails ends the process. It is soft: small pieces are
+ * given out above it too, and a hook raises "not enough memory" at the next instruction, where LuaJIT can take an error (the exit of
+ * a compiled trace cannot). Large pieces are refused at once, which is an error of the call that wants one. */
 struct gate_heap {
+    lua_State *L;
     lua_Alloc inner;
     void *inner_ud;
     _Atomic uint64_t used;
+    uint64_t limit;             /* the cap while it holds, else no limit */
+    size_t piece;               /* the largest piece while the cap holds, else no limit */
     uint64_t cap;
-    uint64_t largest;       /* one allocation may not be larger: work inside one C call is bounded by it */
+    size_t largest;             /* one piece may not be larger: work inside one C call is bounded by it */
     struct gate_watch *watch;   /* of the thread that the state is bound to; NULL: none */
-    bool enforced;
-    bool refused;           /* an allocation failed since this was cleared */
-    uint64_t after_full;    /* used after the last full collection that settle made */
-    bool tight;             /* the collector runs in short steps because memory is scarce */
+    bool refused;               /* the cap was met since it began to hold */
+    uint64_t after_full;        /* used after the last full collection that settle made */
+    bool tight;                 /* the collector runs in short steps because memory is scarce */
 };
 
 /* Takes over the allocator of a fresh state. */
@@ -33,11 +34,24 @@ void gate_heap_open(struct gate_heap *h, lua_State *L, uint64_t cap);
 void gate_heap_set_cap(struct gate_heap *h, uint64_t cap);
 
 /* Closes the state and gives the allocator back to it first. */
-void gate_heap_close(struct gate_heap *h, lua_State *L);
+void gate_heap_close(struct gate_heap *h);
+
+static inline void gate_heap_enforce(struct gate_heap *h)
+{
+    h->limit = h->cap;
+    h->piece = h->largest;
+    h->refused = false;
+}
+
+static inline void gate_heap_release(struct gate_heap *h)
+{
+    h->limit = UINT64_MAX;
+    h->piece = SIZE_MAX;
+}
 
 /* Between two calls into Lua: sets the collector's pace by how full the heap is; a full collection above four
  * fifths, when there is something new to collect. */
-void gate_heap_settle(struct gate_heap *h, lua_State *L);
+void gate_heap_settle(struct gate_heap *h);
 
 static inline uint64_t gate_heap_used(const struct gate_heap *h)
 {

@@ -35,7 +35,7 @@ static void write_stopped(const struct gate_hook_run *run, struct gate_out *o)
 
 static void write_trace(const struct gate_hook_run *run, enum gate_vm_result r, struct gate_out *o)
 {
-    if (r == GATE_VM_KILLED && !run->task.overtime && stopped_at(run)[0] != '\0')
+    if (r != GATE_VM_ERROR && !run->task.overtime && stopped_at(run)[0] != '\0')
         gate_out_str(o, gate_str_from_cstr(stopped_at(run)));
     else
         gate_stack_trace(run->task.co, o);
@@ -52,6 +52,11 @@ static void write_error(const struct gate_hook_run *run, enum gate_vm_result r, 
         GATE_OUT_LIT(&message, "not enough memory");
     else
         gate_stack_error(co, lua_gettop(co), &message);
+    if (r == GATE_VM_NOMEM && stopped_at(run)[0] != '\0') {
+        gate_out_fmt(o, "%.*s: ", (int)strcspn(stopped_at(run), " "), stopped_at(run));
+        gate_out_str(o, gate_out_view(&message));
+        return;
+    }
     /* Messages mostly begin with their place; one of an error(table) or of lack of memory does not. */
     if (gate_stack_place(co, &where) && memmem(text, message.n, ":", 1) == NULL)
         gate_out_fmt(o, "%.*s: ", (int)where.n, where.p);

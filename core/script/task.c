@@ -27,18 +27,24 @@ void gate_task_begin(struct gate_task *t, const uint64_t *budgets)
     lua_rawgeti(t->co, LUA_REGISTRYINDEX, t->vm->ref_trampoline);
 }
 
+static bool is_memory_error(lua_State *co)
+{
+    return lua_type(co, -1) == LUA_TSTRING && strcmp(lua_tostring(co, -1), "not enough memory") == 0;
+}
+
 enum gate_vm_result gate_task_result(const struct gate_vm *vm, lua_State *co, int status)
 {
     if (status == 0)
         return GATE_VM_DONE;
     if (status == LUA_YIELD)
         return lua_gettop(co) == 0 ? GATE_VM_DONE : GATE_VM_YIELD;
-    if (lua_touserdata(co, -1) == gate_watch_sentinel())
+    /* A stop amid another error, or inside a pattern, leaves another value than the sentinel. */
+    if (lua_touserdata(co, -1) == gate_watch_sentinel() ||
+        (vm->watch != NULL && gate_watch_stopped(vm->watch)))
         return GATE_VM_KILLED;
-    /* Stopped amid an error: what is left is not the sentinel. */
-    if (status == LUA_ERRERR && vm->watch != NULL && gate_watch_stopped(vm->watch))
-        return GATE_VM_KILLED;
-    return status == LUA_ERRMEM ? GATE_VM_NOMEM : GATE_VM_ERROR;
+    if (status == LUA_ERRMEM || (vm->heap.refused && is_memory_error(co)))
+        return GATE_VM_NOMEM;
+    return GATE_VM_ERROR;
 }
 
 /* The task waits: notes how much it has used. The clock is read only here, where a task is slow anyway. */
@@ -58,6 +64,23 @@ static void account(struct gate_task *t, uint64_t cpu_before)
     gate_loop_timer(&vm->worker->loop, &t->limit, vm->config->limits.task_time_ms);
 }
 
+int gate_task_enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *budgets, uint64_t used)
+{
+    int status;
+
+    gate_heap_enforce(&vm->heap);
+    if (vm->watch != NULL)
+        gate_watch_enter(vm->watch, co, budgets, used);
+    status = lua_resume(co, n);
+    if (vm->watch != NULL)
+        gate_watch_exit(vm->watch);
+    /* Armed by the watchdog or by the heap; until here no pcall could go on. */
+    if (GATE_UNLIKELY(lua_gethookmask(co) != 0))
+        lua_sethook(co, NULL, 0, 0);
+    gate_heap_release(&vm->heap);
+    return status;
+}
+
 static int resume(struct gate_task *t)
 {
     struct gate_vm *vm = t->vm;
@@ -65,13 +88,7 @@ static int resume(struct gate_task *t)
     int status;
 
     loop->in_script = true;
-    vm->heap.enforced = true;
-    if (vm->watch != NULL)
-        gate_watch_enter(vm->watch, t->co, t->budgets, t->used_ns);
-    status = lua_resume(t->co, 0);
-    if (vm->watch != NULL)
-        gate_watch_exit(vm->watch, t->co);
-    vm->heap.enforced = false;
+    status = gate_task_enter(vm, t->co, 0, t->budgets, t->used_ns);
     loop->in_script = false;
     return status;
 }
@@ -91,8 +108,9 @@ enum gate_vm_result gate_task_resume(struct gate_task *t)
     } else if (t->waited) {
         gate_loop_untimer(&vm->worker->loop, &t->limit);
     }
-    if (GATE_UNLIKELY(gate_heap_unsettled(&vm->heap)))
-        gate_heap_settle(&vm->heap, vm->L);
+    /* What failed still holds its garbage: gate_task_drop settles then. */
+    if (GATE_UNLIKELY(gate_heap_unsettled(&vm->heap)) && (r == GATE_VM_DONE || r == GATE_VM_YIELD))
+        gate_heap_settle(&vm->heap);
     return r;
 }
 
@@ -146,4 +164,6 @@ void gate_task_drop(struct gate_task *t)
     luaL_unref(t->vm->L, LUA_REGISTRYINDEX, t->ref);
     t->co = NULL;
     t->ref = LUA_NOREF;
+    if (gate_heap_unsettled(&t->vm->heap))
+        gate_heap_settle(&t->vm->heap);
 }

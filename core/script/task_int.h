@@ -1,4 +1,4 @@
-/* Tasks: coroutines that work for hooks. The only place that calls lua_resume. One thread; a task belongs to its VM, which keeps
+/* Tasks: coroutines that work for hooks. One thread; a task belongs to its VM, which keeps
  * a few for the next call. */
 #ifndef GATE_SCRIPT_TASK_INT_H
 #define GATE_SCRIPT_TASK_INT_H
@@ -35,6 +35,9 @@ void gate_task_cancel(struct gate_task *t);
 
 /* Lets go of the coroutine. */
 void gate_task_drop(struct gate_task *t);
+
+/* lua_resume within the budgets (watch_int.h) and the memory cap. The only place that calls it. */
+int gate_task_enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *budgets, uint64_t used);
 
 /* What a resume ended with, as the five results. */
 enum gate_vm_result gate_task_result(const struct gate_vm *vm, lua_State *co, int status);

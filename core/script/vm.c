@@ -68,7 +68,6 @@ static enum gate_vm_result run_file(struct gate_vm *vm, const struct gate_vm_opt
                                     lua_State *co)
 {
     uint64_t budgets[2] = { 1, o->load_time_ms * GATE_MS };
-    int status;
 
     lua_rawgeti(co, LUA_REGISTRYINDEX, vm->ref_boot);
     lua_getfield(co, -1, "load");
@@ -76,14 +75,7 @@ static enum gate_vm_result run_file(struct gate_vm *vm, const struct gate_vm_opt
     lua_pushboolean(co, o->check);
     lua_pushboolean(co, o->trust);
     vm->io.at = 1;
-    vm->heap.enforced = true;
-    if (vm->watch != NULL)
-        gate_watch_enter(vm->watch, co, budgets, 0);
-    status = lua_resume(co, 2);
-    if (vm->watch != NULL)
-        gate_watch_exit(vm->watch, co);
-    vm->heap.enforced = false;
-    return gate_task_result(vm, co, status);
+    return gate_task_result(vm, co, gate_task_enter(vm, co, 2, budgets, 0));
 }
 
 static void keep_text(struct gate_vm *vm, lua_State *co)
@@ -177,7 +169,7 @@ void gate_vm_free(struct gate_vm **vm)
         return;
     GATE_CHECK_MAGIC(x, GATE_VM_MAGIC);
     GATE_ASSERT(x->worker == NULL);
-    gate_heap_close(&x->heap, x->L);
+    gate_heap_close(&x->heap);
     gate_crypto_close(x);
     gate_free(x->text);
     gate_free(x);

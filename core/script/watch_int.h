@@ -33,7 +33,9 @@ struct gate_watch {
     _Atomic(const uint64_t *) budgets;
     _Atomic uint32_t first_at;
     _Atomic uint64_t used;
-    char stopped_at[GATE_STOPPED_AT];   /* the script's stack when the hook hit it first, from the innermost frame; a text */
+    /* The script's stack when a hook raised an error in it, from the innermost frame; a text. Of the stop: the first. */
+    bool stopped;
+    char stopped_at[GATE_STOPPED_AT];
     _Atomic bool *dozing;           /* the dog's: it sleeps until somebody wakes it */
     struct gate_watchdog *dog;
     void *user;
@@ -62,6 +64,7 @@ static inline void gate_watch_enter(struct gate_watch *w, lua_State *L, const ui
 {
     uint32_t seq = atomic_load_explicit(&w->seq, memory_order_relaxed);
 
+    w->stopped = false;
     w->stopped_at[0] = '\0';
     atomic_store_explicit(&w->L, L, memory_order_relaxed);
     atomic_store_explicit(&w->budgets, budgets, memory_order_release);
@@ -73,17 +76,18 @@ static inline void gate_watch_enter(struct gate_watch *w, lua_State *L, const ui
         gate_watch_wake_dog(w);
 }
 
-/* Right after it: no hook is set by the watchdog from here on, and one that was is taken off. */
-static inline void gate_watch_exit(struct gate_watch *w, lua_State *L)
+/* Right after it: no hook is set by the watchdog from here on. One that was is the caller's to take off. */
+static inline void gate_watch_exit(struct gate_watch *w)
 {
     uint32_t seq = atomic_load_explicit(&w->seq, memory_order_relaxed);
 
     atomic_signal_fence(memory_order_seq_cst);
     atomic_store_explicit(&w->seq, seq + 1, memory_order_release);
     atomic_signal_fence(memory_order_seq_cst);
-    if (__builtin_expect(lua_gethookmask(L) != 0, 0))
-        lua_sethook(L, NULL, 0, 0);
 }
+
+/* Keeps the stack of L as text in stopped_at. */
+void gate_watch_note_stack(struct gate_watch *w, lua_State *L);
 
 /* CPU time of the calling thread. */
 uint64_t gate_watch_cpu_now(void);

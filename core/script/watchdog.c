@@ -59,6 +59,14 @@ uint64_t gate_watch_seen_since(const struct gate_watch *w)
     return gate_watch_cpu_now() - at;
 }
 
+void gate_watch_note_stack(struct gate_watch *w, lua_State *L)
+{
+    struct gate_out o = gate_out_on(w->stopped_at, sizeof(w->stopped_at) - 1);
+
+    gate_stack_trace(L, &o);
+    w->stopped_at[o.n] = '\0';
+}
+
 /* Runs as a count hook after each instruction of a script that has to end; armed until lua_resume is back in C. */
 GATE_LUA_THROWS static void on_stop(lua_State *L, lua_Debug *ar)
 {
@@ -68,12 +76,9 @@ GATE_LUA_THROWS static void on_stop(lua_State *L, lua_Debug *ar)
     (void)ar;
     lua_getallocf(L, &ud);
     w = ((struct gate_heap *)ud)->watch;
-    if (w->stopped_at[0] == '\0') {
-        struct gate_out o = gate_out_on(w->stopped_at, sizeof(w->stopped_at) - 1);
-
-        gate_stack_trace(L, &o);
-        w->stopped_at[o.n] = '\0';
-    }
+    if (!w->stopped)
+        gate_watch_note_stack(w, L);
+    w->stopped = true;
     lua_pushlightuserdata(L, (void *)&sentinel);
     lua_error(L);
 }
