@@ -2,12 +2,13 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/assert.h"
 #include "base/mem.h"
 #include "base/poison_int.h"
 
-/* Pages are 4 KiB with their head: most exchanges live in one or two. */
+/* Most exchanges live in one or two pages. */
 #define PAGE_BYTES 4096u
 #define ALIGN 16u
 
@@ -18,17 +19,22 @@
 #define GAP 0u
 #endif
 
-/* Free pages beyond these (8 MiB) go back to the system. */
-#define KEEP_PAGES 2048u
+#define SPAN_BYTES (256u * 1024)
+
+/* Pages that one trim gives back at most: each is a system call. */
+#define TRIM_MAX 256
 
 struct gate_arena_page {
     struct gate_arena_page *next;
-    size_t room;        /* bytes behind this head; other than PAGE_ROOM: a page of its own */
+    char *mem;
+    size_t room;        /* bytes at mem */
+    bool pooled;        /* else mem follows this head */
+} __attribute__((aligned(ALIGN)));
+
+struct gate_chunk_span {
+    struct gate_chunk_span *next;
+    char *base;
 };
-
-#define PAGE_ROOM (PAGE_BYTES - sizeof(struct gate_arena_page))
-
-_Static_assert(sizeof(struct gate_arena_page) % ALIGN == 0, "arena memory loses its alignment");
 
 struct gate_arena_note {
     struct gate_arena_note *next;
@@ -39,34 +45,71 @@ struct gate_arena_note {
 void gate_chunk_pool_init(struct gate_chunk_pool *pool)
 {
     *pool = (struct gate_chunk_pool){ 0 };
+    gate_slab_init(&pool->headers, "arena pages", sizeof(struct gate_arena_page));
 }
 
-static void free_page(struct gate_arena_page *page)
+static void free_headers(struct gate_chunk_pool *pool, struct gate_arena_page *page)
 {
-    GATE_UNPOISON(page + 1, page->room);
-    gate_free(page);
+    while (page != NULL) {
+        struct gate_arena_page *next = page->next;
+
+        gate_slab_give(&pool->headers, page);
+        page = next;
+    }
 }
 
 void gate_chunk_pool_fini(struct gate_chunk_pool *pool)
 {
-    struct gate_arena_page *page = pool->free_pages;
-
     GATE_ASSERT(pool->live == 0);
-    while (page != NULL) {
-        struct gate_arena_page *next = page->next;
+    free_headers(pool, pool->hot);
+    free_headers(pool, pool->cold);
+    gate_slab_fini(&pool->headers);
+    while (pool->spans != NULL) {
+        struct gate_chunk_span *span = pool->spans;
 
-        free_page(page);
-        page = next;
+        pool->spans = span->next;
+        GATE_UNPOISON(span->base, SPAN_BYTES);
+        munmap(span->base, SPAN_BYTES);
+        gate_free(span);
     }
     gate_chunk_pool_init(pool);
+}
+
+size_t gate_chunk_pool_hot(const struct gate_chunk_pool *pool)
+{
+    return (size_t)pool->n_hot * PAGE_BYTES;
+}
+
+/* Maps a span and cuts it into cold pages; like any small allocation it does not fail. */
+static void grow(struct gate_chunk_pool *pool)
+{
+    struct gate_chunk_span *span = gate_alloc(sizeof(*span));
+
+    span->base =
+        mmap(NULL, SPAN_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    GATE_ASSERT(span->base != MAP_FAILED);
+    span->next = pool->spans;
+    pool->spans = span;
+    for (size_t at = 0; at < SPAN_BYTES; at += PAGE_BYTES) {
+        struct gate_arena_page *page = gate_slab_take(&pool->headers);
+
+        page->mem = span->base + at;
+        page->room = PAGE_BYTES;
+        page->pooled = true;
+        page->next = pool->cold;
+        pool->cold = page;
+    }
+    GATE_POISON(span->base, SPAN_BYTES);
 }
 
 static struct gate_arena_page *new_page(size_t room)
 {
     struct gate_arena_page *page = gate_alloc(sizeof(*page) + room);
 
+    page->mem = (char *)(page + 1);
     page->room = room;
-    GATE_POISON(page + 1, room);
+    page->pooled = false;
+    GATE_POISON(page->mem, room);
     return page;
 }
 
@@ -75,31 +118,55 @@ static struct gate_arena_page *take_page(struct gate_chunk_pool *pool)
     struct gate_arena_page *page;
 
     if (pool == NULL)
-        return new_page(PAGE_ROOM);
+        return new_page(PAGE_BYTES);
     pool->live++;
-    page = pool->free_pages;
-    if (page == NULL)
-        return new_page(PAGE_ROOM);
-    pool->free_pages = page->next;
-    pool->free_count--;
+    page = pool->hot;
+    if (page != NULL) {
+        pool->hot = page->next;
+        pool->n_hot--;
+        if (pool->n_hot < pool->low)
+            pool->low = pool->n_hot;
+        return page;
+    }
+    if (pool->cold == NULL)
+        grow(pool);
+    page = pool->cold;
+    pool->cold = page->next;
     return page;
 }
 
 static void give_page(struct gate_chunk_pool *pool, struct gate_arena_page *page)
 {
-    if (pool == NULL || page->room != PAGE_ROOM) {
-        free_page(page);
+    if (!page->pooled) {
+        GATE_UNPOISON(page->mem, page->room);
+        gate_free(page);
         return;
     }
     pool->live--;
-    if (pool->free_count >= KEEP_PAGES) {
-        free_page(page);
-        return;
+    GATE_POISON(page->mem, page->room);
+    page->next = pool->hot;
+    pool->hot = page;
+    pool->n_hot++;
+}
+
+/* The pages at the end of the hot list are those that were used the longest ago. */
+void gate_chunk_pool_trim(struct gate_chunk_pool *pool)
+{
+    uint32_t n = pool->low < TRIM_MAX ? pool->low : TRIM_MAX;
+    struct gate_arena_page **at = &pool->hot;
+
+    for (uint32_t i = n; i < pool->n_hot; i++)
+        at = &(*at)->next;
+    while (*at != NULL) {
+        struct gate_arena_page *page = *at;
+
+        *at = page->next;
+        madvise(page->mem, page->room, MADV_DONTNEED);
+        page->next = pool->cold;
+        pool->cold = page;
+        pool->n_hot--;
     }
-    GATE_POISON(page + 1, page->room);
-    page->next = pool->free_pages;
-    pool->free_pages = page;
-    pool->free_count++;
+    pool->low = pool->n_hot;
 }
 
 void gate_arena_init(struct gate_arena *a, struct gate_chunk_pool *pool)
@@ -138,21 +205,21 @@ static void *alloc_large(struct gate_arena *a, size_t n)
         page->next = a->pages->next;
         a->pages->next = page;
     }
-    return page + 1;
+    return page->mem;
 }
 
 static __attribute__((noinline)) void *alloc_slow(struct gate_arena *a, size_t n)
 {
     struct gate_arena_page *page;
 
-    if (n > PAGE_ROOM)
+    if (n > PAGE_BYTES)
         return alloc_large(a, n);
     page = take_page(a->pool);
     page->next = a->pages;
     a->pages = page;
-    a->at = (char *)(page + 1) + n;
-    a->end = (char *)(page + 1) + PAGE_ROOM;
-    return page + 1;
+    a->at = page->mem + n;
+    a->end = page->mem + PAGE_BYTES;
+    return page->mem;
 }
 
 void *gate_arena_alloc(struct gate_arena *a, size_t n)

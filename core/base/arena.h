@@ -5,20 +5,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 
 struct gate_arena_page;
 struct gate_chunk_pool;
 
-/* Free pages of arenas, owned by a worker's reactor; keeps a warm worker away from malloc. */
+struct gate_chunk_span;
+
+/* Free pages of arenas, owned by a worker's reactor; keeps a warm worker away from malloc. Their memory is mapped in spans;
+ * hot pages were used a moment ago, cold ones have no memory behind them (gate_chunk_pool_trim). */
 struct gate_chunk_pool {
-    struct gate_arena_page *free_pages;
-    size_t free_count;
+    struct gate_arena_page *hot;
+    struct gate_arena_page *cold;
+    struct gate_chunk_span *spans;
+    struct gate_slab headers;
+    uint32_t n_hot;
+    uint32_t low;       /* fewest hot pages since the last trim: what nobody needed */
     size_t live;
 };
 
 void gate_chunk_pool_init(struct gate_chunk_pool *pool);
 void gate_chunk_pool_fini(struct gate_chunk_pool *pool);
+
+/* Bytes of free pages that have memory behind them. */
+size_t gate_chunk_pool_hot(const struct gate_chunk_pool *pool);
+
+/* Takes the memory from free pages that were not needed since the last call, a bounded number of them. */
+void gate_chunk_pool_trim(struct gate_chunk_pool *pool);
 
 /* Embedded in its owner. The first page is taken at the first allocation. */
 struct gate_arena {

@@ -36,7 +36,7 @@ struct gate_block_class {
 
 struct gate_block_span;
 
-/* Owned by a worker's reactor. The memory is mapped in spans and stays mapped; what a quiet second shows to be more than is
+/* Owned by a worker's reactor. The memory is mapped in spans and stays mapped; what turns out to be more than is
  * needed is given back to the system by gate_block_pool_trim. */
 struct gate_block_pool {
     struct gate_block_class normal;
@@ -60,7 +60,7 @@ static inline size_t gate_block_pool_hot(const struct gate_block_pool *pool)
     return (size_t)pool->normal.n_hot * GATE_BLOCK_SIZE + (size_t)pool->big.n_hot * GATE_BLOCK_BIG;
 }
 
-/* Once a second while there is something to give back: takes the memory from free blocks that were not needed since the last
+/* Now and then while there is something to give back: takes the memory from free blocks that were not needed since the last
  * call, a bounded number of them. */
 void gate_block_pool_trim(struct gate_block_pool *pool);
 

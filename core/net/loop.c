@@ -2,9 +2,10 @@
 
 #include "base/assert.h"
 
-/* Free block memory up to here is kept; beyond it, what a second has not needed goes back. */
+/* Free memory of blocks and arenas up to here is kept; beyond it, what this time has not needed goes
+ * back. */
 #define TRIM_ABOVE (256u * 1024)
-#define TRIM_MS 1000
+#define TRIM_MS 500
 
 /* How often the ready queue and the flush list are run before the loop polls again: work that
  * makes itself ready for ever must not keep descriptors waiting. */
@@ -53,7 +54,10 @@ static void on_wake(struct ev_loop *ev, struct ev_async *wake, int events)
 
 static void on_trim(struct gate_timer *t)
 {
-    gate_block_pool_trim(&gate_container_of(t, struct gate_loop, trim)->blocks);
+    struct gate_loop *loop = gate_container_of(t, struct gate_loop, trim);
+
+    gate_block_pool_trim(&loop->blocks);
+    gate_chunk_pool_trim(&loop->chunks);
 }
 
 enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *clock,
@@ -180,7 +184,8 @@ void gate_loop_turn(struct gate_loop *loop, bool wait)
     ev_run(loop->ev, wait && !has_work(loop) ? EVRUN_ONCE : EVRUN_NOWAIT);
     run_timers(loop);
     drain(loop);
-    if (gate_block_pool_hot(&loop->blocks) > TRIM_ABOVE && !gate_timer_active(&loop->trim))
+    if (!gate_timer_active(&loop->trim) &&
+        gate_block_pool_hot(&loop->blocks) + gate_chunk_pool_hot(&loop->chunks) > TRIM_ABOVE)
         gate_loop_timer(loop, &loop->trim, TRIM_MS);
 }
 

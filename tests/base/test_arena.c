@@ -31,7 +31,7 @@ static void test_allocations_are_apart_and_aligned(void **state)
     assert_int_equal(a.bytes, 499 * 500 / 2);
     gate_arena_clear(&a);
     assert_int_equal(pool.live, 0);
-    assert_true(pool.free_count > 30);
+    assert_true(pool.n_hot > 30);
     gate_chunk_pool_fini(&pool);
 }
 
@@ -47,9 +47,9 @@ static void test_a_warm_pool_gives_the_same_pages(void **state)
     first = gate_arena_alloc(&a, 10);
     assert_int_equal(pool.live, 1);
     gate_arena_clear(&a);
-    assert_int_equal(pool.free_count, 1);
+    assert_int_equal(pool.n_hot, 1);
     assert_ptr_equal(gate_arena_alloc(&a, 10), first);
-    assert_int_equal(pool.free_count, 0);
+    assert_int_equal(pool.n_hot, 0);
     gate_arena_clear(&a);
     gate_arena_clear(&a);
     gate_chunk_pool_fini(&pool);
@@ -75,7 +75,27 @@ static void test_large_things_leave_the_page_in_use(void **state)
     /* Only the ordinary page is the pool's. */
     assert_int_equal(pool.live, 1);
     gate_arena_clear(&a);
-    assert_int_equal(pool.free_count, 1);
+    assert_int_equal(pool.n_hot, 1);
+    gate_chunk_pool_fini(&pool);
+}
+
+static void test_what_nobody_needed_goes_back(void **state)
+{
+    struct gate_chunk_pool pool;
+    struct gate_arena a;
+
+    (void)state;
+    gate_chunk_pool_init(&pool);
+    gate_arena_init(&a, &pool);
+    for (int i = 0; i < 8; i++)
+        memset(gate_arena_alloc(&a, 4000), 1, 4000);
+    gate_arena_clear(&a);
+    gate_chunk_pool_trim(&pool);
+    assert_int_equal(gate_chunk_pool_hot(&pool), 8 * 4096);
+    gate_arena_alloc(&a, 10);
+    gate_arena_clear(&a);
+    gate_chunk_pool_trim(&pool);
+    assert_int_equal(gate_chunk_pool_hot(&pool), 4096);
     gate_chunk_pool_fini(&pool);
 }
 
@@ -165,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_allocations_are_apart_and_aligned),
         cmocka_unit_test(test_a_warm_pool_gives_the_same_pages),
         cmocka_unit_test(test_large_things_leave_the_page_in_use),
+        cmocka_unit_test(test_what_nobody_needed_goes_back),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_notes_run_in_reverse),
         cmocka_unit_test(test_what_is_not_handed_out_is_poisoned),
