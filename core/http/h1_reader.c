@@ -9,8 +9,9 @@
 
 void gate_h1_reader_init(struct gate_h1_reader *r)
 {
-    memset(r, 0, sizeof(*r));
+    memset(r, 0, offsetof(struct gate_h1_reader, marks));
     r->blocks = 1;
+    r->scan.marks = &r->marks;
 }
 
 void gate_h1_reader_fini(struct gate_h1_reader *r)
@@ -221,7 +222,7 @@ enum gate_scan_result gate_h1_reader_head(struct gate_h1_reader *r, const char *
     if (res == GATE_SCAN_DONE) {
         *p = start;
         r->at += (uint32_t)*n;
-        memset(&r->scan, 0, sizeof(r->scan));
+        r->scan = (struct gate_scan){.marks = &r->marks};
     }
     return res;
 }

@@ -22,6 +22,7 @@ struct gate_h1_reader {
     uint8_t blocks; /* how many blocks the next read offers: grows when reads come back full */
     struct gate_scan scan; /* of the head */
     struct gate_body body;
+    struct gate_scan_marks marks; /* of the last head that was scanned; not initialised */
 };
 
 void gate_h1_reader_init(struct gate_h1_reader *r);

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "http/head.h"
+#include "http/scan.h"
 
 /* Parses a whole head [p, p+n) that gate_scan_head accepted. Fields are views into p; canonical
  * copies come from the arena only where they differ from the wire. `https` says what the listener
@@ -13,6 +14,13 @@
 struct gate_refusal gate_parse_request(const char *p, size_t n,
                                        const struct gate_head_limits *limits, bool https,
                                        struct gate_arena *arena, struct gate_request_head *out);
+
+/* The same, for those who have the marks that the scan of this head made. */
+struct gate_refusal gate_parse_request_marked(const char *p, size_t n,
+                                              const struct gate_scan_marks *marks,
+                                              const struct gate_head_limits *limits, bool https,
+                                              struct gate_arena *arena,
+                                              struct gate_request_head *out);
 
 /* Judges what is there of a head that is not whole: the request line once its CRLF has come, its
  * length before that. status 0: nothing wrong so far. For the session, after the first read that
@@ -33,6 +41,12 @@ struct gate_refusal gate_parse_response(const char *p, size_t n,
                                         const struct gate_head_limits *limits,
                                         enum gate_method method, struct gate_arena *arena,
                                         struct gate_response_head *out);
+
+struct gate_refusal gate_parse_response_marked(const char *p, size_t n,
+                                               const struct gate_scan_marks *marks,
+                                               const struct gate_head_limits *limits,
+                                               enum gate_method method, struct gate_arena *arena,
+                                               struct gate_response_head *out);
 
 /* Trailer block [p, p+n) accepted by gate_scan_trailers. Fields of framing, routing,
  * authentication, cookies and forwarding are left out (RFC 9110 section 6.5.1). status 0, 400 or

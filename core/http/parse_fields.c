@@ -144,12 +144,13 @@ static void trailer_lines(const char *p, size_t n, uint32_t limit, struct gate_a
 {
     size_t at = 0;
 
+    /* A CR for each line, and the empty one. */
+    if (n <= 2 || !gate_parse_room(fs, w, gate_bytes_count(p, n, '\r') - 1, limit, arena))
+        return;
     while (at < n && p[at] != '\r') {
         size_t colon = gate_bytes_find(p, at, n, ':');
         size_t end = gate_bytes_find(p, colon, n, '\r');
 
-        if (fs->n == fs->cap && !gate_parse_room(fs, w, p + end + 2, n - end - 2, limit, arena))
-            return;
         gate_parse_store(fs, w, gate_str_of(p + at, colon - at),
                          gate_str_trim(gate_str_of(p + colon + 1, end - colon - 1)));
         at = end + 2;

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "http/bytes_int.h"
 #include "http/head.h"
+#include "http/scan.h"
 
 #define GATE_NAME_MAX 256
 
@@ -50,13 +51,17 @@ static inline void gate_parse_store(struct gate_fields *fs, struct gate_walk *w,
     w->underscores += gate_bytes_find(name.p, 0, name.n, '_') < name.n;
 }
 
-/* Makes room for the line at hand and the lines [p, p+n) behind it. False: more than the limit. */
-bool gate_parse_room(struct gate_fields *fs, struct gate_walk *w, const char *p, size_t n,
-                     uint32_t limit, struct gate_arena *arena);
+/* Makes room for `count` fields. False: more than the limit. */
+bool gate_parse_room(struct gate_fields *fs, struct gate_walk *w, uint32_t count, uint32_t limit,
+                     struct gate_arena *arena);
 
-/* Lets llhttp read the whole head [p, p+n), whose field lines begin at `at`, and builds the table
- * of its fields: views without surrounding OWS. NULL, or what is wrong. */
-const char *gate_parse_lines(const char *p, size_t at, size_t n, bool request, uint32_t limit,
+/* Marks of a head whose scan kept none. */
+void gate_parse_mark(const char *p, size_t n, struct gate_scan_marks *marks);
+
+/* Builds the table of the fields of the head [p, p+n), whose field lines begin at `at`: views
+ * without surrounding OWS; and lets llhttp read the same head. NULL, or what is wrong. */
+const char *gate_parse_lines(const char *p, size_t at, size_t n,
+                             const struct gate_scan_marks *marks, bool request, uint32_t limit,
                              struct gate_arena *arena, struct gate_fields *fs, struct gate_walk *w);
 
 /* Takes names with '_' out of the table. */

@@ -1,88 +1,70 @@
-/* Field lines of a head as llhttp reads them, in strict mode. What it hands over must tile the
- * block: each value begins behind its line's first colon and ends at a CRLF, and the next line
- * begins there. Since the scan has seen the same lines, a head that llhttp cuts in another way is
- * refused; a server behind us might cut it like that. */
+/* Field lines of a head: the table is cut along the scan's marks; llhttp reads the same head in
+ * strict mode, and what it found must be the same. Behind the scan, llhttp has no choice in where a
+ * line and its name end; builds with assertions and the fuzzers check its cuts against the table. */
 #include <llhttp.h>
 
+#include "base/assert.h"
 #include "http/bytes_int.h"
 #include "http/parse_int.h"
 
-/* Most heads have no more fields than this: room for them is taken without counting lines. */
-#define USUAL_FIELDS 16
-
-struct reading {
-    struct gate_fields *fs;
-    struct gate_walk *w;
-    struct gate_arena *arena;
-    const char *next; /* where the next line must begin */
-    const char *end;  /* of the head */
-    uint32_t limit;
-    bool ambiguous;
-};
+#if defined(GATE_DEBUG) || defined(GATE_ASAN)
+#define CHECK_CUTS 1
+#endif
 
 static inline bool is_ows(char c)
 {
     return c == ' ' || c == '\t';
 }
 
-static int ambiguous(struct reading *r)
+bool gate_parse_room(struct gate_fields *fs, struct gate_walk *w, uint32_t count, uint32_t limit,
+                     struct gate_arena *arena)
 {
-    r->ambiguous = true;
-    return -1;
-}
-
-bool gate_parse_room(struct gate_fields *fs, struct gate_walk *w, const char *p, size_t n,
-                     uint32_t limit, struct gate_arena *arena)
-{
-    uint32_t cap = USUAL_FIELDS;
-    struct gate_field *v;
-
-    if (fs->n > 0) {
-        /* The line at hand, and those that follow but for the empty one. */
-        cap = fs->n + gate_bytes_count(p, n, '\r');
-        w->too_many = cap > limit;
-    } else {
-        cap = limit < cap ? limit : cap;
-        w->too_many = limit == 0;
-    }
+    w->too_many = count > limit;
     if (w->too_many)
         return false;
-    v = gate_arena_alloc(arena, cap * sizeof *v);
-    if (fs->n > 0)
-        memcpy(v, fs->v, fs->n * sizeof *v);
-    fs->v = v;
-    fs->cap = cap;
+    fs->v = gate_arena_alloc(arena, count * sizeof *fs->v);
+    fs->cap = count;
     return true;
 }
 
-/* The name needs no callback of its own: a value that begins behind the line's first colon leaves
- * llhttp no other. */
-static int on_value(llhttp_t *parser, const char *p, size_t n)
+void gate_parse_mark(const char *p, size_t n, struct gate_scan_marks *marks)
 {
-    struct reading *r = parser->data;
-    const char *name = r->next;
-    size_t name_n = gate_bytes_find(name, 0, (size_t)(r->end - name), ':');
-    const char *from = name + name_n + 1;
-    const char *end = p + n;
+    struct gate_scan s = {.marks = marks};
+    const char *why = NULL;
+    size_t len = 0;
+    enum gate_scan_result r = gate_scan_head(&s, p, n, &len, &why);
 
-    if (from >= r->end)
-        return ambiguous(r);
-    while (is_ows(*from))
-        from++;
-    /* Of an empty value llhttp does not say where it stands. */
-    if (n == 0)
-        p = end = from;
-    if (p != from || end[0] != '\r' || end[1] != '\n')
-        return ambiguous(r);
-    r->next = end + 2;
-    while (end > from && is_ows(end[-1]))
-        end--;
-    if (r->fs->n == r->fs->cap &&
-        !gate_parse_room(r->fs, r->w, r->next, (size_t)(r->end - r->next), r->limit, r->arena))
-        return -1;
-    gate_parse_store(r->fs, r->w, gate_str_of(name, name_n),
-                     gate_str_of(from, (size_t)(end - from)));
-    return 0;
+    GATE_ASSERT(r == GATE_SCAN_DONE && len == n);
+}
+
+/* The colon and the CR of a line that has no mark. */
+static struct gate_scan_mark find_mark(const char *p, size_t at, size_t n)
+{
+    size_t colon = gate_bytes_find(p, at, n, ':');
+
+    return (struct gate_scan_mark){(uint32_t)colon, (uint32_t)gate_bytes_find(p, colon, n, '\r')};
+}
+
+static void cut(const char *p, size_t at, size_t n, const struct gate_scan_marks *marks,
+                struct gate_fields *fs, struct gate_walk *w)
+{
+    for (uint32_t line = 1; line + 1 < marks->lines; line++) {
+        struct gate_scan_mark m =
+            line < GATE_SCAN_MARKS ? marks->v[line] : find_mark(p, at, n);
+        const char *from = p + m.colon + 1;
+        const char *to = p + m.end;
+
+        GATE_DEBUG_ASSERT(at < m.colon && m.colon < m.end && p[m.colon] == ':' && *to == '\r');
+        from += *from == ' ';
+        while ((uint8_t)*from <= ' ' && is_ows(*from))
+            from++;
+        while ((uint8_t)to[-1] <= ' ' && to > from)
+            to--;
+        gate_parse_store(fs, w, gate_str_of(p + at, m.colon - at),
+                         gate_str_of(from, (size_t)(to - from)));
+        at = m.end + 2;
+    }
+    GATE_DEBUG_ASSERT(at == n - 2);
 }
 
 /* The body is none of llhttp's business (body.h). */
@@ -92,14 +74,49 @@ static int on_complete(llhttp_t *parser)
     return HPE_PAUSED;
 }
 
-#ifdef GATE_LLHTTP_SSE42
-/* The same scanner, compiled for SSE4.2 (Findllhttp.cmake). */
+#ifdef CHECK_CUTS
+
+/* How far llhttp got in the table. Of a head that it refuses it may show any part. */
+struct cuts {
+    const struct gate_fields *fs;
+    uint32_t names;
+    uint32_t values;
+    bool differ;
+};
+
+static int on_name(llhttp_t *parser, const char *p, size_t n)
+{
+    struct cuts *c = parser->data;
+    const struct gate_field *f = &c->fs->v[c->names];
+
+    c->differ |= c->names == c->fs->n || p != f->name || n != f->name_len;
+    c->names += !c->differ;
+    return 0;
+}
+
+/* Of an empty value llhttp does not say where it stands. */
+static int on_value(llhttp_t *parser, const char *p, size_t n)
+{
+    struct cuts *c = parser->data;
+    const struct gate_field *f = &c->fs->v[c->values];
+
+    while (n > 0 && is_ows(p[n - 1]))
+        n--;
+    c->differ |= c->values == c->names || n != f->value_len || (n > 0 && p != f->value);
+    c->values += !c->differ;
+    return 0;
+}
+
+#endif
+
+#if defined(GATE_LLHTTP_SSE42) && !defined(CHECK_CUTS)
+/* The same scanner, compiled for SSE4.2 and without calls that nobody takes (Findllhttp.cmake). */
 int llhttp__internal_execute_sse42(llhttp_t *parser, const char *p, const char *end);
 #endif
 
 static llhttp_errno_t execute(llhttp_t *parser, const char *p, size_t n)
 {
-#ifdef GATE_LLHTTP_SSE42
+#if defined(GATE_LLHTTP_SSE42) && !defined(CHECK_CUTS)
     if (__builtin_cpu_supports("sse4.2"))
         return (llhttp_errno_t)llhttp__internal_execute_sse42(parser, p, p + n);
 #endif
@@ -107,28 +124,37 @@ static llhttp_errno_t execute(llhttp_t *parser, const char *p, size_t n)
 }
 
 static const llhttp_settings_t settings = {
+#ifdef CHECK_CUTS
+    .on_header_field = on_name,
     .on_header_value = on_value,
+#endif
     .on_headers_complete = on_complete,
 };
 
-const char *gate_parse_lines(const char *p, size_t at, size_t n, bool request, uint32_t limit,
+const char *gate_parse_lines(const char *p, size_t at, size_t n,
+                             const struct gate_scan_marks *marks, bool request, uint32_t limit,
                              struct gate_arena *arena, struct gate_fields *fs, struct gate_walk *w)
 {
-    struct reading r = {fs, w, arena, p + at, p + n, limit, false};
     llhttp_errno_t err;
     llhttp_t parser;
 
-    llhttp_init(&parser, request ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
-    parser.data = &r;
-    err = execute(&parser, p, n);
-    if (r.ambiguous)
-        return "field lines are ambiguous";
-    if (w->too_many)
+    if (!gate_parse_room(fs, w, marks->lines - 2, limit, arena))
         return "too many fields";
+    cut(p, at, n, marks, fs, w);
+    llhttp_init(&parser, request ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+#ifdef CHECK_CUTS
+    struct cuts cuts = {.fs = fs};
+
+    parser.data = &cuts;
+#endif
+    err = execute(&parser, p, n);
     if (err != HPE_PAUSED)
         return parser.reason != NULL ? parser.reason : "head without end";
-    if (parser.error_pos != p + n || r.next != p + n - 2)
+    if (parser.error_pos != p + n)
         return "the end of the head is ambiguous";
+#ifdef CHECK_CUTS
+    GATE_ASSERT(!cuts.differ && cuts.names == fs->n && cuts.values == fs->n);
+#endif
     fs->wire = true;
     w->minor = parser.http_minor;
     w->status = parser.status_code;

@@ -238,11 +238,12 @@ static void connection(struct gate_request_head *out)
 }
 
 static struct gate_refusal fields(const char *p, size_t at, size_t n,
+                                  const struct gate_scan_marks *marks,
                                   const struct gate_head_limits *limits, struct gate_arena *arena,
                                   struct gate_request_head *out, struct gate_walk *w)
 {
     const char *why =
-        gate_parse_lines(p, at, n, true, limits->header_count, arena, &out->fields, w);
+        gate_parse_lines(p, at, n, marks, true, limits->header_count, arena, &out->fields, w);
 
     if (why != NULL)
         return gate_refuse(w->too_many ? 431 : 400, why);
@@ -273,11 +274,13 @@ static struct gate_refusal meaning(const struct gate_head_limits *limits, bool h
     return no;
 }
 
-struct gate_refusal gate_parse_request(const char *p, size_t n,
-                                       const struct gate_head_limits *limits, bool https,
-                                       struct gate_arena *arena, struct gate_request_head *out)
+struct gate_refusal gate_parse_request_marked(const char *p, size_t n,
+                                              const struct gate_scan_marks *marks,
+                                              const struct gate_head_limits *limits, bool https,
+                                              struct gate_arena *arena,
+                                              struct gate_request_head *out)
 {
-    size_t end = gate_bytes_find(p, 0, n, '\r');
+    size_t end = marks->v[0].end;
     struct gate_refusal no;
     struct gate_walk w = {0};
 
@@ -287,7 +290,7 @@ struct gate_refusal gate_parse_request(const char *p, size_t n,
         return no;
     if (n > limits->header_bytes)
         return gate_refuse(431, "head is too large");
-    no = fields(p, end + 2, n, limits, arena, out, &w);
+    no = fields(p, end + 2, n, marks, limits, arena, out, &w);
     if (no.status == 0)
         no = meaning(limits, https, arena, &w, out);
     if (no.status != 0)
@@ -297,6 +300,16 @@ struct gate_refusal gate_parse_request(const char *p, size_t n,
         gate_parse_drop_underscores(&out->fields);
     }
     return GATE_ACCEPTED;
+}
+
+struct gate_refusal gate_parse_request(const char *p, size_t n,
+                                       const struct gate_head_limits *limits, bool https,
+                                       struct gate_arena *arena, struct gate_request_head *out)
+{
+    struct gate_scan_marks marks;
+
+    gate_parse_mark(p, n, &marks);
+    return gate_parse_request_marked(p, n, &marks, limits, https, arena, out);
 }
 
 /* A first line that has not ended yet. */

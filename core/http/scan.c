@@ -1,9 +1,10 @@
-/* Scan: one pass over the raw bytes of a head. Whole lines go 16 bytes a step; the state only
- * matters where the bytes ran out. */
+/* Scan: one pass over the raw bytes of a head. Whole lines are cut out of a map of the controls, 64
+ * bytes a step; the state only matters where the bytes ran out. */
 #include "http/scan.h"
 
 #include <stdbool.h>
 
+#include "base/assert.h"
 #include "http/bytes_int.h"
 
 enum scan_state {
@@ -32,12 +33,27 @@ static const char *why_not_name(char c, bool empty)
     return c == '\n' ? "LF without CR" : "byte that a field name may not hold";
 }
 
-/* Takes one byte. NULL, or why it may not stand there. */
-static const char *step(struct gate_scan *s, char c)
+static void mark_colon(struct gate_scan *s, size_t at)
 {
+    if (s->marks != NULL && s->lines < GATE_SCAN_MARKS)
+        s->marks->v[s->lines].colon = (uint32_t)at;
+}
+
+static void mark_end(struct gate_scan *s, size_t at)
+{
+    if (s->marks != NULL && s->lines < GATE_SCAN_MARKS)
+        s->marks->v[s->lines].end = (uint32_t)at;
+}
+
+/* Takes the byte at `i`. NULL, or why it may not stand there. */
+static const char *step(struct gate_scan *s, const char *p, size_t i)
+{
+    char c = p[i];
+
     switch (s->state) {
     case TEXT:
         s->state = TEXT_CR;
+        mark_end(s, i);
         return c == '\r' ? NULL : why_not_text(c);
     case TEXT_CR:
         s->state = LINE;
@@ -48,6 +64,7 @@ static const char *step(struct gate_scan *s, char c)
         return c == '\r' || gate_byte_is(c, GATE_C_TOKEN) ? NULL : why_not_name(c, true);
     case NAME:
         s->state = TEXT;
+        mark_colon(s, i);
         return c == ':' ? NULL : why_not_name(c, false);
     default:
         s->state = END;
@@ -56,33 +73,114 @@ static const char *step(struct gate_scan *s, char c)
     }
 }
 
-/* Goes over lines that are plainly good, from the start of one to the start of another. What is
- * rare (the end of the head, long names, names with odd characters, faults, lines that are not
- * whole) is left to step. */
-static size_t whole_lines(const char *p, size_t i, size_t n, uint32_t *lines)
-{
 #ifdef __SSE2__
-    while (n >= 16 && i < n) {
-        size_t left = n - i;
-        unsigned m = left >= 16 ? gate_bytes_not_plain(p + i)
-                                : gate_bytes_not_plain(p + n - 16) >> (16 - left);
-        size_t end;
 
-        if ((m & ~1u) == 0 || (m & 1) || p[i + (unsigned)__builtin_ctz(m)] != ':')
-            break;
-        end = gate_bytes_text_end(p, i + (unsigned)__builtin_ctz(m) + 1, n);
-        if (n - end < 2 || p[end] != '\r' || p[end + 1] != '\n')
-            break;
-        i = end + 2;
-        ++*lines;
+/* The controls that were not looked at yet, of the 64 bytes at `from` and on. Lines hold none but
+ * their CRLF, so that the next one is always the end of the line at hand. */
+struct controls {
+    size_t from;
+    uint64_t left;
+};
+
+static inline size_t next_control(struct controls *c, const char *p, size_t n)
+{
+    while (GATE_UNLIKELY(c->left == 0)) {
+        c->from += 64;
+        if (c->from >= n)
+            return n;
+        c->left = gate_bytes_controls64(p, c->from, n);
     }
-#else
-    (void)p;
-    (void)n;
-    (void)lines;
-#endif
+    return c->from + (size_t)__builtin_ctzll(c->left);
+}
+
+static inline bool is_crlf(const char *p, size_t at, size_t n)
+{
+    return at + 2 <= n && gate_bytes_load2(p + at) == gate_bytes_load2("\r\n");
+}
+
+/* Where the line at hand has its CRLF, which is passed over; n: not plain. */
+static inline size_t line_end(struct controls *c, const char *p, size_t n)
+{
+    size_t end = next_control(c, p, n);
+
+    if (!is_crlf(p, end, n))
+        return n;
+    c->left &= c->left - 1;
+    next_control(c, p, n);
+    c->left &= c->left - 1;
+    return end;
+}
+
+/* The colon behind the name that begins at i, or n. */
+static size_t odd_name_end(const char *p, size_t i, size_t n)
+{
+    size_t end = gate_bytes_token_end(p, i, n);
+
+    return end == i || end == n || p[end] != ':' ? n : end;
+}
+
+static inline size_t name_end(const char *p, size_t i, size_t n)
+{
+    unsigned m = i + 16 <= n ? gate_bytes_not_plain(p + i)
+                             : gate_bytes_not_plain(p + n - 16) >> (16 - (n - i));
+    size_t end = i + (unsigned)__builtin_ctz(m | 0x10000u);
+
+    return (m & 1) == 0 && end < n && p[end] == ':' ? end : odd_name_end(p, i, n);
+}
+
+/* Goes over what is plainly good: the rest of a text, whole lines, the empty line. What is rare
+ * (faults, and lines that are not whole) is left to step. */
+static size_t plain(struct gate_scan *s, const char *p, size_t i, size_t n)
+{
+    struct gate_scan_mark *marks = s->marks == NULL ? NULL : s->marks->v;
+    uint32_t room = marks == NULL ? 0 : GATE_SCAN_MARKS;
+    struct controls c = {i, 0};
+    uint32_t line = s->lines;
+    size_t colon, end;
+
+    if (n < 16 || i == n)
+        return i;
+    c.left = gate_bytes_controls64(p, i, n);
+    if (s->state == TEXT) {
+        end = line_end(&c, p, n);
+        if (end == n)
+            return i;
+        mark_end(s, end);
+        line++;
+        i = end + 2;
+    }
+    while (i < n) {
+        if (p[i] == '\r')
+            break;
+        colon = name_end(p, i, n);
+        if (colon == n)
+            break;
+        end = line_end(&c, p, n);
+        if (end == n)
+            break;
+        if (line < room)
+            marks[line] = (struct gate_scan_mark){(uint32_t)colon, (uint32_t)end};
+        line++;
+        i = end + 2;
+    }
+    s->state = LINE;
+    s->lines = line;
+    if (is_crlf(p, i, n)) {
+        s->state = END;
+        s->lines++;
+        i += 2;
+    }
     return i;
 }
+
+#else
+
+static size_t plain(const struct gate_scan *s, const char *p, size_t i, size_t n)
+{
+    return s->state == TEXT ? gate_bytes_text_end(p, i, n) : i;
+}
+
+#endif
 
 static enum gate_scan_result scan(struct gate_scan *s, const char *p, size_t n, size_t *len,
                                   const char **why)
@@ -91,25 +189,27 @@ static enum gate_scan_result scan(struct gate_scan *s, const char *p, size_t n, 
     size_t i = s->at;
 
     for (;;) {
+        if (s->state == TEXT || s->state == LINE)
+            i = plain(s, p, i, n);
         if (s->state == TEXT)
             i = gate_bytes_text_end(p, i, n);
-        else if (s->state == LINE)
-            i = whole_lines(p, i, n, &s->lines);
         else if (s->state == NAME)
             i = gate_bytes_token_end(p, i, n);
+        if (s->state == END) {
+            *len = i;
+            if (s->marks != NULL)
+                s->marks->lines = s->lines;
+            result = GATE_SCAN_DONE;
+            break;
+        }
         if (i == n)
             break;
-        *why = step(s, p[i]);
+        *why = step(s, p, i);
         if (*why != NULL) {
             result = GATE_SCAN_BAD;
             break;
         }
         i++;
-        if (s->state == END) {
-            *len = i;
-            result = GATE_SCAN_DONE;
-            break;
-        }
     }
     s->at = (uint32_t)i;
     return result;

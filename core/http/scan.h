@@ -6,12 +6,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where the first lines of a block have their colon and their CR, so that nobody needs to look for
+ * them again. Offsets are relative to the start of the block; the first line of a head has no
+ * colon. */
+#define GATE_SCAN_MARKS 24
+struct gate_scan_marks {
+    uint32_t lines; /* CRLFs of the whole block, once it is there */
+    struct gate_scan_mark {
+        uint32_t colon;
+        uint32_t end;
+    } v[GATE_SCAN_MARKS];
+};
+
 /* Restartable state of one head; zeroed for a new one. Offsets are relative to the start of the
  * head. */
 struct gate_scan {
     uint32_t at;    /* bytes already checked */
     uint32_t lines; /* CRLFs seen */
     uint8_t state;
+    struct gate_scan_marks *marks; /* filled on the way; NULL: not wanted */
 };
 
 enum gate_scan_result {

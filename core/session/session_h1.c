@@ -167,8 +167,9 @@ static void take_head(struct gate_session *s, const char *p, size_t n)
 {
     struct gate_worker *w = s->worker;
     struct gate_exchange *x = gate_exchange_new(w);
-    struct gate_refusal r = gate_parse_request(p, n, &x->seat->generation->head_limits,
-                                               s->listener->https, &x->arena, &x->req.head);
+    struct gate_refusal r = gate_parse_request_marked(
+        p, n, &s->h1->in.marks, &x->seat->generation->head_limits, s->listener->https, &x->arena,
+        &x->req.head);
 
     if (r.status != 0) {
         gate_exchange_free(&x);

@@ -121,13 +121,15 @@ static void begin_response(struct gate_link *l, const struct gate_response_head 
 static bool take_head(struct gate_link *l, const char *p, size_t n)
 {
     struct gate_response_head head;
-    struct gate_refusal r = gate_parse_response(p, n, l->limits, l->method, l->arena, &head);
+    struct gate_refusal r =
+        gate_parse_response_marked(p, n, &l->in.marks, l->limits, l->method, l->arena, &head);
 
     if (r.status != 0) {
         broken(l, GATE_E_SYNTAX, r.why);
         return false;
     }
-    if (head.status == 101 && !(l->upgrade_asked && head.upgrade)) {
+    if (head.status == 101 && !(l->upgrade_asked && head.upgrade &&
+                                gate_str_ieq(head.upgrade_token, l->upgrade_token))) {
         broken(l, GATE_E_SYNTAX, "101 to a request that did not ask for it");
         return false;
     }
@@ -543,6 +545,7 @@ struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_
     l->requests++;
     l->request_ended = false;
     l->upgrade_asked = use->upgrade;
+    l->upgrade_token = use->upgrade_token;
     l->infos = 0;
     l->credit = 0;
     l->arena = use->arena;

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -182,6 +183,44 @@ static void every_byte_everywhere(void **state)
     }
 }
 
+/* The marks are where a plain search finds colon and CR, however the bytes came in. */
+static void marks_are_colons_and_ends(void **state)
+{
+    static const char *lines[] = {
+        "A: b", "a-rather-long-name-of-a-field:value", "x_y:", "Z: \t q \t ", "Host: example.test",
+        "v: http://a:b@c:80/\xff",
+    };
+    char head[4096] = "GET /a:b HTTP/1.1\r\n";
+
+    (void)state;
+    srand(11);
+    for (int round = 0; round < 600; round++) {
+        size_t n = strlen("GET /a:b HTTP/1.1\r\n");
+        int count = rand() % 40;
+        size_t step = 1 + (size_t)rand() % 90;
+        struct gate_scan_marks marks;
+        struct gate_scan s = {.marks = &marks};
+        enum gate_scan_result r = GATE_SCAN_MORE;
+        const char *why;
+        size_t len;
+        size_t at = n;
+
+        for (int i = 0; i < count; i++)
+            n += (size_t)sprintf(head + n, "%s\r\n", lines[rand() % 6]);
+        n += (size_t)sprintf(head + n, "\r\n");
+        for (size_t have = step; r == GATE_SCAN_MORE; have += step)
+            r = gate_scan_head(&s, head, have < n ? have : n, &len, &why);
+        assert_int_equal(r, GATE_SCAN_DONE);
+        assert_int_equal(marks.lines, count + 2);
+        assert_int_equal(marks.v[0].end, at - 2);
+        for (int i = 1; i <= count && i < GATE_SCAN_MARKS; i++) {
+            assert_ptr_equal(head + marks.v[i].colon, strchr(head + at, ':'));
+            assert_ptr_equal(head + marks.v[i].end, strchr(head + at, '\r'));
+            at = marks.v[i].end + 2;
+        }
+    }
+}
+
 static void searches_agree_with_their_scalar_forms(void **state)
 {
     char buf[70];
@@ -227,6 +266,7 @@ int main(void)
         cmocka_unit_test(heads_and_trailers),
         cmocka_unit_test(stops_at_the_end),
         cmocka_unit_test(every_byte_everywhere),
+        cmocka_unit_test(marks_are_colons_and_ends),
         cmocka_unit_test(searches_agree_with_their_scalar_forms),
         cmocka_unit_test(counts_past_one_lane),
     };

@@ -37,7 +37,8 @@ if(NOT TARGET llhttp::llhttp)
     endif()
     target_compile_options(llhttp PRIVATE -w -O3)
     # The scanner has a path for SSE4.2, chosen when it is compiled. It is compiled a second time with
-    # it, under other names; http/parse_lines.c asks the processor which one to call.
+    # it, under other names and with the calls left out that announce what http/parse_lines.c does not
+    # take; that file asks the processor which one to call.
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND llhttp_VERSION VERSION_LESS 9)
       add_library(llhttp_sse42 STATIC ${llhttp_SOURCE_DIR}/llhttp.c)
       target_include_directories(llhttp_sse42 SYSTEM PUBLIC ${llhttp_INCLUDE_DIR})
@@ -46,6 +47,15 @@ if(NOT TARGET llhttp::llhttp)
       foreach(line IN LISTS llhttp_FUNCTIONS)
         string(REGEX MATCH "llhttp__internal_[a-z0-9_]+" name "${line}")
         string(APPEND llhttp_RENAMES "#define ${name} ${name}_sse42\n")
+      endforeach()
+      string(APPEND llhttp_RENAMES "struct llhttp__internal_s;\n"
+        "static inline int gate_llhttp_skip(struct llhttp__internal_s *s, const unsigned char *p,\n"
+        "                                   const unsigned char *end)\n"
+        "{\n    (void)s;\n    (void)p;\n    (void)end;\n    return 0;\n}\n")
+      foreach(event message_begin method method_complete url url_complete version version_complete
+          status status_complete header_field header_field_complete header_value
+          header_value_complete)
+        string(APPEND llhttp_RENAMES "#define llhttp__on_${event} gate_llhttp_skip\n")
       endforeach()
       file(CONFIGURE OUTPUT llhttp_sse42.h CONTENT "${llhttp_RENAMES}" @ONLY)
       target_compile_options(llhttp_sse42 PRIVATE -w -O3 -msse4.2
