@@ -98,6 +98,18 @@ static void on_dialed(struct gate_wait *w, enum gate_err e)
     gate_flow_resume(x);
 }
 
+/* limits.outbound: the address itself is judged, whatever name led to it. */
+static bool may_dial(const struct gate_exchange *x, const struct gate_addr *addr)
+{
+    const struct gate_limits *limits = &gate_flow_config(x)->limits;
+
+    if (addr->u.sa.sa_family == AF_UNIX)
+        return true;
+    if (limits->outbound_allow.n > 0)
+        return gate_cidr_set_has(&limits->outbound_allow, addr);
+    return !gate_cidr_set_has(&limits->outbound_deny, addr);
+}
+
 enum gate_step_result gate_step_dial(struct gate_exchange *x)
 {
     struct gate_flow_state *f = x->flow;
@@ -105,6 +117,9 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
 
     if (f->dialing)
         return GATE_STEP_WAIT;
+    if (!may_dial(x, &peer->addr))
+        return gate_flow_fail(x, GATE_FAULT_CONNECT, 0,
+                              "limits.outbound does not allow the server's address");
     if (!f->dialed) {
         gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
         f->dialed = true;
@@ -187,7 +202,8 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
 
     f->last_fault = fault_of(e, connecting);
     f->last_why = why;
-    atomic_fetch_add_explicit(&f->attempt.peer->failures, 1, memory_order_relaxed);
+    if (!connecting)    /* a failed connect is counted where the peer is marked */
+        atomic_fetch_add_explicit(&f->attempt.peer->failures, 1, memory_order_relaxed);
     if (!connecting && cut && f->attempt.reused && !f->fresh_used && idempotent) {
         /* A kept connection that died while it was idle is no failure of the peer: once more, on a
          * fresh one. */
@@ -341,6 +357,7 @@ enum gate_step_result gate_step_send_request(struct gate_exchange *x)
         .timeouts = &f->timeouts,
         .method = x->req.method_id,
         .upgrade = upgrade_passes(x),
+        .upgrade_token = x->req.head.upgrade_token,
         .events = &gate_flow_up_events,
         .user = x,
     };

@@ -162,12 +162,18 @@ static enum gate_err op_send_info(struct gate_stream *s, const struct gate_messa
     return e;
 }
 
+/* What this client sent was not acceptable: nothing that follows is looked at. */
+static bool refused(const struct gate_exchange *x)
+{
+    return x != NULL && (x->fault == GATE_FAULT_BAD_REQUEST || x->fault == GATE_FAULT_TOO_LARGE);
+}
+
 /* How the body of an answer is framed for this client, and whether the connection can be kept after
  * it. */
 static void decide_framing(struct gate_h1_server *h, struct gate_message *m, bool no_body)
 {
-    h->keep =
-        h->wants_keep && !h->session->worker->draining && h->body_done && !h->body_bad && !h->eof;
+    h->keep = h->wants_keep && !h->session->worker->draining && h->body_done && !h->body_bad &&
+              !h->eof && !refused(h->x);
     if (no_body || m->framing == GATE_BODY_NONE || m->framing == GATE_BODY_LENGTH)
         return;
     if (h->minor > 0) {

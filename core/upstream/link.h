@@ -31,6 +31,7 @@ struct gate_link {
     bool reused; /* it carried a request before this one */
     bool request_ended;
     bool upgrade_asked;
+    struct gate_str upgrade_token; /* which one */
     bool shelved;    /* on a shelf */
     bool shut_asked; /* tunnel: our side ends once `out` is empty */
     uint8_t infos;   /* interim responses seen */
@@ -67,6 +68,7 @@ struct gate_link_use {
     const struct gate_timeouts *timeouts;
     enum gate_method method;
     bool upgrade; /* the request asks for an upgrade: 101 is expected */
+    struct gate_str upgrade_token; /* to this protocol; lives as long as the arena */
     const struct gate_stream_events *events;
     void *user;
 };

@@ -19,7 +19,9 @@
 ---   target, body            what the origin read, if it read a request
 ---   expect_body             what the client read
 ---   policy                  no path that means /admin reaches the origin
+---   closes                  true, or "reset": how the client's connection ended
 ---   gone_within             seconds of the gateway's clock
+---   memory_below            bytes that the engine may grow by
 
 local http = require "e2e.vectors.http"
 
@@ -224,6 +226,12 @@ end
 function checks.policy(_, _, record)
   for _, request in ipairs(record.requests) do
     if means_admin(request.target:gsub("%?.*", "")) then return "/admin reached the origin" end
+  end
+end
+
+function checks.closes(how, outcome)
+  if not outcome.closed or how == "reset" and outcome.closed ~= how then
+    return "the connection: " .. (outcome.closed or "open")
   end
 end
 

@@ -29,8 +29,8 @@ local function start()
 end
 
 --- From now on all that comes belongs to this record. `script`: bytes to answer with instead of
---- an own answer; `closes`: close after it; `early`: answer when the head is there; `piece`: so
---- many bytes a segment.
+--- an own answer; `closes`: close after it ("reset": with a reset); `early`: answer when the head
+--- is there; `late`: more bytes a little later; `piece`: so many bytes a segment.
 function Origin:record(record)
   record.requests, record.bytes = {}, {}
   self.current = record
@@ -162,8 +162,17 @@ local function reflected(request)
   return table.concat(seen, "|") .. "\n"
 end
 
+local function send_late(self, bytes)
+  loop.sleep(0.01)
+  if not self.closed then loop.send(self.sock, bytes) end
+end
+
 function Connection:answer(record, request, scripted)
-  if scripted then return loop.send(self.sock, record.script, record.piece) end
+  if scripted then
+    local sent = loop.send(self.sock, record.script, record.piece)
+    if record.late then loop.spawn(send_late, self, record.late) end
+    return sent
+  end
   local status, body, more = "200 OK", "origin\n", ""
   if request.path:match "^/probe/" then
     body = request.path:sub(8)
@@ -195,6 +204,7 @@ function Connection:exchange()
   if not early then self:answer(record, request, scripted) end
   if scripted and record.closes then
     loop.sleep(0.02) -- the end comes as an event of its own
+    if record.closes == "reset" then self.sock:setoption("linger", { on = true, timeout = 0 }) end
     return false
   end
   return not http.value(request, "connection"):lower():find "close"
@@ -205,6 +215,7 @@ function Connection:serve()
     while self:exchange() do self.request = nil end
   end)
   self.closed = true
+  loop.forget(self.sock)
   self.sock:close()
   if not ok and err ~= GONE then error(err, 0) end
 end

@@ -104,7 +104,8 @@ local function settled(vector, outcome, record)
     local quiet = outcome.closed and not vector.upstream_must_see_incomplete and 0 or QUIET
     if now - since < quiet or judged == sign then return false end
     judged = sign
-    return judge.allowed(vector, outcome, record) ~= nil and not judge.hanging(record)
+    local held = judge.allowed(vector, outcome, record)
+    return held == "100" or held ~= nil and not judge.hanging(record)
   end
 end
 
@@ -126,7 +127,7 @@ end
 
 --- The slow client of `pace`: so many bytes, then the clock moves. A whole head goes at once.
 local function paced(gateway, sock, bytes, pace, outcome)
-  local at, whole = 1, bytes:match "\r\n\r\n$"
+  local at, whole = 1, pace.whole or bytes:match "\r\n\r\n$"
   local function send(piece)
     loop.spawn(loop.send, sock, piece)
     loop.run(function() return outcome.closed end, 0.03)
@@ -134,9 +135,10 @@ local function paced(gateway, sock, bytes, pace, outcome)
   if whole then send(bytes) end
   outcome.clock = 0
   while not outcome.closed and outcome.clock < (pace.limit or 100) do
-    local piece = whole and "" or bytes:sub(at, at + pace.bytes - 1)
+    local piece = not whole and bytes:sub(at, at + pace.bytes - 1)
     at = at + pace.bytes
-    if pace.bytes > 0 then send(#piece > 0 and piece or ("x"):rep(pace.bytes)) end
+    if not piece or piece == "" then piece = ("x"):rep(pace.bytes) end
+    if pace.bytes > 0 then send(piece) end
     if not outcome.closed then
       M.advance(gateway, pace.every_s)
       outcome.clock = outcome.clock + pace.every_s
@@ -171,7 +173,7 @@ local function record_of(vector, split)
   if vector.proto ~= "h1-upstream" then return {} end
   local script = M.bytes(vector)
   return {
-    script = script, closes = vector.upstream_closes, early = vector.early,
+    script = script, closes = vector.upstream_closes, early = vector.early, late = vector.late,
     piece = piece_of(script, split),
   }
 end
@@ -195,6 +197,7 @@ function M.vector(gateway, origin, vector, split)
   end
   loop.forget(sock)
   sock:close()
+  if vector.late then loop.run(function() return false end, 0.03) end
   loop.run(function() return not judge.hanging(record) end, 1)
   return outcome, record
 end

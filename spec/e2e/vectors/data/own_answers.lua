@@ -218,4 +218,66 @@ v:add("UP-28b", "resp/early", "401-close",
 v:add("UP-30", "resp/closed", "502", "", { upstream_closes = true, client_request = upload(5)
   .. "hello" })
 
+-- The next request of the same client gets its own answer, whatever was on the link before.
+local TWO = "GET /a HTTP/1.1\r\nHost: example.test\r\n\r\n"
+  .. "GET /probe/next HTTP/1.1\r\nHost: example.test\r\n\r\n"
+for i, answer in ipairs { ok("Content-Length: 2\r\n", "ok" .. EVIL), ok("Content-Length: 0\r\n",
+  EVIL),
+  "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n" .. EVIL,
+  "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n" .. EVIL,
+  ok("Transfer-Encoding: chunked\r\n", "2\r\nok\r\n0\r\n\r\n" .. EVIL), "HTTP/1.1 000 OK\r\n\r\n"
+    .. EVIL,
+  ok("Content-Length: 2\r\n", "ok\r\n") } do
+  v:add("UP-10n." .. i, "resp/next", "200 204 304 502", answer,
+    { client_request = TWO, whole = true, forbid_response = "EVIL", want_response = "next", max_answers = 2 })
+end
+-- What comes on an idle link is never anybody's answer.
+for i, late in ipairs { EVIL, "\r\n",
+  "HTTP/1.1 408 Request Timeout\r\nContent-Length: 4\r\n\r\nEVIL", "x",
+  "HTTP/1.1 103 Early Hints\r\n\r\n" } do
+  v:add("UP-10l." .. i, "resp/late", "200", ok("Content-Length: 2\r\n", "ok"),
+    { late = late, expect_body = "ok", forbid_response = "EVIL" })
+end
+
+-- cut off so that an old client sees it too; a reset is no end
+v:add("UP-12o", "resp/truncated-1.0", "200-truncated-close 502",
+  ok("Transfer-Encoding: chunked\r\n", "5\r\nhe"),
+  { upstream_closes = true, closes = "reset",
+    client_request = "GET /a HTTP/1.0\r\nHost: example.test\r\n\r\n" })
+v:add("UP-12r", "resp/reset", "200-truncated-close 502", ok("", "until the end"),
+  { upstream_closes = "reset" })
+v:add("UP-12s", "resp/reset", "200-truncated-close 502", ok("Content-Length: 10\r\n", "hello"),
+  { upstream_closes = "reset" })
+bad("UP-12t", "resp/reset", "", { upstream_closes = "reset" })
+
+-- trailers
+v:add("UP-46", "resp/trailer", "200", ok("Transfer-Encoding: chunked\r\n",
+  "2\r\nok\r\n0\r\nX-Sum: 1\r\nContent-Length: 7\r\nSet-Cookie: evil\r\nTransfer-Encoding: evil\r\n"
+    .. "Location: evil\r\nConnection: evil\r\nCache-Control: evil\r\nContent-Encoding: evil\r\n"
+    .. "WWW-Authenticate: evil\r\nVary: evil\r\nServer: evil\r\nX-Forwarded-For: evil\r\n\r\n"),
+  { expect_body = "ok", forbid_response = "evil", want_response = "X-Sum: 1\r\n" })
+for i, trailer in ipairs { "X : 1\r\n", " X: 1\r\n", "X: a\r\n evil: b\r\n", ": 1\r\n",
+  "X Y: 1\r\n",
+  "X: a\nevil: b\r\n", "X: a\revil: b\r\n", "X: a\0b\r\n" } do
+  v:add("UP-46." .. i, "resp/trailer-syntax", "200-truncated-close 502",
+    ok("Transfer-Encoding: chunked\r\n", "2\r\nok\r\n0\r\n" .. trailer .. "\r\n"),
+      { forbid_response = "evil" })
+end
+
+-- tunnels: only what was asked for
+local ASK = "GET /a HTTP/1.1\r\nHost: example.test\r\nConnection: Upgrade\r\n"
+  .. "Upgrade: websocket\r\n\r\n"
+for i, fields in ipairs { "", "Upgrade: websocket\r\n", "Connection: upgrade\r\n",
+  "Connection: upgrade\r\nUpgrade: other\r\n", "Connection: upgrade\r\nUpgrade: h2c\r\n",
+  "Connection: upgrade\r\nUpgrade: websocket, h2c\r\n",
+  "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n",
+  "Connection: upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\n" } do
+  bad("UP-09t." .. i, "resp/101-other", "HTTP/1.1 101 Switching Protocols\r\n" .. fields
+    .. "\r\nraw",
+    { client_request = ASK, forbid_response = "raw" })
+end
+v:add("UP-09u", "resp/101-refused", "403", "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno",
+  { client_request = ASK .. "raw bytes\r\n\r\n", forbid_response = "101",
+    want_response = "400 Bad Request" })
+
 return v

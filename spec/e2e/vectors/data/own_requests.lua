@@ -245,5 +245,27 @@ v:add("H1-130a", "script/split", "500 500-close 400 400-close",
 v:add("H1-130b", "script/split", "500 500-close 400 400-close", request("GET /echo-header?v=a%00b"))
 v:add("H1-130c", "script/split", "200", request("GET /echo-header?v=a%20b"),
   { want_response = "a b" })
+-- Each place where a script may put text: what is not clean raises there, or goes as text.
+local sinks = { "header", "name", "redirect", "up", "path", "query", "host", "down" }
+for _, sink in ipairs(sinks) do
+  for i, text in ipairs { "%0d%0aevil:%201", "%0aevil:%201", "%0devil:%201", "a%00evil:%201",
+    "%7fevil:%201",
+    "a%0d%0a%0d%0aGET%20/evil%20HTTP/1.1%0d%0a%0d%0a" } do
+    v:add(("H1-130.%s%d"):format(sink, i), "script/split",
+      "500 500-close 400 400-close 502 forwarded-normalised",
+      request(("GET /echo-%s?v=/a%s"):format(sink, text)),
+      { forbid_response = { "\nevil", "\revil", "\0evil" }, max_answers = 1,
+        max_upstream_requests = 1,
+        forbid_upstream = { "\nevil", "\revil", "\0evil", "\127evil", "\nGET /evil" } })
+  end
+end
+v:add("H1-130.space", "script/split", "500 500-close 400 400-close forwarded-normalised",
+  request("GET /echo-path?v=/a%20HTTP/1.1"), { forbid_upstream = "/a HTTP/1.1" })
+v:add("H1-130.query", "script/split", "500 500-close 400 400-close forwarded-normalised",
+  request("GET /echo-query?v=a%20HTTP/1.1"), { forbid_upstream = "?a HTTP/1.1" })
+v:add("H1-130.fragment", "script/split", "500 500-close 400 400-close forwarded-normalised",
+  request("GET /echo-query?v=a%23b"), { forbid_upstream = "#" })
+v:add("H1-130.dots", "script/split", "500 500-close 400 400-close 403 forwarded-normalised",
+  request("GET /echo-path?v=/a/../../b"), { forbid_upstream = " /a/../../b" })
 
 return v
