@@ -1,4 +1,7 @@
 /* What is left of an exchange: its access line and its counts. */
+#include <stdio.h>
+
+#include "base/assert.h"
 #include "flow/access_log.h"
 #include "flow/flow_int.h"
 
@@ -83,8 +86,30 @@ static void note_latency(struct gate_exchange *x)
                           memory_order_relaxed);
 }
 
+/* Faults that the operator should know of are one line of the error log: what failed, where, and why. Those that a client
+ * makes by itself are in the access log only. */
+static void log_fault(const struct gate_exchange *x)
+{
+    struct gate_log_field v[] = {
+        {"id", gate_str_of(x->id, x->id_len)},
+        {"route", x->route_name},
+        {"upstream", x->upstream == GATE_NO_ORDINAL ? GATE_STR_NONE : gate_flow_config(x)->upstreams[x->upstream].name},
+        {"peer", x->peer == NULL ? GATE_STR_NONE : gate_str_from_cstr(x->peer->text)},
+        {"why", gate_str_from_cstr(x->fault_why)},
+    };
+    char text[64];
+
+    if (x->fault < GATE_FAULT_CONNECT || x->fault == GATE_FAULT_CLIENT_GONE ||
+        x->fault == GATE_FAULT_SCRIPT_KILLED)
+        return;
+    snprintf(text, sizeof(text), "fault %s", gate_fault_name(x->fault));
+    gate_log_write(x->worker->log, GATE_LOG_WARN, text, v, GATE_COUNT_OF(v));
+}
+
 void gate_flow_account(struct gate_exchange *x)
 {
+    if (x->fault != GATE_FAULT_NONE)
+        log_fault(x);
     if (x->times.end == 0)
         x->times.end = x->worker->loop.now_ns;
     note_latency(x);

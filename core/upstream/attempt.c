@@ -1,6 +1,8 @@
 /* An attempt owns what belongs to one try, so that a retry starts from nothing. */
 #include "upstream/attempt.h"
 
+#include <errno.h>
+
 #include "base/assert.h"
 
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer)
@@ -22,6 +24,7 @@ static void on_connected(struct gate_link *l, enum gate_err e)
         l->state = GATE_LINK_IDLE;
         gate_deadline_set(l->conn.loop, &l->deadline, UINT64_MAX);
     } else {
+        a->sys_errno = e == GATE_E_TIMEOUT ? 0 : errno;
         gate_links_close(&a->link, GATE_CLOSE_LINK_ERROR);
     }
     gate_wait_wake(a->wait, e);
@@ -40,6 +43,8 @@ enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_loc
     }
     a->wait = wait;
     e = gate_links_dial(a->links, local, a->peer, timeout_ms, on_connected, a, &a->link);
+    if (e != GATE_OK && e != GATE_E_AGAIN)
+        a->sys_errno = errno;
     if (e == GATE_E_AGAIN)
         gate_wait_arm(wait, 0, NULL);
     return e;

@@ -14,7 +14,7 @@ local function count(low, high)
 end
 
 local LIMITS = schema.record("gate.limits", {
-  header_bytes = schema.size(1024, 1024 ^ 2),
+  header_bytes = schema.size(1024, 36 * 1024), -- what one large block holds
   header_count = count(1, 10000),
   target_bytes = schema.size(64, 1024 ^ 2),
   body_bytes = schema.size(),

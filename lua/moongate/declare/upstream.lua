@@ -153,10 +153,9 @@ local OPTIONS = {
   keepalive = schema.with(KEEPALIVE, { default = defaults_of(KEEPALIVE) }),
   timeouts = schema.with(TIMEOUTS, { default = defaults_of(TIMEOUTS) }),
   retry = schema.with(RETRY, { default = defaults_of(RETRY) }),
-  max_connections = schema.with(schema.integer(1, 2 ^ 31 - 1), { default = 0 }),
 }
 for _, name in ipairs {
-  "hash_key", "bounded_load", "health", "outlier", "max_requests", "queue", "slow_start", "tls",
+  "hash_key", "bounded_load", "health", "outlier", "max_connections", "max_requests", "queue", "slow_start", "tls",
   "http2",
 } do
   OPTIONS[name] = schema.later()
