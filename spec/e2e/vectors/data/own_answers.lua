@@ -229,7 +229,8 @@ for i, answer in ipairs { ok("Content-Length: 2\r\n", "ok" .. EVIL), ok("Content
     .. EVIL,
   ok("Content-Length: 2\r\n", "ok\r\n") } do
   v:add("UP-10n." .. i, "resp/next", "200 204 304 502", answer,
-    { client_request = TWO, whole = true, forbid_response = "EVIL", want_response = "next", max_answers = 2 })
+    { client_request = TWO, whole = true, forbid_response = "EVIL", want_response = "next",
+      max_answers = 2 })
 end
 -- What comes on an idle link is never anybody's answer.
 for i, late in ipairs { EVIL, "\r\n",

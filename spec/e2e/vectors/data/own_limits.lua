@@ -77,7 +77,8 @@ v:add("H1-121f", "slow/expect", "408-close", post("Expect: 100-continue\r\nConte
 v:add("H1-122", "slow/read", "200-truncated-close", request("GET /big"),
   { no_read = 45, memory_below = 8 * 1024 * 1024 })
 v:add("H1-122a", "slow/read-pipelined", "200 200-truncated-close", "@@X@@",
-  { no_read = 45, memory_below = 8 * 1024 * 1024, closes = true, gen = part(request("GET /filler"), 1000) })
+  { no_read = 45, memory_below = 8 * 1024 * 1024, closes = true,
+    gen = part(request("GET /filler"), 1000) })
 v:add("H1-122b", "slow/read-upload", "200-truncated-close close 200 408-close",
   request("POST /big", "Content-Length: 100000000\r\n", "@@X@@"),
   { no_read = 45, memory_below = 8 * 1024 * 1024, closes = true, gen = part("a", 20000000) })
