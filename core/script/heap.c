@@ -9,6 +9,9 @@
 #define SLACK (2u * 1024 * 1024)
 #define SLACK_PIECE (1u * 1024 * 1024)
 
+/* Calls between two full collections of a heap that is full of what is in use. */
+#define PATIENCE_MAX 1023
+
 /* When the collector begins its next round, in percent of what was in use after the last: late while there is plenty, soon
  * when memory is scarce. */
 #define PAUSE_ROOMY 200
@@ -69,6 +72,8 @@ void gate_heap_open(struct gate_heap *h, lua_State *L, uint64_t cap)
     h->refused = false;
     h->tight = false;
     h->after_full = 0;
+    h->patience = 0;
+    h->waited = 0;
     /* What the state took before counting began: lua_gc knows it to the byte. */
     atomic_init(&h->used, (uint64_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 +
                               (uint64_t)lua_gc(L, LUA_GCCOUNTB, 0));
@@ -89,14 +94,27 @@ void gate_heap_close(struct gate_heap *h)
     lua_close(h->L);
 }
 
+static void collect(struct gate_heap *h)
+{
+    if (gate_heap_used(h) < h->after_full + h->cap / 32 && h->waited < h->patience) {
+        h->waited++;
+        return;
+    }
+    lua_gc(h->L, LUA_GCCOLLECT, 0);
+    h->after_full = gate_heap_used(h);
+    h->waited = 0;
+    if (!gate_heap_full(h))
+        h->patience = 0;
+    else if (h->patience < PATIENCE_MAX)
+        h->patience = h->patience * 2 + 1;
+}
+
 void gate_heap_settle(struct gate_heap *h)
 {
     bool tight;
 
-    if (gate_heap_full(h)) {
-        lua_gc(h->L, LUA_GCCOLLECT, 0);
-        h->after_full = gate_heap_used(h);
-    }
+    if (gate_heap_full(h))
+        collect(h);
     tight = gate_heap_used(h) > h->cap / 2;
     if (tight == h->tight)
         return;

@@ -26,6 +26,8 @@ struct gate_heap {
     struct gate_watch *watch;   /* of the thread that the state is bound to; NULL: none */
     bool refused;               /* the cap was met since it began to hold */
     uint64_t after_full;        /* used after the last full collection that settle made */
+    uint32_t patience;          /* calls to wait for the next one, when the last did not help; and how many went by */
+    uint32_t waited;
     bool tight;                 /* the collector runs in short steps because memory is scarce */
 };
 
@@ -49,8 +51,8 @@ static inline void gate_heap_release(struct gate_heap *h)
     h->piece = SIZE_MAX;
 }
 
-/* Between two calls into Lua: sets the collector's pace by how full the heap is; a full collection above four
- * fifths, when there is something new to collect. */
+/* Before a call into Lua: sets the collector's pace by how full the heap is; above four fifths a full collection, so that
+ * the call does not fail for what others left behind. While those do not help they become rare. */
 void gate_heap_settle(struct gate_heap *h);
 
 static inline uint64_t gate_heap_used(const struct gate_heap *h)
@@ -60,7 +62,7 @@ static inline uint64_t gate_heap_used(const struct gate_heap *h)
 
 static inline bool gate_heap_full(const struct gate_heap *h)
 {
-    return gate_heap_used(h) > h->cap / 5 * 4 && gate_heap_used(h) > h->after_full + h->cap / 32;
+    return gate_heap_used(h) > h->cap / 5 * 4;
 }
 
 /* The cheap half of settle, for the hot path. */

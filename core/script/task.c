@@ -99,6 +99,8 @@ enum gate_vm_result gate_task_resume(struct gate_task *t)
     uint64_t cpu_before = t->waited ? gate_watch_cpu_now() : 0;
     enum gate_vm_result r;
 
+    if (GATE_UNLIKELY(gate_heap_unsettled(&vm->heap)))
+        gate_heap_settle(&vm->heap);
     vm->task = t;
     r = gate_task_result(vm, t->co, resume(t));
     vm->task = NULL;
@@ -108,9 +110,6 @@ enum gate_vm_result gate_task_resume(struct gate_task *t)
     } else if (t->waited) {
         gate_loop_untimer(&vm->worker->loop, &t->limit);
     }
-    /* What failed still holds its garbage: gate_task_drop settles then. */
-    if (GATE_UNLIKELY(gate_heap_unsettled(&vm->heap)) && (r == GATE_VM_DONE || r == GATE_VM_YIELD))
-        gate_heap_settle(&vm->heap);
     return r;
 }
 
@@ -164,6 +163,4 @@ void gate_task_drop(struct gate_task *t)
     luaL_unref(t->vm->L, LUA_REGISTRYINDEX, t->ref);
     t->co = NULL;
     t->ref = LUA_NOREF;
-    if (gate_heap_unsettled(&t->vm->heap))
-        gate_heap_settle(&t->vm->heap);
 }

