@@ -108,7 +108,12 @@ struct gate_chain {
 void gate_chain_init(struct gate_chain *c, struct gate_block_pool *pool);
 
 /* Drops everything. The chain can be used again. */
-void gate_chain_clear(struct gate_chain *c);
+void gate_chain_release(struct gate_chain *c);
+static inline void gate_chain_clear(struct gate_chain *c)
+{
+    if (c->head != NULL)
+        gate_chain_release(c);
+}
 
 /* Appends a slice and takes a reference of its own on `b`; nothing when n is 0. Adjoining slices of
  * one block are joined. */

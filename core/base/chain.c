@@ -11,7 +11,7 @@ void gate_chain_init(struct gate_chain *c, struct gate_block_pool *pool)
     *c = (struct gate_chain){ .pool = pool };
 }
 
-void gate_chain_clear(struct gate_chain *c)
+void gate_chain_release(struct gate_chain *c)
 {
     struct gate_chain_seg *seg = c->head;
 

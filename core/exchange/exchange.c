@@ -6,25 +6,36 @@
 
 #define EXCHANGE_MAGIC 0x45584348u
 
-static void make_id(struct gate_worker *w, struct gate_exchange *x)
+static void first_id(struct gate_worker *w)
 {
     static const char hex[] = "0123456789abcdef";
     uint64_t prefix = w->id_prefix;
-    uint64_t n = ++w->id_next;
-    char *p = x->id;
 
     for (int i = 0; i < 10; i++, prefix >>= 4)
-        *p++ = hex[prefix & 15];
-    for (int i = 36; i >= 0; i -= 4)
-        *p++ = hex[(n >> i) & 15];
-    x->id_len = (uint8_t)(p - x->id);
+        w->id[i] = hex[prefix & 15];
+    memset(w->id + 10, '0', 10);
+}
+
+/* The worker's prefix and a number that counts on, as text. */
+static void make_id(struct gate_worker *w, struct gate_exchange *x)
+{
+    char *p = w->id + sizeof(w->id) - 1;
+
+    if (w->id[0] == '\0')
+        first_id(w);
+    for (; *p == 'f' && p >= w->id + 10; p--)
+        *p = '0';
+    if (p >= w->id + 10)
+        *p = *p == '9' ? 'a' : (char)(*p + 1);
+    memcpy(x->id, w->id, sizeof(w->id));
+    x->id_len = sizeof(w->id);
 }
 
 struct gate_exchange *gate_exchange_new(struct gate_worker *w)
 {
     struct gate_exchange *x = gate_slab_take(&w->exchange_slab);
 
-    memset(x, 0, sizeof(*x));
+    memset(x, 0, offsetof(struct gate_exchange, match.captures));
     x->magic = EXCHANGE_MAGIC;
     x->worker = w;
     x->handle = gate_handle_make(&w->exchanges, x);

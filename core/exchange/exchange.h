@@ -99,8 +99,6 @@ struct gate_exchange {
     struct gate_client_view client;
     uint16_t client_port;
     struct gate_request req;
-    struct gate_route_result
-        match; /* match.route is NULL before routing and when a hook supplied the upstream */
     uint32_t upstream; /* ordinal that will be used; GATE_NO_ORDINAL: none */
     bool upstream_by_hook;
     struct gate_str route_name; /* for logs and scripts; empty before routing */
@@ -129,6 +127,9 @@ struct gate_exchange {
     struct gate_timer timer;      /* of the step */
     struct gate_hook_run *hook;   /* the hook chain that runs or waits; NULL: none */
     bool scripted;                /* Lua holds objects of this exchange */
+    /* match.route is NULL before routing and when a hook supplied the upstream. The last member:
+     * captures are not cleared, n_captures says how many there are. */
+    struct gate_route_result match;
 };
 
 /* A new one on the worker's current generation; all zero but for what is said here: arena, handle,

@@ -34,7 +34,7 @@ struct gate_worker {
     struct gate_watchdog *watchdog;
     struct gate_offload *offload;
     uint64_t id_prefix; /* random per worker; request ids count on from it */
-    uint64_t id_next;
+    char id[20];        /* the last one, as text; exchange.c's */
     uint64_t date_mono_s; /* loop second in which `date` was made */
     int64_t date_s;       /* wall-clock second that `date` shows */
     char date[GATE_DATE_LEN];

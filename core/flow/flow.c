@@ -1,5 +1,5 @@
 /* The life of an exchange: one const array of steps, one loop that drives them. A step returns
- * NEXT, WAIT or JUMP; the few legal jumps stand below the array and are asserted. */
+ * NEXT, WAIT, JUMP or OVER; the few legal jumps stand below the array and are asserted. */
 #include "base/assert.h"
 #include "flow/flow_int.h"
 
@@ -80,6 +80,14 @@ static void take_events(struct gate_exchange *x)
     }
 }
 
+static void jump(struct gate_exchange *x)
+{
+    GATE_ASSERT(jump_is_legal(x->step, x->jump));
+    x->step = x->jump;
+    if (x->fault != GATE_FAULT_NONE && x->step == GATE_STEP_FAULT)
+        x->flow->fault_taken = true;
+}
+
 static void run(struct gate_exchange *x)
 {
     GATE_ASSERT(!x->running);
@@ -89,21 +97,17 @@ static void run(struct gate_exchange *x)
         uint8_t at = x->step;
         enum gate_step_result r = steps[at].run(x);
 
-        if (at == GATE_STEP_FINISH)
-            return; /* x is gone */
+        if (r == GATE_STEP_OVER)
+            return;
         if (r == GATE_STEP_WAIT)
             break;
-        if (r == GATE_STEP_JUMP) {
-            GATE_ASSERT(jump_is_legal(at, x->jump));
-            x->step = x->jump;
-        } else {
-            x->step++;
-        }
+        if (r == GATE_STEP_JUMP)
+            jump(x);
+        else
+            x->step = (uint8_t)(at + 1);
         GATE_TRACE(x, steps[at].name, r == GATE_STEP_JUMP ? "to %s" : "ok%.0s",
                    steps[x->step].name);
         x->flow->hook = GATE_HOOK_NOT_RUN;
-        if (x->fault != GATE_FAULT_NONE && x->step == GATE_STEP_FAULT)
-            x->flow->fault_taken = true;
     }
     x->running = false;
 }

@@ -33,7 +33,8 @@ enum gate_step_id {
 enum gate_step_result {
     GATE_STEP_NEXT,
     GATE_STEP_WAIT, /* something will link x->resume; the step runs again then */
-    GATE_STEP_JUMP  /* to x->jump */
+    GATE_STEP_JUMP, /* to x->jump */
+    GATE_STEP_OVER  /* of the last step: x is gone */
 };
 
 enum gate_hook_progress { GATE_HOOK_NOT_RUN, GATE_HOOK_RUNS, GATE_HOOK_RAN };

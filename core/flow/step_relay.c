@@ -99,5 +99,5 @@ enum gate_step_result gate_step_finish(struct gate_exchange *x)
     if (x->scripted)
         gate_hook_forget(x);
     gate_exchange_free(&x);
-    return GATE_STEP_NEXT;
+    return GATE_STEP_OVER;
 }

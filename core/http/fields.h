@@ -26,6 +26,7 @@ struct gate_fields {
     uint32_t cap;
     uint64_t known; /* set of GATE_F_BIT of the ids that occur */
     bool wire;      /* views into an HTTP/1 head, where each line stands whole with its CRLF */
+    uint32_t bytes; /* no more than this do all lines take, written out; 0: not known */
 };
 
 /* One edit. A name that was set or removed hides all original fields of that name. */

@@ -156,6 +156,8 @@ const char *gate_parse_lines(const char *p, size_t at, size_t n,
     GATE_ASSERT(!cuts.differ && cuts.names == fs->n && cuts.values == fs->n);
 #endif
     fs->wire = true;
+    /* A line may lack the space behind its colon. */
+    fs->bytes = (uint32_t)(n - at) + fs->n;
     w->minor = parser.http_minor;
     w->status = parser.status_code;
     w->chunked = (parser.flags & F_CHUNKED) != 0;

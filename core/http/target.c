@@ -240,8 +240,9 @@ static bool port_of(const char *p, size_t n, uint16_t *port)
     return v <= 65535;
 }
 
-/* Length of "[...]" at the front when it is an IPv6 literal without zone, else 0. */
-static size_t ip_literal(struct gate_str text)
+/* Length of "[...]" at the front when it is an IPv6 literal without zone, else 0. Both set the
+ * classes of the bytes in *seen. */
+static size_t ip_literal(struct gate_str text, unsigned *seen)
 {
     char z[INET6_ADDRSTRLEN];
     struct in6_addr ip;
@@ -253,7 +254,26 @@ static size_t ip_literal(struct gate_str text)
     z[close - 1] = '\0';
     if (strlen(z) != close - 1 || inet_pton(AF_INET6, z, &ip) != 1)
         return 0;
+    for (size_t i = 0; i <= close; i++)
+        *seen |= gate_byte_classes[(uint8_t)text.p[i]];
     return close + 1;
+}
+
+/* Length of the name or IPv4 address at the front. */
+static size_t reg_name(struct gate_str text, unsigned *seen)
+{
+    const char *p = text.p;
+    const char *end = p + text.n;
+    unsigned all = 0;
+    unsigned class;
+
+    for (; p < end; p++, all |= class) {
+        class = gate_byte_classes[(uint8_t)*p];
+        if ((class & GATE_C_UNRESERVED) == 0)
+            break;
+    }
+    *seen = all;
+    return (size_t)(p - text.p);
 }
 
 bool gate_target_authority(struct gate_str text, struct gate_arena *arena, struct gate_str *host,
@@ -265,18 +285,10 @@ bool gate_target_authority(struct gate_str text, struct gate_arena *arena, struc
     *port = 0;
     if (text.n == 0 || text.n > AUTHORITY_MAX)
         return false;
-    if (text.p[0] == '[') {
-        n = ip_literal(text);
-        for (size_t i = 0; i < n; i++)
-            seen |= gate_byte_classes[(uint8_t)text.p[i]];
-    }
-    for (; text.p[0] != '[' && n < text.n; n++) {
-        unsigned class = gate_byte_classes[(uint8_t)text.p[n]];
-
-        if ((class & GATE_C_UNRESERVED) == 0)
-            break;
-        seen |= class;
-    }
+    if (text.p[0] == '[')
+        n = ip_literal(text, &seen);
+    else
+        n = reg_name(text, &seen);
     if (n == 0)
         return false;
     if (n < text.n && (text.p[n] != ':' || !port_of(text.p + n + 1, text.n - n - 1, port)))

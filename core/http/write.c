@@ -88,7 +88,8 @@ static bool may_nominate(const struct gate_message *m)
 static bool dropped(const struct gate_message *m, const struct gate_field *f, bool original,
                     bool nominations)
 {
-    uint64_t bit = f->id == GATE_F_OTHER ? 0 : GATE_F_BIT(f->id);
+    /* No set holds GATE_F_OTHER. */
+    uint64_t bit = GATE_F_BIT(f->id);
 
     if (!original)
         return (bit & NEVER_EDITED) != 0;
@@ -125,7 +126,9 @@ size_t gate_write_size(const struct gate_message *m)
         const struct gate_fields *fs = m->headers->original;
         const struct gate_overlay *o = &m->headers->overlay;
 
-        for (uint32_t i = 0; fs != NULL && i < fs->n; i++)
+        if (fs != NULL)
+            n += fs->bytes;
+        for (uint32_t i = 0; fs != NULL && fs->bytes == 0 && i < fs->n; i++)
             n += line_size(&fs->v[i]);
         for (uint32_t i = 0; i < o->n; i++)
             n += line_size(&o->v[i].f);
@@ -199,10 +202,11 @@ static void put_wire(struct gate_out *o, const struct gate_message *m, bool nomi
 
     for (uint32_t i = 0; i < fs->n; i++) {
         const struct gate_field *f = &fs->v[i];
-        bool same = as_written(f);
+        bool same;
 
         if (dropped(m, f, true, nominations))
             continue;
+        same = as_written(f);
         if (from != NULL && (f->name != to || !same)) {
             gate_out_put(o, from, (size_t)(to - from));
             from = NULL;

@@ -32,13 +32,13 @@ struct gate_capture {
 
 struct gate_route_result {
     const struct gate_route_config *route; /* NULL: none */
-    struct gate_capture captures[GATE_CAPTURES_MAX];
     uint32_t n_captures;
     bool needs_when;   /* route->when has to be asked; when it says no: gate_router_next */
     uint32_t position; /* state for gate_router_next */
     /* With route NULL: methods that the path has for other methods, as an Allow value in `allow`
      * (arena); empty: 404. */
     struct gate_str allow;
+    struct gate_capture captures[GATE_CAPTURES_MAX];
 };
 
 /* The winner by priority, host, path, other matchers, declared order (LUA_API.md section 2). */

@@ -1,4 +1,5 @@
 # How everything of ours is compiled. Sets MOONGATE_DEBUG for builds that carry assertions.
+include(CheckCCompilerFlag)
 include(CheckIPOSupported)
 
 set(CMAKE_C_STANDARD 11)
@@ -21,6 +22,12 @@ endif()
 add_compile_definitions(_GNU_SOURCE)
 add_compile_options(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
   -Wno-missing-field-initializers -fno-plt -fno-strict-aliasing)
+# Clearing structs by "rep stos" takes longer to begin than most of ours take to clear.
+check_c_compiler_flag(-mmemset-strategy=unrolled_loop:128:noalign,libcall:-1:noalign
+  MOONGATE_MEMSET_STRATEGY)
+if(MOONGATE_MEMSET_STRATEGY)
+  add_compile_options(-mmemset-strategy=unrolled_loop:128:noalign,libcall:-1:noalign)
+endif()
 if(MOONGATE_WERROR)
   add_compile_options(-Werror)
 endif()
