@@ -13,15 +13,16 @@ struct gate_chunk_pool;
 
 struct gate_chunk_span;
 
-/* Free pages of arenas, owned by a worker's reactor; keeps a warm worker away from malloc. Their memory is mapped in spans;
- * hot pages were used a moment ago, cold ones have no memory behind them (gate_chunk_pool_trim). */
+/* Free pages of arenas, owned by a worker's reactor; keeps a warm worker away from malloc. Their
+ * memory is mapped in spans; hot pages were used a moment ago, cold ones have no memory behind them
+ * (gate_chunk_pool_trim). */
 struct gate_chunk_pool {
     struct gate_arena_page *hot;
     struct gate_arena_page *cold;
     struct gate_chunk_span *spans;
     struct gate_slab headers;
     uint32_t n_hot;
-    uint32_t low;       /* fewest hot pages since the last trim: what nobody needed */
+    uint32_t low; /* fewest hot pages since the last trim: what nobody needed */
     size_t live;
 };
 
@@ -31,17 +32,18 @@ void gate_chunk_pool_fini(struct gate_chunk_pool *pool);
 /* Bytes of free pages that have memory behind them. */
 size_t gate_chunk_pool_hot(const struct gate_chunk_pool *pool);
 
-/* Takes the memory from free pages that were not needed since the last call, a bounded number of them. */
+/* Takes the memory from free pages that were not needed since the last call, a bounded number of
+ * them. */
 void gate_chunk_pool_trim(struct gate_chunk_pool *pool);
 
 /* Embedded in its owner. The first page is taken at the first allocation. */
 struct gate_arena {
-    struct gate_chunk_pool *pool;   /* NULL: plain malloc (configuration, tests) */
+    struct gate_chunk_pool *pool; /* NULL: plain malloc (configuration, tests) */
     struct gate_arena_page *pages;
     char *at;
     char *end;
     struct gate_arena_note *notes;
-    size_t bytes;                   /* handed out */
+    size_t bytes; /* handed out */
 };
 
 void gate_arena_init(struct gate_arena *a, struct gate_chunk_pool *pool);

@@ -1,5 +1,5 @@
-/* Blocks are carved from spans of mapped memory, so that their pages can be given back one block at a time and reads land on
- * page boundaries. The headers live in a slab of their own. */
+/* Blocks are carved from spans of mapped memory, so that their pages can be given back one block at
+ * a time and reads land on page boundaries. The headers live in a slab of their own. */
 #include "base/block.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ struct gate_block_span {
 
 void gate_block_pool_init(struct gate_block_pool *pool, size_t limit)
 {
-    *pool = (struct gate_block_pool){ .limit = limit };
+    *pool = (struct gate_block_pool){.limit = limit};
     pool->normal.cap = GATE_BLOCK_SIZE;
     pool->big.cap = GATE_BLOCK_BIG;
     gate_slab_init(&pool->headers, "block headers", sizeof(struct gate_block));
@@ -72,7 +72,8 @@ static bool grow(struct gate_block_pool *pool, struct gate_block_class *c)
     for (size_t at = 0; at + c->cap <= SPAN_BYTES; at += c->cap) {
         struct gate_block *b = gate_slab_take(&pool->headers);
 
-        *b = (struct gate_block){ .data = base + at, .pool = pool, .cap = c->cap, .next_free = c->cold };
+        *b = (struct gate_block){
+            .data = base + at, .pool = pool, .cap = c->cap, .next_free = c->cold};
         c->cold = b;
     }
     GATE_POISON(base, SPAN_BYTES);

@@ -12,41 +12,42 @@
 
 /* Two classes: a normal block, and one for a head that does not fit. */
 #define GATE_BLOCK_SIZE (16u * 1024)
-#define GATE_BLOCK_BIG (40u * 1024)
+#define GATE_BLOCK_BIG  (40u * 1024)
 
 struct gate_block_pool;
 
 struct gate_block {
-    char *data;         /* cap bytes, page-aligned */
+    char *data; /* cap bytes, page-aligned */
     struct gate_block_pool *pool;
     struct gate_block *next_free;
     uint32_t refs;
     uint32_t cap;
-    uint32_t used;      /* written so far, by the one who fills it */
+    uint32_t used; /* written so far, by the one who fills it */
 };
 
-/* Free blocks of one size. Hot ones were used a moment ago and are taken first; cold ones have no memory behind them. */
+/* Free blocks of one size. Hot ones were used a moment ago and are taken first; cold ones have no
+ * memory behind them. */
 struct gate_block_class {
     struct gate_block *hot;
     struct gate_block *cold;
     uint32_t cap;
     uint32_t n_hot;
-    uint32_t low;       /* fewest hot blocks since the last trim: what nobody needed */
+    uint32_t low; /* fewest hot blocks since the last trim: what nobody needed */
 };
 
 struct gate_block_span;
 
-/* Owned by a worker's reactor. The memory is mapped in spans and stays mapped; what turns out to be more than is
- * needed is given back to the system by gate_block_pool_trim. */
+/* Owned by a worker's reactor. The memory is mapped in spans and stays mapped; what turns out to be
+ * more than is needed is given back to the system by gate_block_pool_trim. */
 struct gate_block_pool {
     struct gate_block_class normal;
     struct gate_block_class big;
     struct gate_block_span *spans;
     struct gate_slab headers;
-    struct gate_slab segs;  /* chain segments */
-    size_t live;        /* blocks handed out */
+    struct gate_slab segs; /* chain segments */
+    size_t live;           /* blocks handed out */
     size_t live_bytes;
-    size_t limit;       /* bytes; a take past it answers NULL; 0: none */
+    size_t limit; /* bytes; a take past it answers NULL; 0: none */
 };
 
 void gate_block_pool_init(struct gate_block_pool *pool, size_t limit);
@@ -60,11 +61,12 @@ static inline size_t gate_block_pool_hot(const struct gate_block_pool *pool)
     return (size_t)pool->normal.n_hot * GATE_BLOCK_SIZE + (size_t)pool->big.n_hot * GATE_BLOCK_BIG;
 }
 
-/* Now and then while there is something to give back: takes the memory from free blocks that were not needed since the last
- * call, a bounded number of them. */
+/* Now and then while there is something to give back: takes the memory from free blocks that were
+ * not needed since the last call, a bounded number of them. */
 void gate_block_pool_trim(struct gate_block_pool *pool);
 
-/* A block with refs 1 and used 0; cap is GATE_BLOCK_SIZE or GATE_BLOCK_BIG. NULL: no memory (fault 503). */
+/* A block with refs 1 and used 0; cap is GATE_BLOCK_SIZE or GATE_BLOCK_BIG. NULL: no memory (fault
+ * 503). */
 struct gate_block *gate_block_take(struct gate_block_pool *pool);
 struct gate_block *gate_block_take_big(struct gate_block_pool *pool);
 
@@ -102,7 +104,7 @@ struct gate_chain {
     struct gate_chain_seg *head;
     struct gate_chain_seg *tail;
     size_t bytes;
-    uint32_t count;     /* slices */
+    uint32_t count; /* slices */
 };
 
 void gate_chain_init(struct gate_chain *c, struct gate_block_pool *pool);

@@ -86,14 +86,16 @@ static void note_latency(struct gate_exchange *x)
                           memory_order_relaxed);
 }
 
-/* Faults that the operator should know of are one line of the error log: what failed, where, and why. Those that a client
- * makes by itself are in the access log only. */
+/* Faults that the operator should know of are one line of the error log: what failed, where, and
+ * why. Those that a client makes by itself are in the access log only. */
 static void log_fault(const struct gate_exchange *x)
 {
     struct gate_log_field v[] = {
         {"id", gate_str_of(x->id, x->id_len)},
         {"route", x->route_name},
-        {"upstream", x->upstream == GATE_NO_ORDINAL ? GATE_STR_NONE : gate_flow_config(x)->upstreams[x->upstream].name},
+        {"upstream", x->upstream == GATE_NO_ORDINAL
+                         ? GATE_STR_NONE
+                         : gate_flow_config(x)->upstreams[x->upstream].name},
         {"peer", x->peer == NULL ? GATE_STR_NONE : gate_str_from_cstr(x->peer->text)},
         {"why", gate_str_from_cstr(x->fault_why)},
     };

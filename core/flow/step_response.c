@@ -125,8 +125,8 @@ static void set_field(struct gate_field *f, enum gate_field_id id, struct gate_s
     *f = (struct gate_field){name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n};
 }
 
-/* A head that cannot be written: a fault, whose page the hooks may still touch; where that does not fit either, the
- * built-in page; without memory the client sees the connection end. */
+/* A head that cannot be written: a fault, whose page the hooks may still touch; where that does not
+ * fit either, the built-in page; without memory the client sees the connection end. */
 static enum gate_step_result head_failed(struct gate_exchange *x, enum gate_err e)
 {
     if (e == GATE_E_LIMIT && !x->flow->plain_page) {

@@ -122,7 +122,8 @@ static const char *dial_failure(struct gate_exchange *x)
     if (a->sys_errno == 0)
         return "connect: no answer in time";
     n = snprintf(text, sizeof(text), "connect: %s", strerrordesc_np(a->sys_errno));
-    return gate_arena_cstr(&x->arena, gate_str_of(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
+    return gate_arena_cstr(
+        &x->arena, gate_str_of(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
 }
 
 enum gate_step_result gate_step_dial(struct gate_exchange *x)
@@ -217,7 +218,7 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
 
     f->last_fault = fault_of(e, connecting);
     f->last_why = why;
-    if (!connecting)    /* a failed connect is counted where the peer is marked */
+    if (!connecting) /* a failed connect is counted where the peer is marked */
         atomic_fetch_add_explicit(&f->attempt.peer->failures, 1, memory_order_relaxed);
     if (!connecting && cut && f->attempt.reused && !f->fresh_used && idempotent) {
         /* A kept connection that died while it was idle is no failure of the peer: once more, on a

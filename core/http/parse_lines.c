@@ -1,6 +1,7 @@
 /* Field lines of a head: the table is cut along the scan's marks; llhttp reads the same head in
  * strict mode, and what it found must be the same. Behind the scan, llhttp has no choice in where a
- * line and its name end; builds with assertions and the fuzzers check its cuts against the table. */
+ * line and its name end; builds with assertions and the fuzzers check its cuts against the table.
+ */
 #include <llhttp.h>
 
 #include "base/assert.h"
@@ -49,8 +50,7 @@ static void cut(const char *p, size_t at, size_t n, const struct gate_scan_marks
                 struct gate_fields *fs, struct gate_walk *w)
 {
     for (uint32_t line = 1; line + 1 < marks->lines; line++) {
-        struct gate_scan_mark m =
-            line < GATE_SCAN_MARKS ? marks->v[line] : find_mark(p, at, n);
+        struct gate_scan_mark m = line < GATE_SCAN_MARKS ? marks->v[line] : find_mark(p, at, n);
         const char *from = p + m.colon + 1;
         const char *to = p + m.end;
 

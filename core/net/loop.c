@@ -2,10 +2,10 @@
 
 #include "base/assert.h"
 
-/* Free memory of blocks and arenas up to here is kept; beyond it, what this time has not needed goes
- * back. */
+/* Free memory of blocks and arenas up to here is kept; beyond it, what this time has not needed
+ * goes back. */
 #define TRIM_ABOVE (256u * 1024)
-#define TRIM_MS 500
+#define TRIM_MS    500
 
 /* How often the ready queue and the flush list are run before the loop polls again: work that
  * makes itself ready for ever must not keep descriptors waiting. */
@@ -25,7 +25,7 @@ void gate_loop_refresh(struct gate_loop *loop)
     loop->now_ns = now >= GATE_MS ? now : GATE_MS;
     if (skew != loop->skew_ns) {
         loop->skew_ns = skew;
-        disarm_timer(loop);     /* it runs by the system's clock and would now be late */
+        disarm_timer(loop); /* it runs by the system's clock and would now be late */
     }
 }
 
@@ -126,7 +126,7 @@ static void run_timers(struct gate_loop *loop)
     struct gate_list *n;
 
     if (loop->armed_ms > now && loop->armed_ms != UINT64_MAX)
-        return;     /* the wheel's first time is not before libev's */
+        return; /* the wheel's first time is not before libev's */
     gate_list_init(&due);
     gate_wheel_advance(&loop->wheel, now, &due);
     while ((n = gate_list_pop(&due)) != NULL) {
@@ -167,7 +167,7 @@ static void drain(struct gate_loop *loop)
     loop->draining = true;
     for (int round = 0; round < DRAIN_ROUNDS && has_work(loop); round++)
         run_list(gate_list_empty(&loop->ready) ? &loop->flush : &loop->ready);
-    run_list(&loop->flush);     /* a ready queue that never empties does not hold output back */
+    run_list(&loop->flush); /* a ready queue that never empties does not hold output back */
     loop->draining = false;
 }
 

@@ -24,23 +24,23 @@ struct gate_ready {
 
 struct gate_loop {
     struct ev_loop *ev;
-    struct gate_list ready;         /* struct gate_ready: waits that woke, events to deliver */
-    struct gate_list flush;         /* struct gate_ready: connections with output to send */
+    struct gate_list ready; /* struct gate_ready: waits that woke, events to deliver */
+    struct gate_list flush; /* struct gate_ready: connections with output to send */
     struct gate_wheel wheel;
     struct gate_block_pool blocks;
     struct gate_chunk_pool chunks;
-    struct gate_timer trim;         /* gives block memory back while more is free than is needed */
+    struct gate_timer trim; /* gives block memory back while more is free than is needed */
     const struct gate_clock *clock;
     struct gate_log *log;
-    uint64_t now_ns;                /* cached; refreshed once a turn and after long work */
+    uint64_t now_ns; /* cached; refreshed once a turn and after long work */
     struct ev_check check;
-    struct ev_timer timer;          /* wakes the poll for the wheel */
+    struct ev_timer timer; /* wakes the poll for the wheel */
     struct ev_async wake;
-    uint64_t armed_ms;              /* loop time of `timer`; UINT64_MAX: not started */
-    int64_t skew_ns;                /* of the clock, when `timer` was started */
+    uint64_t armed_ms; /* loop time of `timer`; UINT64_MAX: not started */
+    int64_t skew_ns;   /* of the clock, when `timer` was started */
     _Atomic bool stop;
-    bool draining;                  /* inside the drain of the ready queue: never nested */
-    bool in_script;                 /* a VM of this thread is inside lua_resume: no draining now */
+    bool draining;  /* inside the drain of the ready queue: never nested */
+    bool in_script; /* a VM of this thread is inside lua_resume: no draining now */
 };
 
 /* epoll, environment ignored. GATE_E_SYS when the system gives no epoll set. */
@@ -56,8 +56,9 @@ void gate_loop_run(struct gate_loop *loop);
  * inside a turn. */
 void gate_loop_turn(struct gate_loop *loop, bool wait);
 
-/* Drains now instead of at the end of the turn: the last thing an I/O callback does after a large read, so that its bytes are sent
- * while the cache still holds them. Whatever called it may be gone afterwards. Does nothing inside a drain. */
+/* Drains now instead of at the end of the turn: the last thing an I/O callback does after a large
+ * read, so that its bytes are sent while the cache still holds them. Whatever called it may be gone
+ * afterwards. Does nothing inside a drain. */
 void gate_loop_settle(struct gate_loop *loop);
 
 /* From the loop's own thread or any other. */

@@ -6,7 +6,8 @@
 
 static void take_body(struct gate_session *s);
 
-/* Bytes wait in the reader that no event announces: the next request, or the beginning of a tunnel. */
+/* Bytes wait in the reader that no event announces: the next request, or the beginning of a tunnel.
+ */
 static void on_next(struct gate_ready *r)
 {
     struct gate_h1_server *h = gate_container_of(r, struct gate_h1_server, next);
@@ -167,9 +168,9 @@ static void take_head(struct gate_session *s, const char *p, size_t n)
 {
     struct gate_worker *w = s->worker;
     struct gate_exchange *x = gate_exchange_new(w);
-    struct gate_refusal r = gate_parse_request_marked(
-        p, n, &s->h1->in.marks, &x->seat->generation->head_limits, s->listener->https, &x->arena,
-        &x->req.head);
+    struct gate_refusal r =
+        gate_parse_request_marked(p, n, &s->h1->in.marks, &x->seat->generation->head_limits,
+                                  s->listener->https, &x->arena, &x->req.head);
 
     if (r.status != 0) {
         gate_exchange_free(&x);
@@ -210,8 +211,8 @@ static void await_head(struct gate_session *s)
     gate_session_clock(s);
 }
 
-/* Of a head that is not whole: the request line is judged once, as soon as it is there, so that one that is wrong
- * already is not waited on. */
+/* Of a head that is not whole: the request line is judged once, as soon as it is there, so that one
+ * that is wrong already is not waited on. */
 static struct gate_refusal judge_part(struct gate_h1_server *h, struct gate_str held,
                                       const struct gate_head_limits *limits)
 {
@@ -498,7 +499,7 @@ void gate_session_h1_readable(struct gate_session *s)
         if (s->h1 == NULL)
             h1_new(s);
         if (gate_session_out_full(s->h1)) {
-            gate_conn_reading(&s->conn, false);     /* answers wait that nobody reads */
+            gate_conn_reading(&s->conn, false); /* answers wait that nobody reads */
             break;
         }
         s->h1->begin_ns = s->conn.loop->now_ns;
@@ -509,9 +510,11 @@ void gate_session_h1_readable(struct gate_session *s)
             gate_session_h1_begin(s);
             break;
         case READ_FULL:
-            /* More is there: a body is read on at once, so that it goes up in one send with its head. */
+            /* More is there: a body is read on at once, so that it goes up in one send with its
+             * head. */
             gate_session_h1_begin(s);
-            if (s->state == GATE_SESSION_EXCHANGE && s->h1->x != NULL && !s->h1->body_done && s->h1->credit > 0)
+            if (s->state == GATE_SESSION_EXCHANGE && s->h1->x != NULL && !s->h1->body_done &&
+                s->h1->credit > 0)
                 exchange_readable(s);
             break;
         case READ_NOTHING:

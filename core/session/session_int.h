@@ -15,7 +15,7 @@
 #define GATE_SESSION_MAGIC 0x53455353u
 
 /* More than this waits to be sent: senders are asked to pause. */
-#define GATE_SESSION_OUT_HIGH (256u * 1024)
+#define GATE_SESSION_OUT_HIGH    (256u * 1024)
 #define GATE_SESSION_OUT_ANSWERS 32
 
 /* Lingering close: what is read and dropped at most (DESIGN.md section 5). */
@@ -62,23 +62,23 @@ struct gate_h1_server {
     bool tunnel;
     bool shut_asked; /* tunnel: our side ends once `out` is empty */
     bool crlf_skipped;
-    bool line_judged;               /* the request line of a head that is not whole was looked at */
-    bool cut; /* the message must be seen to be incomplete */
+    bool line_judged; /* the request line of a head that is not whole was looked at */
+    bool cut;         /* the message must be seen to be incomplete */
 };
 
 struct gate_session {
     uint32_t magic;
     uint8_t state;
-    uint8_t why; /* enum gate_close_reason, known before the close */
-    bool read_big;                  /* its requests fill blocks */
-    bool counted; /* in worker->ip_counts */
+    uint8_t why;   /* enum gate_close_reason, known before the close */
+    bool read_big; /* its requests fill blocks */
+    bool counted;  /* in worker->ip_counts */
     struct gate_conn conn;
     struct gate_deadline deadline;
     struct gate_list node; /* worker->session_list */
     struct gate_worker *worker;
     struct gate_listener *listener;
     struct gate_h1_server *h1;  /* NULL while idle */
-    char *hook_ip;                  /* what they were told; owned */
+    char *hook_ip;              /* what they were told; owned */
     struct gate_hook_run *hook; /* connect hooks that wait */
     uint32_t requests;
     union {
@@ -98,11 +98,12 @@ static inline struct gate_session_shared *gate_session_shared_of(struct gate_wor
     return w->session_shared;
 }
 
-/* So many answers wait unread that the next request waits too: by their bytes, and by their number, for each holds
- * a block. */
+/* So many answers wait unread that the next request waits too: by their bytes, and by their number,
+ * for each holds a block. */
 static inline bool gate_session_out_full(const struct gate_h1_server *h)
 {
-    return h->out.out.bytes >= GATE_SESSION_OUT_HIGH || h->out.out.count >= GATE_SESSION_OUT_ANSWERS;
+    return h->out.out.bytes >= GATE_SESSION_OUT_HIGH ||
+           h->out.out.count >= GATE_SESSION_OUT_ANSWERS;
 }
 
 static inline const struct gate_limits *gate_session_limits(const struct gate_session *s)

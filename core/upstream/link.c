@@ -17,8 +17,8 @@
 #define OUT_HIGH  (256u * 1024)
 #define FLUSH_IOV 64
 
-/* A read of this much is sent before the next event is looked at: with many such in one turn the second
- * level cache would be gone over before the first is sent. */
+/* A read of this much is sent before the next event is looked at: with many such in one turn the
+ * second level cache would be gone over before the first is sent. */
 #define SEND_AT_ONCE (32u * 1024)
 
 static struct gate_link *link_of_conn(struct gate_conn *c)
@@ -128,8 +128,8 @@ static bool take_head(struct gate_link *l, const char *p, size_t n)
         broken(l, GATE_E_SYNTAX, r.why);
         return false;
     }
-    if (head.status == 101 && !(l->upgrade_asked && head.upgrade &&
-                                gate_str_ieq(head.upgrade_token, l->upgrade_token))) {
+    if (head.status == 101 &&
+        !(l->upgrade_asked && head.upgrade && gate_str_ieq(head.upgrade_token, l->upgrade_token))) {
         broken(l, GATE_E_SYNTAX, "101 to a request that did not ask for it");
         return false;
     }
@@ -254,7 +254,7 @@ static bool read_once(struct gate_link *l)
     if (e != GATE_OK) {
         broken(l, e,
                e == GATE_E_LIMIT ? "the response head or trailers are too large"
-                                  : "no memory for a block");
+                                 : "no memory for a block");
         return false;
     }
     e = gate_conn_read(&l->conn, space.iov, space.count, &n);
@@ -270,7 +270,7 @@ static bool read_once(struct gate_link *l)
         consume(l, &chunk);
         if (l->state == GATE_LINK_DONE || l->state == GATE_LINK_DEAD) {
             l->keep = l->keep && n == 0;
-            n = 0;      /* what came behind the response may be anything: nobody looks at it */
+            n = 0; /* what came behind the response may be anything: nobody looks at it */
         }
     }
     if (l->in.lost)
@@ -379,7 +379,8 @@ static void on_flush(struct gate_ready *r)
     struct gate_link *l = gate_container_of(r, struct gate_link, flush);
 
     GATE_CHECK_MAGIC(l, LINK_MAGIC);
-    if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_CONNECTING && l->state != GATE_LINK_IDLE)
+    if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_CONNECTING &&
+        l->state != GATE_LINK_IDLE)
         flush(l);
 }
 

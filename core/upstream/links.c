@@ -274,7 +274,8 @@ void gate_links_put(struct gate_link *l)
     struct gate_upstream_local *local = l->local;
     struct gate_shelf *shelf;
 
-    /* An origin may answer before it has read the body: its last bytes are sent now, and the link can stay. */
+    /* An origin may answer before it has read the body: its last bytes are sent now, and the link
+     * can stay. */
     if (l->state == GATE_LINK_DONE && l->keep && l->request_ended && l->out.out.bytes > 0)
         gate_link_flush(l);
     shelf = may_keep(l) ? shelf_of(local, l->peer) : NULL;
