@@ -1,5 +1,6 @@
 #include "base/addr.h"
 
+#include <endian.h>
 #include <arpa/inet.h>
 #include <stddef.h>
 #include <string.h>
@@ -351,14 +352,25 @@ enum gate_err gate_cidr_parse(struct gate_str text, struct gate_cidr *out)
     return GATE_OK;
 }
 
+/* 8 bytes as a number, the first one highest. */
+static uint64_t load_be(const uint8_t *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return be64toh(v);
+}
+
 static bool cidr_has(const struct gate_cidr *net, const uint8_t ip[16])
 {
-    unsigned bytes = net->bits / 8;
-    unsigned rest = net->bits % 8;
+    uint64_t high = load_be(net->ip) ^ load_be(ip);
+    uint64_t low = load_be(net->ip + 8) ^ load_be(ip + 8);
 
-    if (memcmp(net->ip, ip, bytes) != 0)
-        return false;
-    return rest == 0 || ((net->ip[bytes] ^ ip[bytes]) >> (8 - rest)) == 0;
+    if (net->bits >= 128)
+        return (high | low) == 0;
+    if (net->bits > 64)
+        return high == 0 && low >> (128 - net->bits) == 0;
+    return net->bits == 0 || high >> (64 - net->bits) == 0;
 }
 
 bool gate_cidr_set_has(const struct gate_cidr_set *set, const struct gate_addr *a)

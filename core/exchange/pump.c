@@ -106,15 +106,18 @@ static void replenish(struct gate_pump *p)
     p->src->ops->grant(p->src, n);
 }
 
-static void run(struct gate_pump *p)
+static bool may_move(const struct gate_pump *p)
+{
+    return !p->done && p->dst != NULL && p->holder == NULL && (p->in.bytes > 0 || p->src_ended);
+}
+
+static void move(struct gate_pump *p)
 {
     struct gate_chain chunk;
 
-    while (!p->done && p->dst != NULL && p->holder == NULL) {
+    while (may_move(p)) {
         bool last = p->src_ended;
 
-        if (p->in.bytes == 0 && !last)
-            break;
         if (p->in.bytes > 0 && p->dst->ops->room(p->dst) == 0)
             break;
         gate_chain_init(&chunk, p->in.pool);
@@ -125,7 +128,14 @@ static void run(struct gate_pump *p)
             filter(p, p->filters, &chunk, last);
         gate_chain_clear(&chunk);
     }
-    replenish(p);
+}
+
+static inline void run(struct gate_pump *p)
+{
+    if (may_move(p))
+        move(p);
+    if (!p->done)
+        replenish(p);
 }
 
 void gate_pump_from(struct gate_pump *p, struct gate_stream *src)

@@ -59,6 +59,17 @@ static const struct gate_field *find_edit(const struct gate_overlay *o, enum gat
     return NULL;
 }
 
+/* The first original with that id; without edits it is visible. */
+static const struct gate_field *find_known(const struct gate_headers *h, enum gate_field_id id)
+{
+    const struct gate_fields *fs = h->original;
+
+    for (uint32_t i = 0; i < fs->n; i++)
+        if (fs->v[i].id == id)
+            return &fs->v[i];
+    return NULL;
+}
+
 static const struct gate_field *find_visible(const struct gate_headers *h, enum gate_field_id id,
                                              struct gate_str name)
 {
@@ -89,8 +100,14 @@ bool gate_headers_get(const struct gate_headers *h, struct gate_str name, struct
 bool gate_headers_get_id(const struct gate_headers *h, enum gate_field_id id,
                          struct gate_str *value)
 {
-    const struct gate_field *f = find_visible(h, id, GATE_STR_NONE);
+    const struct gate_field *f;
 
+    if (h->overlay.n > 0)
+        f = find_visible(h, id, GATE_STR_NONE);
+    else if (h->original == NULL || (h->original->known & GATE_F_BIT(id)) == 0)
+        f = NULL;
+    else
+        f = find_known(h, id);
     if (f == NULL)
         return false;
     *value = gate_field_value(f);

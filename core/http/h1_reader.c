@@ -163,7 +163,7 @@ static void prepend(struct gate_h1_reader *r, struct gate_h1_space *s, size_t n)
     s->next++;
 }
 
-bool gate_h1_reader_filled(struct gate_h1_reader *r, struct gate_h1_space *s, int i, size_t *n)
+bool gate_h1_reader_fill(struct gate_h1_reader *r, struct gate_h1_space *s, int i, size_t *n)
 {
     struct gate_block *big;
     size_t have, room;

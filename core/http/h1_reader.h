@@ -55,7 +55,15 @@ enum gate_err gate_h1_reader_body_space(struct gate_h1_reader *r, struct gate_bl
 /* After a read of n bytes into block i of the space: call for i = 0, 1, … until it answers false;
  * each true means that r->b now holds that block's bytes, to be consumed before the next call.
  * Unused blocks are given back at the end. */
-bool gate_h1_reader_filled(struct gate_h1_reader *r, struct gate_h1_space *s, int i, size_t *n);
+bool gate_h1_reader_fill(struct gate_h1_reader *r, struct gate_h1_space *s, int i, size_t *n);
+static inline bool gate_h1_reader_filled(struct gate_h1_reader *r, struct gate_h1_space *s, int i,
+                                         size_t *n)
+{
+    /* Most reads fill a part of the only block. */
+    if (i > 0 && *n == 0 && s->next == s->count)
+        return false;
+    return gate_h1_reader_fill(r, s, i, n);
+}
 
 /* Nothing more of the read is wanted, or it gave nothing: the blocks that were taken for it go
  * back. */
