@@ -128,7 +128,7 @@ static void on_woken(struct gate_wait *w, enum gate_err result)
     enum gate_vm_result r = GATE_VM_KILLED;
 
     t->woken = result;
-    vm->io.at = t->at;
+    __atomic_store_n(&vm->io.at, t->at, __ATOMIC_RELAXED);
     vm->io.verdict = t->verdict;
     if (is_spent(t))
         gate_loop_untimer(&vm->worker->loop, &t->limit);
@@ -143,7 +143,7 @@ static void on_limit(struct gate_timer *timer)
     struct gate_task *t = gate_container_of(timer, struct gate_task, limit);
 
     gate_wait_cancel(&t->wait);
-    t->vm->io.at = t->at;
+    __atomic_store_n(&t->vm->io.at, t->at, __ATOMIC_RELAXED);
     t->vm->io.verdict = t->verdict;
     t->overtime = true;
     t->step(t, GATE_VM_KILLED);

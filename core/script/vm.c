@@ -12,7 +12,7 @@
 
 static void bind_watch(struct gate_vm *vm)
 {
-    vm->watch->at = &vm->io.at;
+    atomic_store_explicit(&vm->watch->at, &vm->io.at, memory_order_release);
     vm->heap.watch = vm->watch;
 }
 
@@ -74,7 +74,7 @@ static enum gate_vm_result run_file(struct gate_vm *vm, const struct gate_vm_opt
     lua_remove(co, -2);
     lua_pushboolean(co, o->check);
     lua_pushboolean(co, o->trust);
-    vm->io.at = 1;
+    __atomic_store_n(&vm->io.at, 1, __ATOMIC_RELAXED);
     return gate_task_result(vm, co, gate_task_enter(vm, co, 2, budgets, 0));
 }
 

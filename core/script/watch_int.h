@@ -29,7 +29,7 @@ struct gate_watch {
     _Atomic(lua_State *) L;
     /* Inside one lua_resume several hooks may run in turn. `at` says which, from 1; budgets[*at] is its budget in ns of CPU
      * time (budgets[0]: how many there are), of which the one with number first_at has used `used` before. */
-    const int32_t *at;
+    _Atomic(const int32_t *) at;
     _Atomic(const uint64_t *) budgets;
     _Atomic uint32_t first_at;
     _Atomic uint64_t used;
@@ -55,7 +55,9 @@ void gate_watch_wake_dog(struct gate_watch *w);
 /* One hook's call is known by the seq of its lua_resume and its number in there. */
 static inline uint64_t gate_watch_call(const struct gate_watch *w, uint32_t seq)
 {
-    return (uint64_t)seq << 32 | (uint32_t)__atomic_load_n(w->at, __ATOMIC_RELAXED);
+    const int32_t *at = atomic_load_explicit(&w->at, memory_order_acquire);
+
+    return (uint64_t)seq << 32 | (uint32_t)__atomic_load_n(at, __ATOMIC_RELAXED);
 }
 
 /* Right before lua_resume; *w->at is set. */
@@ -68,7 +70,8 @@ static inline void gate_watch_enter(struct gate_watch *w, lua_State *L, const ui
     w->stopped_at[0] = '\0';
     atomic_store_explicit(&w->L, L, memory_order_relaxed);
     atomic_store_explicit(&w->budgets, budgets, memory_order_release);
-    atomic_store_explicit(&w->first_at, (uint32_t)*w->at, memory_order_relaxed);
+    atomic_store_explicit(&w->first_at, (uint32_t)*atomic_load_explicit(&w->at, memory_order_relaxed),
+                          memory_order_relaxed);
     atomic_store_explicit(&w->used, used, memory_order_relaxed);
     atomic_store_explicit(&w->seq, seq + 1, memory_order_release);
     atomic_signal_fence(memory_order_seq_cst);

@@ -318,7 +318,7 @@ struct gate_watch *gate_watch_join(struct gate_watchdog *dog, void *user)
     w->dog = dog;
     w->dozing = &dog->dozing;
     w->user = user;
-    w->at = &nowhere;
+    atomic_init(&w->at, &nowhere);
     w->thread = pthread_self();
     pthread_getcpuclockid(w->thread, &w->cpu);
     gate_list_init(&w->node);
