@@ -124,15 +124,23 @@ static inline unsigned gate_bytes_controls(const char *p)
     return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(tab, _mm_or_si128(low, del)));
 }
 
+/* The same for 64 bytes. */
+static inline uint64_t gate_bytes_controls64(const char *p)
+{
+    return gate_bytes_controls(p) | (uint64_t)gate_bytes_controls(p + 16) << 16 |
+           (uint64_t)gate_bytes_controls(p + 32) << 32 |
+           (uint64_t)gate_bytes_controls(p + 48) << 48;
+}
+
 /* The same for the 64 bytes at `at`, fewer at the end of [p, p+n); n is at least 16. */
-static inline uint64_t gate_bytes_controls64(const char *p, size_t at, size_t n)
+static inline uint64_t gate_bytes_controls_at(const char *p, size_t at, size_t n)
 {
     uint64_t m = 0;
 
     if (n - at >= 64)
-        return gate_bytes_controls(p + at) | (uint64_t)gate_bytes_controls(p + at + 16) << 16 |
-               (uint64_t)gate_bytes_controls(p + at + 32) << 32 |
-               (uint64_t)gate_bytes_controls(p + at + 48) << 48;
+        return gate_bytes_controls64(p + at);
+    if (n >= 64)
+        return gate_bytes_controls64(p + n - 64) >> (64 - (n - at));
     for (size_t k = 0; k < n - at; k += 16) {
         if (n - at - k >= 16)
             m |= (uint64_t)gate_bytes_controls(p + at + k) << k;

@@ -142,19 +142,22 @@ static bool trailer_ok(const struct gate_field *f)
 static void trailer_lines(const char *p, size_t n, uint32_t limit, struct gate_arena *arena,
                           struct gate_fields *fs, struct gate_walk *w)
 {
+    struct gate_cutter c = {0};
     size_t at = 0;
 
     /* A CR for each line, and the empty one. */
     if (n <= 2 || !gate_parse_room(fs, w, gate_bytes_count(p, n, '\r') - 1, limit, arena))
         return;
+    c.next = fs->v;
     while (at < n && p[at] != '\r') {
         size_t colon = gate_bytes_find(p, at, n, ':');
         size_t end = gate_bytes_find(p, colon, n, '\r');
 
-        gate_parse_store(fs, w, gate_str_of(p + at, colon - at),
-                         gate_str_trim(gate_str_of(p + colon + 1, end - colon - 1)));
+        gate_cutter_add(&c, gate_str_of(p + at, colon - at),
+                        gate_str_trim(gate_str_of(p + colon + 1, end - colon - 1)));
         at = end + 2;
     }
+    gate_cutter_end(&c, fs, w);
 }
 
 struct gate_refusal gate_parse_trailers(const char *p, size_t n,

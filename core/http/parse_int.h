@@ -30,25 +30,44 @@ struct gate_walk {
     uint64_t content_length;
 };
 
-/* Adds a field to the table, in which there is room. */
-static inline void gate_parse_store(struct gate_fields *fs, struct gate_walk *w,
-                                    struct gate_str name, struct gate_str value)
+/* A table that is being filled, in registers. */
+struct gate_cutter {
+    struct gate_field *next;
+    uint64_t known;
+    uint64_t repeated;
+    uint32_t underscores;
+    bool too_long;
+};
+
+static inline void gate_cutter_add(struct gate_cutter *c, struct gate_str name,
+                                   struct gate_str value)
 {
-    struct gate_field *f = &fs->v[fs->n++];
     enum gate_field_id id = gate_field_id_of(name.p, name.n);
 
-    f->name = name.p;
-    f->value = value.p;
-    f->name_len = (uint16_t)name.n;
-    f->id = (uint16_t)id;
-    f->value_len = (uint32_t)value.n;
+    *c->next++ = (struct gate_field){
+        .name = name.p,
+        .value = value.p,
+        .name_len = (uint16_t)name.n,
+        .id = (uint16_t)id,
+        .value_len = (uint32_t)value.n,
+    };
     if (id != GATE_F_OTHER) {
-        w->repeated |= fs->known & GATE_F_BIT(id);
-        fs->known |= GATE_F_BIT(id);
+        c->repeated |= c->known & GATE_F_BIT(id);
+        c->known |= GATE_F_BIT(id);
         return;
     }
-    w->too_long |= name.n > GATE_NAME_MAX;
-    w->underscores += gate_bytes_find(name.p, 0, name.n, '_') < name.n;
+    c->too_long |= name.n > GATE_NAME_MAX;
+    c->underscores += gate_bytes_find(name.p, 0, name.n, '_') < name.n;
+}
+
+static inline void gate_cutter_end(const struct gate_cutter *c, struct gate_fields *fs,
+                                   struct gate_walk *w)
+{
+    fs->n = (uint32_t)(c->next - fs->v);
+    fs->known = c->known;
+    w->repeated = c->repeated;
+    w->underscores = c->underscores;
+    w->too_long = c->too_long;
 }
 
 /* Makes room for `count` fields. False: more than the limit. */

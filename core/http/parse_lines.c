@@ -38,33 +38,30 @@ void gate_parse_mark(const char *p, size_t n, struct gate_scan_marks *marks)
     GATE_ASSERT(r == GATE_SCAN_DONE && len == n);
 }
 
-/* The colon and the CR of a line that has no mark. */
-static struct gate_scan_mark find_mark(const char *p, size_t at, size_t n)
-{
-    size_t colon = gate_bytes_find(p, at, n, ':');
-
-    return (struct gate_scan_mark){(uint32_t)colon, (uint32_t)gate_bytes_find(p, colon, n, '\r')};
-}
-
 static void cut(const char *p, size_t at, size_t n, const struct gate_scan_marks *marks,
                 struct gate_fields *fs, struct gate_walk *w)
 {
-    for (uint32_t line = 1; line + 1 < marks->lines; line++) {
-        struct gate_scan_mark m = line < GATE_SCAN_MARKS ? marks->v[line] : find_mark(p, at, n);
-        const char *from = p + m.colon + 1;
-        const char *to = p + m.end;
+    struct gate_cutter c = {.next = fs->v};
 
-        GATE_DEBUG_ASSERT(at < m.colon && m.colon < m.end && p[m.colon] == ':' && *to == '\r');
+    for (uint32_t line = 1; line + 1 < marks->lines; line++) {
+        bool marked = line < GATE_SCAN_MARKS;
+        size_t colon = marked ? marks->v[line].colon : gate_bytes_find(p, at, n, ':');
+        size_t end = marked ? marks->v[line].end : gate_bytes_find(p, colon, n, '\r');
+        const char *from = p + colon + 1;
+        const char *to = p + end;
+
+        GATE_DEBUG_ASSERT(at < colon && colon < end && p[colon] == ':' && *to == '\r');
         from += *from == ' ';
         while ((uint8_t)*from <= ' ' && is_ows(*from))
             from++;
         while ((uint8_t)to[-1] <= ' ' && to > from)
             to--;
-        gate_parse_store(fs, w, gate_str_of(p + at, m.colon - at),
-                         gate_str_of(from, (size_t)(to - from)));
-        at = m.end + 2;
+        gate_cutter_add(&c, gate_str_of(p + at, colon - at),
+                        gate_str_of(from, (size_t)(to - from)));
+        at = end + 2;
     }
     GATE_DEBUG_ASSERT(at == n - 2);
+    gate_cutter_end(&c, fs, w);
 }
 
 /* The body is none of llhttp's business (body.h). */

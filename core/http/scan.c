@@ -75,40 +75,46 @@ static const char *step(struct gate_scan *s, const char *p, size_t i)
 
 #ifdef __SSE2__
 
-/* The controls that were not looked at yet, of the 64 bytes at `from` and on. Lines hold none but
- * their CRLF, so that the next one is always the end of the line at hand. */
-struct controls {
-    size_t from;
-    uint64_t left;
-};
-
-static inline size_t next_control(struct controls *c, const char *p, size_t n)
-{
-    while (GATE_UNLIKELY(c->left == 0)) {
-        c->from += 64;
-        if (c->from >= n)
-            return n;
-        c->left = gate_bytes_controls64(p, c->from, n);
-    }
-    return c->from + (size_t)__builtin_ctzll(c->left);
-}
-
 static inline bool is_crlf(const char *p, size_t at, size_t n)
 {
     return at + 2 <= n && gate_bytes_load2(p + at) == gate_bytes_load2("\r\n");
 }
 
-/* Where the line at hand has its CRLF, which is passed over; n: not plain. */
-static inline size_t line_end(struct controls *c, const char *p, size_t n)
-{
-    size_t end = next_control(c, p, n);
+/* The controls up to `end` that were not looked at yet; bit 0 is the start of the line at hand. A
+ * plain line holds none but its CRLF, so that the next one is where it ends. */
+struct controls {
+    uint64_t left;
+    size_t end;
+};
 
-    if (!is_crlf(p, end, n))
+/* The next 64 bytes that hold one; false: there is none. */
+static __attribute__((noinline)) bool refill(struct controls *c, const char *p, size_t n)
+{
+    while (c->left == 0 && c->end < n) {
+        c->left = gate_bytes_controls_at(p, c->end, n);
+        c->end += 64;
+    }
+    return c->left != 0;
+}
+
+/* Where the line that begins at i has its CRLF, which is passed over; n: not plain. */
+static inline __attribute__((always_inline)) size_t line_end(struct controls *c, const char *p, size_t i, size_t n)
+{
+    unsigned k;
+
+    if (GATE_UNLIKELY(c->left == 0)) {
+        if (!refill(c, p, n))
+            return n;
+        i = c->end - 64;
+    }
+    k = (unsigned)__builtin_ctzll(c->left);
+    i += k;
+    if (!is_crlf(p, i, n))
         return n;
-    c->left &= c->left - 1;
-    next_control(c, p, n);
-    c->left &= c->left - 1;
-    return end;
+    c->left = c->left >> k >> 2;
+    if (GATE_UNLIKELY(i + 2 > c->end))
+        c->end = i + 2;
+    return i;
 }
 
 /* The colon behind the name that begins at i, or n. */
@@ -134,15 +140,14 @@ static size_t plain(struct gate_scan *s, const char *p, size_t i, size_t n)
 {
     struct gate_scan_mark *marks = s->marks == NULL ? NULL : s->marks->v;
     uint32_t room = marks == NULL ? 0 : GATE_SCAN_MARKS;
-    struct controls c = {i, 0};
+    struct controls c = {0, i};
     uint32_t line = s->lines;
     size_t colon, end;
 
     if (n < 16 || i == n)
         return i;
-    c.left = gate_bytes_controls64(p, i, n);
     if (s->state == TEXT) {
-        end = line_end(&c, p, n);
+        end = line_end(&c, p, i, n);
         if (end == n)
             return i;
         mark_end(s, end);
@@ -155,7 +160,7 @@ static size_t plain(struct gate_scan *s, const char *p, size_t i, size_t n)
         colon = name_end(p, i, n);
         if (colon == n)
             break;
-        end = line_end(&c, p, n);
+        end = line_end(&c, p, i, n);
         if (end == n)
             break;
         if (line < room)
