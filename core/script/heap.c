@@ -1,5 +1,8 @@
 #include "script/heap_int.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/assert.h"
 #include "script/stack_int.h"
 #include "script/watch_int.h"
@@ -50,48 +53,141 @@ static bool is_given(struct gate_heap *h, uint64_t used, size_t n)
     return true;
 }
 
-static void *heap_alloc(void *ud, void *p, size_t old, size_t n)
+/* Whether n more bytes may be taken; `piece` is the whole block they belong to. */
+static bool may_take(struct gate_heap *h, size_t n, size_t piece)
 {
-    struct gate_heap *h = ud;
-    uint64_t used = gate_heap_used(h) - old + n;
+    uint64_t used = gate_heap_used(h) + n;
+
+    return (used <= h->limit && piece <= h->piece) || is_given(h, used, piece);
+}
+
+static void add_used(struct gate_heap *h, uint64_t n)
+{
+    atomic_store_explicit(&h->used, gate_heap_used(h) + n, memory_order_relaxed);
+}
+
+static void *take_small_slow(struct gate_heap *h, uint32_t cls)
+{
+    uint32_t before = h->pages.pages;
+
+    if (!may_take(h, GATE_PAGE_SIZE, GATE_PAGE_SIZE) || !gate_pages_grow(&h->pages, cls))
+        return NULL;
+    add_used(h, (h->pages.pages - before) * (uint64_t)GATE_PAGE_SIZE);
+    return gate_pages_take(&h->pages, cls);
+}
+
+static inline void *take_small(struct gate_heap *h, size_t n)
+{
+    void *p = gate_pages_take(&h->pages, gate_pages_class(n));
+
+    return GATE_LIKELY(p != NULL) ? p : take_small_slow(h, gate_pages_class(n));
+}
+
+static inline void give_small(struct gate_heap *h, void *p)
+{
+    uint32_t before = h->pages.pages;
+
+    gate_pages_give(&h->pages, p);
+    if (GATE_UNLIKELY(h->pages.pages != before))
+        add_used(h, -(uint64_t)GATE_PAGE_SIZE);
+}
+
+static void *take_large(struct gate_heap *h, size_t n)
+{
+    void *p = may_take(h, n, n) ? malloc(n) : NULL;
+
+    if (p != NULL)
+        add_used(h, n);
+    return p;
+}
+
+static void give(struct gate_heap *h, void *p, size_t n)
+{
+    if (GATE_LIKELY(n <= GATE_PAGES_LARGEST)) {
+        give_small(h, p);
+        return;
+    }
+    free(p);
+    add_used(h, -(uint64_t)n);
+}
+
+static void *resize_large(struct gate_heap *h, void *p, size_t old, size_t n)
+{
+    if (n > old && !may_take(h, n - old, n))
+        return NULL;
+    p = realloc(p, n);
+    if (p != NULL)
+        add_used(h, (uint64_t)n - old);
+    return p;
+}
+
+static void *resize(struct gate_heap *h, void *p, size_t old, size_t n)
+{
     void *to;
 
-    if (GATE_UNLIKELY((used > h->limit || n > h->piece) && n > old) && !is_given(h, used, n))
+    if (old > GATE_PAGES_LARGEST && n > GATE_PAGES_LARGEST)
+        return resize_large(h, p, old, n);
+    if (old <= GATE_PAGES_LARGEST && n <= GATE_PAGES_LARGEST &&
+        gate_pages_class(old) == gate_pages_class(n))
+        return p;
+    to = n <= GATE_PAGES_LARGEST ? take_small(h, n) : take_large(h, n);
+    if (to == NULL)
         return NULL;
-    to = h->inner(h->inner_ud, p, old, n);
-    if (to != NULL || n == 0)
-        atomic_store_explicit(&h->used, used, memory_order_relaxed);
+    memcpy(to, p, old < n ? old : n);
+    give(h, p, old);
     return to;
 }
 
-void gate_heap_open(struct gate_heap *h, lua_State *L, uint64_t cap)
+static void *heap_alloc(void *ud, void *p, size_t old, size_t n)
 {
-    h->L = L;
-    h->inner = lua_getallocf(L, &h->inner_ud);
+    struct gate_heap *h = ud;
+
+    if (n == 0) {
+        if (p != NULL)
+            give(h, p, old);
+        return NULL;
+    }
+    if (p != NULL)
+        return resize(h, p, old, n);
+    return GATE_LIKELY(n <= GATE_PAGES_LARGEST) ? take_small(h, n) : take_large(h, n);
+}
+
+/* Outside lua_resume nothing catches an error: only the system's own memory can have come to its end. */
+static int on_panic(lua_State *L)
+{
+    (void)L;
+    gate_assert_fail("Lua outside of a call has memory", __FILE__, __LINE__);
+}
+
+void gate_heap_open(struct gate_heap *h, uint64_t cap)
+{
+    gate_pages_init(&h->pages);
     h->watch = NULL;
     h->refused = false;
     h->tight = false;
     h->after_full = 0;
     h->patience = 0;
     h->waited = 0;
-    /* What the state took before counting began: lua_gc knows it to the byte. */
-    atomic_init(&h->used, (uint64_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 +
-                              (uint64_t)lua_gc(L, LUA_GCCOUNTB, 0));
+    atomic_init(&h->used, 0);
     gate_heap_set_cap(h, cap);
     gate_heap_release(h);
-    lua_setallocf(L, heap_alloc, h);
+    h->L = lua_newstate(heap_alloc, h);
+    GATE_ASSERT(h->L != NULL);
+    lua_atpanic(h->L, on_panic);
 }
 
 void gate_heap_set_cap(struct gate_heap *h, uint64_t cap)
 {
     h->cap = cap;
+    h->half = cap / 2;
+    h->full_at = cap / 5 * 4;
     h->largest = cap / 4 > LARGEST_AT_LEAST ? (size_t)(cap / 4) : LARGEST_AT_LEAST;
 }
 
 void gate_heap_close(struct gate_heap *h)
 {
-    lua_setallocf(h->L, h->inner, h->inner_ud);
     lua_close(h->L);
+    gate_pages_fini(&h->pages);
 }
 
 static void collect(struct gate_heap *h)
@@ -115,7 +211,7 @@ void gate_heap_settle(struct gate_heap *h)
 
     if (gate_heap_full(h))
         collect(h);
-    tight = gate_heap_used(h) > h->cap / 2;
+    tight = gate_heap_used(h) > h->half;
     if (tight == h->tight)
         return;
     h->tight = tight;

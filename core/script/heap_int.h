@@ -1,5 +1,5 @@
-/* Heap: the memory of one Lua state, counted and capped. LuaJIT's own allocator does the work. One thread at a time; `used` is
- * read by anybody. */
+/* Heap: the memory of one Lua state, counted and capped. Small blocks come from pages of its own, others from malloc. One thread
+ * at a time; `used` is read by anybody. */
 #ifndef GATE_SCRIPT_HEAP_INT_H
 #define GATE_SCRIPT_HEAP_INT_H
 
@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "script/pages_int.h"
+
 struct gate_watch;
 
 /* The cap holds only inside lua_resume: anywhere else an allocation that fails ends the process. It is soft: small pieces are
@@ -16,12 +18,13 @@ struct gate_watch;
  * a compiled trace cannot). Large pieces are refused at once, which is an error of the call that wants one. */
 struct gate_heap {
     lua_State *L;
-    lua_Alloc inner;
-    void *inner_ud;
-    _Atomic uint64_t used;
+    struct gate_pages pages;
+    _Atomic uint64_t used;      /* bytes of pages and of large blocks */
     uint64_t limit;             /* the cap while it holds, else no limit */
     size_t piece;               /* the largest piece while the cap holds, else no limit */
     uint64_t cap;
+    uint64_t half;              /* above it the collector hurries */
+    uint64_t full_at;           /* above it a call is preceded by a collection */
     size_t largest;             /* one piece may not be larger: work inside one C call is bounded by it */
     struct gate_watch *watch;   /* of the thread that the state is bound to; NULL: none */
     bool refused;               /* the cap was met since it began to hold */
@@ -31,11 +34,11 @@ struct gate_heap {
     bool tight;                 /* the collector runs in short steps because memory is scarce */
 };
 
-/* Takes over the allocator of a fresh state. */
-void gate_heap_open(struct gate_heap *h, lua_State *L, uint64_t cap);
+/* Makes a Lua state, h->L. */
+void gate_heap_open(struct gate_heap *h, uint64_t cap);
 void gate_heap_set_cap(struct gate_heap *h, uint64_t cap);
 
-/* Closes the state and gives the allocator back to it first. */
+/* Closes the state. */
 void gate_heap_close(struct gate_heap *h);
 
 static inline void gate_heap_enforce(struct gate_heap *h)
@@ -62,13 +65,13 @@ static inline uint64_t gate_heap_used(const struct gate_heap *h)
 
 static inline bool gate_heap_full(const struct gate_heap *h)
 {
-    return gate_heap_used(h) > h->cap / 5 * 4;
+    return gate_heap_used(h) > h->full_at;
 }
 
 /* The cheap half of settle, for the hot path. */
 static inline bool gate_heap_unsettled(const struct gate_heap *h)
 {
-    return (gate_heap_used(h) > h->cap / 2) != h->tight || gate_heap_full(h);
+    return (gate_heap_used(h) > h->half) != h->tight || gate_heap_full(h);
 }
 
 #endif

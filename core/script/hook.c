@@ -9,23 +9,30 @@
 
 static void on_step(struct gate_task *t, enum gate_vm_result r);
 
-static struct gate_hook_run *run_take(struct gate_vm *vm, struct gate_hook_chain *chain)
+static struct gate_hook_run *run_new(struct gate_vm *vm)
 {
-    struct gate_list *n = gate_list_pop(&vm->idle);
-    struct gate_hook_run *run;
+    struct gate_hook_run *run = gate_calloc(1, sizeof(*run));
 
-    if (n != NULL) {
-        run = gate_container_of(n, struct gate_hook_run, node);
+    GATE_MAGIC(run, GATE_RUN_MAGIC);
+    gate_list_init(&run->node);
+    gate_task_init(&run->task, vm);
+    run->task.step = on_step;
+    return run;
+}
+
+static struct gate_hook_run *run_take(struct gate_vm *vm, struct gate_hook_chain *chain,
+                                      struct gate_exchange *x)
+{
+    struct gate_hook_run *run = vm->idle;
+
+    if (GATE_LIKELY(run != NULL)) {
+        vm->idle = run->next;
         vm->n_idle--;
     } else {
-        run = gate_calloc(1, sizeof(*run));
-        GATE_MAGIC(run, GATE_RUN_MAGIC);
-        gate_list_init(&run->node);
-        gate_task_init(&run->task, vm);
-        run->task.step = on_step;
+        run = run_new(vm);
     }
-    gate_list_push(&vm->runs, &run->node);
     run->chain = chain;
+    run->x = x;
     return run;
 }
 
@@ -33,10 +40,9 @@ static void run_give(struct gate_hook_run *run)
 {
     struct gate_vm *vm = run->task.vm;
 
-    gate_list_remove(&run->node);
-    run->x = NULL;
-    if (run->task.co != NULL && vm->n_idle < IDLE_MAX) {
-        gate_list_push_front(&vm->idle, &run->node);
+    if (GATE_LIKELY(run->task.co != NULL && vm->n_idle < IDLE_MAX)) {
+        run->next = vm->idle;
+        vm->idle = run;
         vm->n_idle++;
         return;
     }
@@ -165,9 +171,13 @@ static enum gate_vm_result run_begin(struct gate_hook_run *run, uint32_t start,
     vm->io.verdict = GATE_VERDICT_NEXT;
     run->began_ns = vm->worker->loop.now_ns;
     gate_counters_add(&vm->worker->counters, GATE_C_HOOK_CALLS, 1);
-    r = go_on(run, call_from(run, start));
-    if (r == GATE_VM_YIELD)
+    r = call_from(run, start);
+    if (GATE_UNLIKELY(is_failure(r)))
+        r = go_on(run, r);
+    if (r == GATE_VM_YIELD) {
+        gate_list_push(&vm->runs, &run->node);
         return r;
+    }
     settle(run, r, v);
     run_give(run);
     return GATE_VM_DONE;
@@ -188,6 +198,7 @@ static void on_step(struct gate_task *t, enum gate_vm_result r)
     if (r == GATE_VM_YIELD)
         return;
     settle(run, r, &v);
+    gate_list_remove(&run->node);
     run_give(run);
     if (x == NULL) {
         connect_done(arg, &v);
@@ -208,8 +219,7 @@ static enum gate_vm_result call_chain(struct gate_exchange *x, struct gate_hook_
         *v = (struct gate_hook_verdict){ .kind = GATE_VERDICT_NEXT };
         return GATE_VM_DONE;
     }
-    run = run_take(x->seat->vm, chain);
-    run->x = x;
+    run = run_take(x->seat->vm, chain, x);
     run->done = done;
     x->scripted = true;
     r = run_begin(run, start, v);
@@ -250,7 +260,7 @@ enum gate_vm_result gate_hook_connect(struct gate_vm *vm, const struct gate_conn
         *v = (struct gate_hook_verdict){ .kind = GATE_VERDICT_NEXT };
         return GATE_VM_DONE;
     }
-    *run = run_take(vm, chain);
+    *run = run_take(vm, chain, NULL);
     (*run)->info = *info;
     (*run)->connect_done = done;
     (*run)->arg = arg;
@@ -269,13 +279,12 @@ void gate_hook_cancel(struct gate_hook_run **run)
         return;
     GATE_CHECK_MAGIC(r, GATE_RUN_MAGIC);
     gate_task_cancel(&r->task);
+    gate_list_remove(&r->node);
     run_give(r);
 }
 
 void gate_vm_end_runs(struct gate_vm *vm)
 {
-    struct gate_list *n;
-
     while (!gate_list_empty(&vm->runs)) {
         struct gate_hook_run *run = gate_container_of(vm->runs.next, struct gate_hook_run, node);
 
@@ -283,9 +292,10 @@ void gate_vm_end_runs(struct gate_vm *vm)
             run->x->hook = NULL;
         gate_hook_cancel(&run);
     }
-    while ((n = gate_list_pop(&vm->idle)) != NULL) {
-        struct gate_hook_run *run = gate_container_of(n, struct gate_hook_run, node);
+    while (vm->idle != NULL) {
+        struct gate_hook_run *run = vm->idle;
 
+        vm->idle = run->next;
         gate_task_drop(&run->task);
         gate_free(run);
     }

@@ -8,7 +8,8 @@
 
 struct gate_hook_run {
     uint32_t magic;
-    struct gate_list node;          /* vm->runs or vm->idle */
+    struct gate_list node;          /* vm->runs while it waits */
+    struct gate_hook_run *next;     /* vm->idle */
     struct gate_task task;
     struct gate_hook_chain *chain;
     struct gate_exchange *x;        /* NULL: connect. Whoever frees it has cancelled this run before */

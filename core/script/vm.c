@@ -24,10 +24,8 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     vm->log = o->log;
     vm->bundle = o->bundle;
     gate_list_init(&vm->runs);
-    gate_list_init(&vm->idle);
-    vm->L = luaL_newstate();
-    GATE_ASSERT(vm->L != NULL);
-    gate_heap_open(&vm->heap, vm->L, o->memory == 0 ? MEMORY_DEFAULT : o->memory);
+    gate_heap_open(&vm->heap, o->memory == 0 ? MEMORY_DEFAULT : o->memory);
+    vm->L = vm->heap.L;
     gate_crypto_open(vm);
     return vm;
 }

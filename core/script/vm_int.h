@@ -61,8 +61,8 @@ struct gate_vm {
     int ref_trampoline;                 /* the body of a task's coroutine */
     int ref_ctx;                        /* table of what scripts keep with a request (req.ctx), by id + 1 */
     struct gate_task *task;             /* inside lua_resume; NULL: none that may wait */
-    struct gate_list runs;              /* hook runs that are under way */
-    struct gate_list idle;              /* runs with a coroutine to use again */
+    struct gate_list runs;              /* hook runs that wait */
+    struct gate_hook_run *idle;         /* runs with a coroutine to use again */
     uint32_t n_idle;
     struct gate_hook_chain *chains;
     struct gate_hook_chain *global[GATE_HOOK_COUNT];

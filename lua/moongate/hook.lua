@@ -12,7 +12,7 @@ local upstream = require "moongate.declare.upstream"
 local M = {}
 
 local api, vm, io, fail = engine.api, engine.vm, engine.io, engine.fail
-local metatable_of, type = debug.getmetatable, type
+local metatable_of, type, rawget = debug.getmetatable, type, rawget
 local Reply, Upstream = reply.Reply, upstream.Upstream
 
 --- Verdicts (enum gate_verdict_kind).

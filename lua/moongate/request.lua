@@ -85,6 +85,7 @@ local get = {
   bytes_out = number_getter(C.GATE_NUMBER_BYTES_OUT),
 }
 
+local get_path = get.path
 local port = number_getter(C.GATE_NUMBER_PORT)
 
 --- The port that the client named, or the usual one of the scheme.
@@ -94,8 +95,10 @@ function get.port(self)
   return get.scheme(self) == "https" and 443 or 80
 end
 
+local new_headers = headers.new
+
 function get.headers(self)
-  return headers.new(self[ID], self[SERIAL], 0)
+  return new_headers(self[ID], self[SERIAL], 0)
 end
 
 --- What scripts keep with a request, by id + 1, and whose it is. The engine clears an entry when its
@@ -104,20 +107,23 @@ end
 M.ctx = {}
 local ctx_of, serial_of = M.ctx, {}
 
---- A table that has room for a few fields from the start.
+--- A table that has room for a few fields from the start. Of the request that is being served the engine need
+--- not be asked whether it is over.
 local function new_ctx(self, at)
-  check_alive(self)
+  if io.id ~= self[ID] or io.serial ~= self[SERIAL] then check_alive(self) end
   local ctx = table_new(0, 4)
   ctx_of[at], serial_of[at] = ctx, self[SERIAL]
   return ctx
 end
 
-function get.ctx(self)
+local function get_ctx(self)
   local at = self[ID] + 1
   local ctx = ctx_of[at]
   if ctx and serial_of[at] == self[SERIAL] then return ctx end
   return new_ctx(self, at)
 end
+
+get.ctx = get_ctx
 
 function get.client(self)
   return client.new(self[ID], self[SERIAL])
@@ -208,7 +214,12 @@ local NAMES = {}
 for name in pairs(get) do NAMES[name] = true end
 for name in pairs(methods) do NAMES[name] = true end
 
+-- The first comparisons stand for the table's entries: with a key that is written in the script they cost
+-- compiled code nothing, where a look-up would.
 function Request.__index(self, key)
+  if key == "headers" then return new_headers(self[ID], self[SERIAL], 0) end
+  if key == "ctx" then return get_ctx(self) end
+  if key == "path" then return get_path(self) end
   local getter = get[key]
   if getter then return getter(self) end
   local method = methods[key]

@@ -27,8 +27,10 @@ function get.status(self)
   return io.number
 end
 
+local new_headers = headers.new
+
 function get.headers(self)
-  return headers.new(self[ID], self[SERIAL], 1)
+  return new_headers(self[ID], self[SERIAL], 1)
 end
 
 function get.from(self)
@@ -71,6 +73,7 @@ for name in pairs(methods) do NAMES[name] = true end
 local LATER = { cache = true }
 
 function Response.__index(self, key)
+  if key == "headers" then return new_headers(self[ID], self[SERIAL], 1) end
   local getter = get[key]
   if getter then return getter(self) end
   local method = methods[key]
