@@ -98,7 +98,8 @@ static __attribute__((noinline)) bool refill(struct controls *c, const char *p, 
 }
 
 /* Where the line that begins at i has its CRLF, which is passed over; n: not plain. */
-static inline __attribute__((always_inline)) size_t line_end(struct controls *c, const char *p, size_t i, size_t n)
+static inline __attribute__((always_inline)) size_t line_end(struct controls *c, const char *p,
+                                                             size_t i, size_t n)
 {
     unsigned k;
 

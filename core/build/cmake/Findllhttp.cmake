@@ -36,9 +36,9 @@ if(NOT TARGET llhttp::llhttp)
       target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
     endif()
     target_compile_options(llhttp PRIVATE -w -O3)
-    # The scanner has a path for SSE4.2, chosen when it is compiled. It is compiled a second time with
-    # it, under other names and with the calls left out that announce what http/parse_lines.c does not
-    # take; that file asks the processor which one to call.
+    # The scanner has a path for SSE4.2, chosen when it is compiled. It is compiled a second time
+    # with it, under other names, and without the calls that announce what http/parse_lines.c does
+    # not take; that file asks the processor which one to call.
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND llhttp_VERSION VERSION_LESS 9)
       add_library(llhttp_sse42 STATIC ${llhttp_SOURCE_DIR}/llhttp.c)
       target_include_directories(llhttp_sse42 SYSTEM PUBLIC ${llhttp_INCLUDE_DIR})
