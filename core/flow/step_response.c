@@ -80,9 +80,13 @@ enum gate_step_result gate_step_response_hooks(struct gate_exchange *x)
         }
         return gate_flow_verdict(x);
     }
-    if (v->kind == GATE_VERDICT_REPLY)
-        reply_to_response(x);
-    return GATE_STEP_NEXT;
+    if (v->kind != GATE_VERDICT_REPLY)
+        return GATE_STEP_NEXT;
+    reply_to_response(x);
+    if (!v->more)
+        return GATE_STEP_NEXT;
+    x->flow->hook = GATE_HOOK_NOT_RUN;
+    return gate_step_response_hooks(x);
 }
 
 /* ------------------------------------------------------------------ send head */

@@ -43,20 +43,57 @@ static int request_text(struct gate_vm *vm, const struct gate_exchange *x, int f
     }
 }
 
-static int peer_text(struct gate_vm *vm, const struct gate_exchange *x, int field)
+/* The peer's entry among those of its upstream now, copied; zone lives in the arena. False: it is
+ * gone. */
+static bool peer_entry(struct gate_exchange *x, struct gate_peer_entry *e)
 {
+    struct gate_peer_set *set;
+    bool found = false;
+    uint32_t i = 0;
+
+    if (x->peer == NULL || x->upstream == GATE_NO_ORDINAL)
+        return false;
+    set = gate_upstream_peers(x->seat->generation->upstreams[x->upstream]);
+    while (i < set->n && set->v[i].peer != x->peer)
+        i++;
+    if (i < set->n && gate_ffi_room(x, set->v[i].zone.n)) {
+        *e = set->v[i];
+        e->zone = gate_arena_copy(&x->arena, e->zone);
+        found = true;
+    }
+    gate_peer_set_unref(&set);
+    return found;
+}
+
+/* The server as declared without its port: as a host name, or the path of a Unix socket. */
+static struct gate_str peer_host(const struct gate_peer *p)
+{
+    struct gate_str s = gate_str_from_cstr(p->name);
+    size_t n = s.n;
+
+    if (n > 5 && memcmp(s.p, "unix:", 5) == 0)
+        return s;
+    while (n > 0 && s.p[n - 1] != ':')
+        n--;
+    return n > 1 ? gate_str_of(s.p, n - 1) : s;
+}
+
+static int peer_text(struct gate_vm *vm, struct gate_exchange *x, int field)
+{
+    struct gate_peer_entry e;
+
     if (x->peer == NULL)
         return GATE_FFI_NO;
     if (field == GATE_TEXT_PEER_ADDRESS)
         return gate_ffi_str(vm, gate_str_from_cstr(x->peer->text));
     if (field == GATE_TEXT_PEER_NAME)
-        return gate_ffi_str(vm, gate_str_from_cstr(x->peer->name));
-    return GATE_FFI_NO;
+        return gate_ffi_str(vm, peer_host(x->peer));
+    return peer_entry(x, &e) ? gate_ffi_str(vm, e.zone) : GATE_FFI_NO;
 }
 
 int gate_ffi_text(struct gate_vm *vm, int32_t id, int32_t serial, int field)
 {
-    const struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
+    struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
 
     if (x == NULL)
         return GATE_FFI_OVER;
@@ -149,8 +186,8 @@ static int set_scheme(struct gate_vm *vm, struct gate_exchange *x, struct gate_s
     return GATE_FFI_YES;
 }
 
-int gate_ffi_text_set(struct gate_vm *vm, int32_t id, int32_t serial, int field,
-                      const char *value, uint32_t value_n)
+int gate_ffi_text_set(struct gate_vm *vm, int32_t id, int32_t serial, int field, const char *value,
+                      uint32_t value_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
     struct gate_str text = gate_str_of(value, value_n);
@@ -227,8 +264,7 @@ static int timing(struct gate_vm *vm, const struct gate_exchange *x, int field)
     case GATE_NUMBER_TIME_UPSTREAM_HEAD:
         return span(vm, t->picked, t->first_byte);
     case GATE_NUMBER_TIME_UPSTREAM:
-        return t->first_byte == 0 ? GATE_FFI_NO
-                                  : span(vm, t->picked, t->end == 0 ? now : t->end);
+        return t->first_byte == 0 ? GATE_FFI_NO : span(vm, t->picked, t->end == 0 ? now : t->end);
     case GATE_NUMBER_TIME_SCRIPT:
         vm->io.number = (double)t->script_ns / 1e9;
         return GATE_FFI_YES;
@@ -237,9 +273,10 @@ static int timing(struct gate_vm *vm, const struct gate_exchange *x, int field)
     }
 }
 
-static int peer_number(struct gate_vm *vm, const struct gate_exchange *x, int field)
+static int peer_number(struct gate_vm *vm, struct gate_exchange *x, int field)
 {
     struct gate_peer *p = x->peer;
+    struct gate_peer_entry e;
     double v;
 
     if (p == NULL)
@@ -247,6 +284,9 @@ static int peer_number(struct gate_vm *vm, const struct gate_exchange *x, int fi
     switch (field) {
     case GATE_NUMBER_PEER_PORT:
         v = gate_addr_port(&p->addr);
+        break;
+    case GATE_NUMBER_PEER_WEIGHT:
+        v = peer_entry(x, &e) ? e.weight : 1;
         break;
     case GATE_NUMBER_PEER_HEALTHY:
         v = !gate_peer_is_down(p, gate_loop_now(&vm->worker->loop));
@@ -274,7 +314,7 @@ static int fault_status(const struct gate_exchange *x)
 
 int gate_ffi_number(struct gate_vm *vm, int32_t id, int32_t serial, int field)
 {
-    const struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
+    struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
 
     if (x == NULL)
         return GATE_FFI_OVER;

@@ -50,7 +50,8 @@ static void run_give(struct gate_hook_run *run)
     gate_free(run);
 }
 
-/* Policies that the exchange did not enter before it was answered stay out. 1-based; n + 1: none is left. */
+/* Policies that the exchange did not enter before it was answered stay out. 1-based; n + 1: none is
+ * left. */
 static uint32_t first_link(const struct gate_hook_chain *c, const struct gate_exchange *x)
 {
     uint32_t i = 0;
@@ -96,7 +97,8 @@ static void count_failure(struct gate_vm *vm, enum gate_vm_result r)
     gate_counters_add(&vm->worker->counters, which, 1);
 }
 
-/* Whether the chain goes on behind a policy that failed. A log hook's failure is nobody else's business. */
+/* Whether the chain goes on behind a policy that failed. A log hook's failure is nobody else's
+ * business. */
 static bool goes_on(const struct gate_hook_run *run, uint32_t at)
 {
     const struct gate_policy_config *p;
@@ -136,11 +138,16 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
     return r;
 }
 
-/* A reply or a failure in a request hook bounds the onion of later hooks. */
-static void note_onion(struct gate_hook_run *run, const struct gate_hook_verdict *v)
+/* A reply or a failure in a request hook bounds the onion of later hooks, a reply in a response
+ * hook those that are still to see it. */
+static void note_onion(struct gate_hook_run *run, struct gate_hook_verdict *v)
 {
     uint32_t at = (uint32_t)run->task.vm->io.at;
 
+    v->more = run->chain->hook == GATE_HOOK_RESPONSE && v->kind == GATE_VERDICT_REPLY && at > 0 &&
+              at < run->chain->n;
+    if (v->more)
+        run->x->onion = run->chain->v[at - 1].depth;
     if (run->chain->hook != GATE_HOOK_REQUEST || at == 0)
         return;
     if (v->kind == GATE_VERDICT_REPLY || v->kind == GATE_VERDICT_FAULT)
@@ -216,7 +223,7 @@ static enum gate_vm_result call_chain(struct gate_exchange *x, struct gate_hook_
     enum gate_vm_result r;
 
     if (chain == NULL || start > chain->n) {
-        *v = (struct gate_hook_verdict){ .kind = GATE_VERDICT_NEXT };
+        *v = (struct gate_hook_verdict){.kind = GATE_VERDICT_NEXT};
         return GATE_VM_DONE;
     }
     run = run_take(x->seat->vm, chain, x);
@@ -257,7 +264,7 @@ enum gate_vm_result gate_hook_connect(struct gate_vm *vm, const struct gate_conn
 
     *run = NULL;
     if (chain == NULL) {
-        *v = (struct gate_hook_verdict){ .kind = GATE_VERDICT_NEXT };
+        *v = (struct gate_hook_verdict){.kind = GATE_VERDICT_NEXT};
         return GATE_VM_DONE;
     }
     *run = run_take(vm, chain, NULL);
@@ -324,7 +331,7 @@ void gate_vm_place(const struct gate_vm *vm, struct gate_script_place *out)
 {
     const struct gate_hook_run *run;
 
-    *out = (struct gate_script_place){ NULL, NULL };
+    *out = (struct gate_script_place){NULL, NULL};
     if (vm->task == NULL)
         return;
     run = gate_container_of(vm->task, struct gate_hook_run, task);

@@ -25,6 +25,8 @@ struct gate_hook_verdict {
     enum gate_vm_result result;
     uint32_t route;
     bool truth; /* of a `when` function */
+    /* a response hook replied: hooks further out have yet to see the reply (call again) */
+    bool more;
 };
 
 struct gate_hook_run;

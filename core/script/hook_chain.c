@@ -1,4 +1,5 @@
-/* Chains: which functions a hook call runs, in which order (LUA_API.md section 3), made once a VM. */
+/* Chains: which functions a hook call runs, in which order (LUA_API.md section 3), made once a VM.
+ */
 #include "base/mem.h"
 #include "script/run_int.h"
 
@@ -50,7 +51,11 @@ static struct gate_hook_chain *keep(struct gate_vm *vm, struct gate_hook_chain *
         lua_rawseti(L, -2, (int)i + 1);
     }
     lua_pushinteger(L, (lua_Integer)c->route);
-    lua_call(L, 3, 1);
+    if (c->name == NULL)
+        lua_pushnil(L);
+    else
+        lua_pushstring(L, c->name);
+    lua_call(L, 4, 1);
     c->index = (int)lua_tointeger(L, -1);
     lua_pop(L, 2);
     c->next = vm->chains;
@@ -60,11 +65,11 @@ static struct gate_hook_chain *keep(struct gate_vm *vm, struct gate_hook_chain *
 
 static bool same(const struct gate_hook_chain *a, const struct gate_hook_chain *b)
 {
-    return a->hook == b->hook && a->n == b->n &&
-           memcmp(a->v, b->v, a->n * sizeof(a->v[0])) == 0;
+    return a->hook == b->hook && a->n == b->n && memcmp(a->v, b->v, a->n * sizeof(a->v[0])) == 0;
 }
 
-/* Routes often use the same policies: the chain that is there already, or this one. Takes over c. */
+/* Routes often use the same policies: the chain that is there already, or this one. Takes over c.
+ */
 static struct gate_hook_chain *unique(struct gate_vm *vm, struct gate_hook_chain *c)
 {
     if (c->n == 0) {
@@ -84,7 +89,7 @@ static void add_links(struct gate_hook_chain *c, const struct gate_config *confi
 {
     for (uint32_t i = 0; i < n; i++)
         if ((config->policies[policies[i]].hooks & 1u << c->hook) != 0)
-            c->v[c->n++] = (struct gate_hook_link){ policies[i], depth + i };
+            c->v[c->n++] = (struct gate_hook_link){policies[i], depth + i};
 }
 
 static void reverse(struct gate_hook_chain *c)

@@ -1,5 +1,6 @@
---- Boot: the first code of a VM. Makes `require` of the library, the sandbox and the `gate` table, runs the
---- gateway file, and answers the functions that the engine calls. Trusted; scripts never see it.
+--- Boot: the first code of a VM. Makes `require` of the library, the sandbox and the `gate` table,
+--- runs the gateway file, and answers the functions that the engine calls. Trusted; scripts never
+--- see it.
 
 local host = ...
 
@@ -90,10 +91,10 @@ function B.load(check, trust)
 end
 
 --- Makes the function that runs a chain.
-local function make_chain(name, ordinals, route)
+local function make_chain(name, ordinals, route, label)
   if name == "when" then return hook.when(output.routes.when[route]) end
   if name == "handler" then
-    return hook.handler(output.routes.handler[route], tostring(route))
+    return hook.handler(output.routes.handler[route], label)
   end
   local fns, names = {}, {}
   for i, ordinal in ipairs(ordinals) do
@@ -107,10 +108,11 @@ end
 ---@param name string hook, "when" or "handler"
 ---@param ordinals integer[] of policies, from 0, in the order of calls
 ---@param route integer ordinal, for when and handler
+---@param label string|nil the route's name, for when and handler
 ---@return integer index by which the engine calls it
-function B.chain(name, ordinals, route)
+function B.chain(name, ordinals, route, label)
   local chains = task.chains
-  chains[#chains + 1] = make_chain(name, ordinals, route)
+  chains[#chains + 1] = make_chain(name, ordinals, route, label)
   return #chains
 end
 
