@@ -9,13 +9,13 @@
 #include "base/mem.h"
 
 /* A gateway is text that people write: more is a mistake, or not a file. */
-#define FILE_MAX (64u * 1024 * 1024)
+#define FILE_MAX     (64u * 1024 * 1024)
 #define NAME_MAX_LEN 200
 
 struct file {
     struct gate_list node;
-    char *name;         /* display name */
-    char *path;         /* NULL: from memory */
+    char *name; /* display name */
+    char *path; /* NULL: from memory */
     char *bytes;
     size_t n;
 };
@@ -28,11 +28,12 @@ struct data_path {
 };
 
 struct gate_bundle {
-    pthread_mutex_t lock;           /* of the lists */
+    pthread_mutex_t lock; /* of the lists */
     struct gate_list files;
     struct gate_list data_paths;
     struct file *main;
-    char *dir;                      /* of the main file, with '/' at its end; NULL: from memory, no disk */
+    /* of the main file, with '/' at its end; NULL: from memory, no disk */
+    char *dir;
     char *scripts_dir;
 };
 
@@ -137,7 +138,8 @@ enum gate_err gate_bundle_open(const char *main_file, const char *scripts_dir,
         return err;
     b = bundle_new();
     base = base == NULL ? main_file : base + 1;
-    b->dir = base == main_file ? gate_strdup("") : dir_prefix(main_file, (size_t)(base - main_file));
+    b->dir =
+        base == main_file ? gate_strdup("") : dir_prefix(main_file, (size_t)(base - main_file));
     b->scripts_dir = scripts_dir == NULL ? NULL : dir_prefix(scripts_dir, strlen(scripts_dir));
     b->main = add_locked(b, gate_str_from_cstr(base), main_file, bytes, n);
     *out = b;
@@ -219,8 +221,9 @@ static enum gate_err load_locked(struct gate_bundle *b, struct gate_str name, co
 }
 
 /* One of the two places of a name: beside the main file, and below scripts/. */
-static enum gate_err load_named_locked(struct gate_bundle *b, const char *prefix, struct gate_str dotted,
-                                       const char *suffix, struct file **out)
+static enum gate_err load_named_locked(struct gate_bundle *b, const char *prefix,
+                                       struct gate_str dotted, const char *suffix,
+                                       struct file **out)
 {
     char name[NAME_MAX_LEN + 32];
     char path[4096];
@@ -274,8 +277,8 @@ static enum gate_err find_named(struct gate_bundle *b, struct gate_str dotted, c
     return err;
 }
 
-enum gate_err gate_bundle_module(struct gate_bundle *b, struct gate_str module, struct gate_str *name,
-                                 struct gate_str *bytes)
+enum gate_err gate_bundle_module(struct gate_bundle *b, struct gate_str module,
+                                 struct gate_str *name, struct gate_str *bytes)
 {
     return find_named(b, module, ".lua", name, bytes);
 }
@@ -323,7 +326,8 @@ bool gate_bundle_read(struct gate_bundle *b, struct gate_str name, struct gate_s
     return f != NULL;
 }
 
-void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const char *path), void *arg)
+void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const char *path),
+                           void *arg)
 {
     pthread_mutex_lock(&b->lock);
     for (struct gate_list *n = b->files.next; n != &b->files; n = n->next) {

@@ -1,6 +1,7 @@
-/* What Lua may ask of C: plain structs and one table of function pointers, the single source of the FFI
- * declarations (the build strips this file into the module moongate.ffi_cdef). Functions never raise, never run Lua, never
- * take longer than about 1 ms. One thread: the one that is inside lua_resume. */
+/* What Lua may ask of C: plain structs and one table of function pointers, the single source of the
+ * FFI declarations (the build strips this file into the module moongate.ffi_cdef). Functions never
+ * raise, never run Lua, never take longer than about 1 ms. One thread: the one that is inside
+ * lua_resume. */
 #ifndef GATE_SCRIPT_FFI_API_H
 #define GATE_SCRIPT_FFI_API_H
 
@@ -8,8 +9,9 @@
 
 struct gate_vm;
 
-/* One a VM: what a chain is called with, how far it is, and where functions leave what they return. Exchanges are known by
- * handle, id and serial; both are int here, which compiled code passes on as they are. */
+/* One a VM: what a chain is called with, how far it is, and where functions leave what they return.
+ * Exchanges are known by handle, id and serial; both are int here, which compiled code passes on as
+ * they are. */
 struct gate_io {
     int32_t chain;      /* which function runs (boot.lua's list) */
     int32_t start;      /* its entry to begin with, from 1 */
@@ -63,7 +65,8 @@ enum gate_ffi_number {
 };
 
 struct gate_api {
-    /* Header fields. header_next walks (name_n 0: all, else those of that name); name in p, value in p2. */
+    /* Header fields. header_next walks (name_n 0: all, else those of that name); name in p, value
+     * in p2. */
     int (*header_get)(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                       const char *name, uint32_t name_n);
     int (*header_set)(struct gate_vm *vm, int32_t id, int32_t serial, int side,
@@ -113,8 +116,8 @@ struct gate_api {
     double (*clock)(struct gate_vm *vm);
     int (*random)(struct gate_vm *vm, uint8_t *to, uint32_t n);
 
-    /* SHA-256 and HMAC in pieces of at most 64 KiB; one computation at a time, not across a wait. hash_end
-     * writes 32 bytes. */
+    /* SHA-256 and HMAC in pieces of at most 64 KiB; one computation at a time, not across a wait.
+     * hash_end writes 32 bytes. */
     int (*hash_begin)(struct gate_vm *vm, const char *key, uint32_t key_n, int keyed);
     int (*hash_add)(struct gate_vm *vm, const char *bytes, uint32_t bytes_n);
     int (*hash_end)(struct gate_vm *vm, uint8_t *to);

@@ -29,8 +29,8 @@ int gate_ffi_body(struct gate_vm *vm, int32_t id, int32_t serial, int side)
     return gate_ffi_str(vm, vm->services.body(x, side == GATE_SIDE_RESPONSE));
 }
 
-int gate_ffi_set_body(struct gate_vm *vm, int32_t id, int32_t serial, int side,
-                      const char *bytes, uint32_t bytes_n)
+int gate_ffi_set_body(struct gate_vm *vm, int32_t id, int32_t serial, int side, const char *bytes,
+                      uint32_t bytes_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
 

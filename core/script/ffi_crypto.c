@@ -1,5 +1,5 @@
-/* Hashes for gate.crypto, by OpenSSL algorithms that are fetched once a VM; in pieces, so that no call is long. And clocks and
- * randomness. */
+/* Hashes for gate.crypto, by OpenSSL algorithms that are fetched once a VM; in pieces, so that no
+ * call is long. And clocks and randomness. */
 #include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "script/ffi_int.h"
 
-#define PIECE_MAX (64u * 1024)
+#define PIECE_MAX    (64u * 1024)
 #define SHA256_BYTES 32
 
 void gate_crypto_open(struct gate_vm *vm)
@@ -38,7 +38,8 @@ static bool begin_keyed(struct gate_vm *vm, const char *key, uint32_t key_n)
     };
 
     /* An empty key is a key; a NULL one would mean the former key. */
-    return EVP_MAC_init(vm->mac, (const unsigned char *)(key_n == 0 ? "" : key), key_n, params) == 1;
+    return EVP_MAC_init(vm->mac, (const unsigned char *)(key_n == 0 ? "" : key), key_n, params) ==
+           1;
 }
 
 int gate_ffi_hash_begin(struct gate_vm *vm, const char *key, uint32_t key_n, int keyed)

@@ -12,8 +12,8 @@ static struct gate_headers *headers_of(struct gate_exchange *x, int side)
     return h;
 }
 
-int gate_ffi_header_get(struct gate_vm *vm, int32_t id, int32_t serial, int side,
-                        const char *name, uint32_t name_n)
+int gate_ffi_header_get(struct gate_vm *vm, int32_t id, int32_t serial, int side, const char *name,
+                        uint32_t name_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
     struct gate_str value;
@@ -45,8 +45,7 @@ int gate_ffi_header_check(struct gate_vm *vm, int side, const char *name, uint32
     if (!gate_field_name_ok(n) || !gate_field_value_ok(gate_str_of(value, value_n)))
         return refused(vm, n);
     if (!gate_field_settable(n, side == GATE_SIDE_REQUEST, &instead))
-        return gate_ffi_fail(vm, GATE_FFI_INVALID,
-                             instead == NULL ? OWN_FIELD : instead);
+        return gate_ffi_fail(vm, GATE_FFI_INVALID, instead == NULL ? OWN_FIELD : instead);
     return GATE_FFI_YES;
 }
 
@@ -69,21 +68,22 @@ static int edit(struct gate_vm *vm, int32_t id, int32_t serial, int side, struct
     return fn(h, name, value) == GATE_OK ? GATE_FFI_YES : refused(vm, name);
 }
 
-int gate_ffi_header_set(struct gate_vm *vm, int32_t id, int32_t serial, int side,
-                        const char *name, uint32_t name_n, const char *value, uint32_t value_n)
+int gate_ffi_header_set(struct gate_vm *vm, int32_t id, int32_t serial, int side, const char *name,
+                        uint32_t name_n, const char *value, uint32_t value_n)
 {
     return edit(vm, id, serial, side, gate_str_of(name, name_n), gate_str_of(value, value_n),
                 gate_headers_set);
 }
 
-int gate_ffi_header_add(struct gate_vm *vm, int32_t id, int32_t serial, int side,
-                        const char *name, uint32_t name_n, const char *value, uint32_t value_n)
+int gate_ffi_header_add(struct gate_vm *vm, int32_t id, int32_t serial, int side, const char *name,
+                        uint32_t name_n, const char *value, uint32_t value_n)
 {
     return edit(vm, id, serial, side, gate_str_of(name, name_n), gate_str_of(value, value_n),
                 gate_headers_add);
 }
 
-static enum gate_err remove_field(struct gate_headers *h, struct gate_str name, struct gate_str value)
+static enum gate_err remove_field(struct gate_headers *h, struct gate_str name,
+                                  struct gate_str value)
 {
     (void)value;
     return gate_headers_remove(h, name);
@@ -95,11 +95,11 @@ int gate_ffi_header_remove(struct gate_vm *vm, int32_t id, int32_t serial, int s
     return edit(vm, id, serial, side, gate_str_of(name, name_n), GATE_STR(""), remove_field);
 }
 
-int gate_ffi_header_next(struct gate_vm *vm, int32_t id, int32_t serial, int side,
-                         const char *name, uint32_t name_n)
+int gate_ffi_header_next(struct gate_vm *vm, int32_t id, int32_t serial, int side, const char *name,
+                         uint32_t name_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
-    struct gate_headers_cursor c = { vm->io.cursor_i, vm->io.cursor_edits };
+    struct gate_headers_cursor c = {vm->io.cursor_i, vm->io.cursor_edits};
     const struct gate_field *f;
 
     if (x == NULL)

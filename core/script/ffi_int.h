@@ -5,16 +5,19 @@
 #include "script/task_int.h"
 #include "script/vm_int.h"
 
-/* Bytes of arena that edits of one exchange may take: they live until it ends, outside the VM's cap. */
+/* Bytes of arena that edits of one exchange may take: they live until it ends, outside the VM's
+ * cap. */
 #define GATE_SCRIPT_ARENA_MAX (8u * 1024 * 1024)
 /* A set looks at the edits before it. */
 #define GATE_SCRIPT_EDITS_MAX 512
 
-static inline struct gate_exchange *gate_ffi_exchange(const struct gate_vm *vm, int32_t id, int32_t serial)
+static inline struct gate_exchange *gate_ffi_exchange(const struct gate_vm *vm, int32_t id,
+                                                      int32_t serial)
 {
     if (vm->worker == NULL)
         return NULL;
-    return gate_handle_get(&vm->worker->exchanges, (struct gate_handle){ (uint32_t)id, (uint32_t)serial });
+    return gate_handle_get(&vm->worker->exchanges,
+                           (struct gate_handle){(uint32_t)id, (uint32_t)serial});
 }
 
 static inline int gate_ffi_str(struct gate_vm *vm, struct gate_str s)
@@ -38,8 +41,10 @@ static inline bool gate_ffi_room(const struct gate_exchange *x, size_t n)
 
 /* One file a group; gate_api_table collects them. */
 int gate_ffi_header_get(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
-int gate_ffi_header_set(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t, const char *, uint32_t);
-int gate_ffi_header_add(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t, const char *, uint32_t);
+int gate_ffi_header_set(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t,
+                        const char *, uint32_t);
+int gate_ffi_header_add(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t,
+                        const char *, uint32_t);
 int gate_ffi_header_remove(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
 int gate_ffi_header_next(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
 int gate_ffi_trailer_next(struct gate_vm *, int32_t, int32_t, int);
@@ -51,7 +56,8 @@ int gate_ffi_text_set(struct gate_vm *, int32_t, int32_t, int, const char *, uin
 int gate_ffi_status_set(struct gate_vm *, int32_t, int32_t, int);
 int gate_ffi_param(struct gate_vm *, int32_t, int32_t, int32_t);
 int gate_ffi_reply_begin(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
-int gate_ffi_reply_header(struct gate_vm *, int32_t, int32_t, const char *, uint32_t, const char *, uint32_t);
+int gate_ffi_reply_header(struct gate_vm *, int32_t, int32_t, const char *, uint32_t, const char *,
+                          uint32_t);
 int gate_ffi_upstream_use(struct gate_vm *, int32_t, int32_t, int32_t);
 int gate_ffi_route_find(struct gate_vm *, const char *, uint32_t);
 int gate_ffi_sleep(struct gate_vm *, double);

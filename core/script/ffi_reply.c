@@ -26,8 +26,7 @@ int gate_ffi_reply_header(struct gate_vm *vm, int32_t id, int32_t serial, const 
 
     if (x == NULL)
         return GATE_FFI_OVER;
-    if (!gate_ffi_room(x, name_n + value_n) ||
-        x->reply.headers.overlay.n >= GATE_SCRIPT_EDITS_MAX)
+    if (!gate_ffi_room(x, name_n + value_n) || x->reply.headers.overlay.n >= GATE_SCRIPT_EDITS_MAX)
         return GATE_FFI_LIMIT;
     if (gate_headers_add(&x->reply.headers, gate_str_of(name, name_n),
                          gate_str_of(value, value_n)) != GATE_OK)

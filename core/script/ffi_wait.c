@@ -6,7 +6,8 @@
 /* The longest sleep: a day and a bit is for ever, for a request. */
 #define SLEEP_MAX_S 100000.0
 
-_Static_assert((int)GATE_WAIT_LIMIT == (int)GATE_E_LIMIT && (int)GATE_WAIT_TIMEOUT == (int)GATE_E_TIMEOUT,
+_Static_assert((int)GATE_WAIT_LIMIT == (int)GATE_E_LIMIT &&
+                   (int)GATE_WAIT_TIMEOUT == (int)GATE_E_TIMEOUT,
                "ffi_api.h repeats these numbers");
 
 int gate_ffi_sleep(struct gate_vm *vm, double seconds)

@@ -8,20 +8,21 @@
 #include "script/watch_int.h"
 
 #define LARGEST_AT_LEAST (16u * 1024 * 1024)
-/* What may be taken above the cap before the hook has its turn. Stacks of coroutines grow in pieces of up to half a MiB. */
-#define SLACK (2u * 1024 * 1024)
+/* What may be taken above the cap before the hook has its turn. Stacks of coroutines grow in pieces
+ * of up to half a MiB. */
+#define SLACK       (2u * 1024 * 1024)
 #define SLACK_PIECE (1u * 1024 * 1024)
 
 /* Calls between two full collections of a heap that is full of what is in use. */
 #define PATIENCE_MAX 1023
 
-/* When the collector begins its next round, in percent of what was in use after the last: late while there is plenty, soon
- * when memory is scarce. */
+/* When the collector begins its next round, in percent of what was in use after the last: late
+ * while there is plenty, soon when memory is scarce. */
 #define PAUSE_ROOMY 200
 #define PAUSE_TIGHT 115
 
-/* Runs after each instruction of a script that is over the cap. Deep in the slack it stays armed, so that no pcall
- * can go on there. */
+/* Runs after each instruction of a script that is over the cap. Deep in the slack it stays armed,
+ * so that no pcall can go on there. */
 GATE_LUA_THROWS static void on_over(lua_State *L, lua_Debug *ar)
 {
     struct gate_heap *h;
@@ -152,7 +153,8 @@ static void *heap_alloc(void *ud, void *p, size_t old, size_t n)
     return GATE_LIKELY(n <= GATE_PAGES_LARGEST) ? take_small(h, n) : take_large(h, n);
 }
 
-/* Outside lua_resume nothing catches an error: only the system's own memory can have come to its end. */
+/* Outside lua_resume nothing catches an error: only the system's own memory can have come to its
+ * end. */
 static int on_panic(lua_State *L)
 {
     (void)L;

@@ -3,7 +3,7 @@
 #include "script/stack_int.h"
 
 #define MESSAGE_MAX 1024
-#define TRACE_MAX 2048
+#define TRACE_MAX   2048
 
 /* Where a stopped script was: noted by the hook that stopped it, or it waited. */
 static const char *stopped_at(const struct gate_hook_run *run)
@@ -57,7 +57,8 @@ static void write_error(const struct gate_hook_run *run, enum gate_vm_result r, 
         gate_out_str(o, gate_out_view(&message));
         return;
     }
-    /* Messages mostly begin with their place; one of an error(table) or of lack of memory does not. */
+    /* Messages mostly begin with their place; one of an error(table) or of lack of memory does not.
+     */
     if (gate_stack_place(co, &where) && memmem(text, message.n, ":", 1) == NULL)
         gate_out_fmt(o, "%.*s: ", (int)where.n, where.p);
     gate_out_str(o, gate_out_view(&message));
@@ -65,13 +66,13 @@ static void write_error(const struct gate_hook_run *run, enum gate_vm_result r, 
 
 void gate_run_report(struct gate_hook_run *run, enum gate_vm_result r)
 {
-    static const char *const why[] = { "", "", "script error", "script stopped",
-                                       "script out of memory" };
+    static const char *const why[] = {"", "", "script error", "script stopped",
+                                      "script out of memory"};
     struct gate_vm *vm = run->task.vm;
     char message[MESSAGE_MAX + 300], trace[TRACE_MAX];
     struct gate_out m = gate_out_on(message, sizeof(message) - 1);
     struct gate_out t = gate_out_on(trace, sizeof(trace));
-    struct gate_log_field fields[6] = { { 0 } };
+    struct gate_log_field fields[6] = {{0}};
     size_t n = 0;
 
     gate_out_fmt(&m, "%s: ", why[r]);
@@ -81,16 +82,15 @@ void gate_run_report(struct gate_hook_run *run, enum gate_vm_result r)
         write_error(run, r, &m);
     message[m.n] = '\0';
     write_trace(run, r, &t);
-    fields[n++] = (struct gate_log_field){ "policy", gate_str_from_cstr(gate_run_policy(run)) };
-    fields[n++] = (struct gate_log_field){
-        "hook", gate_str_from_cstr(gate_chain_hook_name(run->chain->hook)) };
+    fields[n++] = (struct gate_log_field){"policy", gate_str_from_cstr(gate_run_policy(run))};
+    fields[n++] =
+        (struct gate_log_field){"hook", gate_str_from_cstr(gate_chain_hook_name(run->chain->hook))};
     if (run->x != NULL) {
         if (run->x->route_name.n > 0)
-            fields[n++] = (struct gate_log_field){ "route", run->x->route_name };
-        fields[n++] = (struct gate_log_field){ "request",
-                                               gate_str_of(run->x->id, run->x->id_len) };
+            fields[n++] = (struct gate_log_field){"route", run->x->route_name};
+        fields[n++] = (struct gate_log_field){"request", gate_str_of(run->x->id, run->x->id_len)};
     }
     if (t.n > 0)
-        fields[n++] = (struct gate_log_field){ "trace", gate_out_view(&t) };
+        fields[n++] = (struct gate_log_field){"trace", gate_out_view(&t)};
     gate_log_write(vm->log, GATE_LOG_ERROR, message, fields, n);
 }

@@ -1,5 +1,6 @@
-/* The Lua library as boot.lua sees it: its modules (embedded bytecode, or files below MOONGATE_LUA_DIR for those who
- * work on it), and the functions by which it reads the bundle and the environment. Runs at load only. */
+/* The Lua library as boot.lua sees it: its modules (embedded bytecode, or files below
+ * MOONGATE_LUA_DIR for those who work on it), and the functions by which it reads the bundle and
+ * the environment. Runs at load only. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -167,9 +168,9 @@ GATE_LUA_THROWS static int host_modules(lua_State *L)
 void gate_library_push_host(struct gate_vm *vm)
 {
     static const luaL_Reg functions[] = {
-        { "library", host_library }, { "module", host_module }, { "data", host_data },
-        { "main", host_main },       { "read", host_read },     { "getenv", host_getenv },
-        { "seed", host_seed },       { "modules", host_modules }, { NULL, NULL },
+        {"library", host_library}, {"module", host_module},   {"data", host_data},
+        {"main", host_main},       {"read", host_read},       {"getenv", host_getenv},
+        {"seed", host_seed},       {"modules", host_modules}, {NULL, NULL},
     };
     lua_State *L = vm->L;
 

@@ -43,7 +43,8 @@ static struct gate_str field(struct gate_load_errors *e, lua_State *L, const cha
     return s;
 }
 
-static struct gate_str join(struct gate_load_errors *e, struct gate_str file, struct gate_str pointer)
+static struct gate_str join(struct gate_load_errors *e, struct gate_str file,
+                            struct gate_str pointer)
 {
     char *p = gate_arena_alloc(&e->arena, file.n + pointer.n + 2);
     struct gate_out o = gate_out_on(p, file.n + pointer.n + 1);
@@ -105,7 +106,7 @@ static void locate(struct gate_load_errors *e, struct gate_load_error *v, lua_St
 }
 
 void gate_load_error_stopped(struct gate_load_errors *e, lua_State *co, enum gate_vm_result r,
-                              struct gate_str main_name, uint32_t load_time_ms)
+                             struct gate_str main_name, uint32_t load_time_ms)
 {
     struct gate_load_error *v = gate_load_error_new(e);
     char text[1024];

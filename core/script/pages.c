@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* The header's room, a multiple of the blocks' alignment. */
-#define HEAD 64u
+#define HEAD      64u
 #define SPARE_MAX 16
 
 _Static_assert(sizeof(struct gate_page) <= HEAD, "a page's header must fit");

@@ -1,5 +1,6 @@
-/* Pages: small blocks of one Lua state, in pages of equal blocks, so that a Lua object costs a few instructions to make and to
- * free. Pages that fall empty go back to the system. One thread at a time. */
+/* Pages: small blocks of one Lua state, in pages of equal blocks, so that a Lua object costs a few
+ * instructions to make and to free. Pages that fall empty go back to the system. One thread at a
+ * time. */
 #ifndef GATE_SCRIPT_PAGES_INT_H
 #define GATE_SCRIPT_PAGES_INT_H
 
@@ -10,26 +11,26 @@
 #include "base/assert.h"
 #include "base/list.h"
 
-#define GATE_PAGE_SIZE 16384u
-#define GATE_PAGES_STEP 16u
+#define GATE_PAGE_SIZE     16384u
+#define GATE_PAGES_STEP    16u
 #define GATE_PAGES_LARGEST 512u
 #define GATE_PAGES_CLASSES (GATE_PAGES_LARGEST / GATE_PAGES_STEP + 1)
 
 /* At the start of each page, which is aligned to its size. */
 struct gate_page {
-    struct gate_list node;      /* of its class's list while it has room */
-    void *free;                 /* blocks that were given back; linked through their first word */
-    char *fresh;                /* the first block that was never given out */
+    struct gate_list node; /* of its class's list while it has room */
+    void *free;            /* blocks that were given back; linked through their first word */
+    char *fresh;           /* the first block that was never given out */
     uint32_t used;
-    uint32_t cls;               /* blocks have cls * GATE_PAGES_STEP bytes */
+    uint32_t cls; /* blocks have cls * GATE_PAGES_STEP bytes */
     bool full;
 };
 
 struct gate_pages {
-    struct gate_list room[GATE_PAGES_CLASSES];  /* pages with room, by class */
-    struct gate_list spare;     /* a few empty pages */
+    struct gate_list room[GATE_PAGES_CLASSES]; /* pages with room, by class */
+    struct gate_list spare;                    /* a few empty pages */
     uint32_t n_spare;
-    uint32_t pages;             /* all that are held, spare ones too */
+    uint32_t pages; /* all that are held, spare ones too */
 };
 
 void gate_pages_init(struct gate_pages *ps);

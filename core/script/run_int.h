@@ -1,4 +1,5 @@
-/* Runs: one call of a chain of hooks, from flow's question to its verdict. One thread; belongs to its VM. */
+/* Runs: one call of a chain of hooks, from flow's question to its verdict. One thread; belongs to
+ * its VM. */
 #ifndef GATE_SCRIPT_RUN_INT_H
 #define GATE_SCRIPT_RUN_INT_H
 
@@ -8,11 +9,12 @@
 
 struct gate_hook_run {
     uint32_t magic;
-    struct gate_list node;          /* vm->runs while it waits */
-    struct gate_hook_run *next;     /* vm->idle */
+    struct gate_list node;      /* vm->runs while it waits */
+    struct gate_hook_run *next; /* vm->idle */
     struct gate_task task;
     struct gate_hook_chain *chain;
-    struct gate_exchange *x;        /* NULL: connect. Whoever frees it has cancelled this run before */
+    /* NULL: connect. Whoever frees it has cancelled this run before */
+    struct gate_exchange *x;
     struct gate_connect_info info;
     gate_hook_done *done;
     gate_connect_done *connect_done;
@@ -20,10 +22,12 @@ struct gate_hook_run {
     uint64_t began_ns;
 };
 
-/* One log line for an error, kill or lack of memory: what was raised, where (the user's code first), policy, hook, route, request. */
+/* One log line for an error, kill or lack of memory: what was raised, where (the user's code
+ * first), policy, hook, route, request. */
 void gate_run_report(struct gate_hook_run *run, enum gate_vm_result r);
 
-/* "gateway.lua:9": the policy whose hook runs or has just failed; for when and handler the route. */
+/* "gateway.lua:9": the policy whose hook runs or has just failed; for when and handler the route.
+ */
 const char *gate_run_policy(const struct gate_hook_run *run);
 const char *gate_chain_hook_name(int hook);
 

@@ -1,9 +1,10 @@
 #include "script/stack_int.h"
 
 #define FRAMES_MAX 200
-#define SHOWN_MAX 12
+#define SHOWN_MAX  12
 
-/* A frame of a script's own function; its line is not known (-1) when it is the top frame of a coroutine that died. */
+/* A frame of a script's own function; its line is not known (-1) when it is the top frame of a
+ * coroutine that died. */
 static bool is_script(const lua_Debug *ar)
 {
     return ar->source[0] == '@' && strncmp(ar->source, "@moongate/", 10) != 0;

@@ -1,4 +1,5 @@
-/* Stacks of coroutines as text, for log lines: nothing here allocates in Lua or calls a metamethod. */
+/* Stacks of coroutines as text, for log lines: nothing here allocates in Lua or calls a metamethod.
+ */
 #ifndef GATE_SCRIPT_STACK_INT_H
 #define GATE_SCRIPT_STACK_INT_H
 

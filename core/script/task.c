@@ -29,7 +29,8 @@ void gate_task_begin(struct gate_task *t, const uint64_t *budgets)
 
 static bool is_memory_error(lua_State *co)
 {
-    return lua_type(co, -1) == LUA_TSTRING && strcmp(lua_tostring(co, -1), "not enough memory") == 0;
+    return lua_type(co, -1) == LUA_TSTRING &&
+           strcmp(lua_tostring(co, -1), "not enough memory") == 0;
 }
 
 enum gate_vm_result gate_task_result(const struct gate_vm *vm, lua_State *co, int status)
@@ -47,7 +48,8 @@ enum gate_vm_result gate_task_result(const struct gate_vm *vm, lua_State *co, in
     return GATE_VM_ERROR;
 }
 
-/* The task waits: notes how much it has used. The clock is read only here, where a task is slow anyway. */
+/* The task waits: notes how much it has used. The clock is read only here, where a task is slow
+ * anyway. */
 static void account(struct gate_task *t, uint64_t cpu_before)
 {
     struct gate_vm *vm = t->vm;
@@ -64,7 +66,8 @@ static void account(struct gate_task *t, uint64_t cpu_before)
     gate_loop_timer(&vm->worker->loop, &t->limit, vm->config->limits.task_time_ms);
 }
 
-int gate_task_enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *budgets, uint64_t used)
+int gate_task_enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *budgets,
+                    uint64_t used)
 {
     int status;
 

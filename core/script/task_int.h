@@ -8,18 +8,19 @@
 
 struct gate_task {
     struct gate_vm *vm;
-    lua_State *co;              /* NULL: none yet, or it died */
+    lua_State *co; /* NULL: none yet, or it died */
     int ref;
-    bool waited;                /* it has waited at least once since begin */
-    bool overtime;              /* ended by task_time, not by its budget */
-    const uint64_t *budgets;    /* watch_int.h */
-    int32_t at;                 /* io.at while it waits */
-    int32_t verdict;            /* io.verdict while it waits */
-    uint64_t used_ns;           /* CPU time of entry `at` so far, as far as it is known */
+    bool waited;             /* it has waited at least once since begin */
+    bool overtime;           /* ended by task_time, not by its budget */
+    const uint64_t *budgets; /* watch_int.h */
+    int32_t at;              /* io.at while it waits */
+    int32_t verdict;         /* io.verdict while it waits */
+    uint64_t used_ns;        /* CPU time of entry `at` so far, as far as it is known */
     struct gate_wait wait;
-    struct gate_timer limit;    /* task_time */
-    enum gate_err woken;        /* what the last wait ended with */
-    void (*step)(struct gate_task *t, enum gate_vm_result r);   /* a resume from the loop returned r; not YIELD */
+    struct gate_timer limit; /* task_time */
+    enum gate_err woken;     /* what the last wait ended with */
+    /* a resume from the loop returned r; not YIELD */
+    void (*step)(struct gate_task *t, enum gate_vm_result r);
 };
 
 void gate_task_init(struct gate_task *t, struct gate_vm *vm);
@@ -27,7 +28,8 @@ void gate_task_init(struct gate_task *t, struct gate_vm *vm);
 /* Gets ready for a call: a coroutine, no CPU time used. What is called is set in vm->io. */
 void gate_task_begin(struct gate_task *t, const uint64_t *budgets);
 
-/* Runs until the call ends or waits. Not DONE and not YIELD: the error value is on the coroutine's stack, and the coroutine is dead. */
+/* Runs until the call ends or waits. Not DONE and not YIELD: the error value is on the coroutine's
+ * stack, and the coroutine is dead. */
 enum gate_vm_result gate_task_resume(struct gate_task *t);
 
 /* Ends a task that waits: its wait is cancelled, the coroutine is dropped. */
@@ -37,7 +39,8 @@ void gate_task_cancel(struct gate_task *t);
 void gate_task_drop(struct gate_task *t);
 
 /* lua_resume within the budgets (watch_int.h) and the memory cap. The only place that calls it. */
-int gate_task_enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *budgets, uint64_t used);
+int gate_task_enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *budgets,
+                    uint64_t used);
 
 /* What a resume ended with, as the five results. */
 enum gate_vm_result gate_task_result(const struct gate_vm *vm, lua_State *co, int status);

@@ -65,7 +65,7 @@ static bool run_boot(struct gate_vm *vm, struct gate_load_errors *errors)
 static enum gate_vm_result run_file(struct gate_vm *vm, const struct gate_vm_options *o,
                                     lua_State *co)
 {
-    uint64_t budgets[2] = { 1, o->load_time_ms * GATE_MS };
+    uint64_t budgets[2] = {1, o->load_time_ms * GATE_MS};
 
     lua_rawgeti(co, LUA_REGISTRYINDEX, vm->ref_boot);
     lua_getfield(co, -1, "load");
@@ -132,7 +132,8 @@ struct gate_str gate_vm_config_text(const struct gate_vm *vm)
     return gate_str_of(vm->text, vm->text_n);
 }
 
-void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker, const struct gate_config *config)
+void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
+                    const struct gate_config *config)
 {
     GATE_CHECK_MAGIC(vm, GATE_VM_MAGIC);
     GATE_ASSERT(vm->worker == NULL);

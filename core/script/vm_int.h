@@ -15,7 +15,7 @@
 
 struct gate_task;
 
-#define GATE_VM_MAGIC 0x6d76616cu
+#define GATE_VM_MAGIC      0x6d76616cu
 #define GATE_VM_LOG_FIELDS 16
 
 /* Hooks have places in tables of chains; so have the two functions that a route may hold. */
@@ -23,16 +23,16 @@ enum { GATE_CHAIN_WHEN = GATE_HOOK_COUNT, GATE_CHAIN_HANDLER, GATE_CHAIN_COUNT }
 
 /* The functions that one hook call runs, in order; made once at attach. */
 struct gate_hook_chain {
-    struct gate_hook_chain *next;   /* all of a VM, for free and for look-up */
-    int hook;                       /* enum gate_hook, or GATE_CHAIN_WHEN / _HANDLER */
-    int index;                      /* of the Lua function that runs it, in task.lua's list */
-    uint32_t route;                 /* of when and handler; and its name */
+    struct gate_hook_chain *next; /* all of a VM, for free and for look-up */
+    int hook;                     /* enum gate_hook, or GATE_CHAIN_WHEN / _HANDLER */
+    int index;                    /* of the Lua function that runs it, in task.lua's list */
+    uint32_t route;               /* of when and handler; and its name */
     char *name;
     uint32_t n;
-    uint64_t *budgets;              /* as the watchdog reads them: n, then ns of each */
+    uint64_t *budgets; /* as the watchdog reads them: n, then ns of each */
     struct gate_hook_link {
-        uint32_t policy;            /* ordinal */
-        uint32_t depth;             /* its place in the onion, 0 outermost */
+        uint32_t policy; /* ordinal */
+        uint32_t depth;  /* its place in the onion, 0 outermost */
     } v[];
 };
 
@@ -50,37 +50,40 @@ struct gate_vm {
     struct gate_heap heap;
     struct gate_io io;
     struct gate_log *log;
-    struct gate_bundle *bundle;         /* borrowed, while it loads */
-    struct gate_watch *watch;           /* of the thread it is bound to; NULL: none */
-    struct gate_worker *worker;         /* NULL: not attached */
-    const struct gate_config *config;   /* of the attached generation */
+    struct gate_bundle *bundle;       /* borrowed, while it loads */
+    struct gate_watch *watch;         /* of the thread it is bound to; NULL: none */
+    struct gate_worker *worker;       /* NULL: not attached */
+    const struct gate_config *config; /* of the attached generation */
     struct gate_hook_services services;
-    char *text;                         /* canonical JSON */
+    char *text; /* canonical JSON */
     size_t text_n;
-    int ref_boot;                       /* the table that boot.lua returned */
-    int ref_trampoline;                 /* the body of a task's coroutine */
-    int ref_ctx;                        /* table of what scripts keep with a request (req.ctx), by id + 1 */
-    struct gate_task *task;             /* inside lua_resume; NULL: none that may wait */
-    struct gate_list runs;              /* hook runs that wait */
-    struct gate_hook_run *idle;         /* runs with a coroutine to use again */
+    int ref_boot;       /* the table that boot.lua returned */
+    int ref_trampoline; /* the body of a task's coroutine */
+    /* table of what scripts keep with a request (req.ctx), by id + 1 */
+    int ref_ctx;
+    struct gate_task *task;     /* inside lua_resume; NULL: none that may wait */
+    struct gate_list runs;      /* hook runs that wait */
+    struct gate_hook_run *idle; /* runs with a coroutine to use again */
     uint32_t n_idle;
     struct gate_hook_chain *chains;
     struct gate_hook_chain *global[GATE_HOOK_COUNT];
-    struct gate_route_chains **routes;  /* by ordinal; NULL: no policies of its own */
-    char **policy_names;                /* by ordinal, NUL-terminated */
+    struct gate_route_chains **routes; /* by ordinal; NULL: no policies of its own */
+    char **policy_names;               /* by ordinal, NUL-terminated */
     struct gate_log_field log_fields[GATE_VM_LOG_FIELDS];
     uint32_t n_log_fields;
-    EVP_MD *sha256;                     /* fetched once */
+    EVP_MD *sha256; /* fetched once */
     EVP_MAC *hmac;
-    EVP_MD_CTX *hash;                   /* the running computation */
+    EVP_MD_CTX *hash; /* the running computation */
     EVP_MAC_CTX *mac;
     bool keyed;
 };
 
-/* Loads what is embedded (or below MOONGATE_LUA_DIR) and makes the functions that boot.lua gets from C: pushes one table. */
+/* Loads what is embedded (or below MOONGATE_LUA_DIR) and makes the functions that boot.lua gets
+ * from C: pushes one table. */
 void gate_library_push_host(struct gate_vm *vm);
 
-/* Pushes the chunk of a library module; false: there is none (nothing is pushed). Raises when its text is broken. */
+/* Pushes the chunk of a library module; false: there is none (nothing is pushed). Raises when its
+ * text is broken. */
 bool gate_library_push_chunk(lua_State *L, const char *module);
 
 /* Chains: made at attach from the configuration's policies. */

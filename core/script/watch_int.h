@@ -1,5 +1,5 @@
-/* Watch: the words by which a thread tells the watchdog that it is inside a script. Two stores on the way in and out;
- * written by its thread, read by the watchdog. */
+/* Watch: the words by which a thread tells the watchdog that it is inside a script. Two stores on
+ * the way in and out; written by its thread, read by the watchdog. */
 #ifndef GATE_SCRIPT_WATCH_INT_H
 #define GATE_SCRIPT_WATCH_INT_H
 
@@ -12,7 +12,8 @@
 #include "base/list.h"
 #include "script/watchdog.h"
 
-/* A C function that raises must not be instrumented by TSan: its shadow stack would leak (DEPENDENCIES: TSan). */
+/* A C function that raises must not be instrumented by TSan: its shadow stack would leak
+ * (DEPENDENCIES: TSan). */
 #if defined(__clang__)
 #define GATE_LUA_THROWS __attribute__((disable_sanitizer_instrumentation))
 #elif defined(__SANITIZE_THREAD__)
@@ -24,30 +25,32 @@
 #define GATE_STOPPED_AT 512
 
 struct gate_watch {
-    _Atomic uint32_t seq;           /* odd: inside lua_resume */
-    _Atomic uint64_t target;        /* the call that has to end */
+    _Atomic uint32_t seq;    /* odd: inside lua_resume */
+    _Atomic uint64_t target; /* the call that has to end */
     _Atomic(lua_State *) L;
-    /* Inside one lua_resume several hooks may run in turn. `at` says which, from 1; budgets[*at] is its budget in ns of CPU
-     * time (budgets[0]: how many there are), of which the one with number first_at has used `used` before. */
+    /* Inside one lua_resume several hooks may run in turn. `at` says which, from 1; budgets[*at] is
+     * its budget in ns of CPU time (budgets[0]: how many there are), of which the one with number
+     * first_at has used `used` before. */
     _Atomic(const int32_t *) at;
     _Atomic(const uint64_t *) budgets;
     _Atomic uint32_t first_at;
     _Atomic uint64_t used;
-    /* The script's stack when a hook raised an error in it, from the innermost frame; a text. Of the stop: the first. */
+    /* The script's stack when a hook raised an error in it, from the innermost frame; a text. Of
+     * the stop: the first. */
     bool stopped;
     char stopped_at[GATE_STOPPED_AT];
-    _Atomic bool *dozing;           /* the dog's: it sleeps until somebody wakes it */
+    _Atomic bool *dozing; /* the dog's: it sleeps until somebody wakes it */
     struct gate_watchdog *dog;
     void *user;
     /* The watchdog's own, under its lock. */
     struct gate_list node;
     pthread_t thread;
     clockid_t cpu;
-    uint64_t seen;                  /* the call that was seen last */
-    uint64_t seen_cpu;              /* the thread's CPU time when it was seen first */
-    _Atomic uint64_t seen_word;     /* both, for the watched thread */
+    uint64_t seen;              /* the call that was seen last */
+    uint64_t seen_cpu;          /* the thread's CPU time when it was seen first */
+    _Atomic uint64_t seen_word; /* both, for the watched thread */
     _Atomic uint64_t seen_cpu_word;
-    bool told;                      /* on_stuck was called for this call */
+    bool told; /* on_stuck was called for this call */
 };
 
 void gate_watch_wake_dog(struct gate_watch *w);
@@ -70,7 +73,8 @@ static inline void gate_watch_enter(struct gate_watch *w, lua_State *L, const ui
     w->stopped_at[0] = '\0';
     atomic_store_explicit(&w->L, L, memory_order_relaxed);
     atomic_store_explicit(&w->budgets, budgets, memory_order_release);
-    atomic_store_explicit(&w->first_at, (uint32_t)*atomic_load_explicit(&w->at, memory_order_relaxed),
+    atomic_store_explicit(&w->first_at,
+                          (uint32_t)*atomic_load_explicit(&w->at, memory_order_relaxed),
                           memory_order_relaxed);
     atomic_store_explicit(&w->used, used, memory_order_relaxed);
     atomic_store_explicit(&w->seq, seq + 1, memory_order_release);
@@ -79,7 +83,8 @@ static inline void gate_watch_enter(struct gate_watch *w, lua_State *L, const ui
         gate_watch_wake_dog(w);
 }
 
-/* Right after it: no hook is set by the watchdog from here on. One that was is the caller's to take off. */
+/* Right after it: no hook is set by the watchdog from here on. One that was is the caller's to take
+ * off. */
 static inline void gate_watch_exit(struct gate_watch *w)
 {
     uint32_t seq = atomic_load_explicit(&w->seq, memory_order_relaxed);
@@ -95,8 +100,8 @@ void gate_watch_note_stack(struct gate_watch *w, lua_State *L);
 /* CPU time of the calling thread. */
 uint64_t gate_watch_cpu_now(void);
 
-/* CPU time that the hook has used which is running when lua_resume has just returned, as far as the watchdog saw it:
- * 0 when it began after the last look. */
+/* CPU time that the hook has used which is running when lua_resume has just returned, as far as the
+ * watchdog saw it: 0 when it began after the last look. */
 uint64_t gate_watch_seen_since(const struct gate_watch *w);
 
 /* Whether the call inside which lua_resume has just returned was told to stop. */

@@ -15,16 +15,16 @@
 #define POLL_NS (4 * GATE_MS)
 /* Polls without any script until the dog sleeps for good (and must be woken). */
 #define POLLS_UNTIL_SLEEP 25
-#define STUCK_FACTOR 20
+#define STUCK_FACTOR      20
 
 struct gate_watchdog {
-    pthread_mutex_t lock;           /* of all below but `dozing` */
+    pthread_mutex_t lock; /* of all below but `dozing` */
     pthread_cond_t wake;
     struct gate_list watches;
     pthread_t thread;
     bool closing;
     _Atomic bool dozing;
-    uint32_t quiet;                 /* polls that saw no script */
+    uint32_t quiet; /* polls that saw no script */
     void (*on_stuck)(void *arg, struct gate_watch *w);
     void *arg;
 };
@@ -67,7 +67,8 @@ void gate_watch_note_stack(struct gate_watch *w, lua_State *L)
     w->stopped_at[o.n] = '\0';
 }
 
-/* Runs as a count hook after each instruction of a script that has to end; armed until lua_resume is back in C. */
+/* Runs as a count hook after each instruction of a script that has to end; armed until lua_resume
+ * is back in C. */
 GATE_LUA_THROWS static void on_stop(lua_State *L, lua_Debug *ar)
 {
     void *ud;
@@ -127,7 +128,7 @@ static void stop(struct gate_watch *w, uint64_t call)
     if (atomic_load_explicit(&w->seq, memory_order_acquire) == call >> 32)
         arm(w);
 #else
-    pthread_sigqueue(w->thread, stop_signal(), (union sigval){ .sival_ptr = w });
+    pthread_sigqueue(w->thread, stop_signal(), (union sigval){.sival_ptr = w});
 #endif
 }
 
@@ -140,8 +141,8 @@ static void see(struct gate_watch *w, uint64_t call)
     atomic_store_explicit(&w->seen_word, call, memory_order_release);
 }
 
-/* The budget of a call. The words may be of two calls, when the next one begins right now: then the bound keeps the look-up inside
- * the array, and the signal handler finds out. */
+/* The budget of a call. The words may be of two calls, when the next one begins right now: then the
+ * bound keeps the look-up inside the array, and the signal handler finds out. */
 static uint64_t budget_of(const struct gate_watch *w, uint32_t at)
 {
     const uint64_t *budgets = atomic_load_explicit(&w->budgets, memory_order_acquire);
@@ -206,8 +207,8 @@ static void wait_ns_locked(struct gate_watchdog *dog, uint64_t ns)
     pthread_cond_timedwait(&dog->wake, &dog->lock, &t);
 }
 
-/* Nobody ran a script for a while: says so, looks once more after a pause (by then every store of a thread that did not see the
- * flag is visible), and only then sleeps until it is woken. */
+/* Nobody ran a script for a while: says so, looks once more after a pause (by then every store of a
+ * thread that did not see the flag is visible), and only then sleeps until it is woken. */
 static void doze_locked(struct gate_watchdog *dog)
 {
     atomic_store(&dog->dozing, true);
@@ -264,7 +265,7 @@ static int start_thread(struct gate_watchdog *dog)
 enum gate_err gate_watchdog_open(struct gate_watchdog **out,
                                  void (*on_stuck)(void *arg, struct gate_watch *w), void *arg)
 {
-    struct sigaction act = { .sa_sigaction = on_signal, .sa_flags = SA_RESTART | SA_SIGINFO };
+    struct sigaction act = {.sa_sigaction = on_signal, .sa_flags = SA_RESTART | SA_SIGINFO};
     struct gate_watchdog *dog;
     pthread_condattr_t attr;
 
@@ -335,7 +336,7 @@ void gate_watch_leave(struct gate_watch **w)
 {
     struct gate_watch *x = *w;
     struct gate_watchdog *dog;
-    struct timespec now = { 0, 0 };
+    struct timespec now = {0, 0};
     sigset_t set, old;
 
     *w = NULL;

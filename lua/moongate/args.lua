@@ -1,4 +1,5 @@
---- `req.args`: the arguments of the query, decoded. Edits are written back into `req.query` at once.
+--- `req.args`: the arguments of the query, decoded. Edits are written back into `req.query` at
+--- once.
 
 local engine = require "moongate.engine"
 local ffi = require "ffi"
@@ -23,8 +24,8 @@ function M.new(id, serial)
   return setmetatable({ id, serial }, Args)
 end
 
---- The query that was parsed last: a script mostly asks for several arguments of one. One assignment changes
---- it, so that a script that is stopped amid it leaves nothing half done.
+--- The query that was parsed last: a script mostly asks for several arguments of one. One
+--- assignment changes it, so that a script that is stopped amid it leaves nothing half done.
 local last = { query = false, list = {} }
 
 --- The pairs of the present query.

@@ -1,5 +1,6 @@
---- The engine as the runtime half sees it: the table of C functions, the block through which results
---- come back, and how a refusal becomes an error at the user's line. Bound once a VM, before all others.
+--- The engine as the runtime half sees it: the table of C functions, the block through which
+--- results come back, and how a refusal becomes an error at the user's line. Bound once a VM,
+--- before all others.
 
 local ffi = require "ffi"
 local place = require "moongate.declare.place"

@@ -1,5 +1,6 @@
---- Chains of hooks: for each list of policies one function is written that calls them in order and hands
---- what they return to the engine. Written out, not looped over, so that each chain compiles on its own.
+--- Chains of hooks: for each list of policies one function is written that calls them in order and
+--- hands what they return to the engine. Written out, not looped over, so that each chain compiles
+--- on its own.
 
 local client = require "moongate.client"
 local engine = require "moongate.engine"
@@ -18,7 +19,8 @@ local Reply, Upstream = reply.Reply, upstream.Upstream
 --- Verdicts (enum gate_verdict_kind).
 local CLOSE = 4
 
---- More policies in one chain than this are called in a loop: a function holds only so many variables.
+--- More policies in one chain than this are called in a loop: a function holds only so many
+--- variables.
 local WRITTEN_OUT = 40
 
 --- What a value is, for a message.
@@ -97,8 +99,8 @@ function judges.log(refused, _, _, value)
   refused(value)
 end
 
---- How a chain's function makes what its hooks get, as text. Objects of requests are made anew for each call:
---- where nothing keeps one, compiled code never makes it at all.
+--- How a chain's function makes what its hooks get, as text. Objects of requests are made anew for
+--- each call: where nothing keeps one, compiled code never makes it at all.
 local FIRST = {
   connect = "client(io)",
 }

@@ -1,4 +1,5 @@
---- `gate.log`: lines in the error log, with the request's id and the policy's name added by the engine.
+--- `gate.log`: lines in the error log, with the request's id and the policy's name added by the
+--- engine.
 
 local engine = require "moongate.engine"
 local place = require "moongate.declare.place"

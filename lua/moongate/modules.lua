@@ -1,5 +1,5 @@
---- Modules of scripts: files beside the gateway file, then those in scripts/, then the public part of the
---- library. Each runs once per VM, in the sandbox.
+--- Modules of scripts: files beside the gateway file, then those in scripts/, then the public part
+--- of the library. Each runs once per VM, in the sandbox.
 
 local place = require "moongate.declare.place"
 

@@ -1,6 +1,6 @@
---- `req`: the request of one exchange, as hooks see it. An object holds id and serial of the exchange and
---- nothing else, so that one kept past its request finds that it is over. Objects are cheap and made for each
---- call: in compiled code those that nobody keeps do not come into being.
+--- `req`: the request of one exchange, as hooks see it. An object holds id and serial of the
+--- exchange and nothing else, so that one kept past its request finds that it is over. Objects are
+--- cheap and made for each call: in compiled code those that nobody keeps do not come into being.
 
 local args = require "moongate.args"
 local body = require "moongate.body"
@@ -101,14 +101,14 @@ function get.headers(self)
   return new_headers(self[ID], self[SERIAL], 0)
 end
 
---- What scripts keep with a request, by id + 1, and whose it is. The engine clears an entry when its
---- exchange ends.
+--- What scripts keep with a request, by id + 1, and whose it is. The engine clears an entry when
+--- its exchange ends.
 ---@type table<integer, table|false>
 M.ctx = {}
 local ctx_of, serial_of = M.ctx, {}
 
---- A table that has room for a few fields from the start. Of the request that is being served the engine need
---- not be asked whether it is over.
+--- A table that has room for a few fields from the start. Of the request that is being served the
+--- engine need not be asked whether it is over.
 local function new_ctx(self, at)
   if io.id ~= self[ID] or io.serial ~= self[SERIAL] then check_alive(self) end
   local ctx = table_new(0, 4)
@@ -214,8 +214,8 @@ local NAMES = {}
 for name in pairs(get) do NAMES[name] = true end
 for name in pairs(methods) do NAMES[name] = true end
 
--- The first comparisons stand for the table's entries: with a key that is written in the script they cost
--- compiled code nothing, where a look-up would.
+-- The first comparisons stand for the table's entries: with a key that is written in the script
+-- they cost compiled code nothing, where a look-up would.
 function Request.__index(self, key)
   if key == "headers" then return new_headers(self[ID], self[SERIAL], 0) end
   if key == "ctx" then return get_ctx(self) end

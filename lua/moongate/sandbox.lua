@@ -1,6 +1,6 @@
 --- The sandbox: what scripts see instead of Lua's globals (LUA_API.md section 6), a list of what is
---- there, never of what is not. It also closes what the engine's stop cannot reach: long work inside
---- single C functions, and error handlers.
+--- there, never of what is not. It also closes what the engine's stop cannot reach: long work
+--- inside single C functions, and error handlers.
 
 local place = require "moongate.declare.place"
 local task = require "moongate.task"
@@ -78,7 +78,8 @@ local function handled(handler, ok, ...)
   return false, value
 end
 
---- `xpcall`, whose handler runs when the error is over: inside it no stop would reach a handler that loops.
+--- `xpcall`, whose handler runs when the error is over: inside it no stop would reach a handler
+--- that loops.
 local function xpcall_of(fn, handler, ...)
   if type(handler) ~= "function" then
     raise("xpcall: a function was expected as the handler")

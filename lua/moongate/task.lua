@@ -1,5 +1,5 @@
---- Tasks: how library code waits. A task is a coroutine that the engine resumes; what a script makes of
---- its own coroutines on top of it is none of the engine's business.
+--- Tasks: how library code waits. A task is a coroutine that the engine resumes; what a script
+--- makes of its own coroutines on top of it is none of the engine's business.
 
 local engine = require "moongate.engine"
 
@@ -9,10 +9,12 @@ local io = engine.io
 
 local raw_yield, raw_resume, running = coroutine.yield, coroutine.resume, coroutine.running
 
---- What a waiting function yields: passed on by the coroutines of scripts until it is in the engine.
+--- What a waiting function yields: passed on by the coroutines of scripts until it is in the
+--- engine.
 local WAIT = {}
 
---- Coroutines of scripts inside which something waits for the engine: only the engine may go on there.
+--- Coroutines of scripts inside which something waits for the engine: only the engine may go on
+--- there.
 local waiting = setmetatable({}, { __mode = "k" })
 
 --- Coroutines that the engine runs.
@@ -29,8 +31,9 @@ M.chains = {}
 
 local chains = M.chains
 
---- Runs a chain, then waits for the next. Written as a tail call that takes whatever the yield gives, because
---- there the compiler ends a trace; a loop would make it stitch the traces of all calls into one.
+--- Runs a chain, then waits for the next. Written as a tail call that takes whatever the yield
+--- gives, because there the compiler ends a trace; a loop would make it stitch the traces of all
+--- calls into one.
 local function serve()
   chains[io.chain]()
   return serve(raw_yield())

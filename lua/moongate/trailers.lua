@@ -1,4 +1,5 @@
---- `req.trailers` and `res.trailers`: the fields behind a body, by lower-case name; empty until they came.
+--- `req.trailers` and `res.trailers`: the fields behind a body, by lower-case name; empty until
+--- they came.
 
 local engine = require "moongate.engine"
 local ffi = require "ffi"

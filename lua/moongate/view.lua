@@ -1,5 +1,5 @@
---- Read-only tables of values taken at one moment: `req.timing`, `req.peer`, `fault`. A misspelt field
---- raises with the nearest name.
+--- Read-only tables of values taken at one moment: `req.timing`, `req.peer`, `fault`. A misspelt
+--- field raises with the nearest name.
 
 local place = require "moongate.declare.place"
 local strict = require "moongate.declare.strict"

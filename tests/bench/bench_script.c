@@ -1,9 +1,7 @@
-/* Micro-benchmarks of script/: hook calls and what hooks do most.
- *
- *   bench_script                ns per operation of each, best of several rounds
- *   bench_script NAME COUNT     COUNT operations of one after a warm-up and nothing else, to count instructions:
- *                               valgrind --tool=callgrind --smc-check=all-non-file bench_script w5 4000 (and 8000: the
- *                               difference is what 4000 operations cost)
+/* Micro-benchmarks of script/: hook calls and what hooks do most. bench_script                ns
+ * per operation of each, best of several rounds bench_script NAME COUNT     COUNT operations of one
+ * after a warm-up and nothing else, to count instructions: valgrind --tool=callgrind --smc-
+ * check=all-non-file bench_script w5 4000 (and 8000: the difference is what 4000 operations cost) /
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +10,8 @@
 #include "base/assert.h"
 #include "support/script_rig.h"
 
-#define WARM_UP 2000
-#define ROUNDS 5
+#define WARM_UP   2000
+#define ROUNDS    5
 #define PER_ROUND 20000
 
 #define PREFIX                                                                                     \
@@ -26,35 +24,38 @@
 struct bench {
     const char *name;
     const char *lua;
-    bool response;      /* the response hooks too */
+    bool response; /* the response hooks too */
 };
 
 static const struct bench benches[] = {
     /* What an exchange costs without any hook: to be taken off. */
-    { "exchange", PREFIX "gate.on.log(function() end)\n", false },
-    { "empty hook", PREFIX "gate.on.request(function() end)\n", false },
-    { "ten hooks", PREFIX "for i = 1, 10 do gate.on.request(function() end) end\n", false },
-    { "header get", PREFIX "gate.on.request(function(req) local v = req.headers['x-user'] end)\n", false },
-    { "header set", PREFIX "gate.on.request(function(req) req.headers['x-added'] = 'v' end)\n", false },
-    { "ctx", PREFIX "gate.on.request(function(req) req.ctx.n = 1 end)\n", false },
-    { "path", PREFIX "gate.on.request(function(req) local p = req.path end)\n", false },
-    { "args", PREFIX "gate.on.request(function(req) local p = req.args.y end)\n", false },
-    { "reply", PREFIX "gate.on.request(function(req) return gate.reply(200, 'x') end)\n", false },
-    { "sleep(0)", PREFIX "gate.on.request(function(req) gate.sleep(0) end)\n", false },
-    { "w5", PREFIX
-      "gate.on.request(function(req)\n"
-      "  local user, key = req.headers['x-user'], req.headers['x-key']\n"
-      "  if not user or not key then return gate.reply(403, 'no\\n') end\n"
-      "  local h = 5381\n"
-      "  for i = 1, #user do h = (h * 33 + user:byte(i)) % 4294967296 end\n"
-      "  local n = h % 4\n"
-      "  req.headers['x-added'] = user\n"
-      "  req.ctx.n = n\n"
-      "  return ups[n]\n"
-      "end)\n"
-      "gate.on.response(function(req, res)\n"
-      "  res.headers['x-peer'] = tostring(req.ctx.n)\n"
-      "end)\n", true },
+    {"exchange", PREFIX "gate.on.log(function() end)\n", false},
+    {"empty hook", PREFIX "gate.on.request(function() end)\n", false},
+    {"ten hooks", PREFIX "for i = 1, 10 do gate.on.request(function() end) end\n", false},
+    {"header get", PREFIX "gate.on.request(function(req) local v = req.headers['x-user'] end)\n",
+     false},
+    {"header set", PREFIX "gate.on.request(function(req) req.headers['x-added'] = 'v' end)\n",
+     false},
+    {"ctx", PREFIX "gate.on.request(function(req) req.ctx.n = 1 end)\n", false},
+    {"path", PREFIX "gate.on.request(function(req) local p = req.path end)\n", false},
+    {"args", PREFIX "gate.on.request(function(req) local p = req.args.y end)\n", false},
+    {"reply", PREFIX "gate.on.request(function(req) return gate.reply(200, 'x') end)\n", false},
+    {"sleep(0)", PREFIX "gate.on.request(function(req) gate.sleep(0) end)\n", false},
+    {"w5",
+     PREFIX "gate.on.request(function(req)\n"
+            "  local user, key = req.headers['x-user'], req.headers['x-key']\n"
+            "  if not user or not key then return gate.reply(403, 'no\\n') end\n"
+            "  local h = 5381\n"
+            "  for i = 1, #user do h = (h * 33 + user:byte(i)) % 4294967296 end\n"
+            "  local n = h % 4\n"
+            "  req.headers['x-added'] = user\n"
+            "  req.ctx.n = n\n"
+            "  return ups[n]\n"
+            "end)\n"
+            "gate.on.response(function(req, res)\n"
+            "  res.headers['x-peer'] = tostring(req.ctx.n)\n"
+            "end)\n",
+     true},
 };
 
 static void once(struct script_rig *r, const struct bench *b)

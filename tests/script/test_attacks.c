@@ -1,5 +1,5 @@
-/* Containment: every attack of tests/support/attacks.lua in one VM, in which others wait meanwhile. covers: script/heap.c
- * script/watchdog.c */
+/* Containment: every attack of tests/support/attacks.lua in one VM, in which others wait meanwhile.
+ * covers: script/heap.c script/watchdog.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,16 +13,16 @@
 #include "support/script_rig.h"
 
 #define BUDGET_MS 20
-#define WAITERS 20
+#define WAITERS   20
 
-/* How long over its budget an attack may run, in CPU time. On a busy machine the watchdog itself has to wait, so a few may be
- * late, but not by much; sanitizers are slow. */
+/* How long over its budget an attack may run, in CPU time. On a busy machine the watchdog itself
+ * has to wait, so a few may be late, but not by much; sanitizers are slow. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define GRACE_MS 600
 #else
 #define GRACE_MS 60
 #endif
-#define LATE_MS 2000
+#define LATE_MS  2000
 #define LATE_MAX 8
 
 static const char gateway[] =
@@ -35,7 +35,8 @@ static const char gateway[] =
     "gate.use { name = 'p', cpu = '20ms', request = function(req)\n"
     "  local n = tonumber(req.headers['x-attack'])\n"
     "  if n == 0 then\n"
-    "    for i = 1, 2000 do gate.sleep(0.05) if req.headers['x-end'] then return gate.reply(200, 'woken') end end\n"
+    "    for i = 1, 2000 do gate.sleep(0.05) if req.headers['x-end'] then return gate.reply(200, "
+    "'woken') end end\n"
     "    return gate.reply(500)\n"
     "  end\n"
     "  local attack = attacks[n]\n"
@@ -107,9 +108,9 @@ static int setup(void **state)
         struct gate_hook_verdict v;
 
         fixture.waiters[i].x = exchange_for(&fixture.r, 0);
-        assert_int_equal(gate_hook_call(fixture.waiters[i].x, GATE_HOOK_REQUEST, GATE_SCOPE_ALL,
-                                        on_waiter, &v),
-                         GATE_VM_YIELD);
+        assert_int_equal(
+            gate_hook_call(fixture.waiters[i].x, GATE_HOOK_REQUEST, GATE_SCOPE_ALL, on_waiter, &v),
+            GATE_VM_YIELD);
     }
     return 0;
 }

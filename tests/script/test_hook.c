@@ -1,4 +1,5 @@
-/* Hook calls and their verdicts. covers: script/hook_chain.c script/hook_report.c script/task.c script/stack.c */
+/* Hook calls and their verdicts. covers: script/hook_chain.c script/hook_report.c script/task.c
+ * script/stack.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,9 +38,10 @@ static void test_reply(void **state)
     struct gate_exchange *x;
 
     (void)state;
-    script_rig_open(&r, PREFIX "gate.on.request(function(req)\n"
-                               "  return gate.reply(401, 'who ' .. req.headers['x-user'], { ['X-A'] = 'b' })\n"
-                               "end)\n");
+    script_rig_open(&r, PREFIX
+                    "gate.on.request(function(req)\n"
+                    "  return gate.reply(401, 'who ' .. req.headers['x-user'], { ['X-A'] = 'b' })\n"
+                    "end)\n");
     x = script_rig_exchange(&r);
     assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_REPLY);
     assert_reply(x, 401, "who alice");
@@ -55,7 +57,8 @@ static void test_nothing_goes_on(void **state)
     struct gate_exchange *x;
 
     (void)state;
-    script_rig_open(&r, PREFIX "gate.on.request(function(req) req.headers['X-Added'] = req.method end)\n");
+    script_rig_open(&r, PREFIX
+                    "gate.on.request(function(req) req.headers['X-Added'] = req.method end)\n");
     x = script_rig_exchange(&r);
     assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_NEXT);
     assert_header(&x->req.headers, "x-added", "GET");
@@ -72,7 +75,8 @@ static void test_sleep(void **state)
     (void)state;
     script_rig_open(&r, PREFIX "gate.on.request(function(req)\n"
                                "  gate.sleep(0) gate.sleep('2ms')\n"
-                               "  local co = coroutine.wrap(function() gate.sleep(0.001) coroutine.yield(7) return 8 end)\n"
+                               "  local co = coroutine.wrap(function() gate.sleep(0.001) "
+                               "coroutine.yield(7) return 8 end)\n"
                                "  assert(co() == 7) assert(co() == 8)\n"
                                "  return gate.reply(200, req.path)\n"
                                "end)\n");
@@ -97,12 +101,15 @@ static void test_error(void **state)
     struct gate_exchange *x;
 
     (void)state;
-    script_rig_open(&r, PREFIX "local function check(req) return req.headerz end\n"
-                               "gate.use { name = 'p', request = function(req) local x = check(req) return x end }\n");
+    script_rig_open(
+        &r, PREFIX
+        "local function check(req) return req.headerz end\n"
+        "gate.use { name = 'p', request = function(req) local x = check(req) return x end }\n");
     x = script_rig_exchange(&r);
     assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_FAULT);
     assert_int_equal(r.verdict.result, GATE_VM_ERROR);
-    assert_true(script_rig_logged(&r, "gateway.lua:5: req has no 'headerz'; did you mean 'headers'?"));
+    assert_true(
+        script_rig_logged(&r, "gateway.lua:5: req has no 'headerz'; did you mean 'headers'?"));
     assert_true(script_rig_logged(&r, "policy=p"));
     assert_true(script_rig_logged(&r, "hook=request"));
     assert_true(script_rig_logged(&r, "route=first"));
@@ -118,17 +125,20 @@ static void test_kill(void **state)
 
     (void)state;
     script_rig_open(&r, PREFIX "gate.use { name = 'p', request = function(req)\n"
-                               "  if req.headers['x-user'] == 'sleep' then gate.sleep(0.3) return gate.reply(200, 'ok') end\n"
+                               "  if req.headers['x-user'] == 'sleep' then gate.sleep(0.3) return "
+                               "gate.reply(200, 'ok') end\n"
                                "  while true do pcall(function() while true do end end) end\n"
                                "end }\n");
     waiting = script_rig_exchange(&r);
     gate_headers_set(&waiting->req.headers, GATE_STR("x-user"), GATE_STR("sleep"));
     assert_int_equal(script_rig_start(&r, waiting, GATE_HOOK_REQUEST), GATE_VM_YIELD);
     x = script_rig_exchange(&r);
-    assert_int_equal(gate_hook_call(x, GATE_HOOK_REQUEST, GATE_SCOPE_ALL, NULL, &r.verdict), GATE_VM_DONE);
+    assert_int_equal(gate_hook_call(x, GATE_HOOK_REQUEST, GATE_SCOPE_ALL, NULL, &r.verdict),
+                     GATE_VM_DONE);
     assert_int_equal(r.verdict.kind, GATE_VERDICT_FAULT);
     assert_int_equal(r.verdict.result, GATE_VM_KILLED);
-    assert_true(script_rig_logged(&r, "gateway.lua:7: stopped: it used more CPU time than its budget, 50 ms"));
+    assert_true(script_rig_logged(
+        &r, "gateway.lua:7: stopped: it used more CPU time than its budget, 50 ms"));
     script_rig_end(&x);
     script_rig_wait(&r);
     assert_int_equal(r.verdict.kind, GATE_VERDICT_REPLY);

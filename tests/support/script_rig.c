@@ -42,17 +42,17 @@ void script_rig_begin(struct script_rig *r, const char *lua)
 enum gate_err script_rig_load(struct script_rig *r)
 {
     struct gate_vm_options o = {
-        .bundle = r->bundle, .log = &r->log, .load_time_ms = 5000, .watchdog = r->dog
-    };
+        .bundle = r->bundle, .log = &r->log, .load_time_ms = 5000, .watchdog = r->dog};
     char why[256];
     enum gate_err err = gate_vm_build(&o, &r->seat.vm, &r->errors);
 
     if (err != GATE_OK)
         return err;
-    err = gate_config_parse(gate_vm_config_text(r->seat.vm), &r->generation.config, why, sizeof(why));
+    err =
+        gate_config_parse(gate_vm_config_text(r->seat.vm), &r->generation.config, why, sizeof(why));
     if (err != GATE_OK)
         fprintf(stderr, "%s\n%.*s\n", why, (int)gate_vm_config_text(r->seat.vm).n,
-                      gate_vm_config_text(r->seat.vm).p);
+                gate_vm_config_text(r->seat.vm).p);
     GATE_ASSERT(err == GATE_OK);
     gate_vm_attach(r->seat.vm, &r->worker, r->generation.config);
     return GATE_OK;
@@ -65,8 +65,7 @@ void script_rig_open(struct script_rig *r, const char *lua)
         return;
     for (uint32_t i = 0; i < r->errors.n; i++)
         fprintf(stderr, "%.*s:%u: %.*s\n", (int)r->errors.v[i].file.n, r->errors.v[i].file.p,
-                      r->errors.v[i].line, (int)r->errors.v[i].message.n,
-                      r->errors.v[i].message.p);
+                r->errors.v[i].line, (int)r->errors.v[i].message.n, r->errors.v[i].message.p);
     GATE_ASSERT(!"the gateway file loads");
 }
 
@@ -156,7 +155,8 @@ static void on_done(struct gate_exchange *x, const struct gate_hook_verdict *v)
     r->verdict = *v;
 }
 
-enum gate_vm_result script_rig_start(struct script_rig *r, struct gate_exchange *x, enum gate_hook hook)
+enum gate_vm_result script_rig_start(struct script_rig *r, struct gate_exchange *x,
+                                     enum gate_hook hook)
 {
     enum gate_vm_result result;
 
@@ -176,7 +176,8 @@ void script_rig_wait(struct script_rig *r)
     }
 }
 
-enum gate_verdict_kind script_rig_call(struct script_rig *r, struct gate_exchange *x, enum gate_hook hook)
+enum gate_verdict_kind script_rig_call(struct script_rig *r, struct gate_exchange *x,
+                                       enum gate_hook hook)
 {
     if (script_rig_start(r, x, hook) == GATE_VM_YIELD)
         script_rig_wait(r);

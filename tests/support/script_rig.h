@@ -1,5 +1,5 @@
-/* One VM on one worker without sockets, for tests of script/: a gateway file given as text, exchanges made by hand, a log that
- * is kept. */
+/* One VM on one worker without sockets, for tests of script/: a gateway file given as text,
+ * exchanges made by hand, a log that is kept. */
 #ifndef GATE_TESTS_SCRIPT_RIG_H
 #define GATE_TESTS_SCRIPT_RIG_H
 
@@ -10,7 +10,7 @@ struct script_rig {
     struct gate_clock clock;
     struct gate_log_sink sink;
     struct gate_log log;
-    char *lines;                    /* the log so far, NUL-terminated */
+    char *lines; /* the log so far, NUL-terminated */
     size_t lines_n;
     struct gate_watchdog *dog;
     struct gate_worker worker;
@@ -18,7 +18,7 @@ struct script_rig {
     struct gate_generation generation;
     struct gate_generation_seat seat;
     struct gate_load_errors errors;
-    bool done;                      /* a chain that waited has ended, with: */
+    bool done; /* a chain that waited has ended, with: */
     struct gate_hook_verdict verdict;
 };
 
@@ -35,10 +35,12 @@ struct gate_exchange *script_rig_exchange(struct script_rig *r);
 void script_rig_end(struct gate_exchange **x);
 
 /* Calls a chain and waits for its end; the verdict's kind. */
-enum gate_verdict_kind script_rig_call(struct script_rig *r, struct gate_exchange *x, enum gate_hook hook);
+enum gate_verdict_kind script_rig_call(struct script_rig *r, struct gate_exchange *x,
+                                       enum gate_hook hook);
 
 /* Only starts it: r->done and r->verdict tell the end when it waits. */
-enum gate_vm_result script_rig_start(struct script_rig *r, struct gate_exchange *x, enum gate_hook hook);
+enum gate_vm_result script_rig_start(struct script_rig *r, struct gate_exchange *x,
+                                     enum gate_hook hook);
 
 /* Runs the loop until r->done; fails the test after 10 s. */
 void script_rig_wait(struct script_rig *r);
@@ -46,6 +48,5 @@ void script_rig_wait(struct script_rig *r);
 /* Whether the log holds a text. */
 bool script_rig_logged(const struct script_rig *r, const char *text);
 void script_rig_clear_log(struct script_rig *r);
-
 
 #endif
