@@ -1,4 +1,5 @@
 -- covers: script/bundle.c script/library.c script/ffi_reply.c script/ffi_table.c script/ffi_wait.c
+-- covers: flow/step_relay.c script/stack.c
 local t = require "e2e.support"
 
 local HEAD = 'gate.listen { "127.0.0.1:0" }\n'
@@ -79,7 +80,8 @@ describe("hooks", function()
     local g = t.gateway(HEAD .. [[
       gate.use { name = "outer", response = function(req, res)
         res.headers["x-outer"] = res.status .. "," .. res.from end }
-      gate.route { path = "/", reply = { 200, "x" }, use = { { response = function()
+      gate.route { path = "/", reply = { 200, "x" }, use = { { response = function(req)
+        if req.args.wait then gate.sleep "1ms" end
         return gate.reply(418, { a = 1 }, { ["x-b"] = { "1", "2" } })
       end } } }
     ]])
@@ -89,6 +91,7 @@ describe("hooks", function()
     assert.equal("application/json", res.headers["content-type"])
     assert.equal("1, 2", res.headers["x-b"])
     assert.equal("418,reply", res.headers["x-outer"])
+    assert.equal("418,reply", g:get("/?wait").headers["x-outer"])
   end)
 
   it("request hooks choose upstreams, the last one wins", function()
