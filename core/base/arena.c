@@ -22,7 +22,7 @@
 #define SPAN_BYTES (256u * 1024)
 
 /* Pages that one trim gives back at most: each is a system call. */
-#define TRIM_MAX 256
+#define TRIM_MAX 512
 
 struct gate_arena_page {
     struct gate_arena_page *next;

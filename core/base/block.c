@@ -12,7 +12,7 @@
 #define SPAN_BYTES (1024u * 1024)
 
 /* Blocks that one trim gives back at most: each is a system call. */
-#define TRIM_MAX 256
+#define TRIM_MAX 512
 
 struct gate_block_span {
     struct gate_block_span *next;
