@@ -4,16 +4,24 @@ local t = require "e2e.support"
 
 local HEAD = [[gate.listen { "127.0.0.1:0" }
 gate.route { path = "/ok", reply = { 200, "ok" } }
-gate.route { path = "/lua", handler = function(req) req.ctx.x = 1 return gate.reply(200, "lua") end }
+gate.route { path = "/lua", handler = function(req)
+  req.ctx.x = 1
+  return gate.reply(200, "lua")
+end }
 ]]
 
 -- Others are served while a waiting request sits in the same VM, and it gets its answer too.
 local WAITING = [[
-gate.route { path = "/wait", handler = function() gate.sleep(0.3) return gate.reply(200, "woke") end }
+gate.route { path = "/wait", handler = function()
+  gate.sleep(0.3)
+  return gate.reply(200, "woke")
+end }
 ]]
 
 local function attack_route(body, more)
-  return HEAD .. WAITING .. ("gate.route { name = 'attack', path = '/attack', handler = function(req) %s end, %s }")
+  local route = "gate.route { name = 'attack', path = '/attack', " ..
+    "handler = function(req) %s end, %s }"
+  return HEAD .. WAITING .. (route)
     :format(body, more or "")
 end
 
@@ -47,7 +55,8 @@ describe("containment", function()
 
   local kills = {
     { "an endless loop", "while true do end" },
-    { "a loop that pcall tries to keep", "while true do pcall(function() while true do end end) end" },
+    { "a loop that pcall tries to keep",
+      "while true do pcall(function() while true do end end) end" },
     { "a loop in a coroutine",
       "coroutine.wrap(function() while true do end end)()" },
     { "a pattern that backtracks for ever",
@@ -64,11 +73,13 @@ describe("containment", function()
   end
 
   it("stops a loop between waits when the sum is over the budget", function()
-    contained(attack_route "while true do for i = 1, 1e5 do end gate.sleep(0) end", 503, "script stopped")
+    contained(attack_route "while true do for i = 1, 1e5 do end gate.sleep(0) end", 503,
+      "script stopped")
   end)
 
   it("ends a task that waits longer than task_time", function()
-    contained("gate.limits { task_time = 0.2 }\n" .. (attack_route "gate.sleep(10)"):gsub("0%.3", "0.1"),
+    local attack = attack_route("gate.sleep(10)"):gsub("0%.3", "0.1")
+    contained("gate.limits { task_time = 0.2 }\n" .. attack,
       503, "task_time")
   end)
 
@@ -79,7 +90,8 @@ describe("containment", function()
   }
   for _, case in ipairs(errors) do
     it("survives " .. case[1], function()
-      contained("gate.limits { vm_memory = '32m', hook_cpu = '5s' }\n" .. attack_route(case[2]), 500,
+      local limits = "gate.limits { vm_memory = '32m', hook_cpu = '5s' }\n"
+      contained(limits .. attack_route(case[2]), 500,
         "script")
     end)
   end

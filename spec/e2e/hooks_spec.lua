@@ -103,7 +103,8 @@ describe("hooks", function()
       gate.on.request(function(req) if req.args.one then return one end end)
       gate.on.request(function(req) if req.args.two then return two end end)
       gate.on.response(function(req, res)
-        res.headers["x-seen"] = ("%%s %%s %%s"):format(req.route, req.upstream and req.upstream.name,
+        local name = req.upstream and req.upstream.name
+        res.headers["x-seen"] = ("%%s %%s %%s"):format(req.route, name,
           res.from)
       end)
       gate.route { name = "r", path = "/r", reply = { 200, "plain" } }
@@ -147,8 +148,12 @@ describe("hooks", function()
 
   it("a value that is no answer names the policy and the hook", function()
     local g = t.gateway(HEAD .. [[
-      gate.use { name = "bad-req", request = function(req) if req.path == "/1" then return true end end }
-      gate.use { name = "bad-res", response = function(req) if req.path == "/2" then return "x" end end }
+      gate.use { name = "bad-req", request = function(req)
+        if req.path == "/1" then return true end
+      end }
+      gate.use { name = "bad-res", response = function(req)
+        if req.path == "/2" then return "x" end
+      end }
       gate.use { name = "bad-log", log = function(req) if req.path == "/3" then return 1 end end }
       gate.route { path = "/4", handler = function() end, name = "empty" }
       gate.route { path = "/", reply = { 200, "x" } }
@@ -244,7 +249,9 @@ describe("hooks", function()
   it("an error in a response hook of a fault page leaves the built-in page", function()
     local g = t.gateway(HEAD .. [[
       gate.use { name = "f", fault = function() error "in fault" end }
-      gate.use { name = "r", response = function(req) if req.path == "/r" then error "in response" end end }
+      gate.use { name = "r", response = function(req)
+        if req.path == "/r" then error "in response" end
+      end }
       gate.route { path = "/r", reply = { 200, "x" } }
     ]])
     assert.equal(404, g:get("/none").status)
@@ -289,9 +296,13 @@ describe("hooks", function()
           gate.log.info("note: " .. name)
         end
       end
-      gate.use { name = "p", connect = pause "connect", request = pause "request", route = pause "route",
+      gate.use { name = "p", connect = pause "connect", request = pause "request",
+        route = pause "route",
         response = pause "response", fault = pause "fault", log = pause "log" }
-      gate.route { path = "/w", upstream = o, when = function(req) gate.sleep(0.005) return true end }
+      gate.route { path = "/w", upstream = o, when = function(req)
+        gate.sleep(0.005)
+        return true
+      end }
       gate.route { path = "/h", handler = function() gate.sleep(0) return gate.reply(200, "h") end }
     ]]):format(o.address))
     assert.equal(200, g:get("/w").status)
@@ -310,7 +321,8 @@ describe("hooks", function()
       gate.on.connect(function(client)
         n = n + 1
         if n == 1 then
-          gate.log.info(("note: %s,%s,%s,%s"):format(client.ip, client.peer_ip, type(client.port), tostring(client.tls)))
+          gate.log.info(("note: %s,%s,%s,%s"):format(client.ip, client.peer_ip, type(client.port),
+            tostring(client.tls)))
           return false
         end
         if n == 2 then error "closed too" end
@@ -351,7 +363,9 @@ describe("hooks", function()
         if p == "/table" then return gate.reply(200, { list = gate.json.array { 1, 2 } }) end
         if p == "/204" then return gate.reply(204, "dropped") end
         if p == "/304" then return gate.reply(304, { a = 1 }) end
-        if p == "/typed" then return gate.reply(200, "<p>", { ["Content-Type"] = "text/html", ["x-n"] = 3 }) end
+        if p == "/typed" then
+          return gate.reply(200, "<p>", { ["Content-Type"] = "text/html", ["x-n"] = 3 })
+        end
         if p == "/empty" then return gate.reply(200) end
         if p == "/go" then return gate.redirect "/there?a=1" end
         if p == "/go308" then return gate.redirect("https://x.test/", 308) end
@@ -396,7 +410,9 @@ describe("hooks", function()
           if i == 50 then gate.sleep(0.001) end
         end)
       end
-      gate.route { path = "/", handler = function(req) return gate.reply(200, tostring(req.ctx.n)) end }
+      gate.route { path = "/", handler = function(req)
+        return gate.reply(200, tostring(req.ctx.n))
+      end }
     ]])
     assert.equal("100", g:get("/").body)
     assert.equal("100", g:get("/").body)

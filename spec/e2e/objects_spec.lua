@@ -249,7 +249,9 @@ describe("request object", function()
       local o = gate.upstream("o", { servers = { { "%s", weight = 7, zone = "z1" } } })
       gate.on.response(function(req, res)
         local p, t = req.peer, req.timing
-        for _, name in ipairs { "queue", "connect", "upstream_head", "upstream", "script", "total" } do
+        for _, name in ipairs {
+          "queue", "connect", "upstream_head", "upstream", "script", "total",
+        } do
           if type(t[name]) ~= "number" then error("timing." .. name .. " is " .. type(t[name])) end
         end
         res.headers["x-peer"] = table.concat({ p.address, p.host, p.port, p.weight, p.zone,
@@ -290,7 +292,8 @@ describe("request object", function()
     assert.equal("GET /set\nreplaced", res.body)
     g:get "/empty"
     local c = g:connect()
-    c:send "POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n1\r\ny\r\n0\r\n\r\n"
+    c:send("POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" ..
+      "2\r\nhe\r\n1\r\ny\r\n0\r\n\r\n")
     assert.equal("POST /read\nhey", c:receive_response().body)
     local list = o:requests()
     assert.equal("5hello", list[1].headers["x-read"])

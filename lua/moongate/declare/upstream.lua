@@ -155,8 +155,8 @@ local OPTIONS = {
   retry = schema.with(RETRY, { default = defaults_of(RETRY) }),
 }
 for _, name in ipairs {
-  "hash_key", "bounded_load", "health", "outlier", "max_connections", "max_requests", "queue", "slow_start", "tls",
-  "http2",
+  "hash_key", "bounded_load", "health", "outlier", "max_connections", "max_requests", "queue",
+  "slow_start", "tls", "http2",
 } do
   OPTIONS[name] = schema.later()
 end
