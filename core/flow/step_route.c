@@ -144,22 +144,40 @@ static enum gate_step_result reply_of_route(struct gate_exchange *x,
     return gate_flow_jump(x, GATE_STEP_RESPONSE_HOOKS);
 }
 
-/* A redirect inside the gateway's own host keeps the query; an absolute one is taken as it is
- * written. */
+/* Where the path of a redirect begins: behind "scheme://authority", if that is there. */
+static size_t redirect_path_at(struct gate_str to)
+{
+    size_t colon = gate_str_find(to, ':', 0);
+
+    if (to.n > 0 && to.p[0] == '/')
+        return 0;
+    if (colon + 2 >= to.n || to.p[colon + 1] != '/' || to.p[colon + 2] != '/')
+        return to.n;
+    return gate_str_find(to, '/', colon + 3);
+}
+
+/* Captures are decoded text and are encoded again, here or on another host; the query is kept,
+ * behind the one that the template has. */
 static enum gate_step_result redirect_of_route(struct gate_exchange *x,
                                                const struct gate_route_config *route)
 {
-    struct gate_str to = gate_route_expand(route->redirect_to, &x->match, &x->arena);
-    struct gate_str text = to;
+    struct gate_str to = route->redirect_to;
+    size_t at = redirect_path_at(to);
+    size_t end = gate_str_find(to, '?', at);
+    struct gate_str path = gate_str_of(to.p + at, end - at);
+    struct gate_str text;
     struct gate_out o;
 
-    if (to.n > 0 && to.p[0] == '/' && gate_target_encode(to, &x->arena, &text, &to).status != 0)
+    path = gate_route_expand(path, &x->match, &x->arena);
+    if (path.n > 0 && gate_target_encode(path, &x->arena, &path, &text).status != 0)
         return gate_flow_fail(x, GATE_FAULT_BAD_REQUEST, 400, "the redirect's path is not valid");
-    o = gate_out_on(gate_arena_alloc(&x->arena, text.n + x->req.query.n + 1),
-                    text.n + x->req.query.n + 1);
-    gate_out_str(&o, text);
+    o = gate_out_on(gate_arena_alloc(&x->arena, to.n + path.n + x->req.query.n + 1),
+                    to.n + path.n + x->req.query.n + 1);
+    gate_out_str(&o, gate_str_of(to.p, at));
+    gate_out_str(&o, path);
+    gate_out_str(&o, gate_str_of(to.p + end, to.n - end));
     if (x->req.has_query) {
-        gate_out_char(&o, '?');
+        gate_out_char(&o, end < to.n ? '&' : '?');
         gate_out_str(&o, x->req.query);
     }
     x->reply.set = true;
