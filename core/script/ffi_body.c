@@ -15,6 +15,7 @@ int gate_ffi_read_body(struct gate_vm *vm, int32_t id, int32_t serial, int side,
     /* What is read becomes one Lua string. */
     if (max > (double)vm->heap.largest)
         max = (double)vm->heap.largest;
+    gate_wait_cancel(&vm->task->wait);
     err = vm->services.read_body(x, side == GATE_SIDE_RESPONSE, (size_t)max, &vm->task->wait);
     vm->task->woken = err;
     return err == GATE_E_AGAIN ? GATE_FFI_NO : GATE_FFI_YES;

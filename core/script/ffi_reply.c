@@ -8,6 +8,8 @@ int gate_ffi_reply_begin(struct gate_vm *vm, int32_t id, int32_t serial, int sta
 
     if (x == NULL)
         return GATE_FFI_OVER;
+    if (status < 200 || status > 599)
+        return gate_ffi_fail(vm, GATE_FFI_INVALID, "a status is a number from 200 to 599");
     if (!gate_ffi_room(x, 0) || body_n > vm->config->limits.vm_memory)
         return GATE_FFI_LIMIT;
     memset(&x->reply, 0, sizeof(x->reply));
@@ -23,9 +25,14 @@ int gate_ffi_reply_header(struct gate_vm *vm, int32_t id, int32_t serial, const 
                           uint32_t name_n, const char *value, uint32_t value_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
+    int ok;
 
     if (x == NULL)
         return GATE_FFI_OVER;
+    /* gate.reply has checked; but a script may have changed its reply with rawset. */
+    ok = gate_ffi_header_check(vm, GATE_SIDE_RESPONSE, name, name_n, value, value_n);
+    if (ok != GATE_FFI_YES)
+        return ok;
     if (!gate_ffi_room(x, name_n + value_n) || x->reply.headers.overlay.n >= GATE_SCRIPT_EDITS_MAX)
         return GATE_FFI_LIMIT;
     if (gate_headers_add(&x->reply.headers, gate_str_of(name, name_n),

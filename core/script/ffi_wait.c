@@ -20,6 +20,13 @@ int gate_ffi_sleep(struct gate_vm *vm, double seconds)
     if (!(seconds >= 0))
         return gate_ffi_fail(vm, GATE_FFI_INVALID, "a time is a number that is not negative");
     ms = (uint64_t)ceil((seconds > SLEEP_MAX_S ? SLEEP_MAX_S : seconds) * 1000);
+    if (ms > 0) {
+        /* Not shorter than was asked for: counted from now, and from a whole millisecond. */
+        gate_loop_refresh(&vm->worker->loop);
+        ms++;
+    }
+    /* An earlier wait that could not yield (inside a callback of C) was never waited for. */
+    gate_wait_cancel(&t->wait);
     /* Zero waits too, for the loop's next turn, so that others get theirs. */
     gate_wait_arm(&t->wait, gate_loop_now(&vm->worker->loop) + ms, NULL);
     return GATE_FFI_NO;

@@ -16,6 +16,16 @@ static struct gate_vm *vm_of(lua_State *L)
     return lua_touserdata(L, lua_upvalueindex(1));
 }
 
+/* It is there only while the VM is built. */
+GATE_LUA_THROWS static struct gate_bundle *bundle_of(lua_State *L)
+{
+    struct gate_bundle *b = vm_of(L)->bundle;
+
+    if (b == NULL)
+        luaL_error(L, "files are read only while the gateway file loads");
+    return b;
+}
+
 static struct gate_str arg_str(lua_State *L, int index)
 {
     struct gate_str s;
@@ -100,7 +110,7 @@ GATE_LUA_THROWS static int push_found(lua_State *L, enum gate_err err, struct ga
 GATE_LUA_THROWS static int host_module(lua_State *L)
 {
     struct gate_str name = GATE_STR_NONE, bytes = GATE_STR_NONE;
-    enum gate_err err = gate_bundle_module(vm_of(L)->bundle, arg_str(L, 1), &name, &bytes);
+    enum gate_err err = gate_bundle_module(bundle_of(L), arg_str(L, 1), &name, &bytes);
 
     return push_found(L, err, name, bytes);
 }
@@ -109,7 +119,7 @@ GATE_LUA_THROWS static int host_module(lua_State *L)
 GATE_LUA_THROWS static int host_data(lua_State *L)
 {
     struct gate_str name = GATE_STR_NONE, bytes = GATE_STR_NONE;
-    enum gate_err err = gate_bundle_data(vm_of(L)->bundle, arg_str(L, 1), &name, &bytes);
+    enum gate_err err = gate_bundle_data(bundle_of(L), arg_str(L, 1), &name, &bytes);
 
     return push_found(L, err, name, bytes);
 }
@@ -117,7 +127,7 @@ GATE_LUA_THROWS static int host_data(lua_State *L)
 /* host.main() → name, bytes */
 GATE_LUA_THROWS static int host_main(lua_State *L)
 {
-    struct gate_bundle *b = vm_of(L)->bundle;
+    struct gate_bundle *b = bundle_of(L);
 
     return push_found(L, GATE_OK, gate_bundle_main_name(b), gate_bundle_main(b));
 }
@@ -127,7 +137,7 @@ GATE_LUA_THROWS static int host_read(lua_State *L)
 {
     struct gate_str bytes;
 
-    if (!gate_bundle_read(vm_of(L)->bundle, arg_str(L, 1), &bytes)) {
+    if (!gate_bundle_read(bundle_of(L), arg_str(L, 1), &bytes)) {
         lua_pushnil(L);
         return 1;
     }

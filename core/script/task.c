@@ -110,9 +110,13 @@ enum gate_vm_result gate_task_resume(struct gate_task *t)
     if (r == GATE_VM_YIELD) {
         account(t, cpu_before);
         lua_settop(t->co, 0);
-    } else if (t->waited) {
-        gate_loop_untimer(&vm->worker->loop, &t->limit);
+        return r;
     }
+    if (t->waited)
+        gate_loop_untimer(&vm->worker->loop, &t->limit);
+    /* A wait that was begun where nothing can yield; its error was caught. */
+    if (GATE_UNLIKELY(t->wait.state != GATE_WAIT_IDLE))
+        gate_wait_cancel(&t->wait);
     return r;
 }
 

@@ -86,6 +86,7 @@ function B.load(check, trust)
   if check then check_sources(mistakes) end
   if not out or #mistakes > 0 then return nil, mistakes end
   output = out
+  modules.finish()
   runtime.finish(out)
   return out.json
 end

@@ -108,7 +108,7 @@ function Cookies.__index(self, name)
 end
 
 function Cookies.__newindex(_, name)
-  raise(("req.cookies.%s is read only; set req.headers.cookie, or res.headers:add(\"set-cookie\", …)")
+  raise(("req.cookies.%s is read only; set req.headers.cookie, or add a set-cookie to res.headers")
     :format(tostring(name)))
 end
 

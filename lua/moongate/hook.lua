@@ -46,7 +46,8 @@ local EXPECTED = {
 --- Raises for a return value that is no answer, naming policy and hook.
 local function refuse(hook, name, fn, value)
   local info = debug.getinfo(fn, "S")
-  local what = hook == "handler" and "the handler of route" or ("the %s hook of policy"):format(hook)
+  local what = hook == "handler" and "the handler of route"
+    or ("the %s hook of policy"):format(hook)
   error(("%s:%d: %s '%s' returned %s; %s was expected"):format(
     info.source:sub(2), info.linedefined, what, name, described(value), EXPECTED[hook]), 0)
 end
@@ -59,6 +60,7 @@ end
 --- How each hook's return value is judged: true ends the chain. Called for values that are not nil.
 local judges = {}
 
+--- A reply answers; an upstream replaces the route's and the chain goes on.
 function judges.request(refused, id, serial, value)
   local mt = metatable_of(value)
   if mt == Upstream then
@@ -70,6 +72,7 @@ function judges.request(refused, id, serial, value)
   return true
 end
 
+--- A reply takes the place of the answer.
 function judges.response(refused, id, serial, value)
   if metatable_of(value) ~= Reply then refused(value) end
   reply.apply(id, serial, value)
@@ -78,6 +81,7 @@ end
 
 judges.fault = judges.response
 
+--- A route by name, an upstream or a reply ends the chain.
 function judges.route(refused, id, serial, value)
   if type(value) ~= "string" then
     judges.request(refused, id, serial, value)
@@ -89,12 +93,14 @@ function judges.route(refused, id, serial, value)
   return true
 end
 
+--- false closes the connection.
 function judges.connect(refused, _, _, value)
   if value ~= false then refused(value) end
   io.verdict = CLOSE
   return true
 end
 
+--- Nothing may be returned.
 function judges.log(refused, _, _, value)
   refused(value)
 end

@@ -9,7 +9,7 @@ local raise = place.raise
 
 --- State of the VM's one load.
 local host, env, gate
-local loaded, running, files = {}, {}, {}
+local loaded, running, files, over = {}, {}, {}, false
 
 --- Begins a load.
 ---@param with table the engine's functions
@@ -19,6 +19,11 @@ function M.begin(with, sandbox, gate_table)
   host, env, gate = with, sandbox, gate_table
   loaded = { moongate = gate_table }
   running, files = {}, {}
+end
+
+--- Ends the load: nothing is read from the disk any more.
+function M.finish()
+  over = true
 end
 
 --- Compiles a script's text in the sandbox.
@@ -80,6 +85,10 @@ function M.require(name)
   end
   if loaded[name] ~= nil then return loaded[name] end
   if running[name] then raise(("module '%s' requires itself"):format(name)) end
+  if over then
+    raise(("module '%s' was not loaded with the gateway file, and requests read no files; "
+      .. "require it at the top of the file"):format(name))
+  end
   running[name] = true
   local ok, value = pcall(find, name)
   running[name] = nil

@@ -10,7 +10,8 @@ local api, vm, io, fail = engine.api, engine.vm, engine.io, engine.fail
 local C = ffi.C
 
 local make = view.maker("req.peer", {
-  "address", "host", "port", "weight", "zone", "healthy", "draining", "active", "requests", "latency",
+  "address", "host", "port", "weight", "zone", "healthy", "draining", "active", "requests",
+  "latency",
 })
 
 local function text(id, serial, field)

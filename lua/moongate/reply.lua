@@ -20,7 +20,8 @@ local Reply = {}
 M.Reply = Reply
 
 function Reply.__index(_, key)
-  raise(("a reply has no field '%s'; it is made by gate.reply and only returned"):format(tostring(key)))
+  raise(("a reply has no field '%s'; it is made by gate.reply and only returned")
+    :format(tostring(key)))
 end
 
 function Reply.__newindex()

@@ -97,6 +97,7 @@ end
 
 local new_headers = headers.new
 
+--- The header fields, edits included.
 function get.headers(self)
   return new_headers(self[ID], self[SERIAL], 0)
 end
@@ -125,30 +126,37 @@ end
 
 get.ctx = get_ctx
 
+--- Who asks.
 function get.client(self)
   return client.new(self[ID], self[SERIAL])
 end
 
+--- The cookies, parsed at each use.
 function get.cookies(self)
   return cookies.new(self[ID], self[SERIAL])
 end
 
+--- The arguments of the query.
 function get.args(self)
   return args.new(self[ID], self[SERIAL])
 end
 
+--- How long the parts took so far.
 function get.timing(self)
   return timing.new(self[ID], self[SERIAL])
 end
 
+--- The fields behind the body, once they came.
 function get.trailers(self)
   return trailers.read(self[ID], self[SERIAL], 0)
 end
 
+--- The peer of the present or last try; nil before the first.
 function get.peer(self)
   return peer.of(self[ID], self[SERIAL])
 end
 
+--- The upstream that the request takes; nil when there is none.
 function get.upstream(self)
   return peer.upstream_of(self[ID], self[SERIAL])
 end
@@ -166,11 +174,13 @@ function get.params(self)
   return values
 end
 
+--- "none": this build has no cache.
 function get.cache_status(self)
   check_alive(self)
   return "none"
 end
 
+--- Why the cache said so.
 function get.cache_why(self)
   check_alive(self)
   return "this gateway has no cache"

@@ -21,6 +21,7 @@ M.Response = Response
 
 local get = {}
 
+--- The status; may be set until the head is sent.
 function get.status(self)
   local r = api.number(vm, self[ID], self[SERIAL], STATUS)
   if r < 0 then fail(r) end
@@ -29,16 +30,19 @@ end
 
 local new_headers = headers.new
 
+--- The header fields, edits included.
 function get.headers(self)
   return new_headers(self[ID], self[SERIAL], 1)
 end
 
+--- Where the answer came from: "upstream", "reply" or "fault".
 function get.from(self)
   local r = api.text(vm, self[ID], self[SERIAL], FROM)
   if r < 0 then fail(r) end
   return ffi.string(io.p, io.n)
 end
 
+--- The fields behind the body, once they came.
 function get.trailers(self)
   return trailers.read(self[ID], self[SERIAL], 1)
 end

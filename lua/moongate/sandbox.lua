@@ -103,11 +103,11 @@ end
 
 --- The library tables of the environment, without what scripts must not have.
 local function libraries()
-  local strings = copy(string, "byte char find format gmatch gsub len lower match rep reverse sub upper")
+  local strings = copy(string, [[byte char find format gmatch gsub len lower match rep reverse sub
+    upper]])
   -- ("x"):rep(3) goes this way; Lua's own table would hand out string.dump.
   raw_getmetatable("").__index = strings
-  local tables = copy(table, "concat foreach foreachi getn insert maxn remove")
-  tables.foreach, tables.foreachi, tables.getn = nil, nil, nil
+  local tables = copy(table, "concat insert maxn remove")
   tables.sort = sort
   local coroutines = copy(coroutine, "create status")
   coroutines.resume, coroutines.wrap = task.resume, task.wrap
@@ -115,9 +115,10 @@ local function libraries()
   return {
     string = strings, table = tables, coroutine = coroutines,
     os = copy(os, "time clock date difftime"),
-    math = copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log
-      log10 max min modf pi pow rad random randomseed sin sinh sqrt tan tanh]]),
-    bit = copy(require "bit", [[arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex]]),
+    math = copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge
+      ldexp log log10 max min modf pi pow rad random randomseed sin sinh sqrt tan tanh]]),
+    bit = copy(require "bit", [[arshift band bnot bor bswap bxor lshift rol ror rshift tobit
+      tohex]]),
   }
 end
 
