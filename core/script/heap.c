@@ -189,7 +189,9 @@ void gate_heap_set_cap(struct gate_heap *h, uint64_t cap)
 void gate_heap_close(struct gate_heap *h)
 {
     lua_close(h->L);
+    GATE_ASSERT(gate_heap_used(h) == h->pages.pages * (uint64_t)GATE_PAGE_SIZE);
     gate_pages_fini(&h->pages);
+    atomic_store_explicit(&h->used, 0, memory_order_relaxed);
 }
 
 static void collect(struct gate_heap *h)

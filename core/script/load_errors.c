@@ -85,18 +85,27 @@ void gate_load_error_read(struct gate_load_errors *e, lua_State *L, int index)
     }
 }
 
-/* "gateway.lua:7" on the stack of what was stopped, else the main file. */
-static void locate(struct gate_load_errors *e, struct gate_load_error *v, lua_State *co,
-                   struct gate_str main_name)
+/* "gateway.lua:7": where the hook stopped the script, or on the stack of what failed. */
+static void write_place(const struct gate_vm *vm, lua_State *co, struct gate_out *o)
 {
-    char text[300];
+    const char *at = vm->watch == NULL ? "" : vm->watch->stopped_at;
+
+    if (at[0] != '\0')
+        gate_out_put(o, at, strcspn(at, " "));
+    else
+        gate_stack_place(co, o);
+}
+
+static void locate(struct gate_load_errors *e, struct gate_load_error *v, const struct gate_vm *vm,
+                   lua_State *co)
+{
+    char text[GATE_STOPPED_AT];
     struct gate_out o = gate_out_on(text, sizeof(text));
     uint64_t line = 0;
     size_t colon;
 
-    v->file = gate_arena_copy(&e->arena, main_name);
-    if (!gate_stack_place(co, &o))
-        return;
+    v->file = gate_arena_copy(&e->arena, gate_bundle_main_name(vm->bundle));
+    write_place(vm, co, &o);
     for (colon = o.n; colon > 0 && text[colon - 1] != ':';)
         colon--;
     if (colon == 0 || !gate_str_to_u64(gate_str_of(text + colon, o.n - colon), &line))
@@ -105,14 +114,14 @@ static void locate(struct gate_load_errors *e, struct gate_load_error *v, lua_St
     v->line = (uint32_t)line;
 }
 
-void gate_load_error_stopped(struct gate_load_errors *e, lua_State *co, enum gate_vm_result r,
-                             struct gate_str main_name, uint32_t load_time_ms)
+void gate_load_error_stopped(struct gate_load_errors *e, const struct gate_vm *vm, lua_State *co,
+                             enum gate_vm_result r, uint32_t load_time_ms)
 {
     struct gate_load_error *v = gate_load_error_new(e);
     char text[1024];
     struct gate_out o = gate_out_on(text, sizeof(text));
 
-    locate(e, v, co, main_name);
+    locate(e, v, vm, co);
     if (r == GATE_VM_KILLED)
         gate_out_fmt(&o, "the gateway file ran longer than load_time (%u ms)", load_time_ms);
     else if (r == GATE_VM_NOMEM)

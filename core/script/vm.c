@@ -92,7 +92,7 @@ static enum gate_err load(struct gate_vm *vm, const struct gate_vm_options *o,
     enum gate_vm_result r = run_file(vm, o, co);
 
     if (r != GATE_VM_DONE)
-        gate_load_error_stopped(errors, co, r, gate_bundle_main_name(o->bundle), o->load_time_ms);
+        gate_load_error_stopped(errors, vm, co, r, o->load_time_ms);
     else if (lua_type(co, 1) != LUA_TSTRING)
         gate_load_error_read(errors, co, 2);
     else

@@ -1,5 +1,5 @@
 /* Containment: every attack of tests/support/attacks.lua in one VM, in which others wait meanwhile.
- * covers: script/heap.c script/watchdog.c */
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -39,23 +39,26 @@ void script_rig_begin(struct script_rig *r, const char *lua)
     gate_load_errors_init(&r->errors);
 }
 
+void script_rig_attach(struct script_rig *r)
+{
+    char why[256] = "";
+    struct gate_str text = gate_vm_config_text(r->seat.vm);
+
+    if (gate_config_parse(text, &r->generation.config, why, sizeof(why)) != GATE_OK)
+        fprintf(stderr, "%s\n%.*s\n", why, (int)text.n, text.p);
+    GATE_ASSERT(r->generation.config != NULL);
+    gate_vm_attach(r->seat.vm, &r->worker, r->generation.config);
+}
+
 enum gate_err script_rig_load(struct script_rig *r)
 {
     struct gate_vm_options o = {
         .bundle = r->bundle, .log = &r->log, .load_time_ms = 5000, .watchdog = r->dog};
-    char why[256];
     enum gate_err err = gate_vm_build(&o, &r->seat.vm, &r->errors);
 
-    if (err != GATE_OK)
-        return err;
-    err =
-        gate_config_parse(gate_vm_config_text(r->seat.vm), &r->generation.config, why, sizeof(why));
-    if (err != GATE_OK)
-        fprintf(stderr, "%s\n%.*s\n", why, (int)gate_vm_config_text(r->seat.vm).n,
-                gate_vm_config_text(r->seat.vm).p);
-    GATE_ASSERT(err == GATE_OK);
-    gate_vm_attach(r->seat.vm, &r->worker, r->generation.config);
-    return GATE_OK;
+    if (err == GATE_OK)
+        script_rig_attach(r);
+    return err;
 }
 
 void script_rig_open(struct script_rig *r, const char *lua)
@@ -181,6 +184,13 @@ enum gate_verdict_kind script_rig_call(struct script_rig *r, struct gate_exchang
 {
     if (script_rig_start(r, x, hook) == GATE_VM_YIELD)
         script_rig_wait(r);
+    return r->verdict.kind;
+}
+
+enum gate_verdict_kind script_rig_handler(struct script_rig *r, struct gate_exchange *x)
+{
+    r->done = gate_hook_handler(x, on_done, &r->verdict) != GATE_VM_YIELD;
+    script_rig_wait(r);
     return r->verdict.kind;
 }
 

@@ -28,6 +28,9 @@ void script_rig_open(struct script_rig *r, const char *lua);
 /* The same, in two steps: more files can be added to r->bundle in between. */
 void script_rig_begin(struct script_rig *r, const char *lua);
 enum gate_err script_rig_load(struct script_rig *r);
+
+/* The second half of load, for a VM that the test has built itself. */
+void script_rig_attach(struct script_rig *r);
 void script_rig_close(struct script_rig *r);
 
 /* GET /a/b?x=1&y=2&x=3 with a few header fields, routed to the first route when there is one. */
@@ -37,6 +40,9 @@ void script_rig_end(struct gate_exchange **x);
 /* Calls a chain and waits for its end; the verdict's kind. */
 enum gate_verdict_kind script_rig_call(struct script_rig *r, struct gate_exchange *x,
                                        enum gate_hook hook);
+
+/* The same with the handler of the exchange's route. */
+enum gate_verdict_kind script_rig_handler(struct script_rig *r, struct gate_exchange *x);
 
 /* Only starts it: r->done and r->verdict tell the end when it waits. */
 enum gate_vm_result script_rig_start(struct script_rig *r, struct gate_exchange *x,

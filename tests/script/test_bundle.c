@@ -1,0 +1,203 @@
+/* Bundles: files by name, from the disk and from memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "script/bundle.h"
+
+static char dir[] = "/tmp/moongate-bundle-XXXXXX";
+
+static void write_file(const char *name, const char *text)
+{
+    char path[300];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    f = fopen(path, "wb");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static int setup(void **state)
+{
+    char path[300];
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/lib", dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/more", dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_file("g.lua", "main");
+    write_file("lib/a.lua", "beside");
+    write_file("more/a.lua", "in scripts");
+    write_file("more/b.lua", "b");
+    write_file("routes.json", "[]");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char command[300];
+
+    (void)state;
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    return system(command);
+}
+
+static void assert_str(struct gate_str s, const char *text)
+{
+    assert_int_equal(s.n, strlen(text));
+    assert_memory_equal(s.p, text, s.n);
+}
+
+static struct gate_bundle *open_disk(void)
+{
+    char main_file[300], scripts[300];
+    struct gate_bundle *b = NULL;
+
+    snprintf(main_file, sizeof(main_file), "%s/g.lua", dir);
+    snprintf(scripts, sizeof(scripts), "%s/more", dir);
+    assert_int_equal(gate_bundle_open(main_file, scripts, &b), GATE_OK);
+    return b;
+}
+
+static void test_disk(void **state)
+{
+    struct gate_bundle *b = open_disk();
+    struct gate_str name, bytes;
+
+    (void)state;
+    assert_str(gate_bundle_main_name(b), "g.lua");
+    assert_str(gate_bundle_main(b), "main");
+    assert_int_equal(gate_bundle_module(b, GATE_STR("lib.a"), &name, &bytes), GATE_OK);
+    assert_str(name, "lib/a.lua");
+    assert_str(bytes, "beside");
+    assert_int_equal(gate_bundle_module(b, GATE_STR("b"), &name, &bytes), GATE_OK);
+    assert_str(name, "scripts/b.lua");
+    assert_str(bytes, "b");
+    assert_int_equal(gate_bundle_data(b, GATE_STR("routes"), &name, &bytes), GATE_OK);
+    assert_str(name, "routes.json");
+    assert_int_equal(gate_bundle_module(b, GATE_STR("nothing"), &name, &bytes), GATE_E_NOTFOUND);
+    assert_true(gate_bundle_read(b, GATE_STR("lib/a.lua"), &bytes));
+    assert_false(gate_bundle_read(b, GATE_STR("lib/other.lua"), &bytes));
+    gate_bundle_free(&b);
+    assert_null(b);
+}
+
+/* The same answer for all that ask, whatever happens on the disk meanwhile. */
+static void test_read_once(void **state)
+{
+    struct gate_bundle *b = open_disk();
+    struct gate_str name, first, second;
+
+    (void)state;
+    assert_int_equal(gate_bundle_module(b, GATE_STR("b"), &name, &first), GATE_OK);
+    write_file("more/b.lua", "changed");
+    assert_int_equal(gate_bundle_module(b, GATE_STR("b"), &name, &second), GATE_OK);
+    assert_ptr_equal(first.p, second.p);
+    write_file("more/b.lua", "b");
+    gate_bundle_free(&b);
+}
+
+/* Names of modules do not leave the folders. */
+static void test_names(void **state)
+{
+    static const char *const bad[] = {"",    ".",    "..",          "a..b", ".a",      "a.",
+                                      "a/b", "../a", "/etc/passwd", "a\nb", "\303\244"};
+    struct gate_bundle *b = open_disk();
+    struct gate_str name, bytes;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(gate_bundle_module(b, gate_str_from_cstr(bad[i]), &name, &bytes),
+                         GATE_E_NOTFOUND);
+    gate_bundle_free(&b);
+}
+
+static void test_memory(void **state)
+{
+    struct gate_bundle *b = gate_bundle_from_memory("gateway.lua", GATE_STR("x"));
+    struct gate_str name, bytes;
+    uint64_t hash = gate_bundle_hash(b);
+
+    (void)state;
+    assert_int_equal(gate_bundle_module(b, GATE_STR("a"), &name, &bytes), GATE_E_NOTFOUND);
+    gate_bundle_add(b, "a.lua", GATE_STR("1"));
+    assert_int_equal(gate_bundle_module(b, GATE_STR("a"), &name, &bytes), GATE_OK);
+    assert_str(bytes, "1");
+    assert_int_not_equal(gate_bundle_hash(b), hash);
+    gate_bundle_free(&b);
+}
+
+static void test_data_path(void **state)
+{
+    struct gate_bundle *b = gate_bundle_from_memory("gateway.lua", GATE_STR("x"));
+    char path[300];
+    struct gate_str name, bytes;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/routes.json", dir);
+    gate_bundle_data_path(b, "r", path);
+    gate_bundle_data_path(b, "gone", "/nonexistent/file");
+    assert_int_equal(gate_bundle_data(b, GATE_STR("r"), &name, &bytes), GATE_OK);
+    assert_str(name, path);
+    assert_str(bytes, "[]");
+    assert_int_equal(gate_bundle_data(b, GATE_STR("gone"), &name, &bytes), GATE_E_NOTFOUND);
+    gate_bundle_free(&b);
+}
+
+static void count_path(void *arg, const char *path)
+{
+    assert_non_null(strstr(path, dir));
+    ++*(int *)arg;
+}
+
+static void test_paths_and_hash(void **state)
+{
+    struct gate_bundle *a = open_disk(), *b = open_disk();
+    struct gate_str name, bytes;
+    int n = 0;
+
+    (void)state;
+    assert_int_equal(gate_bundle_module(a, GATE_STR("lib.a"), &name, &bytes), GATE_OK);
+    assert_int_equal(gate_bundle_module(a, GATE_STR("b"), &name, &bytes), GATE_OK);
+    assert_int_not_equal(gate_bundle_hash(a), gate_bundle_hash(b));
+    assert_int_equal(gate_bundle_module(b, GATE_STR("b"), &name, &bytes), GATE_OK);
+    assert_int_equal(gate_bundle_module(b, GATE_STR("lib.a"), &name, &bytes), GATE_OK);
+    assert_int_equal(gate_bundle_hash(a), gate_bundle_hash(b));
+    gate_bundle_each_path(a, count_path, &n);
+    assert_int_equal(n, 3);
+    gate_bundle_free(&a);
+    gate_bundle_free(&b);
+}
+
+static void test_missing(void **state)
+{
+    struct gate_bundle *b = NULL;
+
+    (void)state;
+    assert_int_equal(gate_bundle_open("/nonexistent/g.lua", NULL, &b), GATE_E_NOTFOUND);
+    assert_int_equal(gate_bundle_open(dir, NULL, &b), GATE_E_SYS);
+    assert_null(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_disk),      cmocka_unit_test(test_read_once),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_data_path), cmocka_unit_test(test_paths_and_hash),
+        cmocka_unit_test(test_missing),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
