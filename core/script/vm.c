@@ -65,15 +65,15 @@ static bool run_boot(struct gate_vm *vm, struct gate_load_errors *errors)
 static enum gate_vm_result run_file(struct gate_vm *vm, const struct gate_vm_options *o,
                                     lua_State *co)
 {
-    uint64_t budgets[2] = {1, o->load_time_ms * GATE_MS};
-
+    vm->load_budgets[0] = 1;
+    vm->load_budgets[1] = o->load_time_ms * GATE_MS;
     lua_rawgeti(co, LUA_REGISTRYINDEX, vm->ref_boot);
     lua_getfield(co, -1, "load");
     lua_remove(co, -2);
     lua_pushboolean(co, o->check);
     lua_pushboolean(co, o->trust);
     __atomic_store_n(&vm->io.at, 1, __ATOMIC_RELAXED);
-    return gate_task_result(vm, co, gate_task_enter(vm, co, 2, budgets, 0));
+    return gate_task_result(vm, co, gate_task_enter(vm, co, 2, vm->load_budgets, 0));
 }
 
 static void keep_text(struct gate_vm *vm, lua_State *co)

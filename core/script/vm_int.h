@@ -50,6 +50,7 @@ struct gate_vm {
     struct gate_heap heap;
     struct gate_io io;
     struct gate_log *log;
+    uint64_t load_budgets[2];           /* as the watchdog reads them; it may look late */
     struct gate_bundle *bundle;       /* borrowed, while it loads */
     struct gate_watch *watch;         /* of the thread it is bound to; NULL: none */
     struct gate_worker *worker;       /* NULL: not attached */

@@ -128,6 +128,8 @@ static void test_stopped(void **state)
     o.memory = 8 * 1024 * 1024;
     o.load_time_ms = 5000;
     assert_int_equal(gate_vm_build(&o, &r.seat.vm, &r.errors), GATE_E_SCRIPT);
+    if (!has(r.errors.v[0].message, "memory"))
+        print_message("%.*s\n", (int)r.errors.v[0].message.n, r.errors.v[0].message.p);
     assert_true(has(r.errors.v[0].message, "memory"));
     script_rig_close(&r);
 }
