@@ -16,7 +16,7 @@ describe("gate.upstream", function()
       timeouts = { connect_ms = 5000, send_ms = 60000, first_byte_ms = 60000, read_ms = 60000,
         total_ms = 0 },
       retry = { tries = 2, on = { "connect", "reset" }, budget_percent = 20 },
-      max_connections = 0, at = "gateway.lua:3",
+      at = "gateway.lua:3",
     }, config.upstreams[1])
   end)
 
@@ -25,7 +25,7 @@ describe("gate.upstream", function()
       servers = { { "[::1]:9", weight = 3, backup = true, zone = "b", down = true,
         max_connections = 5 },
         "unix:/run/a" },
-      balance = "least_requests", host = "name", forwarded = "none", max_connections = 100,
+      balance = "least_requests", host = "name", forwarded = "none",
       keepalive = { idle = 0, idle_timeout = "5s", max_requests = 10, max_age = "1m" },
       timeouts = { connect = 0.5, total = "2m" },
       retry = { tries = 1, on = { "timeout", "503" }, budget = 0.5 },
@@ -56,6 +56,7 @@ describe("gate.upstream", function()
       ['servers = { x = "a:1" }'] = "a list expected, got the key 'x'",
       [servers .. 'balance = "rond_robin"'] = "did you mean 'round_robin'?",
       [servers .. 'balance = "maglev"'] = "gateway.lua:5: 'maglev' is right, but this build",
+      [servers .. "max_connections = 5"] = "'max_connections' is right, but this build",
       [servers .. "balance = function() end"] = "'balance = function' is right, but",
       [servers .. "keepalive = { warm = 3 }"] = "gateway.lua:5: 'warm' is right, but this build",
       [servers .. "health = {}"] = "'health' is right, but this build",
