@@ -1,4 +1,4 @@
--- Hooks that try to harm their worker. Each entry: name, class, function(req). What must happen, by class:
+-- Hooks that try to harm their worker. Each entry: name, class, function(req). What must happen:
 --   "cpu"     stopped for its budget
 --   "memory"  Lua's "not enough memory", or stopped when it is slow
 --   "bound"   ends somehow, about within the budget: with an answer, an error or a stop
@@ -14,7 +14,7 @@ local function forever() while true do end end
 local function down(n) return 1 + down(n + 1) end
 local function with(mt) return setmetatable({}, mt) end
 
--- Loops -----------------------------------------------------------------------------------------------
+-- Loops ---------------------------------------------------------------------------------------
 cpu("while", forever)
 cpu("repeat", function() repeat local x = 1 until x == 2 end)
 cpu("for over numbers", function() local s = 0 for i = 1, 2 ^ 52 do s = s + i % 7 end return s end)
@@ -33,7 +33,7 @@ cpu("loop over the header fields", function(req)
   while true do for _ in req.headers:each() do end end
 end)
 
--- Errors that are caught ------------------------------------------------------------------------------
+-- Errors that are caught ----------------------------------------------------------------------
 cpu("pcall in a loop", function() while true do pcall(forever) end end)
 cpu("pcall of pcall of pcall", function() while true do pcall(pcall, pcall, pcall, forever) end end)
 cpu("stack overflow, caught, again", function() while true do pcall(down, 0) end end)
@@ -56,7 +56,7 @@ cpu("recursion that catches at every level", function()
   f(0)
 end)
 
--- Coroutines ------------------------------------------------------------------------------------------
+-- Coroutines ----------------------------------------------------------------------------------
 cpu("loop in a coroutine", function() coroutine.wrap(forever)() end)
 cpu("loop thirty coroutines deep", function()
   local function nest(n)
@@ -80,11 +80,11 @@ cpu("yield in a metamethod", function()
   while true do co() end
 end)
 
--- Metamethods -----------------------------------------------------------------------------------------
-for _, event in ipairs { "__index", "__call", "__unm", "__concat", "__add", "__lt", "__eq", "__tostring" } do
+-- Metamethods ---------------------------------------------------------------------------------
+for event in ("__index __call __unm __concat __add __lt __eq __tostring"):gmatch("%S+") do
   cpu("loop in " .. event, function()
-    local t, u = with { [event] = forever }, nil
-    u = setmetatable({}, getmetatable(t))
+    local t = with { [event] = forever }
+    local u = setmetatable({}, getmetatable(t))
     if event == "__index" then return t.x end
     if event == "__call" then return t() end
     if event == "__unm" then return -t end
@@ -105,7 +105,7 @@ cpu("chain of __index", function()
 end)
 cpu("loop in a value that is logged", function() gate.log.info(with { __tostring = forever }) end)
 
--- Callbacks -------------------------------------------------------------------------------------------
+-- Callbacks -----------------------------------------------------------------------------------
 cpu("gsub with a callback, again", function()
   while true do (("x"):rep(1000)):gsub(".", function(c) return c end) end
 end)
@@ -113,7 +113,9 @@ cpu("loop in the callback of gsub", function() ("x"):gsub(".", forever) end)
 cpu("gsub with a function of C", function()
   while true do (("x"):rep(100000)):gsub(".", string.upper) end
 end)
-cpu("gmatch, again", function() while true do for _ in (("ab "):rep(100)):gmatch("%w+") do end end end)
+cpu("gmatch, again", function()
+  while true do for _ in (("ab "):rep(100)):gmatch("%w+") do end end
+end)
 cpu("loop in the comparator of sort", function() table.sort({ 3, 2, 1 }, forever) end)
 cpu("sort, again", function()
   local t = {}
@@ -123,7 +125,7 @@ end)
 cpu("load, again", function() while true do load("return function() return 1 end") end end)
 cpu("loop in loaded code", function() load("while true do end")() end)
 
--- The gateway's own functions -------------------------------------------------------------------------
+-- The gateway's own functions -----------------------------------------------------------------
 cpu("log lines below the level, again", function() while true do gate.log.debug("x") end end)
 cpu("replies, again", function() while true do gate.reply(200, "x", { a = "b" }) end end)
 cpu("header edits that are refused", function(req)
@@ -166,7 +168,7 @@ cpu("waits within coroutines, without end", function()
   co()
 end)
 
--- Memory ----------------------------------------------------------------------------------------------
+-- Memory --------------------------------------------------------------------------------------
 memory("array", function() local t = {} for i = 1, 1e9 do t[i] = i end end)
 memory("string that doubles", function() local s = "x" while true do s = s .. s end end)
 memory("tables in tables", function() local t = {} while true do t = { t } end end)
@@ -201,9 +203,11 @@ bound("a format that grows", function()
   while true do s = s:format(s .. s) end
 end)
 
--- Much work in one call of C --------------------------------------------------------------------------
+-- Much work in one call of C ------------------------------------------------------------------
 bound("pattern that backtracks", function() return (("a"):rep(400)):find("a*a*a*a*a*b") end)
-bound("pattern that backtracks, lazily", function() return (("a"):rep(400)):match("a-a-a-a-a-b") end)
+bound("pattern that backtracks, lazily", function()
+  return (("a"):rep(400)):match("a-a-a-a-a-b")
+end)
 bound("pattern with a balance", function() return (("("):rep(1e5)):find("%b()") end)
 bound("pattern with a frontier", function() return (("a "):rep(2e5)):find("%f[%w]%w+%s-%f[%d]") end)
 bound("pattern with a long set", function()
@@ -231,7 +235,9 @@ bound("comparator that lies", function()
   table.sort(t, function() return true end)
 end)
 bound("long text to load", function() return load(("a=1 "):rep(3e6)) end)
-bound("deep text to load", function() return load(("("):rep(1e5) .. "1" .. (")"):rep(1e5)) end)
+bound("deep text to load", function()
+  return load(("("):rep(1e5) .. "1" .. (")"):rep(1e5))
+end)
 bound("text of many constants", function()
   local t = {}
   for i = 1, 2e4 do t[i] = "'" .. i .. "'" end

@@ -80,7 +80,8 @@ end)
 
 check("headers: reading", function(req)
   local h = req.headers
-  is(h["X-User"], "alice") is(h["x-user"], "alice") is(h["X-USER"], "alice") is(h.accept, "text/html")
+  is(h["X-User"], "alice") is(h["x-user"], "alice") is(h["X-USER"], "alice")
+  is(h.accept, "text/html")
   is(h["nothing"], nil) is(h:get("accept"), "text/html") is(h:get("all"), nil)
   is(h:has("Cookie"), true) is(h:has("x"), false) is(h.host, "shop.example:8080")
   is(table.concat(h:all("ACCEPT"), "|"), "text/html|*/*") is(#h:all("x"), 0)

@@ -1,4 +1,5 @@
--- What scripts see and what they do not. Each entry: name, function(req) that raises when something is wrong.
+-- What scripts see and what they do not. Each entry: name, class, function(req) that raises when
+-- something is wrong.
 local gate = require "moongate"
 
 local list = {}
@@ -53,7 +54,7 @@ check("metatables of strings stay hidden", function()
   local mt = {}
   assert(getmetatable(setmetatable({}, mt)) == mt)
   assert(getmetatable(setmetatable({}, { __metatable = "locked" })) == "locked")
-  fails("cannot change a protected metatable", setmetatable, setmetatable({}, { __metatable = 1 }), {})
+  fails("protected metatable", setmetatable, setmetatable({}, { __metatable = 1 }), {})
 end)
 
 check("metatables of the gateway's objects stay hidden", function(req)
@@ -82,7 +83,7 @@ check("require finds nothing of the library's inside", function()
     moongate.sandbox moongate.json]]):gmatch("%S+") do
     fails("module '" .. name .. "' was not loaded", require, name)
   end
-  for _, name in ipairs { "", "..", "../etc/passwd", "/etc/passwd", "a//b", ("x"):rep(1000), "a\0b" } do
+  for _, name in ipairs { "", "..", "../etc/passwd", "/etc/passwd", "a//b", ("x"):rep(999), "a\0" } do
     fails("was not loaded", require, name)
   end
   fails("needs the name of a module", require)
@@ -180,17 +181,20 @@ end)
 
 check("crypto", function()
   local c = gate.crypto
-  assert(c.hex(c.sha256("abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+  assert(c.hex(c.sha256("abc")) ==
+    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
   assert(c.hex(c.sha256("")) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
   assert(c.hex(c.sha256(("a"):rep(1e6))) ==
     "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
   assert(c.hex(c.hmac_sha256("Jefe", "what do ya want for nothing?")) ==
     "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
-  assert(c.hex(c.hmac_sha256(("\170"):rep(131), "Test Using Larger Than Block-Size Key - Hash Key First")) ==
+  local long = "Test Using Larger Than Block-Size Key - Hash Key First"
+  assert(c.hex(c.hmac_sha256(("\170"):rep(131), long)) ==
     "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
   assert(#c.hmac_sha256("", "") == 32 and c.hmac_sha256("", "") ~= c.hmac_sha256("k", ""))
   assert(c.equal("abc", "abc") and not c.equal("abc", "abd") and not c.equal("a", "ab"))
-  assert(c.equal(("x"):rep(2e5), ("x"):rep(2e5)) and not c.equal(("x"):rep(2e5), ("x"):rep(2e5 - 1) .. "y"))
+  local text = ("x"):rep(2e5)
+  assert(c.equal(text, text) and not c.equal(text, text:sub(2) .. "y"))
   assert(#c.random(0) == 0 and #c.random(32) == 32 and c.random(16) ~= c.random(16))
   fails("from 0 to 65536", c.random, 65537)
   fails("needs a string", c.sha256, {})

@@ -1,0 +1,26 @@
+require "support.engine"()
+local cookies = require "moongate.cookies"
+
+local function parsed(field)
+  local list = {}
+  for i, pair in ipairs(cookies.parse(field)) do list[i] = pair[1] .. "=" .. pair[2] end
+  return table.concat(list, "|")
+end
+
+describe("moongate.cookies", function()
+  it("parses pairs in order, with or without spaces", function()
+    assert.equal("a=1|b=2|a=3", parsed("a=1; b=2;a=3"))
+    assert.equal("a=1|b=x y", parsed("  a = 1 ;  b = x y  "))
+  end)
+
+  it("takes quotes off, and keeps what is inside", function()
+    assert.equal('a=x|b=""|c="x', parsed('a="x"; b=""""; c="x'))
+  end)
+
+  it("leaves out what is no pair", function()
+    assert.equal("b=1", parsed("a; =x; ; b=1"))
+    assert.equal("", parsed(""))
+    assert.equal("a=", parsed("a="))
+    assert.equal("a=b=c", parsed("a=b=c"))
+  end)
+end)

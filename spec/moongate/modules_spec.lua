@@ -1,0 +1,81 @@
+local modules = require "moongate.modules"
+
+describe("moongate.modules", function()
+  local files, env, gate
+
+  before_each(function()
+    files, gate = {}, { name = "gate" }
+    env = setmetatable({ require = modules.require, error = error }, { __index = _G })
+    modules.begin({
+      module = function(name)
+        local path = name:gsub("%.", "/") .. ".lua"
+        if files[path] then return path, files[path] end
+      end,
+      library = function(name)
+        if name == "moongate.policy.cors" then
+          return loadstring("return { gate = gate, name = ... }")
+        end
+        if name == "moongate.secret" then return loadstring("return 1") end
+      end,
+    }, env, gate)
+  end)
+
+  it("runs each module once, in the sandbox", function()
+    files["a/b.lua"] = "n = (n or 0) + 1 return { n = n, name = ... }"
+    local m = modules.require("a.b")
+    assert.same({ n = 1, name = "a.b" }, m)
+    assert.equal(m, modules.require("a.b"))
+    assert.equal(1, env.n)
+    assert.is_nil(rawget(_G, "n"))
+  end)
+
+  it("gives the gate table, and true for a module that returns nothing", function()
+    assert.equal(gate, modules.require("moongate"))
+    files["quiet.lua"] = "local x = 1"
+    assert.is_true(modules.require("quiet"))
+    files["no.lua"] = "return false"
+    assert.is_false(modules.require("no"))
+  end)
+
+  it("finds ready-made policies, and nothing else of the library", function()
+    local policy = modules.require("moongate.policy.cors")
+    assert.equal(gate, policy.gate)
+    assert.has_error(function() modules.require("moongate.secret") end)
+  end)
+
+  it("reports broken, missing and circular modules", function()
+    files["bad.lua"] = "return {"
+    files["raise.lua"] = "error('inside', 0)"
+    files["x.lua"] = "require 'y'"
+    files["y.lua"] = "require 'x'"
+    local _, err = pcall(modules.require, "bad")
+    assert.is_truthy(err:find("^bad.lua:1:"))
+    assert.has_error(function() modules.require("raise") end, "inside")
+    assert.is_false((pcall(modules.require, "x")))
+    assert.has_error(function() modules.require({}) end)
+    _, err = pcall(modules.require, "none")
+    assert.is_truthy(err:find("there is no module 'none' %(no file none.lua beside"))
+  end)
+
+  it("can be tried again after a failure", function()
+    files["m.lua"] = "error('x')"
+    assert.is_false((pcall(modules.require, "m")))
+    files["m.lua"] = "return 1"
+    assert.equal(1, modules.require("m"))
+  end)
+
+  it("reads nothing after the load", function()
+    files["a.lua"], files["b.lua"] = "return 'a'", "return 'b'"
+    modules.require("a")
+    modules.finish()
+    assert.equal("a", modules.require("a"))
+    local _, err = pcall(modules.require, "b")
+    assert.is_truthy(err:find("require it at the top of the file"))
+  end)
+
+  it("takes text only, and skips a first line for the shell", function()
+    assert.is_function((modules.compile("a.lua", "#!/usr/bin/moongate\nreturn 1")))
+    assert.is_nil((modules.compile("a.lua", string.dump(function() end))))
+    assert.equal(2, #modules.files())
+  end)
+end)

@@ -1,0 +1,62 @@
+require "support.engine"()
+local sandbox = require "moongate.sandbox"
+
+describe("moongate.sandbox", function()
+  local strings, env
+
+  setup(function()
+    strings = debug.getmetatable("").__index
+    env = sandbox.new { print = print, require = require }
+  end)
+
+  teardown(function() debug.getmetatable("").__index = strings end)
+
+  it("has what LUA_API names and nothing else", function()
+    local names = {}
+    for name in pairs(env) do names[#names + 1] = name end
+    table.sort(names)
+    assert.equal("assert bit coroutine error getmetatable ipairs load math next os pairs pcall "
+      .. "print rawequal rawget rawset require select setmetatable string table tonumber tostring "
+      .. "type unpack xpcall", table.concat(names, " "))
+  end)
+
+  it("hides dangerous functions of libraries", function()
+    assert.is_nil(env.string.dump)
+    assert.is_nil(env.os.execute)
+    assert.is_nil(env.table.foreach)
+    assert.is_function(env.string.rep)
+    assert.is_nil(debug.getmetatable("").__index.dump)
+  end)
+
+  it("refuses globals and changes of libraries", function()
+    assert.has_error(function() env.x = 1 end)
+    assert.has_error(function() env.string.rep = 1 end)
+  end)
+
+  it("keeps protected metatables", function()
+    local mt = { __index = {} }
+    sandbox.protect(mt)
+    local object = setmetatable({}, mt)
+    assert.is_nil(env.getmetatable(object))
+    assert.is_nil(env.getmetatable("x"))
+    assert.has_error(function() env.setmetatable(object, {}) end)
+    local own = {}
+    assert.equal(own, env.getmetatable(env.setmetatable({}, own)))
+  end)
+
+  it("loads text into itself", function()
+    assert.equal(env.string, env.load("return string")())
+    assert.is_nil(env.load("return io")())
+    assert.is_nil((env.load("\27")))
+    assert.is_nil((env.load(("x"):rep(262145))))
+    assert.is_nil((env.load(42)))
+  end)
+
+  it("gives the rest to those who trust, but not hooks", function()
+    local trusting = sandbox.new { print = print, require = require, trust = true }
+    assert.equal(io, trusting.io)
+    assert.is_function(trusting.debug.getinfo)
+    assert.is_nil(trusting.debug.sethook)
+    assert.has_error(function() trusting.x = 1 end)
+  end)
+end)
