@@ -24,13 +24,15 @@
 struct bench {
     const char *name;
     const char *lua;
-    bool response; /* the response hooks too */
+    bool response;  /* the response hooks too */
+    bool unwatched; /* no watchdog */
 };
 
 static const struct bench benches[] = {
     /* What an exchange costs without any hook: to be taken off. */
     {"exchange", PREFIX "gate.on.log(function() end)\n", false},
-    {"empty hook", PREFIX "gate.on.request(function() end)\n", false},
+    {"empty hook", PREFIX "gate.on.request(function() end)\n", false, false},
+    {"no watchdog", PREFIX "gate.on.request(function() end)\n", false, true},
     {"ten hooks", PREFIX "for i = 1, 10 do gate.on.request(function() end) end\n", false},
     {"header get", PREFIX "gate.on.request(function(req) local v = req.headers['x-user'] end)\n",
      false},
@@ -88,7 +90,10 @@ static void run(const struct bench *b, int count)
     struct script_rig r;
     double best = 1e18;
 
-    script_rig_open(&r, b->lua);
+    script_rig_begin(&r, b->lua);
+    if (b->unwatched)
+        r.worker.watchdog = NULL;
+    GATE_ASSERT(script_rig_load(&r) == GATE_OK);
     round_ns(&r, b, WARM_UP);
     if (count > 0) {
         round_ns(&r, b, count);
