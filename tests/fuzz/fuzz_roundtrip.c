@@ -61,8 +61,9 @@ static void requests(const char *p, size_t size)
 
     if (n == 0)
         return;
-    /* Escapes make a target longer. */
+    /* Escapes make a target longer, and the writer adds its own lines for Host and framing. */
     wide.header_bytes = wide.target_bytes = sizeof first.bytes;
+    wide.header_count += 2;
     gate_arena_init(&arena, NULL);
     if (gate_parse_request(p, n, &rig_limits, false, &arena, &a).status == 0) {
         relay(&a, &arena, &first);
