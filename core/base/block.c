@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/chain_int.h"
+#include "base/pipe_int.h"
 #include "base/poison_int.h"
 
 #define SPAN_BYTES (1024u * 1024)
@@ -41,6 +42,7 @@ static void free_headers(struct gate_block_pool *pool, struct gate_block *b)
 void gate_block_pool_fini(struct gate_block_pool *pool)
 {
     GATE_ASSERT(pool->live == 0);
+    gate_pipes_fini(pool);
     gate_slab_fini(&pool->segs);
     free_headers(pool, pool->normal.hot);
     free_headers(pool, pool->normal.cold);
@@ -130,6 +132,10 @@ void gate_block_release(struct gate_block *b)
     struct gate_block_pool *pool = b->pool;
     struct gate_block_class *c = b->cap == GATE_BLOCK_SIZE ? &pool->normal : &pool->big;
 
+    if (GATE_UNLIKELY(b->cap == 0)) {
+        gate_pipe_release(b);
+        return;
+    }
     GATE_DEBUG_ASSERT(b->refs == 0 && pool->live > 0);
     pool->live--;
     pool->live_bytes -= b->cap;

@@ -21,7 +21,7 @@ struct gate_block {
     struct gate_block_pool *pool;
     struct gate_block *next_free;
     uint32_t refs;
-    uint32_t cap;
+    uint32_t cap;  /* 0: a pipe's (base/pipe.h), which has no memory */
     uint32_t used; /* written so far, by the one who fills it */
 };
 
@@ -45,6 +45,8 @@ struct gate_block_pool {
     struct gate_block_span *spans;
     struct gate_slab headers;
     struct gate_slab segs; /* chain segments */
+    struct gate_block *pipes; /* idle ones */
+    uint32_t pipes_left;      /* that may still be opened */
     size_t live;           /* blocks handed out */
     size_t live_bytes;
     size_t limit; /* bytes; a take past it answers NULL; 0: none */
@@ -89,7 +91,8 @@ static inline void gate_block_unref(struct gate_block **b)
 }
 
 /* A slice: `n` bytes at `p` inside block `b`. A slice in a chain holds one reference on its block;
- * b is NULL for bytes that outlive everything (literals). */
+ * b is NULL for bytes that outlive everything (literals). Bytes in a pipe have no address: p only
+ * says which ones they are. */
 struct gate_slice {
     struct gate_block *b;
     const char *p;
@@ -141,11 +144,11 @@ void gate_chain_share(struct gate_chain *to, const struct gate_chain *from);
 /* First slice, borrowed; false when empty. */
 bool gate_chain_front(const struct gate_chain *c, struct gate_slice *out);
 
-/* Fills at most `max` iovecs from the front; returns how many. */
+/* Fills at most `max` iovecs from the front, up to the first slice in a pipe; returns how many. */
 struct iovec;
 int gate_chain_iov(const struct gate_chain *c, struct iovec *iov, int max);
 
-/* Copies all bytes to `to` (room for c->bytes). */
+/* Copies all bytes to `to` (room for c->bytes). None may be in a pipe. */
 void gate_chain_read(const struct gate_chain *c, char *to);
 
 #endif

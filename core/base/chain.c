@@ -5,6 +5,7 @@
 #include "base/block.h"
 #include "base/chain_int.h"
 #include "base/err.h"
+#include "base/pipe.h"
 
 void gate_chain_init(struct gate_chain *c, struct gate_block_pool *pool)
 {
@@ -96,7 +97,8 @@ static inline struct gate_slice shift(struct gate_chain *c)
 
 void gate_chain_add(struct gate_chain *c, struct gate_block *b, const char *p, size_t n)
 {
-    GATE_DEBUG_ASSERT(b == NULL || (p >= b->data && p + n <= b->data + b->cap));
+    GATE_DEBUG_ASSERT(b == NULL || b->cap == 0 ||
+                      (p >= b->data && p + n <= b->data + b->cap));
     if (n == 0 || try_join(c, b, p, n))
         return;
     if (b != NULL)
@@ -281,7 +283,7 @@ int gate_chain_iov(const struct gate_chain *c, struct iovec *iov, int max)
 
     for (seg = c->head; seg != NULL; seg = seg->next) {
         for (uint32_t i = seg->first; i < seg->end; i++) {
-            if (n == max)
+            if (n == max || gate_pipe_of(&seg->slices[i]) != NULL)
                 return n;
             /* iovec has no const; a writer does not write to it. */
             iov[n].iov_base = (void *)(uintptr_t)seg->slices[i].p;
@@ -297,6 +299,7 @@ void gate_chain_read(const struct gate_chain *c, char *to)
 
     for (seg = c->head; seg != NULL; seg = seg->next) {
         for (uint32_t i = seg->first; i < seg->end; i++) {
+            GATE_ASSERT(gate_pipe_of(&seg->slices[i]) == NULL);
             memcpy(to, seg->slices[i].p, seg->slices[i].n);
             to += seg->slices[i].n;
         }

@@ -4,6 +4,7 @@
 #include "exchange/pump.h"
 
 #include "base/assert.h"
+#include "net/conn.h"
 
 void gate_pump_init(struct gate_pump *p, struct gate_loop *loop,
                     void (*on_end)(struct gate_pump *, enum gate_pump_end), void *user)
@@ -138,15 +139,28 @@ static inline void run(struct gate_pump *p)
         replenish(p);
 }
 
+/* Bytes that nobody here looks at or keeps need not come into memory. */
+static void offer_pipes(struct gate_pump *p)
+{
+    struct gate_conn *to;
+
+    if (p->src == NULL || p->dst == NULL || p->filters != NULL || (p->keep > 0 && p->kept_all))
+        return;
+    to = p->dst->ops->raw_conn(p->dst);
+    p->src->takes_pipes = to != NULL && to->ops->from_pipe != NULL;
+}
+
 void gate_pump_from(struct gate_pump *p, struct gate_stream *src)
 {
     p->src = src;
+    offer_pipes(p);
     replenish(p);
 }
 
 void gate_pump_to(struct gate_pump *p, struct gate_stream *dst)
 {
     p->dst = dst;
+    offer_pipes(p);
     run(p);
 }
 
@@ -159,6 +173,7 @@ static void keep(struct gate_pump *p, const struct gate_chain *chunk)
     if (p->replay.bytes + chunk->bytes > p->keep) {
         p->kept_all = false;
         gate_chain_clear(&p->replay);
+        offer_pipes(p);
         return;
     }
     gate_chain_share(&p->replay, chunk);

@@ -3,6 +3,7 @@
  * an extension another may read as content. */
 #include "http/body.h"
 
+#include "base/assert.h"
 #include "http/bytes_int.h"
 
 #define EXT_LINE_MAX    256
@@ -209,6 +210,15 @@ enum gate_body_result gate_body_feed(struct gate_body *b, const char *p, size_t 
     if (*used == n)
         return GATE_BODY_MORE;
     return run(b, p + *used, n - *used, used, content);
+}
+
+bool gate_body_skip(struct gate_body *b, size_t n)
+{
+    GATE_ASSERT(b->framing == GATE_BODY_LENGTH && n <= b->left);
+    b->left -= n;
+    b->total += n;
+    b->done = b->left == 0;
+    return b->done;
 }
 
 enum gate_body_result gate_body_trailers(struct gate_body *b, const char *p, size_t n, size_t *used,

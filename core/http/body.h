@@ -36,6 +36,10 @@ enum gate_body_result {
 enum gate_body_result gate_body_feed(struct gate_body *b, const char *p, size_t n, size_t *used,
                                      struct gate_str *content, const char **why);
 
+/* n bytes of content went by outside of memory (content by length only, n at most `left`). True
+ * when that was the end of the message. */
+bool gate_body_skip(struct gate_body *b, size_t n);
+
 /* Checks the trailer block that begins at p. MORE, DONE (*used: its length with the empty line;
  * done is set) or BAD. */
 enum gate_body_result gate_body_trailers(struct gate_body *b, const char *p, size_t n, size_t *used,

@@ -14,6 +14,9 @@
 /* Most blocks of one read: 1 MiB. */
 #define GATE_H1_READ_BLOCKS 64
 
+/* From so many bytes up a copy through memory costs more than setting up a pipe. */
+#define GATE_H1_BULK (2u * 1024 * 1024)
+
 struct gate_h1_reader {
     struct gate_block *b; /* bytes [at, b->used) are not consumed */
     uint32_t at;
@@ -86,6 +89,13 @@ static inline void gate_h1_reader_begin_body(struct gate_h1_reader *r, enum gate
 enum gate_body_result gate_h1_reader_body(struct gate_h1_reader *r, struct gate_block_pool *pool,
                                           struct gate_chain *chunk, const char **p, size_t *n,
                                           const char **why);
+
+/* Whether the body has so much left, and nothing of it is held, that it is worth a pipe. */
+static inline bool gate_h1_reader_bulk(const struct gate_h1_reader *r)
+{
+    return r->body.framing == GATE_BODY_LENGTH && r->body.left >= GATE_H1_BULK &&
+           gate_h1_reader_held(r) == 0;
+}
 
 /* Between messages: gives the block back when nothing is held. */
 void gate_h1_reader_rest(struct gate_h1_reader *r);

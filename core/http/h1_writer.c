@@ -3,6 +3,7 @@
 #include "http/h1_writer.h"
 
 #include "base/assert.h"
+#include "base/pipe.h"
 
 /* Up to here a copy is cheaper than a second iovec and a longer-held block. */
 #define COPY_BELOW 4096
@@ -68,17 +69,17 @@ static enum gate_err put_chunk(struct gate_h1_writer *w, struct gate_chain *chun
 {
     enum gate_err e = GATE_OK;
 
-    if (chunk->bytes <= COPY_BELOW && w->out.count <= 1) {
-        struct gate_slice s;
+    struct gate_slice s;
 
-        while (e == GATE_OK && gate_chain_front(chunk, &s)) {
+    if (chunk->bytes <= COPY_BELOW && w->out.count <= 1) {
+        while (e == GATE_OK && gate_chain_front(chunk, &s) && gate_pipe_of(&s) == NULL) {
             e = put(w, s.p, s.n);
             gate_chain_drop(chunk, s.n);
         }
-        return e;
     }
-    gate_chain_move(&w->out, chunk);
-    return GATE_OK;
+    if (e == GATE_OK)
+        gate_chain_move(&w->out, chunk);
+    return e;
 }
 
 static enum gate_err chunked(struct gate_h1_writer *w, struct gate_chain *chunk)

@@ -90,6 +90,7 @@ struct gate_stream {
     const struct gate_stream_ops *ops;
     const struct gate_stream_events *events; /* NULL while nobody is attached */
     void *user;                              /* of the events */
+    bool takes_pipes; /* on_body may bring bytes in pipes: the user only passes them on */
 };
 
 #endif

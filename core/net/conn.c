@@ -1,6 +1,7 @@
 #include "net/conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -103,18 +104,11 @@ static enum gate_err plain_peek(struct gate_conn *c, void *to, size_t cap, size_
     return read_result(c, got, n);
 }
 
-static enum gate_err plain_write(struct gate_conn *c, const struct iovec *iov, int count, size_t *n)
+/* Judges what a write gave. */
+static enum gate_err write_result(struct gate_conn *c, ssize_t put, size_t *n)
 {
-    struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count };
     enum gate_err err;
-    ssize_t put;
 
-    do {
-        if (count == 1)
-            put = transmit(c->fd, iov->iov_base, iov->iov_len);
-        else
-            put = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
-    } while (put < 0 && errno == EINTR);
     if (put >= 0) {
         *n = (size_t)put;
         return GATE_OK;
@@ -124,6 +118,40 @@ static enum gate_err plain_write(struct gate_conn *c, const struct iovec *iov, i
     if (err == GATE_E_AGAIN)
         c->write_wants = GATE_WANT_WRITE;
     return err;
+}
+
+static enum gate_err plain_write(struct gate_conn *c, const struct iovec *iov, int count, size_t *n)
+{
+    struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count };
+    ssize_t put;
+
+    do {
+        if (count == 1)
+            put = transmit(c->fd, iov->iov_base, iov->iov_len);
+        else
+            put = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+    } while (put < 0 && errno == EINTR);
+    return write_result(c, put, n);
+}
+
+static enum gate_err plain_to_pipe(struct gate_conn *c, int pipe, size_t max, size_t *n)
+{
+    ssize_t got;
+
+    do
+        got = splice(c->fd, NULL, pipe, NULL, max, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    while (got < 0 && errno == EINTR);
+    return read_result(c, got, n);
+}
+
+static enum gate_err plain_from_pipe(struct gate_conn *c, int pipe, size_t max, size_t *n)
+{
+    ssize_t put;
+
+    do
+        put = splice(pipe, NULL, c->fd, NULL, max, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    while (put < 0 && errno == EINTR);
+    return write_result(c, put, n);
 }
 
 static size_t plain_pending(const struct gate_conn *c)
@@ -147,6 +175,8 @@ const struct gate_conn_ops gate_conn_plain = {
     .read = plain_read,
     .write = plain_write,
     .peek = plain_peek,
+    .to_pipe = plain_to_pipe,
+    .from_pipe = plain_from_pipe,
     .pending = plain_pending,
     .shut = plain_shut,
     .fini = plain_fini,
@@ -158,7 +188,8 @@ const struct gate_conn_ops gate_conn_plain = {
 
 static bool read_waits_for(const struct gate_conn *c, enum gate_want want)
 {
-    return c->reading && (c->read_wants == GATE_WANT_WRITE) == (want == GATE_WANT_WRITE);
+    return c->reading && !c->full &&
+           (c->read_wants == GATE_WANT_WRITE) == (want == GATE_WANT_WRITE);
 }
 
 static bool write_waits_for(const struct gate_conn *c, enum gate_want want)
@@ -230,8 +261,14 @@ static void on_pending(struct gate_ready *r)
 {
     struct gate_conn *c = gate_container_of(r, struct gate_conn, ready);
 
-    if (c->reading && c->ops->pending(c) > 0)
+    if (c->full && c->pipe->held == 0) {
+        c->full = false;
+        gate_conn_settle(c);
+        if (c->reading)
+            call_readable(c);
+    } else if (c->reading && c->ops->pending(c) > 0) {
         call_readable(c);
+    }
 }
 
 static void watch_pending(struct gate_conn *c)
@@ -257,6 +294,93 @@ void gate_conn_want_write(struct gate_conn *c)
     gate_conn_settle(c);
 }
 
+/* Chains and pipes */
+
+#define SEND_IOV 64
+
+static enum gate_err send_pipe(struct gate_conn *c, const struct gate_chain *out, size_t *n)
+{
+    struct gate_slice front = {0};
+    struct gate_pipe *pipe;
+    enum gate_err err;
+
+    gate_chain_front(out, &front);
+    pipe = gate_pipe_of(&front);
+    err = c->ops->from_pipe(c, pipe->out, front.n, n);
+    if (err == GATE_OK)
+        gate_pipe_drained(pipe, *n);
+    return err;
+}
+
+enum gate_err gate_conn_send(struct gate_conn *c, struct gate_chain *out, size_t *n)
+{
+    struct iovec iov[SEND_IOV];
+    int count = gate_chain_iov(out, iov, SEND_IOV);
+    enum gate_err err = count > 0 ? gate_conn_write(c, iov, count, n) : send_pipe(c, out, n);
+
+    if (err == GATE_OK)
+        gate_chain_drop(out, *n);
+    return err;
+}
+
+static void pipe_give(struct gate_conn *c)
+{
+    struct gate_block *b = &c->pipe->block;
+
+    c->pipe->on_empty = NULL;
+    c->pipe = NULL;
+    c->full = false;
+    gate_block_unref(&b);
+}
+
+static void on_pipe_empty(void *conn)
+{
+    struct gate_conn *c = conn;
+
+    if (c->loop != NULL)
+        gate_loop_ready(c->loop, &c->ready);
+}
+
+/* A pipe that is not empty may be full: how many bytes fit depends on how they lie in memory, and
+ * the system does not tell a full pipe from an empty socket. So it is emptied first. */
+static enum gate_err splice_later(struct gate_conn *c)
+{
+    c->full = true;
+    c->pipe->on_empty = on_pipe_empty;
+    c->pipe->arg = c;
+    gate_conn_settle(c);
+    return GATE_E_AGAIN;
+}
+
+enum gate_err gate_conn_splice(struct gate_conn *c, size_t max, struct gate_chain *to, size_t *n)
+{
+    enum gate_err err;
+
+    *n = 0;
+    if (c->ops->to_pipe == NULL)
+        return GATE_E_LIMIT;
+    if (c->pipe == NULL)
+        c->pipe = gate_pipe_take(to->pool);
+    if (c->pipe == NULL)
+        return GATE_E_LIMIT;
+    if (c->pipe->held > 0)
+        return splice_later(c);
+    err = c->ops->to_pipe(c, c->pipe->in, max < GATE_PIPE_SIZE ? max : GATE_PIPE_SIZE, n);
+    if (err == GATE_OK) {
+        gate_pipe_filled(c->pipe, *n, to);
+    } else if (err == GATE_E_SYS && errno == EINVAL) { /* not with this kind of socket */
+        pipe_give(c);
+        err = GATE_E_LIMIT;
+    }
+    return err;
+}
+
+void gate_conn_splice_end(struct gate_conn *c)
+{
+    if (c->pipe != NULL)
+        pipe_give(c);
+}
+
 /* Life */
 
 void gate_conn_open(struct gate_conn *c, struct gate_loop *loop, int fd, gate_conn_fn *on_readable,
@@ -270,6 +394,8 @@ void gate_conn_open(struct gate_conn *c, struct gate_loop *loop, int fd, gate_co
     ev_io_init(&c->out, on_out, fd, EV_WRITE);
     gate_ready_init(&c->ready, on_pending);
     c->fd = fd;
+    c->pipe = NULL;
+    c->full = false;
     c->read_wants = GATE_WANT_NOTHING;
     c->write_wants = GATE_WANT_NOTHING;
     c->reading = false;
@@ -300,6 +426,7 @@ void gate_conn_close(struct gate_conn *c)
         return;
     if (c->loop != NULL)
         gate_conn_detach(c);
+    gate_conn_splice_end(c);
     c->ops->fini(c);
     close(c->fd);
     c->fd = -1;

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "base/err.h"
+#include "base/pipe.h"
 #include "net/loop.h"
 
 struct gate_conn;
@@ -26,6 +27,10 @@ struct gate_conn_ops {
     enum gate_err (*write)(struct gate_conn *c, const struct iovec *iov, int count, size_t *n);
     /* Looks at bytes without taking them. Same results as read. */
     enum gate_err (*peek)(struct gate_conn *c, void *to, size_t cap, size_t *n);
+    /* Moves up to max bytes into a pipe, or out of one. Same results as read and write. NULL for a
+     * kind whose bytes must pass through memory. */
+    enum gate_err (*to_pipe)(struct gate_conn *c, int pipe, size_t max, size_t *n);
+    enum gate_err (*from_pipe)(struct gate_conn *c, int pipe, size_t max, size_t *n);
     /* Bytes that can be read although the descriptor is not readable (TLS records already taken
      * in). */
     size_t (*pending)(const struct gate_conn *c);
@@ -46,12 +51,14 @@ struct gate_conn {
     gate_conn_fn *on_writable;  /* a write may get further; called once for each want_write */
     struct ev_io in;            /* EV_READ; stays on until it fires without a reader */
     struct ev_io out;           /* EV_WRITE; only after a write has blocked */
+    struct gate_pipe *pipe;     /* what it reads by splice goes in here; a reference, or NULL */
     struct gate_ready ready;    /* linked while bytes may be pending that epoll knows nothing of */
     int fd;
     uint8_t read_wants;         /* enum gate_want of the last GATE_E_AGAIN of read */
     uint8_t write_wants;
-    bool reading;               /* the owner wants on_readable */
-    bool writing;               /* the owner wants on_writable */
+    bool reading : 1;           /* the owner wants on_readable */
+    bool writing : 1;           /* the owner wants on_writable */
+    bool full : 1;              /* reading stands still until the pipe is empty */
 };
 
 /* Takes the descriptor over (a non-blocking socket); its kind is plain. Nothing is watched yet. */
@@ -95,6 +102,18 @@ static inline enum gate_err gate_conn_write(struct gate_conn *c, const struct io
 {
     return c->ops->write(c, iov, count, n);
 }
+
+/* Sends from the front of the chain, memory or a pipe's bytes, with one call, and drops what was
+ * sent. Results as of write. */
+enum gate_err gate_conn_send(struct gate_conn *c, struct gate_chain *out, size_t *n);
+
+/* Reads up to max bytes into a pipe and appends them to `to`. Results as of read; GATE_E_AGAIN also
+ * while the bytes of the last call are in the pipe (c->full until they have left, on_readable
+ * follows then), and GATE_E_LIMIT when there is no pipe for this conn: read into memory. */
+enum gate_err gate_conn_splice(struct gate_conn *c, size_t max, struct gate_chain *to, size_t *n);
+
+/* The last splice of a message is done: gives the pipe back as soon as it is empty. */
+void gate_conn_splice_end(struct gate_conn *c);
 
 /* Takes the conn off its loop, descriptor and state kept, and puts it on another (in that loop's
  * thread). */

@@ -41,20 +41,44 @@ static int cut(const struct iovec *iov, int count, size_t max, struct iovec to[M
     return n;
 }
 
+/* What becomes of an operation before it is tried: GATE_OK lets it through. */
+static enum gate_err before(struct gate_fault_plan *plan, bool *again, uint8_t *wants,
+                            enum gate_want want)
+{
+    enum gate_err err;
+
+    if (fails(plan, &err))
+        return err;
+    if (!*again)
+        return GATE_OK;
+    *again = false;
+    *wants = (uint8_t)want;
+    return GATE_E_AGAIN;
+}
+
+static enum gate_err before_read(struct gate_conn *c)
+{
+    struct gate_fault_plan *plan = plan_of(c);
+
+    return before(plan, &plan->again_read, &c->read_wants, GATE_WANT_READ);
+}
+
+static enum gate_err before_write(struct gate_conn *c)
+{
+    struct gate_fault_plan *plan = plan_of(c);
+
+    return before(plan, &plan->again_write, &c->write_wants, GATE_WANT_WRITE);
+}
+
 static enum gate_err fault_read(struct gate_conn *c, const struct iovec *iov, int count, size_t *n)
 {
     struct gate_fault_plan *plan = plan_of(c);
     struct iovec few[MAX_IOV];
-    enum gate_err err;
+    enum gate_err err = before_read(c);
 
     *n = 0;
-    if (fails(plan, &err))
+    if (err != GATE_OK)
         return err;
-    if (plan->again_read) {
-        plan->again_read = false;
-        c->read_wants = GATE_WANT_READ;
-        return GATE_E_AGAIN;
-    }
     count = cut(iov, count, plan->max_bytes, few);
     err = gate_conn_plain.read(c, few, count, n);
     plan->again_read = plan->again_after_each && err == GATE_OK;
@@ -65,18 +89,44 @@ static enum gate_err fault_write(struct gate_conn *c, const struct iovec *iov, i
 {
     struct gate_fault_plan *plan = plan_of(c);
     struct iovec few[MAX_IOV];
-    enum gate_err err;
+    enum gate_err err = before_write(c);
 
     *n = 0;
-    if (fails(plan, &err))
+    if (err != GATE_OK)
         return err;
-    if (plan->again_write) {
-        plan->again_write = false;
-        c->write_wants = GATE_WANT_WRITE;
-        return GATE_E_AGAIN;
-    }
     count = cut(iov, count, plan->max_bytes, few);
     err = gate_conn_plain.write(c, few, count, n);
+    plan->again_write = plan->again_after_each && err == GATE_OK;
+    return err;
+}
+
+static size_t at_most(const struct gate_fault_plan *plan, size_t n)
+{
+    return plan->max_bytes != 0 && n > plan->max_bytes ? plan->max_bytes : n;
+}
+
+static enum gate_err fault_to_pipe(struct gate_conn *c, int pipe, size_t max, size_t *n)
+{
+    struct gate_fault_plan *plan = plan_of(c);
+    enum gate_err err = before_read(c);
+
+    *n = 0;
+    if (err != GATE_OK)
+        return err;
+    err = gate_conn_plain.to_pipe(c, pipe, at_most(plan, max), n);
+    plan->again_read = plan->again_after_each && err == GATE_OK;
+    return err;
+}
+
+static enum gate_err fault_from_pipe(struct gate_conn *c, int pipe, size_t max, size_t *n)
+{
+    struct gate_fault_plan *plan = plan_of(c);
+    enum gate_err err = before_write(c);
+
+    *n = 0;
+    if (err != GATE_OK)
+        return err;
+    err = gate_conn_plain.from_pipe(c, pipe, at_most(plan, max), n);
     plan->again_write = plan->again_after_each && err == GATE_OK;
     return err;
 }
@@ -84,20 +134,12 @@ static enum gate_err fault_write(struct gate_conn *c, const struct iovec *iov, i
 /* Never sets again_read: who peeks before each read would get nowhere. */
 static enum gate_err fault_peek(struct gate_conn *c, void *to, size_t cap, size_t *n)
 {
-    struct gate_fault_plan *plan = plan_of(c);
-    enum gate_err err;
+    enum gate_err err = before_read(c);
 
     *n = 0;
-    if (fails(plan, &err))
+    if (err != GATE_OK)
         return err;
-    if (plan->again_read) {
-        plan->again_read = false;
-        c->read_wants = GATE_WANT_READ;
-        return GATE_E_AGAIN;
-    }
-    if (plan->max_bytes != 0 && cap > plan->max_bytes)
-        cap = plan->max_bytes;
-    return gate_conn_plain.peek(c, to, cap, n);
+    return gate_conn_plain.peek(c, to, at_most(plan_of(c), cap), n);
 }
 
 static size_t fault_pending(const struct gate_conn *c)
@@ -124,6 +166,8 @@ const struct gate_conn_ops gate_conn_faulty = {
     .read = fault_read,
     .write = fault_write,
     .peek = fault_peek,
+    .to_pipe = fault_to_pipe,
+    .from_pipe = fault_from_pipe,
     .pending = fault_pending,
     .shut = fault_shut,
     .fini = fault_fini,

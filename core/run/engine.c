@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/pipe.h"
 #include "run/crash.h"
 #include "run/engine_int.h"
 #include "run/reload.h"
@@ -68,7 +69,7 @@ static enum gate_err start_workers(struct gate_engine *e, uint32_t n)
         return GATE_E_NOMEM;
     memset(e->workers, 0, size);
     for (uint32_t i = 0; i < n && err == GATE_OK; i++) {
-        err = gate_run_worker_start(&e->workers[i], e, i);
+        err = gate_run_worker_start(&e->workers[i], e, i, GATE_PIPES_MAX / n);
         e->n_workers += err == GATE_OK;
     }
     return err;

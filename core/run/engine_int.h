@@ -29,6 +29,7 @@ struct gate_run_worker {
     pthread_t thread;               /* control's */
     sem_t up;                       /* posted when the loop can take mail, or cannot be had */
     enum gate_err start_err;
+    uint32_t pipes;                 /* that its loop may open */
     struct gate_list acceptors;
     struct gate_timer unpause;      /* after EMFILE */
     struct gate_timer leave;        /* acceptors of addresses that go */
@@ -115,9 +116,10 @@ struct gate_engine {
     int status;                     /* of the process */
 };
 
-/* worker.c. Starts the thread; returns when it can take mail. */
+/* worker.c. Starts the thread; returns when it can take mail. `pipes`: its share of those of the
+ * process. */
 enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engine *e,
-                                    uint32_t index);
+                                    uint32_t index, uint32_t pipes);
 
 /* Stops accepting, lets sessions end until drain_ms are over, then ends. The engine hears of it
  * by gate_control_drained. */

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "base/mem.h"
+#include "base/pipe.h"
 #include "exchange/exchange.h"
 #include "flow/access_log.h"
 #include "flow/flow.h"
@@ -211,8 +212,10 @@ static void *worker_main(void *arg)
     pthread_setname_np(pthread_self(), name);
     gate_crash_thread(&w->base);
     w->start_err = gate_loop_open(&w->base.loop, &w->engine->clock, &w->engine->log);
-    if (w->start_err == GATE_OK)
+    if (w->start_err == GATE_OK) {
+        gate_pipe_allow(&w->base.loop.blocks, w->pipes);
         init_base(w);
+    }
     sem_post(&w->up);
     if (w->start_err != GATE_OK)
         return NULL;
@@ -222,12 +225,13 @@ static void *worker_main(void *arg)
 }
 
 enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engine *e,
-                                    uint32_t index)
+                                    uint32_t index, uint32_t pipes)
 {
     int err;
 
     w->engine = e;
     w->base.index = index;
+    w->pipes = pipes;
     w->base.log = &e->log;
     w->base.watchdog = e->watchdog;
     w->base.offload = e->offload;

@@ -157,6 +157,7 @@ static void start_exchange(struct gate_session *s, struct gate_exchange *x)
     h->credit = 0;
     h->body_done = head->framing == GATE_BODY_NONE;
     h->tunnel = false;
+    h->stream.takes_pipes = false;
     gate_h1_reader_begin_body(&h->in, head->framing, head->content_length);
     fill_exchange(s, x);
     if (head->dropped_underscores > 0)
@@ -410,15 +411,55 @@ static void take_body(struct gate_session *s)
     deliver(s, &chunk);
 }
 
+static bool may_splice(const struct gate_session *s)
+{
+    const struct gate_h1_server *h = s->h1;
+
+    return h->stream.takes_pipes && !h->tunnel &&
+           (s->conn.pipe != NULL || gate_h1_reader_bulk(&h->in));
+}
+
+/* Content from the socket into a pipe. False: there is no pipe for it. */
+static bool splice_body(struct gate_session *s, enum read_result *result)
+{
+    struct gate_h1_server *h = s->h1;
+    size_t max = h->credit < h->in.body.left ? h->credit : (size_t)h->in.body.left;
+    struct gate_chain chunk;
+    enum gate_err e;
+    size_t n;
+
+    gate_chain_init(&chunk, &s->conn.loop->blocks);
+    e = gate_conn_splice(&s->conn, max, &chunk, &n);
+    if (e == GATE_E_LIMIT)
+        return false;
+    *result = READ_NOTHING;
+    if (e == GATE_OK) {
+        gate_counters_add(&s->worker->counters, GATE_C_BYTES_IN, n);
+        h->body_done = gate_body_skip(&h->in.body, n);
+        if (h->body_done)
+            gate_conn_splice_end(&s->conn);
+        deliver(s, &chunk);
+        *result = READ_SHORT;
+    } else if (e != GATE_E_AGAIN) {
+        read_ended(s, e);
+        *result = READ_GONE;
+    }
+    return true;
+}
+
 static enum read_result read_body(struct gate_session *s)
 {
     struct gate_h1_server *h = s->h1;
+    enum read_result spliced;
     struct gate_h1_space space;
     struct gate_chain chunk;
-    enum gate_err e = gate_h1_reader_body_space(&h->in, &s->conn.loop->blocks, h->credit, &space);
+    enum gate_err e;
     size_t n = 0;
     bool full;
 
+    if (may_splice(s) && splice_body(s, &spliced))
+        return spliced;
+    e = gate_h1_reader_body_space(&h->in, &s->conn.loop->blocks, h->credit, &space);
     if (e != GATE_OK) {
         h->body_bad = true;
         s->why = e == GATE_E_LIMIT ? GATE_CLOSE_BAD_REQUEST : GATE_CLOSE_FAULT;
@@ -458,12 +499,15 @@ static void exchange_readable(struct gate_session *s)
     if (!h->body_done) {
         enum read_result r = READ_FULL;
 
+        if (h->paused)
+            gate_session_h1_window(h);
         if (h->tunnel && gate_h1_reader_held(&h->in) > 0)
             take_body(s);
         while (r == READ_FULL && h->credit > 0 && !h->body_done && !h->body_bad)
             r = read_body(s);
         if (r == READ_GONE)
             return;
+        h->paused = s->conn.full;
         if (h->credit == 0 && !h->body_done)
             gate_conn_reading(&s->conn, false);
         gate_session_clock(s);

@@ -64,6 +64,7 @@ struct gate_h1_server {
     bool crlf_skipped;
     bool line_judged; /* the request line of a head that is not whole was looked at */
     bool cut;         /* the message must be seen to be incomplete */
+    bool paused;      /* the body was not read, because its pipe was full */
 };
 
 struct gate_session {
@@ -109,6 +110,13 @@ static inline bool gate_session_out_full(const struct gate_h1_server *h)
 static inline const struct gate_limits *gate_session_limits(const struct gate_session *s)
 {
     return &s->worker->seat->generation->config->limits;
+}
+
+/* The body is wanted from now on: its rate is judged anew. */
+static inline void gate_session_h1_window(struct gate_h1_server *h)
+{
+    h->window_ms = gate_loop_now(h->session->conn.loop);
+    h->window_bytes = 0;
 }
 
 /* session.c */

@@ -3,8 +3,6 @@
 #include "base/assert.h"
 #include "session/session_int.h"
 
-#define FLUSH_IOV 64
-
 static struct gate_h1_server *h1_of(const struct gate_stream *s)
 {
     return gate_container_of(s, struct gate_h1_server, stream);
@@ -109,13 +107,11 @@ static void go_on(struct gate_session *s)
 void gate_session_h1_flush(struct gate_session *s)
 {
     struct gate_h1_server *h = s->h1;
-    struct iovec iov[FLUSH_IOV];
     bool blocked = false;
 
     while (h->out.out.bytes > 0 && !blocked) {
         size_t n = 0;
-        int count = gate_chain_iov(&h->out.out, iov, FLUSH_IOV);
-        enum gate_err e = gate_conn_write(&s->conn, iov, count, &n);
+        enum gate_err e = gate_conn_send(&s->conn, &h->out.out, &n);
 
         if (e == GATE_E_AGAIN) {
             gate_conn_want_write(&s->conn);
@@ -125,7 +121,6 @@ void gate_session_h1_flush(struct gate_session *s)
             gate_session_close(s, s->why);
             return;
         } else {
-            gate_chain_drop(&h->out.out, n);
             h->wrote_ms = gate_loop_now(s->conn.loop);
             gate_counters_add(&s->worker->counters, GATE_C_BYTES_OUT, n);
         }
@@ -275,8 +270,7 @@ static void op_grant(struct gate_stream *s, size_t n)
         return;
     if (h->tunnel && gate_h1_reader_held(&h->in) > 0)
         gate_loop_ready(h->session->conn.loop, &h->next);
-    h->window_ms = gate_loop_now(h->session->conn.loop);
-    h->window_bytes = 0;
+    gate_session_h1_window(h);
     gate_conn_reading(&h->session->conn, true);
     gate_session_clock(h->session);
 }

@@ -14,8 +14,7 @@
 #define MAX_INFOS 8
 
 /* More than this waits to be sent: the sender is asked to pause. */
-#define OUT_HIGH  (256u * 1024)
-#define FLUSH_IOV 64
+#define OUT_HIGH (256u * 1024)
 
 /* A read of this much is sent before the next event is looked at: with many such in one turn the
  * second level cache would be gone over before the first is sent. */
@@ -44,7 +43,8 @@ static void restart_clock(struct gate_link *l)
         at = after(l, l->send_ms);
     else if (l->state == GATE_LINK_HEAD && l->request_ended)
         at = after(l, l->first_byte_ms);
-    else if (l->state == GATE_LINK_TUNNEL || (l->state == GATE_LINK_BODY && l->credit > 0))
+    else if (l->state == GATE_LINK_TUNNEL ||
+             (l->state == GATE_LINK_BODY && l->credit > 0 && !l->conn.full))
         at = after(l, l->read_ms);
     gate_deadline_set(l->conn.loop, &l->deadline, at);
 }
@@ -88,6 +88,7 @@ static void on_deadline(struct gate_timer *t)
 /* A complete response: content and trailers were delivered. */
 static void finish_response(struct gate_link *l)
 {
+    gate_conn_splice_end(&l->conn);
     l->state = GATE_LINK_DONE;
     if (gate_h1_reader_held(&l->in) > 0)
         l->keep = false;
@@ -238,6 +239,34 @@ static void read_ended(struct gate_link *l, enum gate_err e)
                                       : "the upstream closed inside the body");
 }
 
+/* Content from the socket into a pipe. False: there is no pipe for it. */
+static bool splice_once(struct gate_link *l)
+{
+    size_t max = l->credit < l->in.body.left ? l->credit : (size_t)l->in.body.left;
+    struct gate_chain chunk;
+    enum gate_err e;
+    size_t n;
+
+    gate_chain_init(&chunk, &l->conn.loop->blocks);
+    e = gate_conn_splice(&l->conn, max, &chunk, &n);
+    if (e == GATE_E_LIMIT)
+        return false;
+    if (e == GATE_OK) {
+        if (gate_body_skip(&l->in.body, n))
+            finish_response(l);
+        deliver(l, &chunk);
+    } else if (e != GATE_E_AGAIN) {
+        read_ended(l, e);
+    }
+    return true;
+}
+
+static bool may_splice(const struct gate_link *l)
+{
+    return l->stream.takes_pipes && l->state == GATE_LINK_BODY &&
+           (l->conn.pipe != NULL || gate_h1_reader_bulk(&l->in));
+}
+
 /* One read; true when another may be worth it at once (the space was filled). */
 static bool read_once(struct gate_link *l)
 {
@@ -247,6 +276,8 @@ static bool read_once(struct gate_link *l)
     size_t n = 0;
     bool full;
 
+    if (may_splice(l) && splice_once(l))
+        return false;
     if (l->state == GATE_LINK_HEAD)
         e = gate_h1_reader_head_space(&l->in, &l->conn.loop->blocks, &space);
     else
@@ -346,12 +377,9 @@ static void flushed(struct gate_link *l)
 
 static void flush(struct gate_link *l)
 {
-    struct iovec iov[FLUSH_IOV];
-
     while (l->out.out.bytes > 0) {
         size_t n = 0;
-        int count = gate_chain_iov(&l->out.out, iov, FLUSH_IOV);
-        enum gate_err e = gate_conn_write(&l->conn, iov, count, &n);
+        enum gate_err e = gate_conn_send(&l->conn, &l->out.out, &n);
 
         if (e == GATE_E_AGAIN) {
             gate_conn_want_write(&l->conn);
@@ -361,7 +389,6 @@ static void flush(struct gate_link *l)
             write_failed(l);
             return;
         }
-        gate_chain_drop(&l->out.out, n);
     }
     restart_clock(l);
     if (l->out.out.bytes < OUT_HIGH / 2)
@@ -558,6 +585,7 @@ struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_
     l->stream.ops = &h1_client_ops;
     l->stream.events = use->events;
     l->stream.user = use->user;
+    l->stream.takes_pipes = false;
     read_hint(l);
     l->response_bytes = 0;
     gate_conn_reading(&l->conn, true);

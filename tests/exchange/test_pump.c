@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "exchange/pump.h"
+#include "net/conn.h"
 
 /* A source that only counts what it is granted, a sink that takes what it is sent, and a pump
  * between them. */
@@ -19,6 +20,7 @@ struct bench {
     struct gate_pump p;
     struct gate_stream src;
     struct gate_stream dst;
+    struct gate_conn *dst_conn; /* under the sink; NULL: none */
     size_t granted;
     size_t room;
     char *sent;
@@ -68,11 +70,17 @@ static size_t dst_room(const struct gate_stream *s)
     return gate_container_of(s, struct bench, dst)->room;
 }
 
+static struct gate_conn *dst_raw_conn(struct gate_stream *s)
+{
+    return gate_container_of(s, struct bench, dst)->dst_conn;
+}
+
 static const struct gate_stream_ops src_ops = {.name = "source", .grant = src_grant};
 static const struct gate_stream_ops dst_ops = {.name = "sink",
                                                .send_body = dst_send_body,
                                                .send_trailers = dst_send_trailers,
-                                               .room = dst_room};
+                                               .room = dst_room,
+                                               .raw_conn = dst_raw_conn};
 
 static void on_end(struct gate_pump *p, enum gate_pump_end how)
 {
@@ -543,6 +551,35 @@ static void no_rewind_while_a_filter_holds_a_chunk(void **state)
     gate_pump_fini(&b->p);
 }
 
+/* Pipes are for bytes that nobody looks at or keeps, on their way to a plain connection. */
+static void pipes_are_offered_where_they_may_be(void **state)
+{
+    struct gate_conn plain = {.ops = &gate_conn_plain};
+    struct gate_filter f = {0};
+    struct bench *b = *state;
+
+    gate_pump_from(&b->p, &b->src);
+    gate_pump_to(&b->p, &b->dst);
+    assert_false(b->src.takes_pipes); /* no connection below */
+    b->dst_conn = &plain;
+    gate_pump_to(&b->p, &b->dst);
+    assert_true(b->src.takes_pipes);
+
+    b->src.takes_pipes = false;
+    b->p.filters = &f;
+    gate_pump_to(&b->p, &b->dst);
+    assert_false(b->src.takes_pipes);
+
+    b->p.filters = NULL;
+    b->p.keep = 10;
+    gate_pump_to(&b->p, &b->dst);
+    assert_false(b->src.takes_pipes); /* the bytes are kept for another try */
+    got_n(b, 8);
+    assert_false(b->src.takes_pipes);
+    got_n(b, 8);
+    assert_true(b->src.takes_pipes); /* no longer */
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_bench, close_bench)
 
 int main(void)
@@ -566,6 +603,7 @@ int main(void)
         CASE(a_kept_body_is_sent_again),
         CASE(a_body_over_the_limit_is_not_kept),
         CASE(no_rewind_while_a_filter_holds_a_chunk),
+        CASE(pipes_are_offered_where_they_may_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

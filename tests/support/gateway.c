@@ -110,6 +110,7 @@ void test_gateway_open_with(struct test_gateway *g, const char *routes, const ch
     open_origin(g);
     open_generation(g, routes, edits);
     assert_int_equal(gate_loop_open(&g->worker.loop, &g->clock, &g->log), GATE_OK);
+    gate_pipe_allow(&g->worker.loop.blocks, TEST_PIPES);
     g->worker.log = &g->log;
     g->worker.id_prefix = 0x1234567890;
     gate_handle_table_init(&g->worker.exchanges);

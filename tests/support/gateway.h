@@ -12,6 +12,9 @@
 #include "session/session.h"
 #include "upstream/links.h"
 
+/* Pipes that the worker may open. */
+#define TEST_PIPES 2
+
 struct test_gateway {
     struct gate_clock clock;
     struct gate_log log;
