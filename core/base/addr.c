@@ -317,15 +317,31 @@ bool gate_addr_eq(const struct gate_addr *a, const struct gate_addr *b)
            memcmp(&a->u.in6.sin6_addr, &b->u.in6.sin6_addr, 16) == 0;
 }
 
-static void to_mapped(const struct gate_addr *a, uint8_t ip[16])
+/* 8 bytes as a number, the first one highest. */
+static uint64_t load_be(const void *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return be64toh(v);
+}
+
+/* An IP as two numbers; IPv4 in its mapped form. */
+static void to_numbers(const struct gate_addr *a, uint64_t *high, uint64_t *low)
 {
     if (a->u.sa.sa_family == AF_INET6) {
-        memcpy(ip, &a->u.in6.sin6_addr, 16);
+        *high = load_be(&a->u.in6.sin6_addr);
+        *low = load_be((const char *)&a->u.in6.sin6_addr + 8);
         return;
     }
-    memset(ip, 0, 10);
-    memset(ip + 10, 0xff, 2);
-    memcpy(ip + 12, &a->u.in4.sin_addr, 4);
+    *high = 0;
+    *low = 0xffff00000000ull | ntohl(a->u.in4.sin_addr.s_addr);
+}
+
+/* The first n bits of a 64-bit number; n is at most 64. */
+static uint64_t first_bits(unsigned n)
+{
+    return n == 0 ? 0 : ~0ull << (64 - n);
 }
 
 enum gate_err gate_cidr_parse(struct gate_str text, struct gate_cidr *out)
@@ -345,43 +361,31 @@ enum gate_err gate_cidr_parse(struct gate_str text, struct gate_cidr *out)
         if (tail.n > 3 || !gate_str_to_u64(tail, &bits) || bits > most)
             return GATE_E_SYNTAX;
     }
-    to_mapped(&a, out->ip);
+    to_numbers(&a, &out->high, &out->low);
     out->bits = (uint8_t)(bits + (128 - most));
-    for (unsigned i = out->bits; i < 128; i++)
-        out->ip[i / 8] &= (uint8_t)~(0x80u >> (i % 8));
+    out->high &= first_bits(out->bits < 64 ? out->bits : 64);
+    out->low &= first_bits(out->bits < 64 ? 0 : out->bits - 64u);
     return GATE_OK;
 }
 
-/* 8 bytes as a number, the first one highest. */
-static uint64_t load_be(const uint8_t *p)
+static bool cidr_has(const struct gate_cidr *net, uint64_t high, uint64_t low)
 {
-    uint64_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return be64toh(v);
-}
-
-static bool cidr_has(const struct gate_cidr *net, const uint8_t ip[16])
-{
-    uint64_t high = load_be(net->ip) ^ load_be(ip);
-    uint64_t low = load_be(net->ip + 8) ^ load_be(ip + 8);
-
-    if (net->bits >= 128)
-        return (high | low) == 0;
+    high ^= net->high;
+    low ^= net->low;
     if (net->bits > 64)
-        return high == 0 && low >> (128 - net->bits) == 0;
-    return net->bits == 0 || high >> (64 - net->bits) == 0;
+        return high == 0 && (low >> (128 - net->bits)) == 0;
+    return net->bits == 0 || (high >> (64 - net->bits)) == 0;
 }
 
 bool gate_cidr_set_has(const struct gate_cidr_set *set, const struct gate_addr *a)
 {
-    uint8_t ip[16];
+    uint64_t high, low;
 
     if (set->n == 0 || !is_ip(a))
         return false;
-    to_mapped(a, ip);
+    to_numbers(a, &high, &low);
     for (size_t i = 0; i < set->n; i++) {
-        if (cidr_has(&set->v[i], ip))
+        if (cidr_has(&set->v[i], high, low))
             return true;
     }
     return false;

@@ -54,7 +54,8 @@ bool gate_addr_eq(const struct gate_addr *a, const struct gate_addr *b);
 
 /* A set of networks, immutable after build; linear, for short lists (trust, outbound). */
 struct gate_cidr {
-    uint8_t ip[16];     /* IPv4 as ::ffff:a.b.c.d */
+    uint64_t high;      /* the first 8 bytes, as a number; IPv4 as ::ffff:a.b.c.d */
+    uint64_t low;
     uint8_t bits;       /* 0..128 */
 };
 

@@ -24,7 +24,9 @@ void gate_chain_release(struct gate_chain *c)
         gate_slab_give(&c->pool->segs, seg);
         seg = next;
     }
-    gate_chain_init(c, c->pool);
+    c->head = c->tail = NULL;
+    c->bytes = 0;
+    c->count = 0;
 }
 
 static inline struct gate_slice *last_slice(const struct gate_chain *c)

@@ -121,12 +121,13 @@ static void move(struct gate_pump *p)
 
         if (p->in.bytes > 0 && p->dst->ops->room(p->dst) == 0)
             break;
+        if (p->filters == NULL) {
+            send(p, &p->in, last);
+            continue;
+        }
         gate_chain_init(&chunk, p->in.pool);
         gate_chain_move(&chunk, &p->in);
-        if (p->filters == NULL)
-            send(p, &chunk, last);
-        else
-            filter(p, p->filters, &chunk, last);
+        filter(p, p->filters, &chunk, last);
         gate_chain_clear(&chunk);
     }
 }

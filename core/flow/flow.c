@@ -88,6 +88,12 @@ static void jump(struct gate_exchange *x)
         x->flow->fault_taken = true;
 }
 
+static __attribute__((noinline)) void trace(struct gate_exchange *x, uint8_t at,
+                                             enum gate_step_result r)
+{
+    GATE_TRACE(x, steps[at].name, r == GATE_STEP_JUMP ? "to %s" : "ok%.0s", steps[x->step].name);
+}
+
 static void run(struct gate_exchange *x)
 {
     GATE_ASSERT(!x->running);
@@ -97,19 +103,19 @@ static void run(struct gate_exchange *x)
         uint8_t at = x->step;
         enum gate_step_result r = steps[at].run(x);
 
-        if (r == GATE_STEP_OVER)
-            return;
-        if (r == GATE_STEP_WAIT)
-            break;
-        if (r == GATE_STEP_JUMP)
-            jump(x);
-        else
+        if (GATE_LIKELY(r == GATE_STEP_NEXT)) {
             x->step = (uint8_t)(at + 1);
-        GATE_TRACE(x, steps[at].name, r == GATE_STEP_JUMP ? "to %s" : "ok%.0s",
-                   steps[x->step].name);
+        } else if (r == GATE_STEP_JUMP) {
+            jump(x);
+        } else {
+            if (r == GATE_STEP_WAIT)
+                x->running = false;
+            return;
+        }
         x->flow->hook = GATE_HOOK_NOT_RUN;
+        if (GATE_UNLIKELY(x->trace != NULL))
+            trace(x, at, r);
     }
-    x->running = false;
 }
 
 static void on_resume(struct gate_ready *r)

@@ -151,9 +151,8 @@ static inline uint64_t gate_bytes_controls_at(const char *p, size_t at, size_t n
 }
 
 /* Bit k: byte k is none of A-Z a-z 0-9 '-', which is all that most field names hold. */
-static inline unsigned gate_bytes_not_plain(const char *p)
+static inline unsigned gate_bytes_not_plain_in(__m128i v)
 {
-    __m128i v = gate_bytes_load(p);
     __m128i alpha = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
     __m128i digit = _mm_sub_epi8(v, _mm_set1_epi8('0'));
     __m128i dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
@@ -161,6 +160,11 @@ static inline unsigned gate_bytes_not_plain(const char *p)
     alpha = _mm_cmpeq_epi8(_mm_min_epu8(alpha, _mm_set1_epi8(25)), alpha);
     digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
     return 0xffffu ^ (unsigned)_mm_movemask_epi8(_mm_or_si128(dash, _mm_or_si128(alpha, digit)));
+}
+
+static inline unsigned gate_bytes_not_plain(const char *p)
+{
+    return gate_bytes_not_plain_in(gate_bytes_load(p));
 }
 
 static inline unsigned gate_bytes_equal(const char *p, char c)
@@ -236,6 +240,35 @@ static inline size_t gate_bytes_find(const char *p, size_t i, size_t n, char c)
 }
 
 #endif
+
+/* First byte of a host name that is not unreserved; *upper: whether there is an upper-case letter
+ * before it. */
+static inline size_t gate_bytes_host_end_scalar(const char *p, size_t i, size_t n, bool *upper)
+{
+    for (; i < n && gate_byte_is(p[i], GATE_C_UNRESERVED); i++)
+        *upper |= gate_byte_is(p[i], GATE_C_UPPER) != 0;
+    return i;
+}
+
+static inline size_t gate_bytes_host_end(const char *p, size_t n, bool *upper)
+{
+    size_t i = 0;
+
+    *upper = false;
+#ifdef __SSE2__
+    for (; n - i >= 8; i += 8) {
+        __m128i v = _mm_loadl_epi64((const __m128i *)(const void *)(p + i));
+        __m128i letter = _mm_sub_epi8(v, _mm_set1_epi8('A'));
+        __m128i dot = _mm_cmpeq_epi8(v, _mm_set1_epi8('.'));
+        unsigned odd = gate_bytes_not_plain_in(v) & ~(unsigned)_mm_movemask_epi8(dot) & 0xff;
+
+        letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
+        if (odd != 0 || (_mm_movemask_epi8(letter) & 0xff) != 0)
+            break;
+    }
+#endif
+    return gate_bytes_host_end_scalar(p, i, n, upper);
+}
 
 /* Where colons and CRs are in the 16 bytes at `at`, as bits; fewer bytes at the end of [p, p+n). */
 struct gate_bytes_marks {

@@ -21,21 +21,39 @@ void gate_h1_writer_fini(struct gate_h1_writer *w)
     gate_chain_clear(&w->out);
 }
 
+/* A head that does not fit *b, which is given up for a big one. */
+static enum gate_err put_big_head(struct gate_h1_writer *w, const struct gate_message *m,
+                                  struct gate_str connection, struct gate_block **b,
+                                  struct gate_out *o)
+{
+    gate_block_unref(b);
+    *b = gate_block_take_big(w->out.pool);
+    if (*b == NULL)
+        return GATE_E_NOMEM;
+    *o = gate_out_on((*b)->data, (*b)->cap);
+    gate_write_head(o, m, connection);
+    if (!o->full)
+        return GATE_OK;
+    gate_block_unref(b);
+    return GATE_E_LIMIT;
+}
+
 static enum gate_err put_head(struct gate_h1_writer *w, const struct gate_message *m,
                               struct gate_str connection)
 {
-    size_t need = gate_write_size(m) + connection.n + 32;
-    struct gate_block *b;
+    struct gate_block *b = gate_block_take(w->out.pool);
     struct gate_out o;
 
-    if (need > GATE_BLOCK_BIG)
-        return GATE_E_LIMIT;
-    b = need > GATE_BLOCK_SIZE ? gate_block_take_big(w->out.pool) : gate_block_take(w->out.pool);
     if (b == NULL)
         return GATE_E_NOMEM;
     o = gate_out_on(b->data, b->cap);
     gate_write_head(&o, m, connection);
-    GATE_ASSERT(!o.full);
+    if (GATE_UNLIKELY(o.full)) {
+        enum gate_err e = put_big_head(w, m, connection, &b, &o);
+
+        if (e != GATE_OK)
+            return e;
+    }
     b->used = (uint32_t)o.n;
     gate_chain_add(&w->out, b, b->data, o.n);
     gate_block_unref(&b);

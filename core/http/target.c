@@ -240,9 +240,8 @@ static bool port_of(const char *p, size_t n, uint16_t *port)
     return v <= 65535;
 }
 
-/* Length of "[...]" at the front when it is an IPv6 literal without zone, else 0. Both set the
- * classes of the bytes in *seen. */
-static size_t ip_literal(struct gate_str text, unsigned *seen)
+/* Length of "[...]" at the front when it is an IPv6 literal without zone, else 0. */
+static __attribute__((noinline)) size_t ip_literal(struct gate_str text, bool *upper)
 {
     char z[INET6_ADDRSTRLEN];
     struct in6_addr ip;
@@ -255,46 +254,29 @@ static size_t ip_literal(struct gate_str text, unsigned *seen)
     if (strlen(z) != close - 1 || inet_pton(AF_INET6, z, &ip) != 1)
         return 0;
     for (size_t i = 0; i <= close; i++)
-        *seen |= gate_byte_classes[(uint8_t)text.p[i]];
+        *upper |= gate_byte_is(text.p[i], GATE_C_UPPER) != 0;
     return close + 1;
-}
-
-/* Length of the name or IPv4 address at the front. */
-static size_t reg_name(struct gate_str text, unsigned *seen)
-{
-    const char *p = text.p;
-    const char *end = p + text.n;
-    unsigned all = 0;
-    unsigned class;
-
-    for (; p < end; p++, all |= class) {
-        class = gate_byte_classes[(uint8_t)*p];
-        if ((class & GATE_C_UNRESERVED) == 0)
-            break;
-    }
-    *seen = all;
-    return (size_t)(p - text.p);
 }
 
 bool gate_target_authority(struct gate_str text, struct gate_arena *arena, struct gate_str *host,
                            uint16_t *port)
 {
-    unsigned seen = 0;
+    bool upper = false;
     size_t n = 0;
 
     *port = 0;
     if (text.n == 0 || text.n > AUTHORITY_MAX)
         return false;
     if (text.p[0] == '[')
-        n = ip_literal(text, &seen);
+        n = ip_literal(text, &upper);
     else
-        n = reg_name(text, &seen);
+        n = gate_bytes_host_end(text.p, text.n, &upper);
     if (n == 0)
         return false;
     if (n < text.n && (text.p[n] != ':' || !port_of(text.p + n + 1, text.n - n - 1, port)))
         return false;
     *host = gate_str_of(text.p, n);
-    if (seen & GATE_C_UPPER) {
+    if (upper) {
         char *lower = gate_arena_alloc(arena, text.n);
 
         for (size_t i = 0; i < text.n; i++)

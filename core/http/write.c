@@ -114,30 +114,6 @@ static size_t line_size(const struct gate_field *f)
     return (size_t)f->name_len + f->value_len + 4;
 }
 
-/* Start line, connection, framing and the empty line at most; the request line's parts come on
- * top. */
-#define FIXED_SIZE 256
-
-size_t gate_write_size(const struct gate_message *m)
-{
-    size_t n = FIXED_SIZE + m->method.n + m->path.n + m->query.n;
-
-    if (m->headers != NULL) {
-        const struct gate_fields *fs = m->headers->original;
-        const struct gate_overlay *o = &m->headers->overlay;
-
-        if (fs != NULL)
-            n += fs->bytes;
-        for (uint32_t i = 0; fs != NULL && fs->bytes == 0 && i < fs->n; i++)
-            n += line_size(&fs->v[i]);
-        for (uint32_t i = 0; i < o->n; i++)
-            n += line_size(&o->v[i].f);
-    }
-    for (uint32_t i = 0; i < m->n_extra; i++)
-        n += line_size(&m->extra[i]);
-    return n;
-}
-
 static void put_request_line(struct gate_out *o, const struct gate_message *m)
 {
     gate_out_str(o, m->method);

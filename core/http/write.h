@@ -53,9 +53,6 @@ const struct gate_field *gate_message_next(const struct gate_message *m,
  * to drop it. */
 bool gate_nominated(const struct gate_fields *fs, struct gate_str name);
 
-/* Bytes that the head needs at most, so that the caller can take a block that holds it. */
-size_t gate_write_size(const struct gate_message *m);
-
 /* The whole head with its empty line; `connection` is "close", "keep-alive", "upgrade" or empty for
  * none. o->full is set when it did not fit. Status 1xx and 204 never carry framing. */
 void gate_write_head(struct gate_out *o, const struct gate_message *m, struct gate_str connection);

@@ -312,12 +312,24 @@ static enum gate_err send_pipe(struct gate_conn *c, const struct gate_chain *out
     return err;
 }
 
-enum gate_err gate_conn_send(struct gate_conn *c, struct gate_chain *out, size_t *n)
+static __attribute__((noinline)) enum gate_err send_many(struct gate_conn *c,
+                                                         const struct gate_chain *out, size_t *n)
 {
     struct iovec iov[SEND_IOV];
     int count = gate_chain_iov(out, iov, SEND_IOV);
-    enum gate_err err = count > 0 ? gate_conn_write(c, iov, count, n) : send_pipe(c, out, n);
 
+    return count > 0 ? gate_conn_write(c, iov, count, n) : send_pipe(c, out, n);
+}
+
+enum gate_err gate_conn_send(struct gate_conn *c, struct gate_chain *out, size_t *n)
+{
+    struct iovec one;
+    enum gate_err err;
+
+    if (out->count == 1 && gate_chain_iov(out, &one, 1) == 1)
+        err = gate_conn_write(c, &one, 1, n);
+    else
+        err = send_many(c, out, n);
     if (err == GATE_OK)
         gate_chain_drop(out, *n);
     return err;

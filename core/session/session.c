@@ -26,7 +26,6 @@ void gate_session_close(struct gate_session *s, enum gate_close_reason why)
 
     if (s->hook != NULL)
         gate_hook_cancel(&s->hook);
-    gate_free(s->hook_ip);
     gate_session_h1_drop(s);
     gate_list_remove(&s->node);
     gate_deadline_stop(&w->loop, &s->deadline);
@@ -204,8 +203,6 @@ static void connect_done(void *arg, const struct gate_hook_verdict *v)
 
     GATE_CHECK_MAGIC(s, GATE_SESSION_MAGIC);
     s->hook = NULL;
-    gate_free(s->hook_ip);
-    s->hook_ip = NULL;
     if (v->kind == GATE_VERDICT_NEXT)
         gate_session_idle(s);
     else
@@ -218,8 +215,7 @@ static void ask_hooks(struct gate_session *s, const struct gate_addr *peer)
     struct gate_connect_info info = {.port = gate_addr_port(peer)};
     struct gate_hook_verdict v = {.kind = GATE_VERDICT_NEXT};
 
-    s->hook_ip = gate_alloc(GATE_IP_TEXT);
-    info.ip = gate_str_of(s->hook_ip, gate_addr_format_ip(peer, s->hook_ip, GATE_IP_TEXT));
+    info.ip = gate_str_of(s->ip, s->ip_len);
     info.peer_ip = info.ip;
     s->state = GATE_SESSION_HOOK;
     if (gate_flow_connect(s->worker, &info, connect_done, s, &s->hook, &v) != GATE_VM_YIELD)
@@ -257,6 +253,7 @@ void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd,
     gate_list_init(&s->node);
     gate_list_push(&w->session_list, &s->node);
     set_peer(s, peer);
+    s->ip_len = (uint8_t)gate_addr_format_ip(peer, s->ip, sizeof(s->ip));
     if (over_limit(s, peer)) {
         gate_counters_add(&w->counters, GATE_C_CLIENT_REFUSED, 1);
         gate_session_close(s, GATE_CLOSE_LIMIT);

@@ -62,11 +62,7 @@ void gate_session_h1_drop(struct gate_session *s)
 /* The text is the exchange's own: it may outlive the session. */
 static struct gate_str client_ip(const struct gate_session *s, struct gate_arena *arena)
 {
-    char *text = gate_arena_alloc(arena, GATE_IP_TEXT);
-    struct gate_addr ip;
-
-    gate_session_addr(s, &ip);
-    return gate_str_of(text, gate_addr_format_ip(&ip, text, GATE_IP_TEXT));
+    return gate_arena_copy(arena, gate_str_of(s->ip, s->ip_len));
 }
 
 /* ------------------------------------------------------------------ refusing */

@@ -73,15 +73,16 @@ struct gate_session {
     uint8_t why;   /* enum gate_close_reason, known before the close */
     bool read_big; /* its requests fill blocks */
     bool counted;  /* in worker->ip_counts */
+    uint8_t ip_len;
     struct gate_conn conn;
     struct gate_deadline deadline;
     struct gate_list node; /* worker->session_list */
     struct gate_worker *worker;
     struct gate_listener *listener;
     struct gate_h1_server *h1;  /* NULL while idle */
-    char *hook_ip;              /* what they were told; owned */
     struct gate_hook_run *hook; /* connect hooks that wait */
     uint32_t requests;
+    char ip[GATE_IP_TEXT]; /* of the peer, as text */
     union {
         struct sockaddr sa;
         struct sockaddr_in in4;
