@@ -351,6 +351,10 @@ enum gate_err gate_cidr_parse(struct gate_str text, struct gate_cidr *out)
     uint64_t bits;
     unsigned most;
 
+    if (gate_str_eq(text, unix_prefix)) {
+        *out = (struct gate_cidr){ .bits = GATE_CIDR_UNIX };
+        return GATE_OK;
+    }
     if (gate_addr_parse_ip(gate_str_of(text.p, slash), &a) != GATE_OK)
         return GATE_E_SYNTAX;
     most = a.u.sa.sa_family == AF_INET ? 32 : 128;
@@ -379,13 +383,17 @@ static bool cidr_has(const struct gate_cidr *net, uint64_t high, uint64_t low)
 
 bool gate_cidr_set_has(const struct gate_cidr_set *set, const struct gate_addr *a)
 {
-    uint64_t high, low;
+    bool is_unix = a->u.sa.sa_family == AF_UNIX;
+    uint64_t high = 0, low = 0;
 
-    if (set->n == 0 || !is_ip(a))
+    if (set->n == 0 || !(is_unix || is_ip(a)))
         return false;
-    to_numbers(a, &high, &low);
+    if (!is_unix)
+        to_numbers(a, &high, &low);
     for (size_t i = 0; i < set->n; i++) {
-        if (cidr_has(&set->v[i], high, low))
+        const struct gate_cidr *net = &set->v[i];
+
+        if ((net->bits == GATE_CIDR_UNIX) == is_unix && (is_unix || cidr_has(net, high, low)))
             return true;
     }
     return false;

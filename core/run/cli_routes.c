@@ -13,7 +13,7 @@ struct row {
 struct table {
     struct row *v;
     uint32_t n;
-    const struct gate_config *config;
+    const struct gate_loaded *loaded;
 };
 
 static const char *const titles[5] = { "ROUTE", "HOST", "PATH", "METHODS", "ACTION" };
@@ -61,21 +61,30 @@ static void put_action(const struct gate_config *c, const struct gate_route_conf
     }
 }
 
-static void put_str(char *to, size_t cap, struct gate_str s, const char *empty)
+/* A cell, cut where it is too wide. Hidden before it is cut: half a secret is one, too. */
+static void put_str(const struct gate_vm *vm, char *to, size_t cap, struct gate_str s,
+                    const char *empty)
 {
-    snprintf(to, cap, "%.*s", s.n > 0 ? (int)s.n : (int)strlen(empty), s.n > 0 ? s.p : empty);
+    char text[1024];
+    struct gate_out o = gate_out_on(text, sizeof(text));
+
+    gate_vm_hide(vm, s.n > 0 ? s : gate_str_from_cstr(empty), &o);
+    snprintf(to, cap, "%.*s", (int)o.n, o.p);
 }
 
 static void add_row(void *arg, const struct gate_route_config *r)
 {
     struct table *t = arg;
+    const struct gate_vm *vm = t->loaded->vm;
     struct row *row = &t->v[t->n++];
+    char action[512];
 
-    put_str(row->text[0], sizeof(row->text[0]), r->name, "-");
-    put_str(row->text[1], sizeof(row->text[1]), r->host, "*");
-    put_str(row->text[2], sizeof(row->text[2]), r->path, "*");
+    put_str(vm, row->text[0], sizeof(row->text[0]), r->name, "-");
+    put_str(vm, row->text[1], sizeof(row->text[1]), r->host, "*");
+    put_str(vm, row->text[2], sizeof(row->text[2]), r->path, "*");
     put_methods(r, row->text[3], sizeof(row->text[3]));
-    put_action(t->config, r, row->text[4], sizeof(row->text[4]));
+    put_action(t->loaded->config, r, action, sizeof(action));
+    put_str(vm, row->text[4], sizeof(row->text[4]), gate_str_from_cstr(action), "-");
 }
 
 static void print_table(const struct table *t)
@@ -100,7 +109,7 @@ static void print_table(const struct table *t)
 
 static int print_routes(const struct gate_loaded *l)
 {
-    struct table t = { .config = l->config };
+    struct table t = { .loaded = l };
 
     t.v = gate_calloc(l->config->n_routes + 1, sizeof(*t.v));
     gate_router_each(l->router, add_row, &t);
@@ -127,6 +136,27 @@ static size_t make_head(const struct gate_options *o, char *to, size_t cap)
     return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 
+static void print_explained(const struct gate_loaded *l, const struct gate_route_query *q,
+                            struct gate_arena *arena)
+{
+    char why[16384], hidden[32768];
+    struct gate_out out = gate_out_on(why, sizeof(why));
+    struct gate_out shown = gate_out_on(hidden, sizeof(hidden));
+
+    gate_router_explain(l->router, q, arena, &out);
+    gate_vm_hide(l->vm, gate_out_view(&out), &shown);
+    printf("%.*s", (int)shown.n, shown.p);
+    if (shown.n > 0 && shown.p[shown.n - 1] != '\n')
+        putchar('\n');
+    for (uint32_t i = 0; i < l->config->n_policies; i++) {
+        const struct gate_policy_config *p = &l->config->policies[i];
+
+        if ((p->hooks & (1u << GATE_HOOK_ROUTE)) != 0)
+            printf("  depends on the route hook of %.*s: it may choose another\n", (int)p->name.n,
+                   p->name.p);
+    }
+}
+
 static int explain(const struct gate_options *o, const struct gate_loaded *l)
 {
     const struct gate_limits *limits = &l->config->limits;
@@ -151,14 +181,9 @@ static int explain(const struct gate_options *o, const struct gate_loaded *l)
         struct gate_route_query q = { .method = head.method_text, .host = head.host,
                                       .path = head.path_text, .query = head.query,
                                       .headers = &headers };
-        char why[16384];
-        struct gate_out out = gate_out_on(why, sizeof(why));
 
         headers.original = &head.fields;
-        gate_router_explain(l->router, &q, &arena, &out);
-        printf("%.*s", (int)out.n, out.p);
-        if (out.n > 0 && out.p[out.n - 1] != '\n')
-            putchar('\n');
+        print_explained(l, &q, &arena);
         status = 0;
     }
     gate_arena_clear(&arena);

@@ -172,13 +172,8 @@ void gate_reload_begin(struct gate_engine *e, const struct gate_handle *ticket)
 /* Takes over the errors of a build. */
 static void copy_errors(struct gate_reload *r, const struct gate_build *b)
 {
-    for (uint32_t i = 0; i < b->errors.n; i++) {
-        const struct gate_load_error *v = &b->errors.v[i];
-        char *message = gate_strndup(v->message.p, v->message.n);
-
-        gate_load_errors_add(&r->errors, v->file, v->line, message);
-        gate_free(message);
-    }
+    for (uint32_t i = 0; i < b->errors.n; i++)
+        gate_load_errors_copy(&r->errors, &b->errors.v[i]);
 }
 
 static void prepare(struct gate_reload *r)
@@ -207,6 +202,12 @@ static void on_first_built(void *arg)
     if (err != GATE_OK)
         copy_errors(r, b);
     gate_builder_free(&r->builder);
+    if (err == GATE_OK && r->loaded.config->n_listeners == 0) {
+        gate_load_errors_add(&r->errors, gate_bundle_main_name(r->bundle), 0,
+                             "no address to listen on: gate.listen { \":8080\" } or --listen "
+                             "says one");
+        err = GATE_E_INVALID;
+    }
     if (err != GATE_OK) {
         fail(r);
         return;

@@ -154,6 +154,16 @@ static void note_onion(struct gate_hook_run *run, struct gate_hook_verdict *v)
         run->x->onion = run->chain->v[at - 1].depth + 1;
 }
 
+/* The time of the loop; where somebody looks at how long hooks take, that of now. */
+static uint64_t clock_ns(struct gate_vm *vm)
+{
+    struct gate_loop *loop = &vm->worker->loop;
+
+    if (GATE_UNLIKELY(vm->timed))
+        gate_loop_refresh(loop);
+    return loop->now_ns;
+}
+
 static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate_hook_verdict *v)
 {
     struct gate_vm *vm = run->task.vm;
@@ -164,7 +174,7 @@ static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate
     v->truth = vm->io.truth != 0;
     if (run->x != NULL) {
         note_onion(run, v);
-        run->x->times.script_ns += vm->worker->loop.now_ns - run->began_ns;
+        run->x->times.script_ns += clock_ns(vm) - run->began_ns;
     }
 }
 
@@ -176,7 +186,7 @@ static enum gate_vm_result run_begin(struct gate_hook_run *run, uint32_t start,
     enum gate_vm_result r;
 
     vm->io.verdict = GATE_VERDICT_NEXT;
-    run->began_ns = vm->worker->loop.now_ns;
+    run->began_ns = clock_ns(vm);
     gate_counters_add(&vm->worker->counters, GATE_C_HOOK_CALLS, 1);
     r = call_from(run, start);
     if (GATE_UNLIKELY(is_failure(r)))
@@ -325,6 +335,18 @@ void gate_hook_forget(struct gate_exchange *x)
 void gate_hook_set_services(struct gate_vm *vm, const struct gate_hook_services *s)
 {
     vm->services = *s;
+}
+
+uint64_t gate_hook_script_ns(const struct gate_vm *vm, const struct gate_exchange *x)
+{
+    const struct gate_hook_run *run = x->hook;
+    uint64_t total = x->times.script_ns;
+
+    if (vm->task != NULL)
+        run = gate_container_of(vm->task, struct gate_hook_run, task);
+    if (run != NULL && run->x == x)
+        total += vm->worker->loop.now_ns - run->began_ns;
+    return total;
 }
 
 void gate_vm_place(const struct gate_vm *vm, struct gate_script_place *out)

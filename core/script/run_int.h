@@ -26,6 +26,9 @@ struct gate_hook_run {
  * first), policy, hook, route, request. */
 void gate_run_report(struct gate_hook_run *run, enum gate_vm_result r);
 
+/* Time inside hooks of an exchange until now, that of the one included which runs. */
+uint64_t gate_hook_script_ns(const struct gate_vm *vm, const struct gate_exchange *x);
+
 /* "gateway.lua:9": the policy whose hook runs or has just failed; for when and handler the route.
  */
 const char *gate_run_policy(const struct gate_hook_run *run);

@@ -10,6 +10,7 @@
 #include "script/ffi_api.h"
 #include "script/heap_int.h"
 #include "script/hook.h"
+#include "script/secrets.h"
 #include "script/vm.h"
 #include "script/watch_int.h"
 
@@ -51,6 +52,10 @@ struct gate_vm {
     struct gate_io io;
     struct gate_log *log;
     uint64_t load_budgets[2];           /* as the watchdog reads them; it may look late */
+    uint32_t load_time_ms;
+    uint64_t load_began_ns; /* CPU time of the thread */
+    struct gate_secrets secrets;
+    bool timed; /* hooks read the clock: a script or the access log tells how long they took */
     struct gate_bundle *bundle;       /* borrowed, while it loads */
     struct gate_watch *watch;         /* of the thread it is bound to; NULL: none */
     struct gate_worker *worker;       /* NULL: not attached */
@@ -86,6 +91,9 @@ void gate_library_push_host(struct gate_vm *vm);
 /* Pushes the chunk of a library module; false: there is none (nothing is pushed). Raises when its
  * text is broken. */
 bool gate_library_push_chunk(lua_State *L, const char *module);
+
+/* Limits that the file has declared for its own load, from here on. */
+void gate_vm_bound_load(struct gate_vm *vm, uint32_t load_time_ms, uint64_t memory);
 
 /* Chains: made at attach from the configuration's policies. */
 void gate_chains_build(struct gate_vm *vm);

@@ -147,7 +147,9 @@ static uint64_t budget_of(const struct gate_watch *w, uint32_t at)
 {
     const uint64_t *budgets = atomic_load_explicit(&w->budgets, memory_order_acquire);
 
-    return at >= 1 && at <= budgets[0] ? budgets[at] : POLL_NS;
+    if (at < 1 || at > budgets[0])
+        return POLL_NS;
+    return __atomic_load_n(&budgets[at], __ATOMIC_RELAXED);
 }
 
 static uint64_t used_before(const struct gate_watch *w, uint32_t at)

@@ -20,6 +20,7 @@ local engine = require "moongate.engine"
 engine.bind(host)
 
 local hook = require "moongate.hook"
+local mistake = require "moongate.declare.mistake"
 local modules = require "moongate.modules"
 local request = require "moongate.request"
 local runtime = require "moongate.runtime"
@@ -48,18 +49,29 @@ local function make_gate(main_name)
     end,
     require = function(name) return modules.library(name) end,
     policies = names,
-    runtime = runtime.new(host),
+    runtime = runtime.new(host), bound_load = host.bound_load,
   }
 end
 
---- Checks the sources for misspelt fields too (`moongate check`).
-local function check_sources(mistakes)
-  local check = host.library("moongate.check") and require "moongate.check"
-  if not check then return end
-  local run = type(check) == "function" and check or check.check
+--- Adds what the sources show of misspelt fields (`moongate check`). What the load met already is
+--- not said twice.
+local function check_sources(mistakes, gate)
+  local check = require "moongate.check"
+  local lists = { mistakes }
   for _, file in ipairs(modules.files()) do
-    for _, mistake in ipairs(run(file.text, file.name)) do mistakes[#mistakes + 1] = mistake end
+    lists[#lists + 1] = check.check(file.text, file.name, gate)
   end
+  return mistake.merge(unpack(lists))
+end
+
+--- The mistakes without values of environment variables: those count as secrets.
+local function hide_secrets(mistakes)
+  for _, made in ipairs(mistakes) do
+    made.message = host.hide(made.message)
+    made.name, made.nearest = made.name and host.hide(made.name),
+      made.nearest and host.hide(made.nearest)
+  end
+  return mistakes
 end
 
 --- Runs the gateway file. Called once, in a coroutine, under the load's budget.
@@ -83,9 +95,12 @@ function B.load(check, trust)
     failed = err
   end
   local out, mistakes = loading.finish(failed)
-  if check then check_sources(mistakes) end
-  if not out or #mistakes > 0 then return nil, mistakes end
+  if check then mistakes = check_sources(mistakes, gate) end
+  if not out or #mistakes > 0 then return nil, hide_secrets(mistakes) end
   output = out
+  -- Hooks read the clock only where somebody may look.
+  if modules.mention("timing") then host.time_hooks() end
+  hook.route_names = out.route_names
   modules.finish()
   runtime.finish(out)
   return out.json

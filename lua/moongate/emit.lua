@@ -116,18 +116,23 @@ end
 ---@field policies table[] in order; the ordinal is the index less one
 ---@field routes { when: table<integer, function>, handler: table<integer, function> } by ordinal
 ---@field upstreams table<string, moongate.Upstream>
+---@field route_names string[] that the file gave
 
 --- Everything the engine and the hook runner need of a load without mistakes.
 ---@param load moongate.Load
 ---@return moongate.Output
 function M.output(load)
-  local routes, upstreams = { when = {}, handler = {} }, {}
+  local routes, upstreams, names = { when = {}, handler = {} }, {}, {}
   for i, given in ipairs(load.routes) do
+    names[#names + 1] = given.name
     routes.when[i - 1] = given.when
     routes.handler[i - 1] = given.handler
   end
   for _, entry in ipairs(load.upstreams) do upstreams[entry.name] = entry.object end
-  return { json = M.text(load), policies = load.policies, routes = routes, upstreams = upstreams }
+  return {
+    json = M.text(load), policies = load.policies, routes = routes, upstreams = upstreams,
+    route_names = names,
+  }
 end
 
 return M

@@ -5,6 +5,9 @@
 local client = require "moongate.client"
 local engine = require "moongate.engine"
 local fault = require "moongate.fault"
+local mistake = require "moongate.declare.mistake"
+local nearest = require "moongate.nearest"
+local place = require "moongate.declare.place"
 local reply = require "moongate.reply"
 local request = require "moongate.request"
 local response = require "moongate.response"
@@ -13,8 +16,8 @@ local upstream = require "moongate.declare.upstream"
 local M = {}
 
 local api, vm, io, fail = engine.api, engine.vm, engine.io, engine.fail
-local metatable_of, type, rawget = debug.getmetatable, type, rawget
-local Reply, Upstream = reply.Reply, upstream.Upstream
+local metatable_of, type = debug.getmetatable, type
+local Reply, Upstream, ordinal_of = reply.Reply, upstream.Upstream, upstream.ordinal
 
 --- Verdicts (enum gate_verdict_kind).
 local CLOSE = 4
@@ -35,25 +38,34 @@ end
 --- What a hook may return, by hook, for a message.
 local EXPECTED = {
   connect = "false or nothing",
-  request = "gate.reply(…), an upstream or nothing",
-  route = "an upstream, the name of a route, gate.reply(…) or nothing",
-  response = "gate.reply(…) or nothing",
-  fault = "gate.reply(…) or nothing",
+  request = "gate.reply(...), an upstream or nothing",
+  route = "an upstream, the name of a route, gate.reply(...) or nothing",
+  response = "gate.reply(...) or nothing",
+  fault = "gate.reply(...) or nothing",
   log = "nothing",
-  handler = "gate.reply(…) or an upstream",
+  handler = "gate.reply(...) or an upstream",
 }
+
+--- Names of the routes, for a route hook that misspells one. Set when the file has been loaded.
+---@type table<string, any>
+M.route_names = {}
 
 --- Raises for a return value that is no answer, naming policy and hook.
 local function refuse(hook, name, fn, value)
   local info = debug.getinfo(fn, "S")
   local what = hook == "handler" and "the handler of route"
     or ("the %s hook of policy"):format(hook)
-  error(("%s:%d: %s '%s' returned %s; %s was expected"):format(
-    info.source:sub(2), info.linedefined, what, name, described(value), EXPECTED[hook]), 0)
+  local expected = EXPECTED[hook] .. " was expected"
+  if hook == "route" and type(value) == "string" then
+    expected = "there is no route of that name"
+      .. mistake.hint(nearest.find(value, M.route_names))
+  end
+  error(("%s:%d: %s '%s' returned %s; %s"):format(
+    info.source:sub(2), info.linedefined, what, name, described(value), expected), 0)
 end
 
 local function use_upstream(id, serial, value)
-  local r = api.upstream_use(vm, id, serial, rawget(value, "ordinal"))
+  local r = api.upstream_use(vm, id, serial, ordinal_of(value))
   if r ~= 1 then fail(r) end
 end
 
@@ -87,9 +99,7 @@ function judges.route(refused, id, serial, value)
     judges.request(refused, id, serial, value)
     return true
   end
-  if api.route_find(vm, value, #value) ~= 1 then
-    error(("there is no route named '%s'"):format(value), 0)
-  end
+  if api.route_find(vm, value, #value) ~= 1 then refused(value) end
   return true
 end
 
@@ -169,16 +179,20 @@ function M.chain(hook, fns, names)
     refuse(hook, names[io.at], fns[io.at], value)
   end
   local made = assert(loadstring(M.source(hook, #fns), "=hooks"))
-  return made(io, judges[hook], refused, client.connecting, request.Request, response.Response,
-    response.of, fault.of, fns, setmetatable)
+  local run = made(io, judges[hook], refused, client.connecting, request.Request,
+    response.Response, response.of, fault.of, fns, setmetatable)
+  place.calls_hooks(run, function() return fns[io.at] end)
+  return run
 end
 
 --- Makes the function that asks a route's `when`.
 ---@param fn fun(req: table): any
 function M.when(fn)
-  return function()
+  local function run()
     io.truth = fn(request.new(io.id, io.serial)) and 1 or 0
   end
+  place.calls_hooks(run, function() return fn end)
+  return run
 end
 
 --- Makes the function that runs a route's handler.
@@ -188,12 +202,14 @@ function M.handler(fn, route)
   local function refused(value)
     refuse("handler", route, fn, value)
   end
-  return function()
+  local function run()
     local id, serial = io.id, io.serial
     local v = fn(request.new(id, serial))
     if v == nil then refused(nil) end
     judges.request(refused, id, serial, v)
   end
+  place.calls_hooks(run, function() return fn end)
+  return run
 end
 
 return M

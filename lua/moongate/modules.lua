@@ -45,6 +45,16 @@ function M.files()
   return files
 end
 
+--- Whether a word stands anywhere in the script files.
+---@param word string
+---@return boolean
+function M.mention(word)
+  for _, file in ipairs(files) do
+    if file.text:find(word, 1, true) then return true end
+  end
+  return false
+end
+
 --- A module of the library for scripts: policies run in the sandbox, with `gate` as a global.
 ---@param name string
 ---@return any

@@ -38,7 +38,7 @@ end
 ---@param gate table
 function M.protect(protect, gate)
   local list = {
-    args.Args, client.Client, client.Connecting, cookies.Cookies, errors.Error, headers.Headers,
+    args.Args, client.Client, cookies.Cookies, errors.Error, headers.Headers,
     reply.Reply, request.Request, response.Response, upstream.Upstream, debug.getmetatable(gate),
   }
   for _, mt in ipairs(list) do protect(mt) end
@@ -53,7 +53,7 @@ end
 ---@param out table the output of the load
 function M.finish(out)
   for _, object in pairs(out.upstreams) do
-    peer.upstreams[object.ordinal] = object
+    peer.upstreams[upstream.ordinal(object)] = object
   end
 end
 

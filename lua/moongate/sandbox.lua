@@ -9,7 +9,7 @@ local M = {}
 
 local raise = place.raise
 local raw_getmetatable, raw_setmetatable = debug.getmetatable, setmetatable
-local pcall, type, error, tostring = pcall, type, error, tostring
+local pcall, type, tostring = pcall, type, tostring
 
 --- Text that `load` takes at most: the compiler is one long call.
 local LOAD_MAX = 256 * 1024
@@ -65,9 +65,10 @@ local function getmetatable_of(value)
 end
 
 local function setmetatable_of(value, mt)
-  if type(value) == "table" and protected[raw_getmetatable(value)] then
-    error("cannot change a protected metatable", 2)
+  if type(value) ~= "table" then
+    raise("setmetatable needs a table, not a " .. type(value))
   end
+  if protected[raw_getmetatable(value)] then raise("this metatable cannot be changed") end
   return raw_setmetatable(value, mt)
 end
 

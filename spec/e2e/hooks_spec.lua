@@ -167,6 +167,8 @@ describe("hooks", function()
     logged(g, "log hook of policy 'bad%-log' returned 1")
     logged(g, "handler of route 'empty' returned nothing")
     logged(g, "gateway.lua:")
+    -- What the gateway says itself is plain ASCII: nothing in it is escaped in the log.
+    assert.is_nil(g:stderr():find("\\u00", 1, true))
   end)
 
   it("errors answer 500 with the request's id and no detail", function()

@@ -14,7 +14,7 @@ local hook = require "moongate.hook"
 local reply = require "moongate.reply"
 local upstream = require "moongate.declare.upstream"
 
-local up = setmetatable({ name = "o", ordinal = 3 }, upstream.Upstream)
+local up = upstream.new("o", 3)
 
 -- Runs a chain of functions that return the given values; answers what happened.
 local function run(name, ...)
@@ -83,12 +83,14 @@ describe("moongate.hook", function()
       assert.is_false(ok)
       assert.is_truthy(err:find(pattern, 1, true), err)
     end
-    refused("request", true, "the request hook of policy 'p2' returned true; gate.reply(…), an")
+    refused("request", true, "the request hook of policy 'p2' returned true; gate.reply(...), an")
     refused("request", "x", "returned 'x'")
-    refused("response", up, "returned upstream 'o'; gate.reply(…) or nothing was expected")
+    refused("response", up, "returned upstream 'o'; gate.reply(...) or nothing was expected")
     refused("log", reply.reply(200), "returned a reply; nothing was expected")
     refused("connect", true, "returned true; false or nothing was expected")
-    refused("route", "nowhere", "there is no route named 'nowhere'")
+    hook.route_names = { "somewhere" }
+    refused("route", "nowhere", "returned 'nowhere'; there is no route of that name")
+    refused("route", "somwhere", "there is no route of that name; did you mean 'somewhere'?")
     refused("fault", {}, "returned a table")
   end)
 

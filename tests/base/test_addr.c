@@ -258,6 +258,10 @@ static void test_networks(void **state)
     assert_false(in("", "::2"));
     assert_int_equal(gate_cidr_parse(s("::/0"), &net), GATE_OK);
     assert_false(gate_cidr_set_has(&set, &a));
+    assert_int_equal(gate_cidr_parse(s("unix:"), &net), GATE_OK);
+    assert_true(gate_cidr_set_has(&set, &a));
+    assert_false(in("unix:", "::"));
+    assert_true(in("unix:, 10.0.0.0/8", "10.0.0.1"));
 }
 
 static void test_networks_refused(void **state)

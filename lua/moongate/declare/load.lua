@@ -17,6 +17,7 @@ local M = {}
 ---@field require? fun(module: string): any
 ---@field policies? string[] names of the ready-made policies
 ---@field runtime table<string, any> functions of the runtime half
+---@field bound_load? fun(load_time_ms: integer|nil, vm_memory: integer|nil) limits of this load
 
 ---@class moongate.Declaration
 ---@field callee string

@@ -159,7 +159,7 @@ function M.on(load)
   local function refuse_set(_, key)
     load:raise {
       name = tostring(key), expected = "a call",
-      message = ("a hook is declared by a call: gate.on.%s(function … end)")
+      message = ("a hook is declared by a call: gate.on.%s(function(...) ... end)")
         :format(tostring(key)),
     }
   end

@@ -12,22 +12,34 @@ local M = {}
 
 -- Objects -----------------------------------------------------------------------------------------
 
+--- Places in the object, so that assigning to a field of it is seen.
+local NAME_AT, ORDINAL_AT = 1, 2
+
 ---@class moongate.Upstream
 ---@field name string
----@field ordinal integer from 0, in declared order
 local Upstream = {}
 
 --- The metatable of upstream objects: `getmetatable(x) == Upstream` tells one.
 M.Upstream = Upstream
 
---- Methods of upstream objects; the runtime half adds those that ask the engine.
----@type table<string, function>
-M.methods = {}
+--- Makes an upstream object.
+---@param name string
+---@param ordinal integer from 0, in declared order
+---@return moongate.Upstream
+function M.new(name, ordinal)
+  return setmetatable({ name, ordinal }, Upstream)
+end
+
+--- By what the engine knows an upstream.
+---@param object moongate.Upstream
+---@return integer
+function M.ordinal(object)
+  return rawget(object, ORDINAL_AT)
+end
 
 function Upstream.__index(self, key)
-  local method = M.methods[key]
-  if method then return method end
-  local what = "upstream '" .. rawget(self, "name") .. "'"
+  if key == "name" then return self[NAME_AT] end
+  local what = "upstream '" .. self[NAME_AT] .. "'"
   place.raise(strict.missing(what, key, language.KINDS.upstream).message)
 end
 
@@ -51,7 +63,8 @@ local SERVER_ADDRESS = schema.custom(SERVER_FORMS, function(value)
 end)
 
 local SERVER = schema.record("a server", {
-  [1] = schema.with(SERVER_ADDRESS, { required = true }),
+  [1] = SERVER_ADDRESS,
+  address = SERVER_ADDRESS, -- the same by name: JSON has no table with both
   weight = schema.with(schema.integer(1, 65535), { default = 1 }),
   max_connections = schema.with(schema.integer(1, 2 ^ 31 - 1), { default = 0 }),
   backup = schema.with(schema.boolean(), { default = false }),
@@ -70,7 +83,15 @@ local SERVER_ITEM = {
       return address and SERVER:check({ address }, spot)
     end
     if type(value) ~= "table" then return spot:unexpected(value, SERVER_ADDRESS.expected) end
-    return SERVER:check(value, spot)
+    local server, meant = SERVER:check(value, spot)
+    server[1] = server[1] or server.address
+    if value[1] == nil and value.address == nil and not meant.address then
+      spot:fail {
+        name = "address", expected = SERVER_ADDRESS.expected,
+        message = ("a server needs an address (%s)"):format(SERVER_ADDRESS.expected),
+      }
+    end
+    return server
   end,
 }
 
@@ -189,7 +210,7 @@ local function add(load, name, options, spot, at)
     }
     return first.object
   end
-  local object = setmetatable({ name = name or "?", ordinal = #load.upstreams }, Upstream)
+  local object = M.new(name or "?", #load.upstreams)
   local entry = { object = object, name = object.name, options = options, at = at }
   load.upstreams[#load.upstreams + 1] = entry
   if name then load.upstream_by_name[name] = entry end

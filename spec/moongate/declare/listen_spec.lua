@@ -17,11 +17,11 @@ describe("gate.listen", function()
 
   it("takes its options", function()
     local listener = support.good(listen [["unix:/x", mode = "0660", backlog = 9, half_close = true,
-      trust = { "10.0.0.0/8", "::1" }, http2 = false]]).listeners[1]
+      trust = { "10.0.0.0/8", "::1", "unix:" }, http2 = false]]).listeners[1]
     assert.equal(432, listener.mode)
     assert.equal(9, listener.backlog)
     assert.is_true(listener.half_close)
-    assert.same({ "10.0.0.0/8", "::1" }, listener.trust)
+    assert.same({ "10.0.0.0/8", "::1", "unix:" }, listener.trust)
   end)
 
   it("refuses what is wrong", function()
@@ -34,9 +34,9 @@ describe("gate.listen", function()
       ['":80", trust = { "10.0.0.0/99" }'] = "item 1 of 'trust': an address block",
       ['":80", trust = "10.0.0.0/9"'] = "'trust': a list",
       ['":80", ":81"'] = "gate.listen takes no value without a name here",
-      ['":80",\n\ntls = {}'] = "gateway.lua:5: 'tls' is right, but this build",
-      ['":80", proxy_protocol = true'] = "'proxy_protocol' is right, but this build",
-      ['":80", http2 = true'] = "'http2' is right, but this build",
+      ['":80",\n\ntls = {}'] = "gateway.lua:5: 'tls' is right, but not there yet",
+      ['":80", proxy_protocol = true'] = "'proxy_protocol' is right, but not there yet",
+      ['":80", http2 = true'] = "'http2' is right, but not there yet",
     } do
       local printed = support.bad(listen(options))
       assert.equal(1, #printed)

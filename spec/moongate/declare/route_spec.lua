@@ -127,7 +127,7 @@ describe("gate.route", function()
       ["upstream = shop, headers = { a = false }"] = "true (present) or a string",
       ["upstream = shop, when = true"] = "'when': a function",
         ['upstream = shop, priority = "1"'] = "a whole number",
-      ["upstream = shop, cache = true"] = "'cache' is right, but this build",
+      ["upstream = shop, cache = true"] = "'cache' is right, but not there yet",
       ['upstream = shop, path = "/:id",\nrewrite = "/:ix"'] =
         "gateway.lua:6: 'rewrite': the path has no capture 'ix'; did you mean 'id'?",
       ['upstream = shop, rewrite = "/a?b"'] = "the query is kept",
@@ -174,7 +174,7 @@ describe("gate.routes", function()
     assert.equal("gateway.lua:5", config.routes[2].at)
     assert.same({ "gateway.lua:4: gate.routes takes a list of routes, got the key 'path'" },
       support.bad(support.file("gate.routes {", 'path = "/a" }')))
-    assert.same({ "gateway.lua:3: argument 1: a list of routes expected, got a nil" },
+    assert.same({ "gateway.lua:3: argument 1: a list of routes expected, got nothing" },
       support.bad(support.file("gate.routes()")))
   end)
 end)
