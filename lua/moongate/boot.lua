@@ -84,7 +84,7 @@ function B.load(check, trust)
   local name, text = host.main()
   local gate, loading = make_gate(name)
   local env = sandbox.new { print = runtime.print, require = modules.require, trust = trust }
-  modules.begin(host, env, gate)
+  modules.begin(host, env, gate, trust)
   runtime.protect(sandbox.protect, gate)
   local failed
   local chunk, err = modules.compile(name, text)

@@ -15,9 +15,11 @@ local loaded, running, files, over = {}, {}, {}, false
 ---@param with table the engine's functions
 ---@param sandbox table environment of scripts
 ---@param gate_table table what `require "moongate"` gives
-function M.begin(with, sandbox, gate_table)
+---@param trust? boolean whether scripts may have LuaJIT's own modules
+function M.begin(with, sandbox, gate_table, trust)
   host, env, gate = with, sandbox, gate_table
   loaded = { moongate = gate_table }
+  for _, name in ipairs(trust and { "ffi", "jit", "bit" } or {}) do loaded[name] = require(name) end
   running, files = {}, {}
 end
 

@@ -123,13 +123,17 @@ local function libraries()
   }
 end
 
---- With --trust: everything else that Lua has, but for hooks, which stop scripts.
-local function trusted()
+--- With --trust: everything else that Lua has, but for hooks, which stop scripts. The libraries that
+--- scripts have anyway get what they lack.
+local function trusted(libs)
   local all = {}
   for name, value in pairs(_G) do all[name] = value end
   all.debug = {}
   for name, value in pairs(debug) do
     if name ~= "sethook" then all.debug[name] = value end
+  end
+  for name, functions in pairs(libs) do
+    if name ~= "bit" then raw_setmetatable(functions, { __index = _G[name] }) end
   end
   return all
 end
@@ -144,9 +148,10 @@ function M.new(options)
   env.getmetatable, env.setmetatable = getmetatable_of, setmetatable_of
   env.require, env.print = options.require, options.print
   env.load = loader(env)
-  for name, functions in pairs(libraries()) do env[name] = read_only(name, functions) end
+  local libs = libraries()
+  for name, functions in pairs(libs) do env[name] = read_only(name, functions) end
   local mt = {
-    __index = options.trust and trusted() or nil,
+    __index = options.trust and trusted(libs) or nil,
     __newindex = function(_, key)
       raise(("global '%s' cannot be set: scripts have no globals of their own; write local")
         :format(tostring(key)))

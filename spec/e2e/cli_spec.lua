@@ -224,6 +224,15 @@ describe("command line", function()
       assert.equal("/a?b=1", o:requests()[1].target)
     end)
 
+    it("gives scripts all of Lua with --trust", function()
+      local g = t.gateway([[
+        gate.listen { "127.0.0.1:0" }
+        local ffi = require "ffi"
+        gate.route { path = "/", reply = { 200, type(io.open) .. type(os.getenv) .. ffi.os } }
+      ]], { args = { "--trust" } })
+      assert.equal("functionfunctionLinux", g:get("/").body)
+    end)
+
     it("hands data to the gateway", function()
       local data = t.file('[{ "path": "/d", "reply": [200, "data"] }]', "r.json")
       local g = t.gateway([[

@@ -29,6 +29,13 @@ describe("moongate.modules", function()
     assert.is_nil(rawget(_G, "n"))
   end)
 
+  it("gives LuaJIT's own modules to those who trust", function()
+    assert.has_error(function() modules.require("ffi") end)
+    modules.begin({ module = function() end }, env, gate, true)
+    assert.equal(require "ffi", modules.require("ffi"))
+    assert.equal(gate, modules.require("moongate"))
+  end)
+
   it("gives the gate table, and true for a module that returns nothing", function()
     assert.equal(gate, modules.require("moongate"))
     files["quiet.lua"] = "local x = 1"
