@@ -123,8 +123,8 @@ local function libraries()
   }
 end
 
---- With --trust: everything else that Lua has, but for hooks, which stop scripts. The libraries that
---- scripts have anyway get what they lack.
+--- With --trust: everything else that Lua has, but for hooks, which stop scripts. The libraries
+--- that scripts have anyway get what they lack.
 local function trusted(libs)
   local all = {}
   for name, value in pairs(_G) do all[name] = value end
