@@ -51,7 +51,7 @@ static const char check_help[] =
     "moongate check FILE [--json] [--data NAME=FILE] [--listen ADDRESS] [--trust]\n"
     "\n"
     "Reads a gateway as run would, and its sources for misspelt fields, without serving and\n"
-    "without the network. Each mistake is a line \"file:line: what\" (in data files \"file pointer:\n"
+    "without the network. Each mistake is a line \"file:line: what\" (data: \"file pointer:\n"
     "what\"); with --json a list of objects on stdout (message, file, line, pointer, name,\n"
     "expected, nearest).\n"
     "Exit status: 0 right, 1 wrong.\n";

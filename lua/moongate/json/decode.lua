@@ -67,9 +67,9 @@ end
 local function escape(s, i)
   local c = byte(s, i + 1) or 0
   if c ~= 117 then
-    local plain = UNESCAPE[c]
-    if not plain then refuse(s, i, "unknown escape") end
-    return plain, i + 2
+    local char = UNESCAPE[c]
+    if not char then refuse(s, i, "unknown escape") end
+    return char, i + 2
   end
   local code = hex4(s, i + 2)
   if not code then refuse(s, i, "an escape \\u has four hex digits") end
