@@ -49,6 +49,10 @@ function Client.__newindex(_, key)
   raise(("client.%s is read only"):format(tostring(key)))
 end
 
+function Client.__tostring()
+  return "client"
+end
+
 --- The client of a connection that has no request yet.
 local make = view.maker("client", { "ip", "port", "peer_ip", "tls" })
 

@@ -235,6 +235,7 @@ describe("hooks", function()
     res = ask "/post"
     assert.equal(405, res.status)
     assert.matches('"code":"method_not_allowed"', res.body)
+    assert.equal("POST", res.headers.allow)
     res = ask "/post?page"
     assert.equal("POST", res.headers.allow)
     assert.matches('"code":"connect"', ask("/dead").body)

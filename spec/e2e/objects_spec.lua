@@ -336,11 +336,15 @@ describe("request object", function()
         local n = 0
         for _, case in ipairs(cases) do n = n + (pcall(case, req) and 0 or 1) end
         res.headers["x-refused"] = n
+        res.headers["x-named"] = table.concat({ tostring(req), tostring(res), tostring(req.client),
+          tostring(req.peer), tostring(req.timing), tostring(req.upstream) }, ", ")
       end)
       gate.route { path = "/", upstream = o }
     ]]):format(o.address))
     local res = g:get "/"
     assert.equal("5", res.headers["x-refused"])
+    assert.equal("request, response, client, req.peer, req.timing, upstream 'o'",
+      res.headers["x-named"])
     assert.is_nil(g:stderr():find("could be changed", 1, true))
   end)
 

@@ -56,9 +56,14 @@ local function ready_made(load, name, options, spot)
       return nil
     end
   end
+  if #names == 0 then
+    return spot:fail {
+      name = name, expected = "a policy: a table of hooks",
+      message = ("policy '%s': ready-made policies are not there yet in this build"):format(name),
+    }
+  end
   local near = nearest.find(name, names)
-  local expected = #names == 0 and "a policy table (this build has no ready-made policies)"
-    or "one of " .. table.concat(names, ", ")
+  local expected = "one of " .. table.concat(names, ", ")
   spot:fail {
     name = name, expected = expected, nearest = near,
     message = ("there is no ready-made policy '%s'%s; expected %s"):format(

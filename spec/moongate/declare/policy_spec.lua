@@ -42,7 +42,7 @@ describe("policies", function()
         .. "you mean 'request'?",
       ["gate.use {}"] = "a policy without hooks does nothing",
         ["gate.use(5)"] = "a policy: a table of hooks",
-      ['gate.use "cors"'] = "there is no ready-made policy 'cors'; expected a policy table",
+      ['gate.use "cors"'] = "policy 'cors': ready-made policies are not there yet",
       ["gate.use { request = 5 }"] = "'request': a function expected, got 5",
       ["gate.use { body = print, request = print }"] = "'body' is right, but not there yet",
       ["gate.use { decode = true, request = print }"] = "'decode' is right, but not there yet",

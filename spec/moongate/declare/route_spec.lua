@@ -139,7 +139,7 @@ describe("gate.route", function()
         ["upstream = shop, timeouts = { rad = 1 }"] = "did you mean 'read'?",
       ["upstream = shop, upgrade = true"] = "false, or a list",
         ['upstream = shop, upgrade = { "h2c" }'] = "never tunnelled",
-      ['upstream = shop, use = { "cors" }'] = "no ready-made policy 'cors'",
+      ['upstream = shop, use = { "cors" }'] = "ready-made policies are not there yet",
       ["upstream = shop, use = { {\nrequst = print } }"] = "gateway.lua:6: a policy has no "
         .. "option 'requst'",
       ["upstream = shop, use = { { connect = print } }"] = "the hook 'connect' runs before a "
