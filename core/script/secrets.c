@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 
-#define SHORT_VALUE 4
+#define SHORT_VALUE 6
 
 void gate_secrets_add(struct gate_secrets *s, const char *name, const char *value)
 {

@@ -20,8 +20,8 @@ struct gate_secrets {
 /* Remembers a variable once. An empty value is no secret. */
 void gate_secrets_add(struct gate_secrets *s, const char *name, const char *value);
 
-/* Writes the text with each value in it replaced by "[env NAME]". Values of less than four bytes
- * are looked for in quotes only: they would be found in any text. */
+/* Writes the text with each value in it replaced by "[env NAME]". Values of less than six bytes
+ * ("8080", "info") are looked for in quotes only: they would be found in any text. */
 void gate_secrets_hide(const struct gate_secrets *s, struct gate_str text, struct gate_out *to);
 
 void gate_secrets_fini(struct gate_secrets *s);

@@ -194,17 +194,23 @@ function Checker:hook_of_on(i)
   end
 end
 
+--- Whether the "{" at i opens what `gate.route` or `gate.use` is given.
+function Checker:is_declared(i)
+  local callee = self:is(i - 1, "(") and i - 2 or i - 1
+  if not (self:is(callee, "route") or self:is(callee, "use")) then return false end
+  local kind = self:is(callee - 1, ".") and self:kind_of(self:name(callee - 2) or "")
+  return kind and kind.path == "gate" or false
+end
+
 --- Whether the innermost open bracket is the table of a route or policy: `gate.route {`,
---- `gate.use({`, `use = { {`.
+--- `gate.use({`, `gate.route { use = { {`.
 function Checker:in_declaration()
-  local n = #self.brackets
+  local n, opened = #self.brackets, self.opened
   if self.brackets[n] ~= "{" then return false end
-  local before = self.opened[n] - 1
-  if self:is(before, "(") then before = before - 1 end
-  local callee = self:name(before)
-  if callee == "route" or callee == "use" then return self:is(before - 1, ".") end
-  local list = self.brackets[n - 1] == "{" and self.opened[n - 1]
-  return list and self:is(list - 1, "=") and self:is(list - 2, "use") or false
+  if self:is_declared(opened[n]) then return true end
+  local list = self.brackets[n - 1] == "{" and opened[n - 1]
+  return list and self:is(list - 1, "=") and self:is(list - 2, "use")
+    and self.brackets[n - 2] == "{" and self:is_declared(opened[n - 2]) or false
 end
 
 --- The hook that the function at i (its keyword) is written for, and whether that is certain.

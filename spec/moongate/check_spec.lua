@@ -53,6 +53,8 @@ describe("moongate.check", function()
     one("g.lua:2: req has no 'pth'; did you mean 'path'?",
       "gate.route { use = { { request = function(r) return r.pth end } }, reply = { 200 } }")
     none("local t = { handler = function(r) return r.pth end }")
+    none("local app = {}", "app.use { request = function(r) return r.pth end }")
+    none("local t = { use = { { request = function(r) return r.pth end } } }")
   end)
 
   it("follows other names of an object or a part of it", function()

@@ -45,6 +45,9 @@ static void test_short_values_only_whole(void **state)
     assert_string_equal(hidden(&s, "gateway.lua:12: expected 1 to 12, got '12'"),
                         "gateway.lua:12: expected 1 to 12, got '[env N]'");
     assert_string_equal(hidden(&s, "12"), "[env N]");
+    gate_secrets_add(&s, "SIX", "s3cret");
+    gate_secrets_add(&s, "FIVE", "debug");
+    assert_string_equal(hidden(&s, "/s3cret, debug"), "/[env SIX], debug");
     assert_string_equal(hidden(&s, "'12"), "'12");
     gate_secrets_fini(&s);
 }
