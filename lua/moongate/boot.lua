@@ -89,7 +89,7 @@ function B.load(check, trust)
   local failed
   local chunk, err = modules.compile(name, text)
   if chunk then
-    local ok, raised = pcall(chunk)
+    local ok, raised = pcall(modules.run, chunk)
     if not ok then failed = raised == nil and "nil was raised" or raised end
   else
     failed = err

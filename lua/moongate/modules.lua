@@ -70,12 +70,30 @@ function M.library(name)
   return loaded[name]
 end
 
+--- The chunk that is run, innermost.
+local present
+
+--- Runs a chunk. A mistake in its tail call, which leaves no frame, is found by it.
+---@param chunk function
+---@param ... any
+---@return any value
+function M.run(chunk, ...)
+  local before = present
+  present = chunk
+  local ok, value = pcall(chunk, ...)
+  present = before
+  if not ok then error(value, 0) end
+  return value
+end
+
+place.calls_hooks(M.run, function() return present end)
+
 local function load_file(name)
   local file, text = host.module(name)
   if not file then return nil, text end
   local chunk, err = M.compile(file, text)
   if not chunk then error(err, 0) end
-  local value = chunk(name)
+  local value = M.run(chunk, name)
   if value == nil then value = true end
   return value
 end

@@ -71,6 +71,15 @@ describe("moongate.modules", function()
     assert.equal(1, modules.require("m"))
   end)
 
+  it("know the line of misuse in the last call of a file", function()
+    env.raise = require("moongate.declare.place").raise
+    files["m.lua"] = "\n\nreturn raise 'no'"
+    files["n.lua"] = "require 'quiet'\nreturn raise 'no'"
+    files["quiet.lua"] = "return 1"
+    assert.equal("m.lua:3: no", select(2, pcall(modules.require, "m")))
+    assert.equal("n.lua:2: no", select(2, pcall(modules.require, "n")))
+  end)
+
   it("reads nothing after the load", function()
     files["a.lua"], files["b.lua"] = "return 'a'", "return 'b'"
     modules.require("a")

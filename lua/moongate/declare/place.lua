@@ -27,8 +27,8 @@ end
 ---@field file string
 ---@field line integer 0 when unknown
 
---- Functions of the library that call hooks, each with a function that answers the hook which it
---- is calling.
+--- Functions of the library that call hooks or chunks, each with a function that answers the one
+--- which it is calling.
 ---@type table<function, fun(): function>
 local callers = setmetatable({}, { __mode = "k" })
 
