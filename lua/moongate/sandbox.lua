@@ -68,7 +68,7 @@ local function setmetatable_of(value, mt)
   if type(value) ~= "table" then
     raise("setmetatable needs a table, not a " .. type(value))
   end
-  if protected[raw_getmetatable(value)] then raise("this metatable cannot be changed") end
+  if protected[raw_getmetatable(value)] then raise("cannot change a protected metatable") end
   return raw_setmetatable(value, mt)
 end
 
