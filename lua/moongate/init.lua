@@ -70,6 +70,9 @@ local function upstreams_table(load, gate)
   local t = {
     --- The upstream of a name, or nil. Legal at load and later.
     get = function(name)
+      if type(name) ~= "string" then
+        place.misuse("gate.upstreams.get", "the name of an upstream", name)
+      end
       local entry = load.upstream_by_name[name]
       return entry and entry.object
     end,

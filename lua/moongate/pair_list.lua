@@ -8,20 +8,27 @@ local M = {}
 local raise, metatable_of = place.raise, debug.getmetatable
 local setmetatable, type = setmetatable, type
 
---- What the methods of one class share: refusing a call with a dot, and the look-up.
+--- What the methods of one class share: refusing a call with a dot and a name that is none, and the
+--- look-up.
 ---@param called string what scripts call an object of the class
 ---@param Class table
 ---@param list_of fun(self: table): table[]
----@return fun(self: any, method: string) check
+---@return fun(self: any, method: string, name: any) check
 ---@return fun(self: table, name: any): string|nil get
 local function basics(called, Class, list_of)
-  local function check(self, method)
+  local function check(self, method, name)
     if type(self) ~= "table" or metatable_of(self) ~= Class then
       raise(("%s:%s is called with a colon, not with a dot"):format(called, method))
+    end
+    if type(name) ~= "string" then
+      raise(("%s:%s needs a name, not a %s"):format(called, method, type(name)))
     end
   end
 
   local function get(self, name)
+    if type(name) ~= "string" then
+      raise(("%s has names, no values of a %s"):format(called, type(name)))
+    end
     for _, pair in ipairs(list_of(self)) do
       if pair[1] == name then return pair[2] end
     end
@@ -33,7 +40,7 @@ end
 --- The methods of one class.
 ---@param Class table
 ---@param list_of fun(self: table): table[]
----@param check fun(self: any, method: string)
+---@param check fun(self: any, method: string, name: any)
 ---@param get fun(self: table, name: any): string|nil
 ---@return table<string, function>
 local function methods_of(Class, list_of, check, get)
@@ -43,7 +50,7 @@ local function methods_of(Class, list_of, check, get)
   ---@param name string
   ---@return string|nil
   function methods.get(self, name)
-    check(self, "get")
+    check(self, "get", name)
     return get(self, name)
   end
 
@@ -51,7 +58,7 @@ local function methods_of(Class, list_of, check, get)
   ---@param name string
   ---@return string[]
   function methods.all(self, name)
-    check(self, "all")
+    check(self, "all", name)
     local values = {}
     for _, pair in ipairs(list_of(self)) do
       if pair[1] == name then values[#values + 1] = pair[2] end
@@ -63,14 +70,14 @@ local function methods_of(Class, list_of, check, get)
   ---@param name string
   ---@return boolean
   function methods.has(self, name)
-    check(self, "has")
+    check(self, "has", name)
     return get(self, name) ~= nil
   end
 
   --- Walks all in order: `for name, value in req.args:each() do`.
   ---@return fun(): string|nil, string|nil
   function methods.each(self)
-    check(self, "each")
+    check(self, "each", "")
     local list, i = list_of(self), 0
     return function()
       i = i + 1
@@ -83,7 +90,7 @@ local function methods_of(Class, list_of, check, get)
   ---@param name string
   ---@param value string|number|boolean
   function methods.add(self, name, value)
-    check(self, "add")
+    check(self, "add", name)
     Class.add(self, name, value)
   end
 

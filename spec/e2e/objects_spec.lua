@@ -211,6 +211,13 @@ describe("request object", function()
       { 'gate.crypto:hex "x"', "gate.crypto.hex is called with a dot" },
       { 'gate.log:info "x"', "gate.log.info is called with a dot" },
       { 'setmetatable("", {})', "setmetatable needs a table" },
+      { 'gate.upstreams:get "x"', "gate.upstreams.get is called with a dot" },
+      { 'gate.upstreams.get(5)', "gate.upstreams.get needs the name of an upstream, not 5" },
+      { 'gate.on:log(print)', "gate.on.log is called with a dot" },
+      { 'req.args:get()', "req.args:get needs a name" },
+      { 'return req.args[true]', "req.args has names" },
+      { 'req.cookies:has(5)', "req.cookies:has needs a name" },
+      { 'req.args.all "x"', "req.args:all is called with a colon" },
       { 'local x = gate.env "MOONGATE_SPEC_UNSET"', "MOONGATE_SPEC_UNSET" },
     }
     local branches = {}

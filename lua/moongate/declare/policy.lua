@@ -150,9 +150,17 @@ end
 ---@param load moongate.Load
 ---@return table<string, fun(fn: function)>
 function M.on(load)
-  local hooks = {}
+  local hooks, gate_on = {}, {}
   for _, hook in ipairs(M.HOOKS) do
-    hooks[hook] = function(fn) on(load, hook, fn) end
+    hooks[hook] = function(fn)
+      if fn == gate_on then
+        load:raise {
+          name = hook, expected = "gate.on." .. hook,
+          message = ("gate.on.%s is called with a dot, not with a colon"):format(hook),
+        }
+      end
+      on(load, hook, fn)
+    end
   end
   local function index(_, key)
     if hooks[key] then return hooks[key] end
@@ -169,7 +177,7 @@ function M.on(load)
     }
   end
   -- The table itself stays empty, so that assigning to a hook is seen, too.
-  return setmetatable({}, { __index = index, __newindex = refuse_set })
+  return setmetatable(gate_on, { __index = index, __newindex = refuse_set })
 end
 
 return M
