@@ -418,10 +418,15 @@ describe("request object", function()
     local res = g:get "/up"
     assert.equal("PLAIN!", res.body)
     assert.equal("6", res.headers["content-length"])
+    -- What was said of the old bytes is not true of the new ones.
+    assert.equal('W/"e"', res.headers.etag)
+    assert.is_nil(res.headers["content-md5"])
     assert.equal("other", g:get("/here").body)
     res = g:get "/big"
     assert.equal(100000, #res.body)
     assert.equal("niltoo_large", res.headers["x-err"])
+    assert.equal('"e"', res.headers.etag)
+    assert.equal("zzz", res.headers["content-md5"])
     assert.equal("other", g:get("/x").body)
   end)
 
