@@ -322,10 +322,10 @@ static void test_explain(void **state)
     fx_close(&fx);
     fx_open(&fx, "{\"host\":\"*.test\",\"methods\":[\"GET\",\"PUT\"],\"query\":[[\"k\",null]],"
                  "\"headers\":[[\"x-k\",null]],\"name\":\"r\"},{\"name\":\"any\",\"host\":\"h.test\"}");
-    explain(&fx, "GET", "/", "any\n  fits host h.test\n  not r: header x-k is missing\n");
+    explain(&fx, "GET", "/", "any\n  fits host h.test\n  * = \"\"\n  not r: header x-k is missing\n");
     fx_close(&fx);
     fx_open(&fx, "{\"name\":\"all\"}");
-    explain(&fx, "GET", "/", "all\n  fits any request\n  no other route fits host and path\n");
+    explain(&fx, "GET", "/x", "all\n  fits any request\n  * = \"x\"\n  no other route fits host and path\n");
     fx_close(&fx);
     fx_open(
         &fx,

@@ -131,6 +131,7 @@ describe("gate.route", function()
       ['upstream = shop, path = "/:id",\nrewrite = "/:ix"'] =
         "gateway.lua:6: 'rewrite': the path has no capture 'ix'; did you mean 'id'?",
       ['upstream = shop, rewrite = "/a?b"'] = "the query is kept",
+      ['redirect = "/new#top"'] = "the query would come behind the '#'",
       ['redirect = "new"'] = 'a path or an "http(s)://" URL',
         ['redirect = "//evil"'] = "a path or an",
       ['redirect = { "/a", 200 }'] = "301, 302, 303, 307 or 308",
