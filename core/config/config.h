@@ -212,4 +212,7 @@ enum gate_err gate_config_parse(struct gate_str json, struct gate_config **out, 
                                 size_t why_cap);
 void gate_config_free(struct gate_config **config);
 
+/* The address of a listener. It binds at start, before DNS: a host is numeric, or localhost. */
+enum gate_err gate_config_listen_addr(struct gate_str text, struct gate_addr *out);
+
 #endif

@@ -51,7 +51,7 @@ static void replace_listeners(struct gate_config *c, const struct gate_options *
         else
             v[i].mode = -1;
         v[i].text = gate_arena_copy(&c->arena, text);
-        gate_addr_parse(text, &v[i].addr);
+        gate_config_listen_addr(text, &v[i].addr);
         v[i].at = GATE_STR("--listen");
     }
     c->listeners = v;

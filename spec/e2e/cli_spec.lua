@@ -73,6 +73,9 @@ describe("command line", function()
       { { "run", file, "--listen", "nonsense" }, "--listen \"nonsense\": expected" },
       { { "run", file, "--data", "x" }, "expected name=file" },
       { { "run", file, "extra" }, "one argument too many: \"extra\"" },
+      { { "run", file, "--proxy", ":0", "http://127.0.0.1:1" }, "or --proxy, not both" },
+      { { "check", file, "--data", "x=/nowhere/x.json" },
+        "--data x=/nowhere/x.json: No such file or directory" },
       { { "run", "--proxy", ":0" }, "needs a URL" },
       { { "run", "--proxy", ":0", "https://127.0.0.1:1" }, "use http://" },
       { { "run", "--proxy", ":0", "http://127.0.0.1:1/path" }, "without a path" },
@@ -211,7 +214,7 @@ describe("command line", function()
       local g = t.gateway([[
         gate.listen { "127.0.0.1:1" }
         gate.route { path = "/", reply = { 200, "here\n" } }
-      ]], { args = { "--listen", "127.0.0.1:0", "--listen", "[::1]:0" } })
+      ]], { args = { "--listen", "localhost:0", "--listen", "[::1]:0" } })
       assert.equal(2, #g.ports)
       assert.equal("here\n", g:get("/").body)
       assert.equal("here\n", g:get("/", { port = g.ports[2], address = "::1" }).body)

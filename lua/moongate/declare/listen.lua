@@ -11,6 +11,10 @@ local ADDRESS_FORMS = 'an address such as ":8080", "127.0.0.1:8080" or "unix:/pa
 local ADDRESS = schema.custom(ADDRESS_FORMS, function(value)
   local address, why = units.address(value)
   if not address then return nil, why end
+  local host = address.host
+  if host ~= "" and host ~= "localhost" and not units.ip_kind(host) then
+    return nil, "a listener's host is an IP address or localhost"
+  end
   return value
 end)
 

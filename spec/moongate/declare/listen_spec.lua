@@ -6,7 +6,8 @@ end
 
 describe("gate.listen", function()
   it("takes addresses and fills in what was not given", function()
-    for _, address in ipairs { ":8080", "127.0.0.1:0", "[::1]:80", "unix:/run/x.sock" } do
+    for _, address in ipairs { ":8080", "127.0.0.1:0", "[::1]:80", "localhost:80",
+      "unix:/run/x.sock" } do
       local config = support.good(listen(("%q"):format(address)))
       assert.same({
         address = address, trust = {}, mode = -1, backlog = 0, half_close = false,
@@ -28,6 +29,7 @@ describe("gate.listen", function()
     for options, message in pairs {
       ['"8080"'] = "gateway.lua:3: value 1: an address such as",
         [""] = "gate.listen needs a first value",
+      ['"example.com:80"'] = "a listener's host is an IP address or localhost",
       ['":80", mode = "0660"'] = "'mode' is for Unix sockets",
       ['"unix:/x", mode = 660'] = "octal permissions",
         ['":80",\nbacklog = 0'] = "gateway.lua:4: 'backlog': a whole",
