@@ -22,7 +22,7 @@ local LIMITS = schema.record("gate.limits", {
   connections_per_ip = count(1),
   header_timeout = schema.duration(),
   idle_timeout = schema.duration(),
-  body_rate = schema.size(),
+  body_rate = schema.size(0, 2 ^ 31),
   write_stall = schema.duration(),
   hook_cpu = schema.duration { unit = "us" },
   task_time = schema.duration(),

@@ -50,6 +50,7 @@ describe("gate.limits", function()
       ["header_bytes = 5"] = "at least 1024", ['underscores = "kep"'] = "did you mean 'keep'?",
       ['idle_timeout = "1 minute"'] = "a time", ["idle_timeout = 1e9"] = "at most 2592000 seconds",
       ['connections = "many"'] = "a whole number from 1", ["vm_memory = 1000"] = "at least 4194304",
+      ['body_rate = "1t"'] = "at most 2147483648", ["body_bytes = 2 ^ 60"] = "a size",
       ["load_time = 0.001"] = "at least 0.01 seconds",
       ['outbound = { alow = {} }'] = "outbound has no option 'alow'; did you mean 'allow'?",
     } do
