@@ -88,6 +88,15 @@ local function xpcall_of(fn, handler, ...)
   return handled(handler, pcall(fn, ...))
 end
 
+--- `error`, which never points into the library: of level 2 in a hook, that is where the hook was
+--- called.
+local function error_of(value, level)
+  level = level or 1
+  local at = type(value) == "string" and type(level) == "number" and level > 0
+    and place.at_level(level + 1)
+  error(at and ("%s:%d: %s"):format(at.file, at.line, value) or value, 0)
+end
+
 --- `load` of text, in the sandbox.
 local function loader(env)
   return function(text, name)
@@ -142,9 +151,9 @@ end
 ---@param options { print: function, require: function, trust: boolean }
 ---@return table env
 function M.new(options)
-  local env = copy(_G, [[assert error ipairs next pairs pcall select tonumber tostring type unpack
+  local env = copy(_G, [[assert ipairs next pairs pcall select tonumber tostring type unpack
     rawequal rawget rawset]])
-  env.xpcall = xpcall_of
+  env.xpcall, env.error = xpcall_of, error_of
   env.getmetatable, env.setmetatable = getmetatable_of, setmetatable_of
   env.require, env.print = options.require, options.print
   env.load = loader(env)

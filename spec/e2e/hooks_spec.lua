@@ -175,12 +175,15 @@ describe("hooks", function()
     local g = t.gateway(HEAD .. [[
       gate.on.response(function(req, res) res.headers["x-id"] = req.id end)
       gate.route { path = "/", handler = function(req) error "secret detail" end }
+      gate.route { path = "/2", handler = function(req) error("of the caller", 2) end }
     ]])
     local res = g:get "/"
     assert.equal(500, res.status)
     assert.is_nil(res.body:find("secret", 1, true))
     assert.is_truthy(res.body:find(res.headers["x-id"], 1, true))
     logged(g, "gateway.lua:%d+: secret detail")
+    g:get "/2"
+    logged(g, "script error: gateway.lua:%d+: of the caller")
     logged(g, res.headers["x-id"])
   end)
 

@@ -33,6 +33,18 @@ describe("moongate.sandbox", function()
     assert.has_error(function() env.string.rep = 1 end)
   end)
 
+  it("raises with the place of the level that was asked for", function()
+    local function raised(text)
+      local chunk = setfenv(assert(loadstring(text, "@u.lua")), env)
+      return select(2, pcall(chunk))
+    end
+    assert.equal("u.lua:2: x", raised "\nerror('x')")
+    assert.equal("u.lua:3: x", raised "local function f()\n error('x', 2) end\nf()")
+    assert.equal("x", raised "error('x', 0)")
+    assert.same({ 1 }, raised "error({ 1 })")
+    assert.is_nil((raised "error()"))
+  end)
+
   it("keeps protected metatables", function()
     local mt = { __index = {} }
     sandbox.protect(mt)

@@ -69,6 +69,18 @@ function M.caller(accept)
   end
 end
 
+--- The place of the user's code at a level of the stack, seen from the caller; the nearest above it
+--- when library code stands there.
+---@param level integer 1 is the caller
+---@return moongate.Place|nil
+function M.at_level(level)
+  local info = getinfo(level + 1, "Sl")
+  if info and info.what ~= "C" and is_user_code(info.source) then
+    return { file = info.source:sub(2), line = info.currentline }
+  end
+  return M.caller()
+end
+
 --- Raises misuse at the user's line.
 ---@param message string
 function M.raise(message)
