@@ -49,6 +49,7 @@ struct gate_link {
     uint32_t requests;
     uint64_t born_ms;
     uint64_t response_bytes; /* of the last response, for the next one's first read */
+    uint64_t sent;           /* bytes of the request on it that the kernel took */
     /* Of the request on it; borrowed from the attempt. */
     struct gate_arena *arena;
     const struct gate_head_limits *limits;
@@ -86,6 +87,11 @@ void gate_link_park(struct gate_link *l, uint32_t idle_ms);
 
 /* Sends what waits to be sent now, not at the end of the turn. */
 void gate_link_flush(struct gate_link *l);
+
+/* Whether the peer has taken not one byte of the request on the link: nothing was written, or the
+ * peer's end came and nothing of what was written is acknowledged. Then the request may be sent
+ * again whatever its method (RFC 9110 section 9.2.2). `e`: how the stream broke. */
+bool gate_link_untouched(const struct gate_link *l, enum gate_err e);
 
 /* Sets the operations up on a descriptor that is connecting or connected. */
 void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd);

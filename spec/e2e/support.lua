@@ -190,6 +190,13 @@ function Gateway:metric(name)
   end
 end
 
+--- Moves the clock of a gateway that was started with --test-clock.
+function Gateway:advance(seconds)
+  local res = self:control("/clock", { method = "POST",
+    body = ('{"advance_ms":%d}'):format(seconds * 1000) })
+  assert(res.status == 200, res.body)
+end
+
 --- Writes another text into the gateway's file.
 function Gateway:rewrite(text)
   M.write(self.file, M.prelude .. text)
@@ -229,6 +236,45 @@ function M.gateway(text, options)
   started[#started + 1] = self
   if options.ready == false then return self end
   return self:until_ready()
+end
+
+--- A gateway in front of one upstream "o". servers: an origin, an address, or a list of these and of
+-- tables as text. options, as for `gateway`, and pieces of Lua text: listen, upstream, route (what
+-- these declarations have more), more (declarations before them).
+function M.proxy(servers, options)
+  options = options or {}
+  if type(servers) ~= "table" or servers.address then servers = { servers } end
+  local list = {}
+  for i, server in ipairs(servers) do
+    local address = type(server) == "table" and server.address or server
+    list[i] = address:find "^{" and address or ("%q"):format(address)
+  end
+  return M.gateway(([[
+    gate.listen { "127.0.0.1:0", %s }
+    %s
+    gate.route { path = "/", upstream = gate.upstream("o", { servers = { %s }, %s }), %s }
+  ]]):format(options.listen or "", options.more or "", table.concat(list, ", "),
+    options.upstream or "", options.route or ""), options)
+end
+
+--- An address of 127.0.0.1 where connects neither succeed nor fail: nobody accepts, and the queue is
+-- full.
+function M.deaf_address()
+  local listener = assert(socket.bind("127.0.0.1", 0, 0))
+  local _, port = listener:getsockname()
+  local waiting = {}
+  for i = 1, 4 do
+    waiting[i] = socket.tcp()
+    waiting[i]:settimeout(0)
+    waiting[i]:connect("127.0.0.1", port)
+  end
+  started[#started + 1] = {
+    stop = function()
+      for _, conn in ipairs(waiting) do conn:close() end
+      listener:close()
+    end,
+  }
+  return "127.0.0.1:" .. port
 end
 
 --- Runs a command of the binary to its end: { status, stdout, stderr }.
