@@ -93,8 +93,11 @@ function M.free_port()
   return M.free_ports(1)
 end
 
+--- A connection, which is closed after the test: gateways need not drain it.
 function M.connect(where, address)
-  return assert(client.connect(where, address))
+  local c = assert(client.connect(where, address))
+  started[#started + 1] = { stop = function() c:close() end }
+  return c
 end
 
 --- An origin that runs handler(c, req) for each request (the default one echoes).
