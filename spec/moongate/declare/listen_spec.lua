@@ -17,11 +17,11 @@ describe("gate.listen", function()
 
   it("takes its options", function()
     local listener = support.good(listen [["unix:/x", mode = "0660", backlog = 9, half_close = true,
-      trust = { "10.0.0.0/8", "::1" }, http2 = false]]).listeners[1]
+      trust = { "10.0.0.0/8", "::1", "unix:" }, http2 = false]]).listeners[1]
     assert.equal(432, listener.mode)
     assert.equal(9, listener.backlog)
     assert.is_true(listener.half_close)
-    assert.same({ "10.0.0.0/8", "::1" }, listener.trust)
+    assert.same({ "10.0.0.0/8", "::1", "unix:" }, listener.trust)
   end)
 
   it("refuses what is wrong", function()
