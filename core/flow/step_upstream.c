@@ -217,6 +217,9 @@ bool gate_flow_try_again(struct gate_exchange *x)
     f->up_over = x->req.head.framing == GATE_BODY_NONE && !f->body_replaced;
     f->dial = GATE_OK;
     gate_block_unref(&x->res.block);
+    /* Of an answer that is not taken (retry.on with a status), content may be here already. */
+    gate_pump_fini(&x->dn);
+    gate_pump_init(&x->dn, &x->worker->loop, gate_flow_on_dn_end, x);
     return true;
 }
 

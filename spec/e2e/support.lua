@@ -114,6 +114,12 @@ function Gateway:stderr() return M.read(self.dir .. "/stderr") end
 function Gateway:stdout() return M.read(self.dir .. "/stdout") end
 function Gateway:signal(name) self.process:signal(name) end
 
+--- Stops all threads of a gateway without supervisor, until signal CONT.
+function Gateway:pause()
+  self:signal "STOP"
+  M.wait_for("the stop", function() return process.is_stopped(self.process.pid) end)
+end
+
 --- Exit status, or nil and why, once it has ended.
 function Gateway:wait(seconds) return self.process:wait(seconds or M.patience) end
 
