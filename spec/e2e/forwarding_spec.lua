@@ -40,7 +40,8 @@ describe("hop-by-hop fields", function()
   end)
 
   it("cannot be made of what the next hop needs", function()
-    local up = sent_up(t.proxy(fields_origin()), "Connection: close, Host, Authorization, Cookie\r\n" ..
+    local up = sent_up(t.proxy(fields_origin()),
+      "Connection: close, Host, Authorization, Cookie\r\n" ..
       "Connection: X-Forwarded-For, Via, Content-Type, Cache-Control\r\nAuthorization: a\r\n" ..
       "Cookie: b=c\r\nContent-Type: d/e\r\nCache-Control: no-cache\r\n")
     assert.equal("shop.test:81", up.host)
@@ -140,7 +141,7 @@ describe("forwarding fields", function()
     assert.equal("/shop", up["x-forwarded-prefix"])
   end)
 
-  -- What goes up in each mode: from a stranger, and from a trusted proxy that says who its client is.
+  -- What goes up in each mode: from a stranger, and from a trusted proxy that names its client.
   local modes = {
     x = {
       { xff = "127.0.0.1", proto = "http", host = "shop.test:81" },
@@ -193,7 +194,8 @@ describe("forwarding fields", function()
     local g = t.gateway(([[
       gate.listen { "[::1]:0" }
       gate.listen { "unix:%s" }
-      gate.route { path = "/", upstream = gate.upstream("o", { servers = { %q }, forwarded = "both" }) }
+      gate.upstream("o", { servers = { %q }, forwarded = "both" })
+      gate.route { path = "/", upstream = "o" }
     ]]):format(path, o.address))
     local up = sent_up(g, "", { address = "::1" })
     assert.equal("::1", up["x-forwarded-for"])

@@ -78,7 +78,9 @@ describe("limits of size", function()
       assert.same({ 413, "end" }, { post("/small", 11, chunked) })
       assert.same({ 200, "kept" }, { post("/large", 5000, chunked) })
     end
-    for _, req in ipairs(o:requests()) do assert.is_true(#req.body <= 5000 and #req.body ~= 1001) end
+    for _, req in ipairs(o:requests()) do
+      assert.is_true(#req.body == 10 or #req.body == 1000 or #req.body == 5000)
+    end
   end)
 
   it("of the body, without reading it", function()
@@ -114,7 +116,9 @@ describe("limits of time", function()
     local g = limited("header_timeout = 10", CLOCK)
     local c = g:connect()
     c:send "GET / HT"
-    t.wait_for("the bytes", function() return g:metric "moongate_client_received_bytes_total" == 8 end)
+    t.wait_for("the bytes", function()
+      return g:metric "moongate_client_received_bytes_total" == 8
+    end)
     for _ = 1, 3 do
       g:advance(3)
       c:send "T"

@@ -41,7 +41,8 @@ describe("a refused connect", function()
   end)
 
   it("at a server that does not answer is tried elsewhere too", function()
-    local g = t.proxy({ t.deaf_address(), named "a" }, { upstream = "timeouts = { connect = 0.1 }" })
+    local g = t.proxy({ t.deaf_address(), named "a" },
+      { upstream = "timeouts = { connect = 0.1 }" })
     for _ = 1, 2 do
       assert.equal("a b", g:get("/", { method = "POST", body = "b" }).body)
     end
@@ -178,7 +179,7 @@ describe("a kept connection that turns out dead", function()
   -- at once, in either order.
   for _, first in ipairs { "origin", "client" } do
     for _, how in ipairs { "close", "reset" } do
-      it(("is replaced for a POST that nobody has taken: %s, %s first"):format(how, first), function()
+      it(("is replaced for a POST nobody has taken: %s, %s first"):format(how, first), function()
         local dir = t.folder()
         local g = t.proxy(leaving(dir, how), { upstream = "retry = { tries = 1 }",
           more = 'gate.route { path = "/own", reply = { 200, "own" } }' })
@@ -262,8 +263,8 @@ describe("the budget of retries", function()
       end
       return count
     end
-    -- Half of the requests need one. There are the hundred that may gather, a fifth of the requests,
-    -- and ten for each second that this takes.
+    -- Half of the requests need one. There are the hundred that may gather, a fifth of the
+    -- requests, and ten for each second that this takes.
     local begun = t.now()
     local count = refused(1000)
     local retries = g:metric(RETRIES)

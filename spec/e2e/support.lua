@@ -247,9 +247,9 @@ function M.gateway(text, options)
   return self:until_ready()
 end
 
---- A gateway in front of one upstream "o". servers: an origin, an address, or a list of these and of
--- tables as text. options, as for `gateway`, and pieces of Lua text: listen, upstream, route (what
--- these declarations have more), more (declarations before them).
+--- A gateway in front of one upstream "o". servers: an origin, an address, or a list of these and
+-- of tables as text. options: as for `gateway`, and pieces of Lua text: listen, upstream, route
+-- (what these declarations have more), more (declarations before them).
 function M.proxy(servers, options)
   options = options or {}
   if type(servers) ~= "table" or servers.address then servers = { servers } end
@@ -266,8 +266,8 @@ function M.proxy(servers, options)
     options.upstream or "", options.route or ""), options)
 end
 
---- An address of 127.0.0.1 where connects neither succeed nor fail: nobody accepts, and the queue is
--- full.
+--- An address of 127.0.0.1 where connects neither succeed nor fail: nobody accepts, and the queue
+-- is full.
 function M.deaf_address()
   local listener = assert(socket.bind("127.0.0.1", 0, 0))
   local _, port = listener:getsockname()

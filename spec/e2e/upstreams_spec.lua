@@ -84,7 +84,8 @@ describe("the servers of an upstream", function()
   after_each(t.cleanup)
 
   it("may be Unix sockets and IPv6 addresses", function()
-    local g = t.proxy { named("unix", { path = t.folder() .. "/o" }), named("six", { host = "::1" }) }
+    local unix = named("unix", { path = t.folder() .. "/o" })
+    local g = t.proxy { unix, named("six", { host = "::1" }) }
     assert.same({ unix = 2, six = 2 }, counts(g, 4))
   end)
 

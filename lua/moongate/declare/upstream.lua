@@ -78,7 +78,8 @@ local SERVER_ITEM = {
 --- differs. 0 is none, but a connect ends some time.
 local PERHAPS = schema.duration { zero = true }
 M.TIMEOUTS = {
-  connect = schema.duration(), send = PERHAPS, first_byte = PERHAPS, read = PERHAPS, total = PERHAPS,
+  connect = schema.duration(),
+  send = PERHAPS, first_byte = PERHAPS, read = PERHAPS, total = PERHAPS,
 }
 
 local TIMEOUT_DEFAULTS = {

@@ -180,7 +180,9 @@ local function run(listener, handler, log, options)
   listener:settimeout(0)
   local function accept(conn)
     if not options.path then conn:setoption("tcp-nodelay", true) end
-    local task = { co = coroutine.create(function() serve(conn, handler, log, not options.head_only) end) }
+    local task = { co = coroutine.create(function()
+      serve(conn, handler, log, not options.head_only)
+    end) }
     tasks[task] = true
     step(tasks, task)
   end
