@@ -121,8 +121,8 @@ enum gate_step_result gate_flow_verdict(struct gate_exchange *x);
 enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,
                                                const char *why);
 
-/* Whether a try at another peer is possible and allowed for this cause: the request can be sent
- * again, a peer is left, tries and budget are not used up. Takes one retry of the budget. */
+/* Whether a try at another peer is possible: the request can be sent again, a peer is left, tries
+ * and budget are not used up. Takes one retry of the budget. */
 bool gate_flow_may_retry(struct gate_exchange *x);
 
 /* Ends the attempt and makes the request ready for another peer. False: it cannot be sent again. */

@@ -240,28 +240,38 @@ static enum gate_fault_code fault_of(enum gate_err e, bool connecting)
     }
 }
 
+/* Whether sending the request once more cannot do its work twice. */
+static bool is_repeatable(const struct gate_exchange *x, enum gate_err e)
+{
+    const struct gate_attempt *a = &x->flow->attempt;
+
+    if (a->stream == NULL)
+        return true;
+    return !gate_link_answered(a->link) &&
+           (gate_method_idempotent(x->req.method_id) || gate_link_untouched(a->link, e));
+}
+
 enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,
                                                const char *why)
 {
     struct gate_flow_state *f = x->flow;
     bool connecting = f->attempt.stream == NULL;
     uint32_t cause = cause_of(e, connecting);
-    bool safe = connecting || gate_method_idempotent(x->req.method_id) ||
-                gate_link_untouched(f->attempt.link, e);
     bool stale = cause == GATE_RETRY_RESET && f->attempt.reused && !f->fresh_used;
+    bool safe = is_repeatable(x, e) && x->up.kept_all;
     bool again = false;
 
     f->last_fault = fault_of(e, connecting);
     f->last_why = why;
-    if (!connecting) /* a failed connect is counted where the peer is marked */
-        atomic_fetch_add_explicit(&f->attempt.peer->failures, 1, memory_order_relaxed);
-    if (safe && stale && x->up.kept_all) {
+    if (safe && stale) {
         /* A kept connection that died while it was idle is no failure of the peer: once more, on a
          * fresh one. */
         f->same_peer = f->fresh = f->fresh_used = true;
         again = true;
-    } else if (safe && (f->upstream->retry_on & cause)) {
-        again = gate_flow_may_retry(x);
+    } else {
+        if (!connecting) /* a failed connect is counted where the peer is marked */
+            atomic_fetch_add_explicit(&f->attempt.peer->failures, 1, memory_order_relaxed);
+        again = safe && (f->upstream->retry_on & cause) && gate_flow_may_retry(x);
     }
     GATE_TRACE(x, "attempt", "failed: %s (%s)", why, again ? "again" : "over");
     if (again && gate_flow_try_again(x))

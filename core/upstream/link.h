@@ -93,6 +93,12 @@ void gate_link_flush(struct gate_link *l);
  * again whatever its method (RFC 9110 section 9.2.2). `e`: how the stream broke. */
 bool gate_link_untouched(const struct gate_link *l, enum gate_err e);
 
+/* Whether a byte of an answer to the request on the link came. */
+static inline bool gate_link_answered(const struct gate_link *l)
+{
+    return l->infos > 0 || gate_h1_reader_held(&l->in) > 0;
+}
+
 /* Sets the operations up on a descriptor that is connecting or connected. */
 void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd);
 

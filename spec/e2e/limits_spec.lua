@@ -126,6 +126,7 @@ describe("limits of time", function()
     g:advance(2)
     local res = c:receive_response()
     assert.equal(408, res.status)
+    assert.matches("request id: " .. res.headers["x-request-id"], res.body, 1, true)
     assert.equal("end", c:how_it_ends())
     t.wait_for("the close", function()
       return g:metric 'moongate_connections_closed_total{reason="header_timeout"}' == 1
@@ -207,7 +208,9 @@ describe("limits of time", function()
       return g:metric "moongate_client_received_bytes_total" > 50000
     end)
     for _ = 1, 20 do g:advance(1) end
-    assert.equal(408, c:receive_response().status)
+    local res = c:receive_response()
+    assert.equal(408, res.status)
+    assert.matches("request id: " .. res.headers["x-request-id"], res.body, 1, true)
     assert.equal("end", c:how_it_ends())
   end)
 

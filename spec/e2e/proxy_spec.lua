@@ -400,6 +400,16 @@ describe("early answers", function()
     end)
   end)
 
+  it("can be read after an upload that went on regardless", function()
+    local g = t.proxy(t.origin(), { more = "gate.limits { body_bytes = 1000 }" })
+    local c = g:connect()
+    c:send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n")
+    for _ = 1, 80 do c:send(("x"):rep(100000)) end -- much of it is cut, some may fail
+    local res = c:receive_response()
+    assert.equal(413, res.status)
+    assert.matches("request id", res.body)
+  end)
+
   it("are whole, however large they are", function()
     local body = ("0123456789abcdef"):rep(65536)
     local o = t.origin(function(c)

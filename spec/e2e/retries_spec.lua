@@ -108,6 +108,17 @@ describe("a connection that breaks before the answer", function()
   end)
 
   it("is the answer after the first byte of one", function()
+    for _, bytes in ipairs { "HTTP/1.1 200", "HTTP/1.1 103 X\r\n\r\n" } do
+      local bad = t.origin(function(c)
+        c:send(bytes)
+        c:sleep(0.05)
+        c:close()
+      end)
+      local g = t.proxy { bad, named "a" }
+      assert.equal(502, g:get("/").status)
+      assert.equal(0, g:metric(RETRIES))
+      g:stop()
+    end
     local cut = t.origin(function(c)
       c:send "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"
       c:sleep(0.05)
@@ -118,6 +129,26 @@ describe("a connection that breaks before the answer", function()
     c:send(request "/")
     assert.matches("\r\n\r\nabc$", (c:receive_all()))
     assert.equal(0, g:metric(RETRIES))
+  end)
+
+  it("is tried again while the upload still runs, and the rest follows", function()
+    local bad = t.origin(function(c)
+      c:receive(1000)
+      c:reset()
+    end, { head_only = true })
+    local good = named "a"
+    local g = t.proxy { bad, good }
+    local body = ("0123456789"):rep(3000)
+    local c = g:connect()
+    c:send("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 30000\r\n\r\n")
+    assert.equal("HTTP/1.1 100 Continue", c:receive_head().first)
+    c:send(body:sub(1, 12345))
+    t.wait_for("the second try", function() return g:metric(RETRIES) == 1 end)
+    c:send(body:sub(12346))
+    local res = c:receive_response()
+    assert.equal("a " .. body, res.body)
+    assert.equal(0, #res.infos) -- one 100 is enough
+    assert.equal(body, good:requests()[1].body)
   end)
 
   it("is not tried again once the body is no longer kept", function()
