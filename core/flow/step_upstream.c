@@ -298,8 +298,9 @@ static bool upgrade_passes(const struct gate_exchange *x)
 {
     const struct gate_route_config *route = x->match.route;
     const struct gate_request_head *h = &x->req.head;
+    bool has_body = h->framing == GATE_BODY_CHUNKED || h->content_length > 0;
 
-    if (!h->upgrade || h->minor == 0 || h->framing != GATE_BODY_NONE)
+    if (!h->upgrade || h->minor == 0 || has_body)
         return false;
     if (route == NULL)
         return gate_str_ieq(h->upgrade_token, GATE_STR("websocket"));

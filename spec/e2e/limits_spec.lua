@@ -214,6 +214,24 @@ describe("limits of time", function()
     assert.equal("end", c:how_it_ends())
   end)
 
+  for what, drip in pairs {
+    ["chunk sizes"] = "0", ["extensions"] = "1;aaaa", ["trailers"] = "0\r\nX-A: ",
+  } do
+    it("a body of endless " .. what .. " gets 408 too", function()
+      local g = limited("", CLOCK)
+      local c = g:connect()
+      c:send("POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" .. drip)
+      t.wait_for("the request", function() return g:status "requests_active" == "1" end)
+      for i = 1, 12 do
+        c:send(what == "chunk sizes" and "" or "a")
+        g:advance(i < 12 and 1 or 8)
+      end
+      local res = c:receive_response()
+      assert.equal(408, res.status)
+      assert.equal("end", c:how_it_ends())
+    end)
+  end
+
   it("a reader that takes nothing is cut after write_stall", function()
     local o = t.origin(function(c) c:reply(200, ("x"):rep(32 * 1024 * 1024)) end)
     local g = t.proxy(o, { args = CLOCK, more = "gate.limits { write_stall = 30 }" })

@@ -33,10 +33,15 @@ end
 
 --- Ends what was started, newest first, and removes the folders.
 function M.cleanup()
-  for i = #started, 1, -1 do started[i]:stop() end
+  local problem
+  for i = #started, 1, -1 do
+    local ok, err = pcall(started[i].stop, started[i])
+    if not ok then problem = problem or err end
+  end
   started = {}
   for _, dir in ipairs(folders) do os.execute("rm -rf " .. dir) end
   folders = {}
+  if problem then error(problem, 0) end
 end
 
 function M.write(path, text)
@@ -158,14 +163,21 @@ function Gateway:until_ready(times)
   return self
 end
 
+-- What a build with sanitizers found, also at its end.
+local function check_sanitizers(self)
+  local text = self:stderr()
+  if text:find "%u%l+Sanitizer:" or text:find "runtime error: " then error(text, 0) end
+end
+
 function Gateway:stop()
-  if self.process.ended then return end
+  if self.process.ended then return check_sanitizers(self) end
   local engines = self:engines()
   self:signal "TERM"
   if not self.process.ended and select(2, self.process:wait(M.patience)) == "running" then
     self.process:kill()
     for _, pid in ipairs(engines) do process.kill(pid, "KILL") end
   end
+  check_sanitizers(self)
 end
 
 --- A request on a connection of its own. options: headers, method, body, host, port.

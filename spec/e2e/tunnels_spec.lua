@@ -156,6 +156,16 @@ describe("tunnels", function()
     assert.equal("POST /\nabc", c:receive_response().body)
   end)
 
+  it("open for a request that says that it has no body", function()
+    local c = t.proxy(t.origin(switching)):connect()
+    c:send("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n" ..
+      "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\nearly\n")
+    assert.equal(101, c:receive_response().status)
+    assert.equal("EARLY\n", c:receive(6))
+    c:send "bye\n"
+    assert.equal("BYE\n", (c:receive_all()))
+  end)
+
   it("may be refused by the origin", function()
     local o = t.origin(function(c) c:reply(403, "no") end)
     local c = t.proxy(o):connect()
