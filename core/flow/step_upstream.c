@@ -247,8 +247,8 @@ static bool is_repeatable(const struct gate_exchange *x, enum gate_err e)
 
     if (a->stream == NULL)
         return true;
-    return !gate_link_answered(a->link) &&
-           (gate_method_idempotent(x->req.method_id) || gate_link_untouched(a->link, e));
+    return !gate_attempt_answered(a) &&
+           (gate_method_idempotent(x->req.method_id) || gate_attempt_untouched(a, e));
 }
 
 enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,

@@ -400,14 +400,6 @@ static void flush(struct gate_link *l)
         flushed(l);
 }
 
-/* A peer that closes while a request is on its way to it ends its side first; its kernel then takes
- * nothing more, and answers what comes with a reset. A reset alone may follow bytes that the peer
- * has read. */
-bool gate_link_untouched(const struct gate_link *l, enum gate_err e)
-{
-    return l->sent == 0 || (e == GATE_E_EOF && gate_socket_unsent(l->conn.fd) >= l->sent);
-}
-
 void gate_link_flush(struct gate_link *l)
 {
     gate_ready_cancel(&l->flush);

@@ -88,17 +88,6 @@ void gate_link_park(struct gate_link *l, uint32_t idle_ms);
 /* Sends what waits to be sent now, not at the end of the turn. */
 void gate_link_flush(struct gate_link *l);
 
-/* Whether the peer has taken not one byte of the request on the link: nothing was written, or the
- * peer's end came and nothing of what was written is acknowledged. Then the request may be sent
- * again whatever its method (RFC 9110 section 9.2.2). `e`: how the stream broke. */
-bool gate_link_untouched(const struct gate_link *l, enum gate_err e);
-
-/* Whether a byte of an answer to the request on the link came. */
-static inline bool gate_link_answered(const struct gate_link *l)
-{
-    return l->infos > 0 || gate_h1_reader_held(&l->in) > 0;
-}
-
 /* Sets the operations up on a descriptor that is connecting or connected. */
 void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd);
 

@@ -523,7 +523,7 @@ static void a_peer_that_ended_before_has_taken_nothing(void **state)
     gate_link_flush(b->a[0].link); /* before the loop could see the end */
     assert_true(b->a[0].link->sent > 0);
     until_dead(b);
-    assert_true(gate_link_untouched(b->a[0].link, GATE_E_EOF));
+    assert_true(gate_attempt_untouched(&b->a[0], GATE_E_EOF));
 }
 
 static void a_peer_that_reset_before_has_taken_nothing(void **state)
@@ -536,7 +536,7 @@ static void a_peer_that_reset_before_has_taken_nothing(void **state)
     close(fd);
     gate_link_flush(b->a[0].link);
     until_dead(b);
-    assert_true(gate_link_untouched(b->a[0].link, GATE_E_RESET));
+    assert_true(gate_attempt_untouched(&b->a[0], GATE_E_RESET));
 }
 
 static void a_peer_that_has_read_may_have_acted(void **state)
@@ -549,7 +549,7 @@ static void a_peer_that_has_read_may_have_acted(void **state)
     assert_true(recv(fd, heard, sizeof(heard), 0) > 0);
     close(fd);
     until_dead(b);
-    assert_false(gate_link_untouched(b->a[0].link, GATE_E_EOF));
+    assert_false(gate_attempt_untouched(&b->a[0], GATE_E_EOF));
 }
 
 static void a_peer_that_closed_unread_may_have_acted(void **state)
@@ -562,7 +562,7 @@ static void a_peer_that_closed_unread_may_have_acted(void **state)
     assert_int_equal(recv(fd, &byte, 1, 0), 1); /* the rest unread: a reset */
     close(fd);
     until_dead(b);
-    assert_false(gate_link_untouched(b->a[0].link, GATE_E_RESET));
+    assert_false(gate_attempt_untouched(&b->a[0], GATE_E_RESET));
 }
 
 /* ------------------------------------------------------------------ retries */
