@@ -376,24 +376,33 @@ static bool cidr_has(const struct gate_cidr *net, uint64_t high, uint64_t low)
 {
     high ^= net->high;
     low ^= net->low;
+    if (net->bits == GATE_CIDR_UNIX)
+        return false;
     if (net->bits > 64)
         return high == 0 && (low >> (128 - net->bits)) == 0;
     return net->bits == 0 || (high >> (64 - net->bits)) == 0;
 }
 
+static bool has_unix(const struct gate_cidr_set *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        if (set->v[i].bits == GATE_CIDR_UNIX)
+            return true;
+    }
+    return false;
+}
+
 bool gate_cidr_set_has(const struct gate_cidr_set *set, const struct gate_addr *a)
 {
-    bool is_unix = a->u.sa.sa_family == AF_UNIX;
-    uint64_t high = 0, low = 0;
+    uint64_t high, low;
 
-    if (set->n == 0 || !(is_unix || is_ip(a)))
+    if (set->n == 0)
         return false;
-    if (!is_unix)
-        to_numbers(a, &high, &low);
+    if (!is_ip(a))
+        return a->u.sa.sa_family == AF_UNIX && has_unix(set);
+    to_numbers(a, &high, &low);
     for (size_t i = 0; i < set->n; i++) {
-        const struct gate_cidr *net = &set->v[i];
-
-        if ((net->bits == GATE_CIDR_UNIX) == is_unix && (is_unix || cidr_has(net, high, low)))
+        if (cidr_has(&set->v[i], high, low))
             return true;
     }
     return false;

@@ -59,7 +59,6 @@ struct gate_cidr {
     uint8_t bits;       /* 0..128, or GATE_CIDR_UNIX */
 };
 
-/* Not a network: all peers on Unix sockets. */
 #define GATE_CIDR_UNIX 255
 
 struct gate_cidr_set {
@@ -67,10 +66,11 @@ struct gate_cidr_set {
     size_t n;
 };
 
-/* "10.0.0.0/8", "fd00::/8", one IP, or "unix:". Bits behind the prefix are cleared. */
+/* "10.0.0.0/8", "fd00::/8", one IP, or "unix:" for every Unix address. Bits behind the prefix are
+ * cleared. */
 enum gate_err gate_cidr_parse(struct gate_str text, struct gate_cidr *out);
 
-/* A Unix address is in no network, only in "unix:". IPv4-mapped IPv6 is looked up as IPv4. */
+/* IPv4-mapped IPv6 is looked up as IPv4. */
 bool gate_cidr_set_has(const struct gate_cidr_set *set, const struct gate_addr *a);
 
 #endif

@@ -90,7 +90,6 @@ struct gate_upstream_config {
     const int *retry_statuses;
     uint32_t n_retry_statuses;
     uint32_t budget_percent;
-    uint32_t max_connections;
     struct gate_str at;
 };
 

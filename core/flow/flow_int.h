@@ -9,7 +9,7 @@
 #define GATE_REPLAY_LIMIT (64u * 1024)
 
 /* Peers that one exchange may try. */
-#define GATE_TRIES_MAX 8
+#define GATE_TRIES_MAX 10
 
 enum gate_step_id {
     GATE_STEP_ADMIT,
@@ -54,7 +54,7 @@ struct gate_flow_state {
     const char *failed_why;
     bool dn_over; /* the answer is sent to its end */
     bool fresh;   /* the next dial is not from the shelf */
-    bool fresh_used;
+    bool fresh_used; /* the peer's dead kept link was replaced once */
     bool same_peer;     /* the next try is at the same peer */
     enum gate_err dial; /* result of a dial that waited */
     bool dialing;       /* a dial is under way */
@@ -120,6 +120,10 @@ enum gate_step_result gate_flow_verdict(struct gate_exchange *x);
 /* The attempt failed with `e` before an answer came: another try, or the fault. */
 enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,
                                                const char *why);
+
+/* Whether a try at another peer is possible: the request can be sent again, a peer is left, tries
+ * and budget are not used up. Takes one retry of the budget. */
+bool gate_flow_may_retry(struct gate_exchange *x);
 
 /* Ends the attempt and makes the request ready for another peer. False: it cannot be sent again. */
 bool gate_flow_try_again(struct gate_exchange *x);

@@ -11,9 +11,7 @@ static bool retry_status(struct gate_exchange *x, int status)
 
     for (uint32_t i = 0; i < u->n_retry_statuses; i++) {
         if (u->retry_statuses[i] == status)
-            return x->tries < u->tries && gate_method_idempotent(x->req.method_id) &&
-                   x->up.kept_all &&
-                   gate_local_take_retry(x->flow->local, gate_loop_now(&x->worker->loop));
+            return gate_method_idempotent(x->req.method_id) && gate_flow_may_retry(x);
     }
     return false;
 }

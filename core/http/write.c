@@ -3,6 +3,7 @@
 #include "http/write.h"
 
 #include "http/bytes_int.h"
+#include "http/forwarded.h"
 
 #define VERSION_TEXT "HTTP/1.1"
 
@@ -94,6 +95,8 @@ static bool dropped(const struct gate_message *m, const struct gate_field *f, bo
     if (!original)
         return (bit & NEVER_EDITED) != 0;
     if (bit & m->drop)
+        return true;
+    if (m->drop_claims && f->id == GATE_F_OTHER && gate_forwarded_claim(gate_field_name(f)))
         return true;
     return nominations && gate_nominated(m->headers->original, gate_field_name(f));
 }

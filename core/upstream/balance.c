@@ -81,6 +81,17 @@ enum gate_err gate_balance_pick(const struct gate_balance_ops *ops, struct gate_
     return GATE_OK;
 }
 
+bool gate_balance_has_other(const struct gate_peer_set *set, uint64_t now_ms,
+                            const struct gate_peer *const *tried, uint32_t n_tried,
+                            const struct gate_peer *failed)
+{
+    for (uint32_t i = 0; i < set->n; i++) {
+        if (set->v[i].peer != failed && rank_of(&set->v[i], now_ms, tried, n_tried) < RANK_MARKED)
+            return true;
+    }
+    return false;
+}
+
 const struct gate_balance_ops *gate_balance_ops_of(enum gate_balance which)
 {
     switch (which) {

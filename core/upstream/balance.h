@@ -41,4 +41,10 @@ enum gate_err gate_balance_pick(const struct gate_balance_ops *ops, struct gate_
                                 const struct gate_peer *const *tried, uint32_t n_tried,
                                 struct gate_peer **peer);
 
+/* Whether a peer is left that would be picked without a guess: neither marked down, nor `failed`,
+ * nor tried before. A retry is worth its time only then. */
+bool gate_balance_has_other(const struct gate_peer_set *set, uint64_t now_ms,
+                            const struct gate_peer *const *tried, uint32_t n_tried,
+                            const struct gate_peer *failed);
+
 #endif

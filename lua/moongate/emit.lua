@@ -51,7 +51,7 @@ local function upstream(entry)
     },
     timeouts = in_ms(o.timeouts),
     retry = { tries = o.retry.tries, on = list(o.retry.on), budget_percent = o.retry.budget },
-    max_connections = o.max_connections, at = entry.at,
+    at = entry.at,
   }
 end
 

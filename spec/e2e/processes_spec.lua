@@ -39,19 +39,6 @@ describe("processes", function()
     end)
   end
 
-  it("believes clients of a Unix socket when it is told to", function()
-    local dir = t.folder()
-    local g = t.gateway(([[
-      gate.listen { "unix:%s/a", trust = { "unix:" } }
-      gate.listen { "unix:%s/b" }
-      gate.route { path = "/", handler = function(req) return gate.reply(200, req.client.ip) end }
-    ]]):format(dir, dir))
-    local options = { headers = { ["X-Forwarded-For"] = "192.0.2.7" } }
-    assert.equal("192.0.2.7", t.client.request(dir .. "/a", "/", options).body)
-    assert.equal("unix:", t.client.request(dir .. "/b", "/", options).body)
-    assert.truthy(g.ready)
-  end)
-
   it("replaces a socket file that nobody listens on any more", function()
     local path = t.folder() .. "/s"
     local text = [[

@@ -25,14 +25,14 @@ local MODE = schema.custom('octal permissions such as "0660"', function(value)
   end
 end)
 
---- Sources whose forwarding headers are believed.
-local TRUSTED = schema.custom('an address block such as "10.0.0.0/8", or "unix:"', function(value)
+--- Whom to believe: addresses and blocks, or the clients of Unix sockets.
+local TRUST = schema.custom('an address block such as "10.0.0.0/8", or "unix:"', function(value)
   if value == "unix:" or units.is_cidr(value) then return value end
 end)
 
 local LISTEN = schema.record("gate.listen", {
   [1] = schema.with(ADDRESS, { required = true }),
-  trust = schema.with(schema.list(TRUSTED), { default = {} }),
+  trust = schema.with(schema.list(TRUST), { default = {} }),
   mode = schema.with(MODE, { default = -1 }),
   backlog = schema.with(schema.integer(1, 65535), { default = 0 }),
   half_close = schema.with(schema.boolean(), { default = false }),

@@ -96,10 +96,11 @@ local SERVER_ITEM = {
 }
 
 --- The fields of `timeouts`, also used by routes. Without defaults: a route gives only what
---- differs.
+--- differs. 0 is none, but a connect ends some time.
+local PERHAPS = schema.duration { zero = true }
 M.TIMEOUTS = {
-  connect = schema.duration(), send = schema.duration(), first_byte = schema.duration(),
-  read = schema.duration(), total = schema.duration(),
+  connect = schema.duration(),
+  send = PERHAPS, first_byte = PERHAPS, read = PERHAPS, total = PERHAPS,
 }
 
 local TIMEOUT_DEFAULTS = {

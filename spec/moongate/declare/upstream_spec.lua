@@ -27,7 +27,7 @@ describe("gate.upstream", function()
         "unix:/run/a" },
       balance = "least_requests", host = "name", forwarded = "none",
       keepalive = { idle = 0, idle_timeout = "5s", max_requests = 10, max_age = "1m" },
-      timeouts = { connect = 0.5, total = "2m" },
+      timeouts = { connect = 0.5, total = "2m", send = 0 },
       retry = { tries = 1, on = { "timeout", "503" }, budget = 0.5 },
     ]]).upstreams[1]
     assert.same({ address = "[::1]:9", weight = 3, backup = true, zone = "b", down = true,
@@ -38,6 +38,7 @@ describe("gate.upstream", function()
     assert.equal(500, got.timeouts.connect_ms)
     assert.equal(120000, got.timeouts.total_ms)
     assert.equal(60000, got.timeouts.read_ms)
+    assert.equal(0, got.timeouts.send_ms)
     assert.same({ tries = 1, on = { "timeout", "503" }, budget_percent = 50 }, got.retry)
   end)
 
