@@ -15,7 +15,7 @@ local M = {}
 ---@field fields table<string, any>
 
 ---@class moongate.Checker
----@field tokens moongate.Token[]
+---@field tokens moongate.Tokens
 ---@field file string
 ---@field scopes table<string, moongate.Kind|false>[] what each local is, innermost scope last
 ---@field brackets string[] open brackets and blocks, innermost last
@@ -88,7 +88,7 @@ end
 --- Reports a mistake at the line of token i.
 function Checker:report(i, parts)
   self.found[#self.found + 1] =
-    mistake.new({ file = self.file, line = self.tokens[i].line }, parts)
+    mistake.new({ file = self.file, line = self.tokens.lines[i] }, parts)
 end
 
 --- A field that its table does not have.

@@ -166,6 +166,26 @@ describe("command line", function()
       assert.matches("directory", out.stderr, 1, true)
     end)
 
+    it("has room for ten thousand routes that are written out", function()
+      local calls, list = {}, {}
+      for i = 1, 10000 do
+        local one = ('{ name = "r%d", host = "h%d.test", path = "/a%d/:id", methods = { "GET" }, '
+          .. 'upstream = "u" }'):format(i, i % 100, i)
+        calls[i], list[i] = "gate.route " .. one, one .. ","
+      end
+      local head = 'local gate = require "moongate"\n'
+        .. 'gate.upstream("u", { servers = { "127.0.0.1:1" } })\n'
+      -- Several functions: one may hold at most 65,536 constants.
+      for _, text in ipairs { head .. table.concat(calls, "\n"),
+        head .. "gate.routes {\n" .. table.concat(list, "\n", 1, 8000) .. "\n}\n"
+          .. "gate.routes((function() return {\n" .. table.concat(list, "\n", 8001) .. "} end)())",
+      } do
+        local out = t.run { "check", t.file(text) }
+        assert.equal(0, out.status, out.stderr)
+        assert.matches("10000 routes", out.stdout, 1, true)
+      end
+    end)
+
     it("needs no network, and ends a file that never ends", function()
       local file = t.file [[
         local gate = require "moongate"
