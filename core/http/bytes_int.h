@@ -113,15 +113,29 @@ static inline __m128i gate_bytes_load(const char *p)
     return _mm_loadu_si128((const __m128i *)(const void *)p);
 }
 
-/* Bit k: byte k is a control but HTAB. */
-static inline unsigned gate_bytes_controls(const char *p)
+/* 4 to 16 bytes in loads that overlap: some stand there twice. */
+static inline __m128i gate_bytes_load_short(const char *p, size_t n)
 {
-    __m128i v = gate_bytes_load(p);
+    if (n >= 8)
+        return _mm_set_epi64x((long long)gate_bytes_load8(p + n - 8),
+                              (long long)gate_bytes_load8(p));
+    return _mm_set1_epi64x(
+        (long long)(gate_bytes_load4(p) | (uint64_t)gate_bytes_load4(p + n - 4) << 32));
+}
+
+/* Bit k: byte k is a control but HTAB. */
+static inline unsigned gate_bytes_controls_in(__m128i v)
+{
     __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
     __m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
     __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
 
     return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(tab, _mm_or_si128(low, del)));
+}
+
+static inline unsigned gate_bytes_controls(const char *p)
+{
+    return gate_bytes_controls_in(gate_bytes_load(p));
 }
 
 /* The same for 64 bytes. */
@@ -165,6 +179,17 @@ static inline unsigned gate_bytes_not_plain_in(__m128i v)
 static inline unsigned gate_bytes_not_plain(const char *p)
 {
     return gate_bytes_not_plain_in(gate_bytes_load(p));
+}
+
+/* Quick answers for short words: false may also mean that nothing was looked at. */
+static inline bool gate_bytes_is_text(const char *p, size_t n)
+{
+    return n >= 4 && n <= 16 && gate_bytes_controls_in(gate_bytes_load_short(p, n)) == 0;
+}
+
+static inline bool gate_bytes_is_plain(const char *p, size_t n)
+{
+    return n >= 4 && n <= 16 && gate_bytes_not_plain_in(gate_bytes_load_short(p, n)) == 0;
 }
 
 static inline unsigned gate_bytes_equal(const char *p, char c)
@@ -223,6 +248,16 @@ static inline size_t gate_bytes_find(const char *p, size_t i, size_t n, char c)
 }
 
 #else
+
+static inline bool gate_bytes_is_text(const char *p, size_t n)
+{
+    return gate_bytes_text_end_scalar(p, 0, n) == n;
+}
+
+static inline bool gate_bytes_is_plain(const char *p, size_t n)
+{
+    return gate_bytes_token_end_scalar(p, 0, n) == n;
+}
 
 static inline size_t gate_bytes_text_end(const char *p, size_t i, size_t n)
 {

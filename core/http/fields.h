@@ -29,7 +29,8 @@ struct gate_fields {
     uint32_t bytes; /* no more than this do all lines take, written out; 0: not known */
 };
 
-/* One edit. A name that was set or removed hides all original fields of that name. */
+/* One edit. A name that was set or removed hides all original fields of that name. Name and value
+ * stand as they are sent: a line with its CRLF. */
 struct gate_edit {
     struct gate_field f;
     bool hides;   /* set and remove hide; add does not */
@@ -61,6 +62,9 @@ static inline struct gate_str gate_field_value(const struct gate_field *f)
 {
     return (struct gate_str){f->value, f->value_len};
 }
+
+/* Whether an edit hides the originals of this field's name. */
+bool gate_overlay_hides(const struct gate_overlay *o, const struct gate_field *f);
 
 /* First original field with a known id; NULL when there is none. */
 const struct gate_field *gate_fields_find(const struct gate_fields *fs, enum gate_field_id id);
