@@ -26,7 +26,7 @@ local runtime = require "moongate.runtime"
 local sandbox = require "moongate.sandbox"
 local task = require "moongate.task"
 
-local B = { ctx = request.ctx, trampoline = task.trampoline }
+local B = { ctx = request.ctx, tasks = task.tasks }
 
 --- What the gateway file declared, once it is loaded.
 local output
@@ -91,8 +91,13 @@ function B.load(check, trust)
   return out.json
 end
 
---- Makes the function that runs a chain.
-local function make_chain(name, ordinals, route, label)
+--- Makes the function that runs a chain; called by the engine when it knows the configuration.
+---@param name string hook, "when" or "handler"
+---@param ordinals integer[] of policies, from 0, in the order of calls
+---@param route integer ordinal, for when and handler
+---@param label string|nil the route's name, for when and handler
+---@return function
+function B.chain(name, ordinals, route, label)
   if name == "when" then return hook.when(output.routes.when[route]) end
   if name == "handler" then
     return hook.handler(output.routes.handler[route], label)
@@ -103,18 +108,6 @@ local function make_chain(name, ordinals, route, label)
     fns[i], names[i] = policy[name], policy.name
   end
   return hook.chain(name, fns, names)
-end
-
---- Makes a chain; called by the engine when it knows the configuration.
----@param name string hook, "when" or "handler"
----@param ordinals integer[] of policies, from 0, in the order of calls
----@param route integer ordinal, for when and handler
----@param label string|nil the route's name, for when and handler
----@return integer index by which the engine calls it
-function B.chain(name, ordinals, route, label)
-  local chains = task.chains
-  chains[#chains + 1] = make_chain(name, ordinals, route, label)
-  return #chains
 end
 
 return B
