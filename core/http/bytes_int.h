@@ -12,6 +12,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/str.h"
+
 enum gate_byte_class {
     GATE_C_TOKEN = 1,       /* RFC 9110 section 5.6.2 */
     GATE_C_VALUE = 2,       /* field value: HTAB, SP, VCHAR, obs-text */
@@ -106,6 +108,14 @@ static inline size_t gate_bytes_find_scalar(const char *p, size_t i, size_t n, c
     return i;
 }
 
+static inline bool gate_bytes_same_name_scalar(const char *a, const char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (a[i] != b[i] && gate_lower(a[i]) != gate_lower(b[i]))
+            return false;
+    return true;
+}
+
 #ifdef __SSE2__
 
 static inline __m128i gate_bytes_load(const char *p)
@@ -192,6 +202,21 @@ static inline bool gate_bytes_is_plain(const char *p, size_t n)
     return n >= 4 && n <= 16 && gate_bytes_not_plain_in(gate_bytes_load_short(p, n)) == 0;
 }
 
+/* Whether n bytes are equal but for the case of letters. */
+static inline bool gate_bytes_same_name(const char *a, const char *b, size_t n)
+{
+    __m128i v, other, letter;
+
+    if (n < 4 || n > 16)
+        return gate_bytes_same_name_scalar(a, b, n);
+    v = gate_bytes_load_short(a, n);
+    other = _mm_xor_si128(v, gate_bytes_load_short(b, n));
+    v = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    letter = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(25)), v);
+    other = _mm_andnot_si128(_mm_and_si128(letter, _mm_set1_epi8(0x20)), other);
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(other, _mm_setzero_si128())) == 0xffff;
+}
+
 static inline unsigned gate_bytes_equal(const char *p, char c)
 {
     return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(gate_bytes_load(p), _mm_set1_epi8(c)));
@@ -257,6 +282,11 @@ static inline bool gate_bytes_is_text(const char *p, size_t n)
 static inline bool gate_bytes_is_plain(const char *p, size_t n)
 {
     return gate_bytes_token_end_scalar(p, 0, n) == n;
+}
+
+static inline bool gate_bytes_same_name(const char *a, const char *b, size_t n)
+{
+    return gate_bytes_same_name_scalar(a, b, n);
 }
 
 static inline size_t gate_bytes_text_end(const char *p, size_t i, size_t n)

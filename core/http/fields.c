@@ -34,23 +34,10 @@ bool gate_field_value_ok(struct gate_str value)
            gate_bytes_text_end(value.p, 0, value.n) == value.n;
 }
 
-static bool equal_but_case(const char *a, const char *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (a[i] != b[i] && gate_lower(a[i]) != gate_lower(b[i]))
-            return false;
-    return true;
-}
-
-/* Names that differ mostly do so in length or in the word compare, which is not exact: '^' and '~'
- * are equal to it. */
 static inline bool is_other(const struct gate_field *f, struct gate_str name)
 {
-    if (f->id != GATE_F_OTHER || f->name_len != name.n)
-        return false;
-    if (name.n >= 2 && name.n <= 24 && !gate_bytes_same_word(f->name, name.p, name.n))
-        return false;
-    return equal_but_case(f->name, name.p, name.n);
+    return f->id == GATE_F_OTHER && f->name_len == name.n &&
+           gate_bytes_same_name(f->name, name.p, name.n);
 }
 
 static inline bool same_name(const struct gate_field *f, enum gate_field_id id,
@@ -139,6 +126,7 @@ bool gate_headers_get_id(const struct gate_headers *h, enum gate_field_id id,
     return true;
 }
 
+/* A place for fill. */
 static struct gate_edit *append_edit(struct gate_headers *h)
 {
     struct gate_overlay *o = &h->overlay;
@@ -152,13 +140,13 @@ static struct gate_edit *append_edit(struct gate_headers *h)
         o->v = v;
         o->cap = cap;
     }
-    memset(&o->v[o->n], 0, sizeof o->v[0]);
+    o->v[o->n].hides = false;
     return &o->v[o->n++];
 }
 
 /* Writes the edit as the line that will be sent. */
 static void fill(struct gate_headers *h, struct gate_edit *e, enum gate_field_id id,
-                 struct gate_str name, struct gate_str value)
+                 struct gate_str name, struct gate_str value, bool present)
 {
     char *p = gate_arena_alloc(h->arena, name.n + value.n + 4);
 
@@ -167,6 +155,7 @@ static void fill(struct gate_headers *h, struct gate_edit *e, enum gate_field_id
                                .name_len = (uint16_t)name.n,
                                .id = (uint16_t)id,
                                .value_len = (uint32_t)value.n};
+    e->present = present;
     memcpy(p, name.p, name.n);
     p += name.n;
     *p++ = ':';
@@ -207,18 +196,21 @@ static void hide_originals(struct gate_overlay *o, struct gate_edit *e)
 
 enum gate_err gate_headers_set(struct gate_headers *h, struct gate_str name, struct gate_str value)
 {
-    enum gate_field_id id;
+    return gate_headers_set_as(h, gate_field_id_of(name.p, name.n), name, value);
+}
+
+enum gate_err gate_headers_set_as(struct gate_headers *h, enum gate_field_id id,
+                                  struct gate_str name, struct gate_str value)
+{
     struct gate_edit *e;
 
     if (!gate_field_name_ok(name) || !gate_field_value_ok(value))
         return GATE_E_SYNTAX;
-    id = gate_field_id_of(name.p, name.n);
     e = empty_edits(&h->overlay, id, name);
     if (e == NULL)
         e = append_edit(h);
-    fill(h, e, id, name, gate_str_trim(value));
+    fill(h, e, id, name, gate_str_trim(value), true);
     hide_originals(&h->overlay, e);
-    e->present = true;
     return GATE_OK;
 }
 
@@ -242,8 +234,7 @@ enum gate_err gate_headers_add(struct gate_headers *h, struct gate_str name, str
     }
     if (place == NULL)
         place = append_edit(h);
-    fill(h, place, id, name, gate_str_trim(value));
-    place->present = true;
+    fill(h, place, id, name, gate_str_trim(value), true);
     return GATE_OK;
 }
 
@@ -258,15 +249,15 @@ enum gate_err gate_headers_remove(struct gate_headers *h, struct gate_str name)
     e = empty_edits(&h->overlay, id, name);
     if (e == NULL) {
         e = append_edit(h);
-        fill(h, e, id, name, GATE_STR_NONE);
+        fill(h, e, id, name, GATE_STR_NONE, false);
     }
     hide_originals(&h->overlay, e);
     return GATE_OK;
 }
 
-bool gate_field_settable(struct gate_str name, bool request, const char **instead)
+bool gate_field_settable(enum gate_field_id id, bool request, const char **instead)
 {
-    switch (gate_field_id_of(name.p, name.n)) {
+    switch (id) {
     case GATE_F_CONTENT_LENGTH:
     case GATE_F_TRANSFER_ENCODING:
         *instead =

@@ -83,12 +83,15 @@ bool gate_headers_get_id(const struct gate_headers *h, enum gate_field_id id,
  * name or value is not allowed. Framing and hop-by-hop rules are the caller's (see
  * gate_field_settable). */
 enum gate_err gate_headers_set(struct gate_headers *h, struct gate_str name, struct gate_str value);
+/* The same, when the id of the name is known. */
+enum gate_err gate_headers_set_as(struct gate_headers *h, enum gate_field_id id,
+                                  struct gate_str name, struct gate_str value);
 enum gate_err gate_headers_add(struct gate_headers *h, struct gate_str name, struct gate_str value);
 enum gate_err gate_headers_remove(struct gate_headers *h, struct gate_str name);
 
-/* Whether a script may set this name: not framing, not hop-by-hop, not Host. When false, *instead
- * says what to use ("res:set_body fixes Content-Length"). */
-bool gate_field_settable(struct gate_str name, bool request, const char **instead);
+/* Whether a script may set a name of this id: not framing, not hop-by-hop, not Host. When false,
+ * *instead says what to use ("res:set_body fixes Content-Length"). */
+bool gate_field_settable(enum gate_field_id id, bool request, const char **instead);
 
 /* Walks the visible fields: originals that are not hidden in wire order, then edits in order. Begin
  * with a zeroed cursor; NULL at the end. Edits made during the walk may or may not be seen. */

@@ -73,8 +73,10 @@ static void set_args(struct gate_hook_run *run, uint32_t start)
     if (run->x != NULL) {
         io->id = (int32_t)run->x->handle.id;
         io->serial = (int32_t)run->x->handle.serial;
+        io->handle = (uint64_t)run->x->handle.serial << 32 | run->x->handle.id;
         return;
     }
+    io->handle = 0;
     io->p = run->info.ip.p;
     io->n = (uint32_t)run->info.ip.n;
     io->p2 = run->info.peer_ip.p;
@@ -315,6 +317,7 @@ void gate_hook_forget(struct gate_exchange *x)
     if (!x->scripted || vm == NULL)
         return;
     x->scripted = false;
+    vm->io.handle = 0;
     lua_pushboolean(vm->L, 0);
     lua_rawseti(vm->L, GATE_VM_CTX, (int)x->handle.id + 1);
 }

@@ -268,7 +268,7 @@ static void settable(void **state)
             bool want = request ? table[i].request : table[i].response;
             const char *instead = NULL;
 
-            assert_int_equal(gate_field_settable(name, request, &instead), want);
+            assert_int_equal(gate_field_settable(gate_field_id_of(name.p, name.n), request, &instead), want);
             assert_true(want || instead != NULL);
         }
     }
