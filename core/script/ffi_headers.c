@@ -58,7 +58,7 @@ static int editable(struct gate_vm *vm, int32_t id, int32_t serial, int side,
 
     if (x == NULL)
         return GATE_FFI_OVER;
-    if (!gate_field_settable(field, side == GATE_SIDE_REQUEST, &instead))
+    if (field != GATE_F_OTHER && !gate_field_settable(field, side == GATE_SIDE_REQUEST, &instead))
         return gate_ffi_fail(vm, GATE_FFI_INVALID, instead == NULL ? OWN_FIELD : instead);
     *out = headers_of(x, side);
     if (!gate_ffi_room(x, n) || (*out)->overlay.n >= GATE_SCRIPT_EDITS_MAX)

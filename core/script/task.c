@@ -34,7 +34,7 @@ void gate_task_begin(struct gate_task *t, int fn, const uint64_t *budgets)
     /* A coroutine whose function has returned takes another one. */
     if (GATE_UNLIKELY(t->co == NULL))
         make_coroutine(t);
-    GATE_ASSERT(lua_gettop(t->co) == 0);
+    GATE_DEBUG_ASSERT(lua_gettop(t->co) == 0);
     lua_rawgeti(t->co, LUA_REGISTRYINDEX, fn);
 }
 

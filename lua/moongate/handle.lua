@@ -8,14 +8,19 @@ local ffi = require "ffi"
 local M = {}
 
 local cast, typeof = ffi.cast, ffi.typeof
-local rshift, tonumber = bit.rshift, tonumber
+local rshift, tonumber, tostring = bit.rshift, tonumber, tostring
 local int32, word = typeof "int32_t", typeof "uint64_t"
 
---- Makes a type of objects; called with a word it makes one.
+--- Makes a type of objects, for ffi.cast. Its name is new in the state because the metatable is: a
+--- type gets one only once.
+---@param name string what messages call it
 ---@param metatable table
 ---@return any
-function M.type(metatable)
-  return typeof("$ *", ffi.metatype(typeof "struct {}", metatable))
+function M.type(name, metatable)
+  local tag = ("struct %s_%s"):format(name, tostring(metatable):match "%x+$")
+  ffi.cdef(tag .. ";")
+  ffi.metatype(tag, metatable)
+  return typeof(tag .. " *")
 end
 
 --- The word of an object.

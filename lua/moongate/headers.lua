@@ -5,13 +5,14 @@ local engine = require "moongate.engine"
 local ffi = require "ffi"
 local handle = require "moongate.handle"
 local place = require "moongate.declare.place"
+local written = require "moongate.text"
 
 local M = {}
 
 local api, vm, io = engine.api, engine.vm, engine.io
 local fail, raise = engine.fail, place.raise
 local ffi_string, cast, istype, split = ffi.string, ffi.cast, ffi.istype, handle.split
-local type, ipairs, tostring = type, ipairs, tostring
+local type, ipairs, tostring = type, ipairs, written.tostring
 
 local function check_name(name)
   if type(name) ~= "string" then
@@ -164,7 +165,8 @@ local function define(side, called)
   local Headers, Type = {}, nil
   local methods = methods_of(side, function(h) return istype(Type, h) end)
 
-  -- Compared one by one: with a name that is written in the script this costs compiled code nothing.
+  -- Compared one by one: with a name that is written in the script this costs compiled code
+  -- nothing.
   function Headers.__index(h, name)
     if name == "get" or name == "all" or name == "add" or name == "has" or name == "each" then
       return methods[name]
@@ -188,7 +190,7 @@ local function define(side, called)
     return called
   end
 
-  Type = handle.type(Headers)
+  Type = handle.type("headers", Headers)
   local made = Type
   return function(object)
     return cast(made, object)

@@ -250,7 +250,7 @@ function Request.__tostring()
 end
 
 --- The type of request objects.
-M.Type = handle.type(Request)
+M.Type = handle.type("request", Request)
 
 local Type, cast = M.Type, ffi.cast
 

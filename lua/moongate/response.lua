@@ -107,7 +107,7 @@ function Response.__tostring()
 end
 
 --- The type of response objects.
-M.Type = handle.type(Response)
+M.Type = handle.type("response", Response)
 
 local Type, cast = M.Type, ffi.cast
 

@@ -4,6 +4,7 @@
 
 local place = require "moongate.declare.place"
 local task = require "moongate.task"
+local written = require "moongate.text"
 
 local M = {}
 
@@ -137,9 +138,9 @@ end
 ---@param options { print: function, require: function, trust: boolean }
 ---@return table env
 function M.new(options)
-  local env = copy(_G, [[assert error ipairs next pairs pcall select tonumber tostring type unpack
+  local env = copy(_G, [[assert error ipairs next pairs pcall select tonumber type unpack
     rawequal rawget rawset]])
-  env.xpcall = xpcall_of
+  env.xpcall, env.tostring = xpcall_of, written.tostring
   env.getmetatable, env.setmetatable = getmetatable_of, setmetatable_of
   env.require, env.print = options.require, options.print
   env.load = loader(env)
