@@ -172,8 +172,37 @@ static inline bool as_written(const struct gate_field *f)
            f->value[f->value_len] == '\r';
 }
 
-/* The original of a message without edits. Lines that are next to each other go out in one copy. */
-static void put_wire(struct gate_out *o, const struct gate_message *m, bool nominations)
+/* What is left out of what was received: known ids, and if `names`, some by name. */
+struct relayed {
+    uint64_t ids;
+    bool names;
+    bool nominations;
+};
+
+static struct relayed relayed_of(const struct gate_message *m)
+{
+    const struct gate_overlay *edits = &m->headers->overlay;
+    struct relayed r = {.ids = m->drop | edits->hidden, .nominations = may_nominate(m)};
+
+    r.names = r.nominations || edits->hidden_other > 0;
+    return r;
+}
+
+static inline bool left_out(const struct relayed *r, const struct gate_message *m,
+                            const struct gate_field *f)
+{
+    if ((GATE_F_BIT(f->id) & r->ids) != 0)
+        return true;
+    if (!r->names)
+        return false;
+    if (f->id == GATE_F_OTHER && gate_overlay_hides(&m->headers->overlay, f))
+        return true;
+    return r->nominations && gate_nominated(m->headers->original, gate_field_name(f));
+}
+
+/* The lines of a head as they were received. Those that are next to each other go out in one
+ * copy. */
+static void put_wire(struct gate_out *o, const struct gate_message *m, const struct relayed *r)
 {
     const struct gate_fields *fs = m->headers->original;
     const char *from = NULL;
@@ -183,7 +212,7 @@ static void put_wire(struct gate_out *o, const struct gate_message *m, bool nomi
         const struct gate_field *f = &fs->v[i];
         bool same;
 
-        if (dropped(m, f, true, nominations))
+        if (left_out(r, m, f))
             continue;
         same = as_written(f);
         if (from != NULL && (f->name != to || !same)) {
@@ -201,19 +230,32 @@ static void put_wire(struct gate_out *o, const struct gate_message *m, bool nomi
         gate_out_put(o, from, (size_t)(to - from));
 }
 
+static void put_originals(struct gate_out *o, const struct gate_message *m)
+{
+    const struct gate_fields *fs = m->headers->original;
+    const struct relayed r = relayed_of(m);
+
+    if (fs->wire) {
+        put_wire(o, m, &r);
+        return;
+    }
+    for (uint32_t i = 0; i < fs->n; i++)
+        if (!left_out(&r, m, &fs->v[i]))
+            put_line(o, &fs->v[i]);
+}
+
 static void put_fields(struct gate_out *o, const struct gate_message *m)
 {
     const struct gate_headers *h = m->headers;
-    bool nominations = may_nominate(m);
-    struct gate_headers_cursor c = {0};
-    const struct gate_field *f;
 
-    if (h != NULL && h->overlay.n == 0 && h->original != NULL && h->original->wire)
-        put_wire(o, m, nominations);
-    else
-        while (h != NULL && (f = gate_headers_next(h, &c)) != NULL)
-            if (!dropped(m, f, c.edits == 0, nominations))
-                put_line(o, f);
+    if (h != NULL && h->original != NULL)
+        put_originals(o, m);
+    for (uint32_t i = 0; h != NULL && i < h->overlay.n; i++) {
+        const struct gate_edit *e = &h->overlay.v[i];
+
+        if (e->present && !dropped(m, &e->f, false, false))
+            gate_out_put(o, e->f.name, line_size(&e->f));
+    }
     for (uint32_t i = 0; i < m->n_extra; i++)
         put_line(o, &m->extra[i]);
 }

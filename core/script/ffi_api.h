@@ -13,10 +13,10 @@ struct gate_vm;
  * Exchanges are known by handle, id and serial; both are int here, which compiled code passes on as
  * they are. */
 struct gate_io {
-    int32_t chain;      /* which function runs (boot.lua's list) */
-    int32_t start;      /* its entry to begin with, from 1 */
+    int32_t start;      /* the chain's entry to begin with, from 1 */
     int32_t id;         /* the exchange; connect: the client's port */
     int32_t serial;
+    uint64_t handle;    /* both in one word, serial above; 0: no exchange is being served */
     const char *p;      /* first result string; read before the next call */
     const char *p2;     /* second one */
     uint32_t n;

@@ -68,14 +68,15 @@ static void set_args(struct gate_hook_run *run, uint32_t start)
 {
     struct gate_io *io = &run->task.vm->io;
 
-    io->chain = run->chain->index;
     io->start = (int32_t)start;
     __atomic_store_n(&io->at, (int32_t)start, __ATOMIC_RELAXED);
     if (run->x != NULL) {
         io->id = (int32_t)run->x->handle.id;
         io->serial = (int32_t)run->x->handle.serial;
+        io->handle = (uint64_t)run->x->handle.serial << 32 | run->x->handle.id;
         return;
     }
+    io->handle = 0;
     io->p = run->info.ip.p;
     io->n = (uint32_t)run->info.ip.n;
     io->p2 = run->info.peer_ip.p;
@@ -113,7 +114,7 @@ static bool goes_on(const struct gate_hook_run *run, uint32_t at)
 
 static enum gate_vm_result call_from(struct gate_hook_run *run, uint32_t start)
 {
-    gate_task_begin(&run->task, run->chain->budgets);
+    gate_task_begin(&run->task, run->chain->ref, run->chain->budgets);
     set_args(run, start);
     return gate_task_resume(&run->task);
 }
@@ -326,10 +327,9 @@ void gate_hook_forget(struct gate_exchange *x)
     if (!x->scripted || vm == NULL)
         return;
     x->scripted = false;
-    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, vm->ref_ctx);
+    vm->io.handle = 0;
     lua_pushboolean(vm->L, 0);
-    lua_rawseti(vm->L, -2, (int)x->handle.id + 1);
-    lua_pop(vm->L, 1);
+    lua_rawseti(vm->L, GATE_VM_CTX, (int)x->handle.id + 1);
 }
 
 void gate_hook_set_services(struct gate_vm *vm, const struct gate_hook_services *s)

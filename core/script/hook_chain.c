@@ -56,8 +56,8 @@ static struct gate_hook_chain *keep(struct gate_vm *vm, struct gate_hook_chain *
     else
         lua_pushstring(L, c->name);
     lua_call(L, 4, 1);
-    c->index = (int)lua_tointeger(L, -1);
-    lua_pop(L, 2);
+    c->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pop(L, 1);
     c->next = vm->chains;
     vm->chains = c;
     return c;

@@ -40,10 +40,6 @@ static int boot(lua_State *L)
         return luaL_error(L, "the Lua library is not in this program");
     gate_library_push_host(vm);
     lua_call(L, 1, 1);
-    lua_getfield(L, -1, "ctx");
-    vm->ref_ctx = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_getfield(L, -1, "trampoline");
-    vm->ref_trampoline = luaL_ref(L, LUA_REGISTRYINDEX);
     vm->ref_boot = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }
@@ -106,6 +102,19 @@ static void keep_text(struct gate_vm *vm, lua_State *co)
     vm->text_n = n;
 }
 
+/* Leaves on the stack what calls between hooks use. */
+static void keep_tables(struct gate_vm *vm)
+{
+    lua_State *L = vm->L;
+
+    lua_settop(L, 0);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref_boot);
+    lua_getfield(L, 1, "ctx");
+    lua_getfield(L, 1, "tasks");
+    lua_remove(L, 1);
+    GATE_ASSERT(lua_istable(L, GATE_VM_CTX) && lua_istable(L, GATE_VM_TASKS));
+}
+
 static enum gate_err load(struct gate_vm *vm, const struct gate_vm_options *o,
                           struct gate_load_errors *errors)
 {
@@ -118,7 +127,7 @@ static enum gate_err load(struct gate_vm *vm, const struct gate_vm_options *o,
         gate_load_error_read(errors, co, 2);
     else
         keep_text(vm, co);
-    lua_settop(vm->L, 0);
+    keep_tables(vm);
     if (vm->text != NULL)
         return GATE_OK;
     if (errors->n == 0)

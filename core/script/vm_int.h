@@ -19,6 +19,10 @@ struct gate_task;
 #define GATE_VM_MAGIC      0x6d76616cu
 #define GATE_VM_LOG_FIELDS 16
 
+/* What lies on the stack of a loaded state, for calls between hooks: tables of what scripts keep
+ * with a request (req.ctx), by id + 1, and of coroutines that are tasks. */
+enum { GATE_VM_CTX = 1, GATE_VM_TASKS };
+
 /* Hooks have places in tables of chains; so have the two functions that a route may hold. */
 enum { GATE_CHAIN_WHEN = GATE_HOOK_COUNT, GATE_CHAIN_HANDLER, GATE_CHAIN_COUNT };
 
@@ -26,7 +30,7 @@ enum { GATE_CHAIN_WHEN = GATE_HOOK_COUNT, GATE_CHAIN_HANDLER, GATE_CHAIN_COUNT }
 struct gate_hook_chain {
     struct gate_hook_chain *next; /* all of a VM, for free and for look-up */
     int hook;                     /* enum gate_hook, or GATE_CHAIN_WHEN / _HANDLER */
-    int index;                    /* of the Lua function that runs it, in task.lua's list */
+    int ref;                      /* the Lua function that runs it */
     uint32_t route;               /* of when and handler; and its name */
     char *name;
     uint32_t n;
@@ -63,10 +67,7 @@ struct gate_vm {
     struct gate_hook_services services;
     char *text; /* canonical JSON */
     size_t text_n;
-    int ref_boot;       /* the table that boot.lua returned */
-    int ref_trampoline; /* the body of a task's coroutine */
-    /* table of what scripts keep with a request (req.ctx), by id + 1 */
-    int ref_ctx;
+    int ref_boot;               /* the table that boot.lua returned */
     struct gate_task *task;     /* inside lua_resume; NULL: none that may wait */
     struct gate_list runs;      /* hook runs that wait */
     struct gate_hook_run *idle; /* runs with a coroutine to use again */

@@ -13,7 +13,10 @@ package.loaders = {
   end,
 }
 
-jit.opt.start("maxmcode=8192", "maxtrace=8000")
+-- The load runs once: only what repeats very often is worth compiling (with the usual threshold a
+-- third of a small file's load is the compiler). Hooks are compiled as soon as ever.
+local LOADING, SERVING = "hotloop=1000", "hotloop=56"
+jit.opt.start("maxmcode=8192", "maxtrace=8000", LOADING)
 math.randomseed(host.seed())
 
 local engine = require "moongate.engine"
@@ -27,7 +30,7 @@ local runtime = require "moongate.runtime"
 local sandbox = require "moongate.sandbox"
 local task = require "moongate.task"
 
-local B = { ctx = request.ctx, trampoline = task.trampoline }
+local B = { ctx = request.ctx, tasks = task.tasks }
 
 --- What the gateway file declared, once it is loaded.
 local output
@@ -103,11 +106,17 @@ function B.load(check, trust)
   hook.route_names = out.route_names
   modules.finish()
   runtime.finish(out)
+  jit.opt.start(SERVING)
   return out.json
 end
 
---- Makes the function that runs a chain.
-local function make_chain(name, ordinals, route, label)
+--- Makes the function that runs a chain; called by the engine when it knows the configuration.
+---@param name string hook, "when" or "handler"
+---@param ordinals integer[] of policies, from 0, in the order of calls
+---@param route integer ordinal, for when and handler
+---@param label string|nil the route's name, for when and handler
+---@return function
+function B.chain(name, ordinals, route, label)
   if name == "when" then return hook.when(output.routes.when[route]) end
   if name == "handler" then
     return hook.handler(output.routes.handler[route], label)
@@ -118,18 +127,6 @@ local function make_chain(name, ordinals, route, label)
     fns[i], names[i] = policy[name], policy.name
   end
   return hook.chain(name, fns, names)
-end
-
---- Makes a chain; called by the engine when it knows the configuration.
----@param name string hook, "when" or "handler"
----@param ordinals integer[] of policies, from 0, in the order of calls
----@param route integer ordinal, for when and handler
----@param label string|nil the route's name, for when and handler
----@return integer index by which the engine calls it
-function B.chain(name, ordinals, route, label)
-  local chains = task.chains
-  chains[#chains + 1] = make_chain(name, ordinals, route, label)
-  return #chains
 end
 
 return B

@@ -5,6 +5,7 @@
 local client = require "moongate.client"
 local engine = require "moongate.engine"
 local fault = require "moongate.fault"
+local ffi = require "ffi"
 local mistake = require "moongate.declare.mistake"
 local nearest = require "moongate.nearest"
 local place = require "moongate.declare.place"
@@ -32,6 +33,7 @@ local function described(value)
   if type(value) == "string" then return ("'%s'"):format(value:sub(1, 40)) end
   if metatable_of(value) == Upstream then return tostring(value) end
   if metatable_of(value) == Reply then return "a reply" end
+  if type(value) == "cdata" then return "a " .. tostring(value) end
   return value == nil and "nothing" or "a " .. type(value)
 end
 
@@ -115,19 +117,18 @@ function judges.log(refused, _, _, value)
   refused(value)
 end
 
---- How a chain's function makes what its hooks get, as text. Objects of requests are made anew for
---- each call: where nothing keeps one, compiled code never makes it at all.
+--- How a chain's function makes what its hooks get, as text.
 local FIRST = {
   connect = "client(io)",
 }
 local SECOND = {
-  response = "setmetatable({ id, serial }, Response)",
+  response = "cast(Response, io.handle)",
   log = "response(id, serial)",
   fault = "fault(id, serial)",
 }
 
 local HEAD = [[
-local io, judge, refused, client, Request, Response, response, fault, fns, setmetatable = ...
+local io, judge, refused, client, Request, Response, response, fault, fns, cast = ...
 %s
 return function()
   local start, id, serial = io.start, io.id, io.serial
@@ -164,7 +165,7 @@ function M.source(hook, n)
       calls[i] = CALL:format(i, i, i)
     end
   end
-  local first = FIRST[hook] or "setmetatable({ id, serial }, Request)"
+  local first = FIRST[hook] or "cast(Request, io.handle)"
   return HEAD:format(table.concat(locals, " "), first, SECOND[hook] or "nil")
     .. table.concat(calls) .. "end\n"
 end
@@ -179,8 +180,8 @@ function M.chain(hook, fns, names)
     refuse(hook, names[io.at], fns[io.at], value)
   end
   local made = assert(loadstring(M.source(hook, #fns), "=hooks"))
-  local run = made(io, judges[hook], refused, client.connecting, request.Request,
-    response.Response, response.of, fault.of, fns, setmetatable)
+  local run = made(io, judges[hook], refused, client.connecting, request.Type, response.Type,
+    response.of, fault.of, fns, ffi.cast)
   place.calls_hooks(run, function() return fns[io.at] end)
   return run
 end
@@ -189,7 +190,7 @@ end
 ---@param fn fun(req: table): any
 function M.when(fn)
   local function run()
-    io.truth = fn(request.new(io.id, io.serial)) and 1 or 0
+    io.truth = fn(request.new(io.handle)) and 1 or 0
   end
   place.calls_hooks(run, function() return fn end)
   return run
@@ -204,7 +205,7 @@ function M.handler(fn, route)
   end
   local function run()
     local id, serial = io.id, io.serial
-    local v = fn(request.new(id, serial))
+    local v = fn(request.new(io.handle))
     if v == nil then refused(nil) end
     judges.request(refused, id, serial, v)
   end

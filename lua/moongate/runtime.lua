@@ -6,12 +6,9 @@ local cookies = require "moongate.cookies"
 local crypto = require "moongate.crypto"
 local env = require "moongate.env"
 local errors = require "moongate.errors"
-local headers = require "moongate.headers"
 local log = require "moongate.log"
 local peer = require "moongate.peer"
 local reply = require "moongate.reply"
-local request = require "moongate.request"
-local response = require "moongate.response"
 local sleep = require "moongate.sleep"
 local time = require "moongate.time"
 local upstream = require "moongate.declare.upstream"
@@ -33,13 +30,13 @@ function M.new(host)
   }
 end
 
---- Keeps the metatables of all objects that scripts hold from them.
+--- Keeps the metatables of all tables that scripts hold from them.
 ---@param protect fun(mt: table)
 ---@param gate table
 function M.protect(protect, gate)
   local list = {
-    args.Args, client.Client, cookies.Cookies, errors.Error, headers.Headers,
-    reply.Reply, request.Request, response.Response, upstream.Upstream, debug.getmetatable(gate),
+    args.Args, client.Client, cookies.Cookies, errors.Error, reply.Reply,
+    upstream.Upstream, debug.getmetatable(gate),
   }
   for _, mt in ipairs(list) do protect(mt) end
   for _, mt in ipairs(view.metatables) do protect(mt) end

@@ -4,6 +4,7 @@
 
 local place = require "moongate.declare.place"
 local task = require "moongate.task"
+local written = require "moongate.text"
 
 local M = {}
 
@@ -65,10 +66,12 @@ local function getmetatable_of(value)
 end
 
 local function setmetatable_of(value, mt)
-  if type(value) ~= "table" then
+  if type(value) ~= "table" and type(value) ~= "cdata" then
     raise("setmetatable needs a table, not a " .. type(value))
   end
-  if protected[raw_getmetatable(value)] then raise("cannot change a protected metatable") end
+  if type(value) == "cdata" or protected[raw_getmetatable(value)] then
+    raise("cannot change a protected metatable")
+  end
   return raw_setmetatable(value, mt)
 end
 
@@ -86,6 +89,12 @@ local function xpcall_of(fn, handler, ...)
     raise("xpcall: a function was expected as the handler")
   end
   return handled(handler, pcall(fn, ...))
+end
+
+--- `type` of scripts: to them the objects of a request are tables.
+local function type_of(...)
+  local kind = type(...)
+  return kind == "cdata" and "table" or kind
 end
 
 --- `error`, which never points into the library: of level 2 in a hook, that is where the hook was
@@ -151,9 +160,10 @@ end
 ---@param options { print: function, require: function, trust: boolean }
 ---@return table env
 function M.new(options)
-  local env = copy(_G, [[assert ipairs next pairs pcall select tonumber tostring type unpack
-    rawequal rawget rawset]])
-  env.xpcall, env.error = xpcall_of, error_of
+  local env = copy(_G, [[assert ipairs next pairs pcall select tonumber unpack rawequal rawget
+    rawset]])
+  env.xpcall, env.error, env.tostring = xpcall_of, error_of, written.tostring
+  env.type = options.trust and type or type_of
   env.getmetatable, env.setmetatable = getmetatable_of, setmetatable_of
   env.require, env.print = options.require, options.print
   env.load = loader(env)

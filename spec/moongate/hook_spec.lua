@@ -10,6 +10,7 @@ local engine = require "support.engine" {
   number = function() return 1 end,
 }
 engine.api.text = function() return engine.leave("text") end
+local handle = require "moongate.handle"
 local hook = require "moongate.hook"
 local reply = require "moongate.reply"
 local upstream = require "moongate.declare.upstream"
@@ -34,10 +35,9 @@ describe("moongate.hook", function()
   it("calls all policies of a chain, with the request", function()
     local seen
     calls = {}
-    engine.io.start, engine.io.id, engine.io.serial = 1, 7, 9
+    engine.io.start, engine.io.handle = 1, 9 * 2ULL^32 + 7
     hook.chain("request", { function(req) seen = req end }, { "p" })()
-    assert.equal(7, rawget(seen, 1))
-    assert.equal(9, rawget(seen, 2))
+    assert.same({ 7, 9 }, { handle.split(seen) })
     assert.equal("1 2 3", run("request", nil, nil, nil))
     assert.equal(3, engine.io.at)
   end)
