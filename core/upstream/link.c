@@ -44,7 +44,7 @@ static void restart_clock(struct gate_link *l)
     else if (l->state == GATE_LINK_HEAD && l->request_ended)
         at = after(l, l->first_byte_ms);
     else if (l->state == GATE_LINK_TUNNEL ||
-             (l->state == GATE_LINK_BODY && l->credit > 0 && !l->conn.full))
+             (l->state == GATE_LINK_BODY && l->credit > 0 && !l->conn.full && !l->stream.rests))
         at = after(l, l->read_ms);
     gate_deadline_set(l->conn.loop, &l->deadline, at);
 }
@@ -530,9 +530,10 @@ static void op_grant(struct gate_stream *s, size_t n)
     size_t before = l->credit;
 
     l->credit += n;
-    if (before > 0 || l->state == GATE_LINK_DEAD || l->state == GATE_LINK_DONE)
+    if ((before > 0 && n > 0) || l->state == GATE_LINK_DEAD || l->state == GATE_LINK_DONE)
         return;
-    gate_conn_reading(&l->conn, true);
+    if (l->credit > 0)
+        gate_conn_reading(&l->conn, true);
     restart_clock(l);
 }
 
@@ -590,7 +591,7 @@ struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_
     l->stream.ops = &h1_client_ops;
     l->stream.events = use->events;
     l->stream.user = use->user;
-    l->stream.takes_pipes = false;
+    l->stream.takes_pipes = l->stream.rests = false;
     read_hint(l);
     l->response_bytes = 0;
     l->sent = 0;
