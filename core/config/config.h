@@ -98,6 +98,7 @@ struct gate_policy_config {
     uint32_t hooks; /* mask */
     bool open;      /* on_error = "open" */
     bool guards;
+    bool decode; /* body hooks get plain bytes */
     uint32_t cpu_us; /* 0: limits.hook_cpu_us */
 };
 

@@ -71,6 +71,7 @@ static bool one_policy(struct reader *r, void *to, uint32_t index)
     static const struct field fields[] = {
         MEMBER("cpu_us", gate_field_u32, cpu_us, 0, UINT32_MAX - 1, NULL),
         MEMBER("guards", gate_field_bool, guards, 0, 0, NULL),
+        MEMBER("decode", gate_field_bool, decode, 0, 0, NULL),
         MEMBER("hooks", gate_field_hooks, hooks, 0, 0, NULL),
         MEMBER("name", gate_field_str, name, 0, 0, NULL),
         MEMBER("on_error", gate_field_choice8, open, 0, 0, on_error),

@@ -74,6 +74,7 @@ struct gate_flow_state {
     size_t reader_max[2];
     struct gate_str body[2]; /* contiguous copies, made once */
     bool body_made[2];
+    bool length_unknown; /* of a HEAD's representation: body hooks would change it */
 };
 
 typedef enum gate_step_result gate_step_fn(struct gate_exchange *x);
@@ -138,6 +139,14 @@ extern const struct gate_stream_events gate_flow_up_events;
 /* read_body waiters look again after bytes came or ended (body.c). */
 void gate_flow_body_moved(struct gate_exchange *x, bool response);
 void gate_flow_body_cancel(struct gate_exchange *x, enum gate_err e);
+
+/* Body hooks (hook_filter.c): puts their filter into the pump where a hook wants the body, and makes
+ * the header fields true to that. False: x->fault says why not. Before the head is sent. */
+bool gate_flow_filter_request(struct gate_exchange *x);
+bool gate_flow_filter_response(struct gate_exchange *x);
+
+/* Where body hooks want plain bytes: the upstream is asked only for codings that can be taken off. */
+void gate_flow_accept_codings(struct gate_exchange *x);
 
 /* Pump ends (events.c). */
 void gate_flow_on_up_end(struct gate_pump *p, enum gate_pump_end how);

@@ -397,7 +397,9 @@ static enum gate_err send_head(struct gate_exchange *x, bool upgrade)
 
     if (h->method == GATE_M_OPTIONS)
         m.drop |= GATE_F_BIT(GATE_F_MAX_FORWARDS);
-    if (x->flow->body_replaced) {
+    if (x->up.filters != NULL) {
+        m.framing = GATE_BODY_CHUNKED;
+    } else if (x->flow->body_replaced) {
         m.framing = GATE_BODY_LENGTH;
         m.content_length = x->up.in.bytes;
     }
@@ -422,6 +424,9 @@ enum gate_step_result gate_step_send_request(struct gate_exchange *x)
 
     if (!rewrite_path(x))
         return gate_flow_fail(x, GATE_FAULT_BAD_REQUEST, 400, "the rewritten path is not valid");
+    if (!gate_flow_filter_request(x))
+        return gate_flow_jump(x, GATE_STEP_FAULT);
+    gate_flow_accept_codings(x);
     gate_attempt_begin(&f->attempt, &use);
     e = send_head(x, use.upgrade);
     if (e != GATE_OK)

@@ -16,9 +16,11 @@ struct gate_hook_run {
     /* NULL: connect. Whoever frees it has cancelled this run before */
     struct gate_exchange *x;
     struct gate_connect_info info;
+    struct gate_hook_piece *piece; /* body hooks */
+    char *again;                   /* what the hooks before a failed one made of it; owned */
     gate_hook_done *done;
-    gate_connect_done *connect_done;
     void *arg;
+    struct gate_hook_run **slot; /* where its owner keeps it while it waits */
     uint64_t began_ns;
 };
 

@@ -58,6 +58,7 @@ end
 local function policy(given)
   return {
     name = given.name, on_error = given.on_error, guards = given.guards, cpu_us = given.cpu_us,
+    decode = given.decode,
     hooks = list(given.hooks),
   }
 end

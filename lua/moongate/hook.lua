@@ -9,6 +9,7 @@ local ffi = require "ffi"
 local mistake = require "moongate.declare.mistake"
 local nearest = require "moongate.nearest"
 local place = require "moongate.declare.place"
+local piece = require "moongate.piece"
 local reply = require "moongate.reply"
 local request = require "moongate.request"
 local response = require "moongate.response"
@@ -43,6 +44,8 @@ local EXPECTED = {
   request = "gate.reply(...), an upstream or nothing",
   route = "an upstream, the name of a route, gate.reply(...) or nothing",
   response = "gate.reply(...) or nothing",
+  request_body = "a string, gate.reply(...) or nothing",
+  body = "a string or nothing",
   fault = "gate.reply(...) or nothing",
   log = "nothing",
   handler = "gate.reply(...) or an upstream",
@@ -105,6 +108,9 @@ function judges.route(refused, id, serial, value)
   return true
 end
 
+--- Strings are pieces and never come here.
+judges.request_body = judges.response
+
 --- false closes the connection.
 function judges.connect(refused, _, _, value)
   if value ~= false then refused(value) end
@@ -117,18 +123,23 @@ function judges.log(refused, _, _, value)
   refused(value)
 end
 
+--- Nothing but a string.
+judges.body = judges.log
+
 --- How a chain's function makes what its hooks get, as text.
 local FIRST = {
   connect = "client(io)",
 }
 local SECOND = {
+  body = "cast(Response, io.handle)",
   response = "cast(Response, io.handle)",
   log = "response(id, serial)",
   fault = "fault(id, serial)",
 }
 
 local HEAD = [[
-local io, judge, refused, client, Request, Response, response, fault, fns, cast = ...
+local io, judge, refused, client, Request, Response, response, fault, fns, cast, take, put,
+  type = ...
 %s
 return function()
   local start, id, serial = io.start, io.id, io.serial
@@ -142,6 +153,38 @@ local CALL = [[
     if v ~= nil and judge(refused, id, serial, v) then return end
   end
 ]]
+
+--- The same for body hooks: each gets what the one before it made of the piece.
+local PIECE_TAKE = "  local chunk, last = take()\n"
+
+local PIECE_CALL = [[
+  if start <= %d then
+    io.at = %d
+    local v = f%d(%s, chunk, last)
+    if type(v) == "string" then
+      chunk = v
+      put(v)
+    elseif v ~= nil and judge(refused, id, serial, v) then
+      return
+    end
+  end
+]]
+
+local PIECE_LOOP = [[
+  for i = start, #fns do
+    io.at = i
+    local v = fns[i](%s, chunk, last)
+    if type(v) == "string" then
+      chunk = v
+      put(v)
+    elseif v ~= nil and judge(refused, id, serial, v) then
+      return
+    end
+  end
+]]
+
+--- What a body hook gets before the piece.
+local PIECE_ARGS = { request_body = "first", body = "first, second" }
 
 local LOOP = [[
   for i = start, #fns do
@@ -157,14 +200,16 @@ local LOOP = [[
 ---@return string
 function M.source(hook, n)
   local locals, calls = {}, {}
+  local args = PIECE_ARGS[hook]
   if n > WRITTEN_OUT then
-    calls[1] = LOOP
+    calls[1] = args and PIECE_LOOP:format(args) or LOOP
   else
     for i = 1, n do
       locals[i] = ("local f%d = fns[%d]"):format(i, i)
-      calls[i] = CALL:format(i, i, i)
+      calls[i] = args and PIECE_CALL:format(i, i, i, args) or CALL:format(i, i, i)
     end
   end
+  if args then table.insert(calls, 1, PIECE_TAKE) end
   local first = FIRST[hook] or "cast(Request, io.handle)"
   return HEAD:format(table.concat(locals, " "), first, SECOND[hook] or "nil")
     .. table.concat(calls) .. "end\n"
@@ -181,7 +226,7 @@ function M.chain(hook, fns, names)
   end
   local made = assert(loadstring(M.source(hook, #fns), "=hooks"))
   local run = made(io, judges[hook], refused, client.connecting, request.Type, response.Type,
-    response.of, fault.of, fns, ffi.cast)
+    response.of, fault.of, fns, ffi.cast, piece.take, piece.put, type)
   place.calls_hooks(run, function() return fns[io.at] end)
   return run
 end

@@ -125,8 +125,8 @@ gate.on.requst(function() end)
         }, bad(file(call)))
       end
       assert.same({
-        "gateway.lua:3: gate.on.body is right, but not there yet in this build",
-      }, bad(file("gate.on.body(print)")))
+        "gateway.lua:3: gate.on.store is right, but not there yet in this build",
+      }, bad(file("gate.on.store(print)")))
     end)
 
     it("asks for a dot where a colon stands", function()

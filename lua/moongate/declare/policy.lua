@@ -10,17 +10,19 @@ local strict = require "moongate.declare.strict"
 local M = {}
 
 --- The hooks of this build, in the order of a request's life.
-M.HOOKS = { "connect", "request", "route", "response", "fault", "log" }
+M.HOOKS = {
+  "connect", "request", "route", "request_body", "response", "body", "fault", "log",
+}
 
 --- Hooks of the language that this build does not have.
-M.LATER_HOOKS = { "cache", "balance", "request_body", "store", "body" }
+M.LATER_HOOKS = { "cache", "balance", "store" }
 
 local FIELDS = {
   name = schema.text("a name"),
   on_error = schema.with(schema.enum { "closed", "open" }, { default = "closed" }),
   guards = schema.with(schema.boolean(), { default = false }),
   cpu = schema.with(schema.duration { unit = "us" }, { default = 0 }),
-  decode = schema.later(),
+  decode = schema.with(schema.boolean(), { default = false }),
 }
 for _, hook in ipairs(M.HOOKS) do FIELDS[hook] = schema.func() end
 for _, hook in ipairs(M.LATER_HOOKS) do FIELDS[hook] = schema.later() end
@@ -31,7 +33,7 @@ local POLICY = schema.record("a policy", FIELDS)
 local function add(load, fields, at)
   local policy = {
     name = fields.name or at, on_error = fields.on_error, guards = fields.guards,
-    cpu_us = fields.cpu, hooks = {},
+    decode = fields.decode, cpu_us = fields.cpu, hooks = {},
   }
   for _, hook in ipairs(M.HOOKS) do
     if fields[hook] then
@@ -142,7 +144,7 @@ local function on(load, hook, fn)
     spot:unexpected(fn, "a function")
     return
   end
-  local fields = { on_error = "closed", guards = false, cpu = 0, [hook] = fn }
+  local fields = { on_error = "closed", guards = false, decode = false, cpu = 0, [hook] = fn }
   load.global[#load.global + 1] = add(load, fields, load_state.at(declaration.place))
 end
 
