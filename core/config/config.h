@@ -45,7 +45,12 @@ struct gate_listener_config {
     struct gate_str at; /* "gateway.lua:3" */
 };
 
-enum gate_balance { GATE_BALANCE_ROUND_ROBIN, GATE_BALANCE_LEAST_REQUESTS };
+/* A function of the gateway file chooses, or else it is done in turn. */
+enum gate_balance {
+    GATE_BALANCE_ROUND_ROBIN,
+    GATE_BALANCE_LEAST_REQUESTS,
+    GATE_BALANCE_FUNCTION
+};
 enum gate_upstream_host { GATE_HOST_CLIENT, GATE_HOST_PEER, GATE_HOST_NAME };
 
 struct gate_server_config {

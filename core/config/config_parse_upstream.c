@@ -128,7 +128,7 @@ static bool read_retry(struct reader *r, const struct field *f, void *to)
 
 static bool read_upstream(struct reader *r, struct gate_upstream_config *u)
 {
-    static const char *const balance[] = {"round_robin", "least_requests", NULL};
+    static const char *const balance[] = {"round_robin", "least_requests", "function", NULL};
     static const char *const host[] = {"client", "peer", "name", NULL};
     static const char *const forwarded[] = {"x", "rfc7239", "both", "none", NULL};
     static const struct field fields[] = {

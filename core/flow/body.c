@@ -172,4 +172,6 @@ const struct gate_hook_services gate_flow_services = {
     .read_body = read_body,
     .body = body,
     .set_body = set_body,
+    .peers = gate_flow_peers,
+    .use_peer = gate_flow_use_peer,
 };

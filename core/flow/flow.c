@@ -34,8 +34,8 @@ static bool jump_is_legal(uint8_t from, uint8_t to)
         return true;
     if (to == GATE_STEP_RESPONSE_HOOKS) /* a reply or a fault page */
         return from <= GATE_STEP_READ_HEAD || from == GATE_STEP_FAULT;
-    if (to == GATE_STEP_PICK_PEER) /* a try is left */
-        return from >= GATE_STEP_PICK_PEER && from <= GATE_STEP_READ_HEAD;
+    if (to == GATE_STEP_PICK_PEER) /* a try is left, or a response hook asked for one */
+        return from >= GATE_STEP_PICK_PEER && from <= GATE_STEP_RESPONSE_HOOKS;
     return to == GATE_STEP_SEND_HEAD && from == GATE_STEP_RESPONSE_HOOKS;
 }
 
@@ -171,6 +171,8 @@ static enum gate_vm_result call(struct gate_exchange *x, enum gate_flow_question
         return gate_hook_when(x, on_hook_done, v);
     if (q == GATE_ASK_HANDLER)
         return gate_hook_handler(x, on_hook_done, v);
+    if (q == GATE_ASK_BALANCER)
+        return gate_hook_balancer(x, on_hook_done, v);
     return gate_hook_call(x, hook, scope, on_hook_done, v);
 }
 

@@ -56,6 +56,8 @@ struct gate_flow_state {
     bool fresh;   /* the next dial is not from the shelf */
     bool fresh_used; /* the peer's dead kept link was replaced once */
     bool same_peer;     /* the next try is at the same peer */
+    bool balancer_next; /* the balance hooks left the choice to the upstream's function */
+    struct gate_peer *chosen; /* by a script, for this try; of local->set */
     enum gate_err dial; /* result of a dial that waited */
     bool dialing;       /* a dial is under way */
     bool dialed;        /* it was begun for this attempt */
@@ -105,7 +107,7 @@ void gate_flow_resume(struct gate_exchange *x);
 /* Asks the scripts once for the step: a chain of hooks, the route's `when`, or its handler (hook
  * and scope do not matter then). WAIT while it runs, NEXT when x->flow->verdict is there. Setting
  * x->flow->hook to NOT_RUN allows a second question. */
-enum gate_flow_question { GATE_ASK_HOOK, GATE_ASK_WHEN, GATE_ASK_HANDLER };
+enum gate_flow_question { GATE_ASK_HOOK, GATE_ASK_WHEN, GATE_ASK_HANDLER, GATE_ASK_BALANCER };
 enum gate_step_result gate_flow_ask(struct gate_exchange *x, enum gate_flow_question q,
                                     enum gate_hook hook, enum gate_hook_scope scope);
 
@@ -139,6 +141,14 @@ extern const struct gate_stream_events gate_flow_up_events;
 /* read_body waiters look again after bytes came or ended (body.c). */
 void gate_flow_body_moved(struct gate_exchange *x, bool response);
 void gate_flow_body_cancel(struct gate_exchange *x, enum gate_err e);
+
+/* What a script asked for by gate.retry: another try, or NEXT with a line in the log that says why
+ * there is none (retry.c). */
+enum gate_step_result gate_flow_retry(struct gate_exchange *x, uint32_t upstream);
+
+/* Peers as balance hooks see and choose them (peers.c). */
+uint32_t gate_flow_peers(struct gate_exchange *x, const struct gate_peer_view **v);
+bool gate_flow_use_peer(struct gate_exchange *x, struct gate_str address);
 
 /* Body hooks (hook_filter.c): puts their filter into the pump where a hook wants the body, and makes
  * the header fields true to that. False: x->fault says why not. Before the head is sent. */

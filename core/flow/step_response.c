@@ -82,6 +82,8 @@ enum gate_step_result gate_step_response_hooks(struct gate_exchange *x)
         }
         return gate_flow_verdict(x);
     }
+    if (v->kind == GATE_VERDICT_RETRY)
+        return gate_flow_retry(x, v->upstream);
     if (v->kind != GATE_VERDICT_REPLY)
         return GATE_STEP_NEXT;
     reply_to_response(x);

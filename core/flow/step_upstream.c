@@ -72,6 +72,7 @@ static enum gate_step_result no_peer(struct gate_exchange *x)
 {
     const struct gate_flow_state *f = x->flow;
 
+    x->tries--;
     if (f->n_tried > 0 && f->last_fault != GATE_FAULT_NONE)
         return gate_flow_fail(x, f->last_fault, 0, f->last_why);
     if (f->local->set->n == 0 && f->upstream->n_servers > 0)
@@ -81,30 +82,71 @@ static enum gate_step_result no_peer(struct gate_exchange *x)
                           "no server of the upstream can take the request");
 }
 
-enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
+/* The balance hooks, then the upstream's own function: what they choose is in f->chosen. */
+static enum gate_step_result ask_scripts(struct gate_exchange *x)
+{
+    const struct gate_route_config *route = x->match.route;
+    uint32_t hooks = gate_flow_config(x)->global_hooks | (route != NULL ? route->hooks : 0);
+    struct gate_flow_state *f = x->flow;
+    enum gate_step_result r;
+
+    if (!f->balancer_next && (hooks & (1u << GATE_HOOK_BALANCE))) {
+        r = gate_flow_hook(x, GATE_HOOK_BALANCE, GATE_SCOPE_ALL);
+        if (r == GATE_STEP_NEXT)
+            r = gate_flow_verdict(x);
+        if (r != GATE_STEP_NEXT || f->chosen != NULL)
+            return r;
+        f->hook = GATE_HOOK_NOT_RUN;
+    }
+    if (f->upstream->balance != GATE_BALANCE_FUNCTION)
+        return GATE_STEP_NEXT;
+    f->balancer_next = true;
+    r = gate_flow_ask(x, GATE_ASK_BALANCER, GATE_HOOK_BALANCE, GATE_SCOPE_ALL);
+    return r == GATE_STEP_NEXT ? gate_flow_verdict(x) : r;
+}
+
+/* Chooses the peer of a new try. */
+static enum gate_step_result choose(struct gate_exchange *x)
 {
     struct gate_flow_state *f = x->flow;
     struct gate_peer *peer = NULL;
+    enum gate_step_result r;
+
+    if (f->hook == GATE_HOOK_NOT_RUN && !f->balancer_next)
+        x->tries++;
+    r = ask_scripts(x);
+    if (r != GATE_STEP_NEXT)
+        return r;
+    peer = f->chosen;
+    f->chosen = NULL;
+    f->balancer_next = false;
+    if (peer == NULL &&
+        gate_balance_pick(f->local->ops, &f->local->balance, f->local->set,
+                          gate_loop_now(&x->worker->loop),
+                          (const struct gate_peer *const *)f->tried, f->n_tried,
+                          &peer) != GATE_OK)
+        return no_peer(x);
+    f->fresh_used = false;
+    keep_peer(x, peer);
+    return GATE_STEP_NEXT;
+}
+
+enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
+{
+    struct gate_flow_state *f = x->flow;
+    enum gate_step_result r = GATE_STEP_NEXT;
 
     if (f->upstream == NULL)
         enter_upstream(x);
-    if (f->same_peer) {
-        peer = x->peer;
-    } else if (gate_balance_pick(f->local->ops, &f->local->balance, f->local->set,
-                                 gate_loop_now(&x->worker->loop),
-                                 (const struct gate_peer *const *)f->tried, f->n_tried,
-                                 &peer) != GATE_OK) {
-        return no_peer(x);
-    } else {
-        x->tries++;
-        f->fresh_used = false;
-        keep_peer(x, peer);
-    }
+    if (!f->same_peer)
+        r = choose(x);
+    if (r != GATE_STEP_NEXT)
+        return r;
     f->same_peer = false;
-    gate_attempt_init(&f->attempt, x->worker->links, peer);
+    gate_attempt_init(&f->attempt, x->worker->links, x->peer);
     x->attempt = &f->attempt;
     x->times.picked = x->worker->loop.now_ns;
-    GATE_TRACE(x, "pick_peer", "%s try %u", peer->text, x->tries);
+    GATE_TRACE(x, "pick_peer", "%s try %u", x->peer->text, x->tries);
     return GATE_STEP_NEXT;
 }
 

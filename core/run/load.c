@@ -130,6 +130,10 @@ bool gate_config_scripted(const struct gate_config *config)
         if (config->routes[i].when || config->routes[i].action == GATE_ACTION_HANDLER)
             return true;
     }
+    for (uint32_t i = 0; i < config->n_upstreams; i++) {
+        if (config->upstreams[i].balance == GATE_BALANCE_FUNCTION)
+            return true;
+    }
     return false;
 }
 

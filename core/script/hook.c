@@ -296,6 +296,12 @@ enum gate_vm_result gate_hook_handler(struct gate_exchange *x, gate_hook_done *d
                       v);
 }
 
+enum gate_vm_result gate_hook_balancer(struct gate_exchange *x, gate_hook_done *done,
+                                       struct gate_hook_verdict *v)
+{
+    return call_chain(x, x->seat->vm->balancers[x->upstream], done, v);
+}
+
 enum gate_vm_result gate_hook_piece(struct gate_exchange *x, enum gate_hook hook,
                                     struct gate_hook_piece *piece, gate_hook_done *done, void *arg,
                                     struct gate_hook_run **run, struct gate_hook_verdict *v)

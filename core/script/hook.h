@@ -51,6 +51,10 @@ enum gate_vm_result gate_hook_when(struct gate_exchange *x, gate_hook_done *done
 enum gate_vm_result gate_hook_handler(struct gate_exchange *x, gate_hook_done *done,
                                       struct gate_hook_verdict *v);
 
+/* The function that balances the exchange's upstream (balance = function). */
+enum gate_vm_result gate_hook_balancer(struct gate_exchange *x, gate_hook_done *done,
+                                       struct gate_hook_verdict *v);
+
 /* The connect hooks; the client is not an exchange yet. `arg` is handed to done. *run can be
  * cancelled while it waits. */
 struct gate_connect_info {

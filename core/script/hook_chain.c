@@ -13,6 +13,8 @@ const char *gate_chain_hook_name(int hook)
 {
     if (hook == GATE_CHAIN_WHEN)
         return "when";
+    if (hook == GATE_CHAIN_BALANCER)
+        return "balancer";
     return hook == GATE_CHAIN_HANDLER ? "handler" : gate_hook_name((enum gate_hook)hook);
 }
 
@@ -119,14 +121,15 @@ static struct gate_hook_chain *make(struct gate_vm *vm, int hook, bool global,
     return unique(vm, c);
 }
 
-static struct gate_hook_chain *make_single(struct gate_vm *vm, int hook, uint32_t route)
+static struct gate_hook_chain *make_single(struct gate_vm *vm, int hook, uint32_t ordinal,
+                                           struct gate_str name)
 {
     struct gate_hook_chain *c = gate_calloc(1, sizeof(*c) + sizeof(c->v[0]));
 
     c->hook = hook;
-    c->route = route;
+    c->route = ordinal;
     c->n = 1;
-    c->name = gate_strndup(vm->config->routes[route].name.p, vm->config->routes[route].name.n);
+    c->name = gate_strndup(name.p, name.n);
     return keep(vm, c);
 }
 
@@ -142,9 +145,9 @@ static struct gate_route_chains *make_route(struct gate_vm *vm, const struct gat
         rc->all[hook] = make(vm, hook, true, r);
     }
     if (r->when)
-        rc->when = make_single(vm, GATE_CHAIN_WHEN, r->ordinal);
+        rc->when = make_single(vm, GATE_CHAIN_WHEN, r->ordinal, r->name);
     if (r->action == GATE_ACTION_HANDLER)
-        rc->handler = make_single(vm, GATE_CHAIN_HANDLER, r->ordinal);
+        rc->handler = make_single(vm, GATE_CHAIN_HANDLER, r->ordinal, r->name);
     return rc;
 }
 
@@ -157,6 +160,11 @@ void gate_chains_build(struct gate_vm *vm)
         vm->policy_names[i] = gate_strndup(config->policies[i].name.p, config->policies[i].name.n);
     for (int hook = 0; hook < GATE_HOOK_COUNT; hook++)
         vm->global[hook] = make(vm, hook, true, NULL);
+    vm->balancers = gate_calloc(config->n_upstreams + 1, sizeof(*vm->balancers));
+    for (uint32_t i = 0; i < config->n_upstreams; i++)
+        if (config->upstreams[i].balance == GATE_BALANCE_FUNCTION)
+            vm->balancers[i] =
+                make_single(vm, GATE_CHAIN_BALANCER, i, config->upstreams[i].name);
     vm->routes = gate_calloc(config->n_routes + 1, sizeof(*vm->routes));
     for (uint32_t i = 0; i < config->n_routes; i++)
         vm->routes[i] = make_route(vm, &config->routes[i]);
@@ -179,9 +187,11 @@ void gate_chains_free(struct gate_vm *vm)
     for (uint32_t i = 0; i < vm->config->n_policies; i++)
         gate_free(vm->policy_names[i]);
     gate_free(vm->routes);
+    gate_free(vm->balancers);
     gate_free(vm->policy_names);
     memset(vm->global, 0, sizeof(vm->global));
     vm->routes = NULL;
+    vm->balancers = NULL;
     vm->policy_names = NULL;
     vm->config = NULL;
 }

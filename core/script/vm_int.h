@@ -23,15 +23,21 @@ struct gate_task;
  * with a request (req.ctx), by id + 1, and of coroutines that are tasks. */
 enum { GATE_VM_CTX = 1, GATE_VM_TASKS };
 
-/* Hooks have places in tables of chains; so have the two functions that a route may hold. */
-enum { GATE_CHAIN_WHEN = GATE_HOOK_COUNT, GATE_CHAIN_HANDLER, GATE_CHAIN_COUNT };
+/* Hooks have places in tables of chains; so have the functions that routes and upstreams may hold.
+ */
+enum {
+    GATE_CHAIN_WHEN = GATE_HOOK_COUNT,
+    GATE_CHAIN_HANDLER,
+    GATE_CHAIN_BALANCER, /* of an upstream */
+    GATE_CHAIN_COUNT
+};
 
 /* The functions that one hook call runs, in order; made once at attach. */
 struct gate_hook_chain {
     struct gate_hook_chain *next; /* all of a VM, for free and for look-up */
     int hook;                     /* enum gate_hook, or GATE_CHAIN_WHEN / _HANDLER */
     int ref;                      /* the Lua function that runs it */
-    uint32_t route;               /* of when and handler; and its name */
+    uint32_t route;               /* of when and handler, or the upstream; and its name */
     char *name;
     uint32_t n;
     uint64_t *budgets; /* as the watchdog reads them: n, then ns of each */
@@ -74,6 +80,7 @@ struct gate_vm {
     uint32_t n_idle;
     struct gate_hook_chain *chains;
     struct gate_hook_chain *global[GATE_HOOK_COUNT];
+    struct gate_hook_chain **balancers; /* by upstream; NULL: no function */
     struct gate_route_chains **routes; /* by ordinal; NULL: no policies of its own */
     char **policy_names;               /* by ordinal, NUL-terminated */
     struct gate_log_field log_fields[GATE_VM_LOG_FIELDS];

@@ -121,6 +121,9 @@ function B.chain(name, ordinals, route, label)
   if name == "handler" then
     return hook.handler(output.routes.handler[route], label)
   end
+  if name == "balancer" then
+    return hook.balancer(output.balancers[route], label)
+  end
   local fns, names = {}, {}
   for i, ordinal in ipairs(ordinals) do
     local policy = output.policies[ordinal + 1]

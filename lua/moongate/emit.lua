@@ -43,7 +43,8 @@ end
 local function upstream(entry)
   local o = entry.options
   return {
-    name = entry.name, balance = o.balance, host = o.host, forwarded = o.forwarded,
+    name = entry.name, balance = type(o.balance) == "function" and "function" or o.balance,
+    host = o.host, forwarded = o.forwarded,
     servers = list(o.servers, server),
     keepalive = {
       idle = o.keepalive.idle, idle_timeout_ms = o.keepalive.idle_timeout,
@@ -118,6 +119,7 @@ end
 ---@field routes { when: table<integer, function>, handler: table<integer, function> } by ordinal
 ---@field upstreams table<string, moongate.Upstream>
 ---@field route_names string[] that the file gave
+---@field balancers table<integer, function> by ordinal of the upstream
 
 --- Everything the engine and the hook runner need of a load without mistakes.
 ---@param load moongate.Load
@@ -129,10 +131,15 @@ function M.output(load)
     routes.when[i - 1] = given.when
     routes.handler[i - 1] = given.handler
   end
-  for _, entry in ipairs(load.upstreams) do upstreams[entry.name] = entry.object end
+  local balancers = {}
+  for i, entry in ipairs(load.upstreams) do
+    upstreams[entry.name] = entry.object
+    local balance = entry.options.balance
+    if type(balance) == "function" then balancers[i - 1] = balance end
+  end
   return {
     json = M.text(load), policies = load.policies, routes = routes, upstreams = upstreams,
-    route_names = names,
+    route_names = names, balancers = balancers,
   }
 end
 

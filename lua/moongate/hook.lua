@@ -9,17 +9,20 @@ local ffi = require "ffi"
 local mistake = require "moongate.declare.mistake"
 local nearest = require "moongate.nearest"
 local place = require "moongate.declare.place"
+local peer = require "moongate.peer"
 local piece = require "moongate.piece"
 local reply = require "moongate.reply"
 local request = require "moongate.request"
 local response = require "moongate.response"
+local retry = require "moongate.retry"
 local upstream = require "moongate.declare.upstream"
 
 local M = {}
 
 local api, vm, io, fail = engine.api, engine.vm, engine.io, engine.fail
 local metatable_of, type = debug.getmetatable, type
-local Reply, Upstream, ordinal_of = reply.Reply, upstream.Upstream, upstream.ordinal
+local Reply, Retry, Upstream = reply.Reply, retry.Retry, upstream.Upstream
+local ordinal_of = upstream.ordinal
 
 --- Verdicts (enum gate_verdict_kind).
 local CLOSE = 4
@@ -34,6 +37,7 @@ local function described(value)
   if type(value) == "string" then return ("'%s'"):format(value:sub(1, 40)) end
   if metatable_of(value) == Upstream then return tostring(value) end
   if metatable_of(value) == Reply then return "a reply" end
+  if metatable_of(value) == Retry then return "a retry" end
   if type(value) == "cdata" then return "a " .. tostring(value) end
   return value == nil and "nothing" or "a " .. type(value)
 end
@@ -43,7 +47,9 @@ local EXPECTED = {
   connect = "false or nothing",
   request = "gate.reply(...), an upstream or nothing",
   route = "an upstream, the name of a route, gate.reply(...) or nothing",
-  response = "gate.reply(...) or nothing",
+  response = "gate.reply(...), gate.retry(...) or nothing",
+  balance = "one of the peers, its address or nothing",
+  balancer = "one of the peers, its address or nothing",
   request_body = "a string, gate.reply(...) or nothing",
   body = "a string or nothing",
   fault = "gate.reply(...) or nothing",
@@ -59,6 +65,7 @@ M.route_names = {}
 local function refuse(hook, name, fn, value)
   local info = debug.getinfo(fn, "S")
   local what = hook == "handler" and "the handler of route"
+    or hook == "balancer" and "the balance function of upstream"
     or ("the %s hook of policy"):format(hook)
   local expected = EXPECTED[hook] .. " was expected"
   if hook == "route" and type(value) == "string" then
@@ -90,13 +97,24 @@ function judges.request(refused, id, serial, value)
 end
 
 --- A reply takes the place of the answer.
-function judges.response(refused, id, serial, value)
+function judges.fault(refused, id, serial, value)
   if metatable_of(value) ~= Reply then refused(value) end
   reply.apply(id, serial, value)
   return true
 end
 
-judges.fault = judges.response
+--- A reply does, too; a retry has the request sent again.
+function judges.response(refused, id, serial, value)
+  if metatable_of(value) ~= Retry then return judges.fault(refused, id, serial, value) end
+  retry.apply(id, serial, value)
+  return true
+end
+
+--- A peer ends the chain.
+function judges.balance(refused, id, serial, value)
+  if not peer.use(id, serial, value) then refused(value) end
+  return true
+end
 
 --- A route by name, an upstream or a reply ends the chain.
 function judges.route(refused, id, serial, value)
@@ -109,7 +127,7 @@ function judges.route(refused, id, serial, value)
 end
 
 --- Strings are pieces and never come here.
-judges.request_body = judges.response
+judges.request_body = judges.fault
 
 --- false closes the connection.
 function judges.connect(refused, _, _, value)
@@ -131,6 +149,7 @@ local FIRST = {
   connect = "client(io)",
 }
 local SECOND = {
+  balance = "peers(id, serial)",
   body = "cast(Response, io.handle)",
   response = "cast(Response, io.handle)",
   log = "response(id, serial)",
@@ -139,7 +158,7 @@ local SECOND = {
 
 local HEAD = [[
 local io, judge, refused, client, Request, Response, response, fault, fns, cast, take, put,
-  type = ...
+  type, peers = ...
 %s
 return function()
   local start, id, serial = io.start, io.id, io.serial
@@ -226,7 +245,7 @@ function M.chain(hook, fns, names)
   end
   local made = assert(loadstring(M.source(hook, #fns), "=hooks"))
   local run = made(io, judges[hook], refused, client.connecting, request.Type, response.Type,
-    response.of, fault.of, fns, ffi.cast, piece.take, piece.put, type)
+    response.of, fault.of, fns, ffi.cast, piece.take, piece.put, type, peer.list)
   place.calls_hooks(run, function() return fns[io.at] end)
   return run
 end
@@ -236,6 +255,22 @@ end
 function M.when(fn)
   local function run()
     io.truth = fn(request.new(io.handle)) and 1 or 0
+  end
+  place.calls_hooks(run, function() return fn end)
+  return run
+end
+
+--- Makes the function that asks an upstream's own balance function.
+---@param fn fun(req: table, peers: table[]): any
+---@param name string of the upstream, for messages
+function M.balancer(fn, name)
+  local function refused(value)
+    refuse("balancer", name, fn, value)
+  end
+  local function run()
+    local id, serial = io.id, io.serial
+    local v = fn(request.new(io.handle), peer.list(id, serial))
+    if v ~= nil then judges.balance(refused, id, serial, v) end
   end
   place.calls_hooks(run, function() return fn end)
   return run

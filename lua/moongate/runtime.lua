@@ -9,6 +9,7 @@ local errors = require "moongate.errors"
 local log = require "moongate.log"
 local peer = require "moongate.peer"
 local reply = require "moongate.reply"
+local retry = require "moongate.retry"
 local sleep = require "moongate.sleep"
 local time = require "moongate.time"
 local upstream = require "moongate.declare.upstream"
@@ -24,7 +25,7 @@ M.print = log.print
 ---@return table<string, any>
 function M.new(host)
   return {
-    reply = reply.reply, redirect = reply.redirect, sleep = sleep.sleep,
+    reply = reply.reply, redirect = reply.redirect, retry = retry.retry, sleep = sleep.sleep,
     env = env.new(host.getenv), log = log.new(), crypto = crypto.new(),
     time = time.time, clock = time.clock,
   }
@@ -35,7 +36,7 @@ end
 ---@param gate table
 function M.protect(protect, gate)
   local list = {
-    args.Args, client.Client, cookies.Cookies, errors.Error, reply.Reply,
+    args.Args, client.Client, cookies.Cookies, errors.Error, reply.Reply, retry.Retry,
     upstream.Upstream, debug.getmetatable(gate),
   }
   for _, mt in ipairs(list) do protect(mt) end

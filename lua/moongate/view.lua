@@ -12,7 +12,8 @@ local VALUES = 1
 --- Makes a constructor of views.
 ---@param name string what scripts call one: "req.timing"
 ---@param fields string[] all names; a value may be nil
----@return fun(values: table): table
+---@return fun(values: table): table make
+---@return table View its metatable
 function M.maker(name, fields)
   local names = {}
   for _, field in ipairs(fields) do names[field] = true end
@@ -34,7 +35,7 @@ function M.maker(name, fields)
   M.metatables[#M.metatables + 1] = View
   return function(values)
     return setmetatable({ values }, View)
-  end
+  end, View
 end
 
 --- Metatables of all views, which the sandbox keeps from scripts.

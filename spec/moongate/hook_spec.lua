@@ -85,7 +85,7 @@ describe("moongate.hook", function()
     end
     refused("request", true, "the request hook of policy 'p2' returned true; gate.reply(...), an")
     refused("request", "x", "returned 'x'")
-    refused("response", up, "returned upstream 'o'; gate.reply(...) or nothing was expected")
+    refused("response", up, "returned upstream 'o'; gate.reply(...), gate.retry(...) or nothing")
     refused("log", reply.reply(200), "returned a reply; nothing was expected")
     refused("connect", true, "returned true; false or nothing was expected")
     hook.route_names = { "somewhere" }

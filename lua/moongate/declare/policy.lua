@@ -11,11 +11,11 @@ local M = {}
 
 --- The hooks of this build, in the order of a request's life.
 M.HOOKS = {
-  "connect", "request", "route", "request_body", "response", "body", "fault", "log",
+  "connect", "request", "route", "balance", "request_body", "response", "body", "fault", "log",
 }
 
 --- Hooks of the language that this build does not have.
-M.LATER_HOOKS = { "cache", "balance", "store" }
+M.LATER_HOOKS = { "cache", "store" }
 
 local FIELDS = {
   name = schema.text("a name"),

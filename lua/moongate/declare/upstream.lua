@@ -155,7 +155,7 @@ local BALANCE = {
   named = schema.enum({ "round_robin", "least_requests" },
     { "random_two", "ewma", "ring_hash", "maglev", "source_ip", "sticky" }),
   check = function(self, value, spot)
-    if type(value) == "function" then return schema.not_here(spot, "balance = function") end
+    if type(value) == "function" then return value end
     return self.named:check(value, spot)
   end,
 }

@@ -58,7 +58,6 @@ describe("gate.upstream", function()
       [servers .. 'balance = "rond_robin"'] = "did you mean 'round_robin'?",
       [servers .. 'balance = "maglev"'] = "gateway.lua:5: 'maglev' is right, but not there yet",
       [servers .. "max_connections = 5"] = "'max_connections' is right, but not there yet",
-      [servers .. "balance = function() end"] = "'balance = function' is right, but",
       [servers .. "keepalive = { warm = 3 }"] = "gateway.lua:5: 'warm' is right, but not there yet",
       [servers .. "health = {}"] = "'health' is right, but not there yet",
       [servers .. "tls = true"] = "'tls' is right, but not there yet",
