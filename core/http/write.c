@@ -184,7 +184,7 @@ static struct relayed relayed_of(const struct gate_message *m)
     const struct gate_overlay *edits = &m->headers->overlay;
     struct relayed r = {.ids = m->drop | edits->hidden, .nominations = may_nominate(m)};
 
-    r.names = r.nominations || edits->hidden_other > 0;
+    r.names = r.nominations || edits->hidden_other > 0 || m->drop_claims;
     return r;
 }
 
@@ -195,7 +195,8 @@ static inline bool left_out(const struct relayed *r, const struct gate_message *
         return true;
     if (!r->names)
         return false;
-    if (f->id == GATE_F_OTHER && gate_overlay_hides(&m->headers->overlay, f))
+    if (f->id == GATE_F_OTHER && (gate_overlay_hides(&m->headers->overlay, f) ||
+                                  (m->drop_claims && gate_forwarded_claim(gate_field_name(f)))))
         return true;
     return r->nominations && gate_nominated(m->headers->original, gate_field_name(f));
 }
