@@ -150,12 +150,13 @@ enum gate_step_result gate_flow_retry(struct gate_exchange *x, uint32_t upstream
 uint32_t gate_flow_peers(struct gate_exchange *x, const struct gate_peer_view **v);
 bool gate_flow_use_peer(struct gate_exchange *x, struct gate_str address);
 
-/* Body hooks (hook_filter.c): puts their filter into the pump where a hook wants the body, and makes
- * the header fields true to that. False: x->fault says why not. Before the head is sent. */
+/* Body hooks (hook_filter.c): puts their filter into the pump where a hook wants the body, and
+ * makes the header fields true to that. False: x->fault says why not. Before the head is sent. */
 bool gate_flow_filter_request(struct gate_exchange *x);
 bool gate_flow_filter_response(struct gate_exchange *x);
 
-/* Where body hooks want plain bytes: the upstream is asked only for codings that can be taken off. */
+/* Where body hooks want plain bytes: the upstream is asked only for codings that can be taken off.
+ */
 void gate_flow_accept_codings(struct gate_exchange *x);
 
 /* Pump ends (events.c). */

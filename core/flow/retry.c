@@ -1,5 +1,5 @@
-/* gate.retry: a response hook does not want the answer that came, be it the upstream's, a reply or a
- * fault page, and has the request sent once more. */
+/* gate.retry: a response hook does not want the answer that came, be it the upstream's, a reply or
+ * a fault page, and has the request sent once more. */
 #include "flow/flow_int.h"
 
 /* The request body as it was, for another try: from the replay list, or as read_body read it. */
