@@ -191,6 +191,13 @@ struct gate_process_config {
     uint32_t drain_ms;
 };
 
+/* gate.every. */
+struct gate_timer_config {
+    uint32_t period_ms;
+    bool on_all; /* workers; false: one of them */
+    struct gate_str at;
+};
+
 struct gate_config {
     struct gate_arena arena; /* of all the rest */
     struct gate_str text;    /* the canonical JSON */
@@ -208,6 +215,8 @@ struct gate_config {
     uint32_t global_hooks; /* mask */
     const struct gate_route_config *routes;
     uint32_t n_routes;
+    const struct gate_timer_config *timers;
+    uint32_t n_timers;
 };
 
 /* Reads the canonical JSON that the Lua library emits. The text is our own: a fault in it is a bug

@@ -1,4 +1,4 @@
-/* Listeners and policies. */
+/* Listeners, policies and timers. */
 #include "config/config_int.h"
 
 enum gate_err gate_config_listen_addr(struct gate_str text, struct gate_addr *out)
@@ -97,4 +97,30 @@ bool gate_config_read_global(struct reader *r, const struct field *f, void *conf
 
     (void)f;
     return gate_reader_ordinals(r, &c->global, &c->n_global);
+}
+
+static bool one_timer(struct reader *r, void *to, uint32_t index)
+{
+#define MEMBER(key, read, member, min, max)                                                        \
+    {                                                                                              \
+        key, read, offsetof(struct gate_timer_config, member), min, max, NULL                      \
+    }
+    static const struct field fields[] = {
+        MEMBER("at", gate_field_str, at, 0, 0),
+        MEMBER("on_all", gate_field_bool, on_all, 0, 0),
+        MEMBER("period_ms", gate_field_u32, period_ms, 1, UINT32_MAX - 1),
+    };
+#undef MEMBER
+    static const struct field_table table = FIELD_TABLE(fields);
+
+    (void)index;
+    return gate_reader_object(r, &table, to);
+}
+
+bool gate_config_read_timers(struct reader *r, const struct field *f, void *config)
+{
+    struct gate_config *c = config;
+
+    (void)f;
+    return gate_reader_array(r, sizeof(*c->timers), one_timer, &c->timers, &c->n_timers);
 }

@@ -59,6 +59,7 @@ static void on_swap(struct gate_mail *m, void *worker)
     if (s->seat.vm != NULL) {
         gate_vm_attach(s->seat.vm, &w->base, s->live->g.config);
         gate_hook_set_services(s->seat.vm, &gate_flow_services);
+        gate_vm_serve(s->seat.vm, &s->seat);
     }
     gate_list_push(&w->seats, &s->node);
     w->base.seat = gate_seat_ref(&s->seat);
@@ -68,6 +69,8 @@ static void on_swap(struct gate_mail *m, void *worker)
         gate_acceptors_apply(w, s->live);
     if (old != NULL) {
         old->retired = true;
+        if (old->vm != NULL)
+            gate_vm_retire(old->vm);
         gate_seat_unref(&old);
     }
     s->swapped.deliver = on_swapped;

@@ -134,7 +134,7 @@ bool gate_config_scripted(const struct gate_config *config)
         if (config->upstreams[i].balance == GATE_BALANCE_FUNCTION)
             return true;
     }
-    return false;
+    return config->n_timers > 0;
 }
 
 void gate_load_errors_text(const struct gate_load_errors *e, FILE *to)

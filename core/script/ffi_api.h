@@ -59,7 +59,7 @@ enum gate_ffi_result {
 };
 
 /* What wait_result answers besides 0, of enum gate_err. */
-enum gate_ffi_wait { GATE_WAIT_LIMIT = 6, GATE_WAIT_TIMEOUT = 7 };
+enum gate_ffi_wait { GATE_WAIT_LIMIT = 6, GATE_WAIT_TIMEOUT = 7, GATE_WAIT_RAISED = 16 };
 
 enum gate_ffi_side { GATE_SIDE_REQUEST, GATE_SIDE_RESPONSE };
 
@@ -128,6 +128,11 @@ struct gate_api {
     int (*peers)(struct gate_vm *vm, int32_t id, int32_t serial);
     int (*peer_use)(struct gate_vm *vm, int32_t id, int32_t serial,
                     const char *address, uint32_t address_n);
+
+    /* Tasks of their own: begins the function that Lua keeps under a number; begins n of them and
+     * waits for all (wait_result 16: one raised, host.raised() tells what). */
+    int (*spawn)(struct gate_vm *vm, int32_t number);
+    int (*all)(struct gate_vm *vm, int32_t first, int32_t n);
 
     /* Waits: 1 it is done, 0 yield now and ask wait_result afterwards. */
     int (*sleep)(struct gate_vm *vm, double seconds);

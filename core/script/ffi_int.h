@@ -65,6 +65,8 @@ int gate_ffi_piece_begin(struct gate_vm *);
 int gate_ffi_piece_put(struct gate_vm *, const char *, uint32_t);
 int gate_ffi_peers(struct gate_vm *, int32_t, int32_t);
 int gate_ffi_peer_use(struct gate_vm *, int32_t, int32_t, const char *, uint32_t);
+int gate_ffi_spawn(struct gate_vm *, int32_t);
+int gate_ffi_all(struct gate_vm *, int32_t, int32_t);
 int gate_ffi_sleep(struct gate_vm *, double);
 int gate_ffi_read_body(struct gate_vm *, int32_t, int32_t, int, double);
 int gate_ffi_wait_result(struct gate_vm *);

@@ -20,15 +20,15 @@ int gate_ffi_log_field(struct gate_vm *vm, const char *key, const char *value, u
 
 int gate_ffi_log_write(struct gate_vm *vm, int level, const char *text)
 {
-    struct gate_hook_run *run;
+    struct gate_task_origin o;
 
     if (vm->task != NULL) {
-        run = gate_container_of(vm->task, struct gate_hook_run, task);
+        gate_task_origin(vm->task, &o);
         vm->log_fields[vm->n_log_fields++] =
-            (struct gate_log_field){"policy", gate_str_from_cstr(gate_run_policy(run))};
-        if (run->x != NULL)
+            (struct gate_log_field){"policy", gate_str_from_cstr(o.policy)};
+        if (o.x != NULL)
             vm->log_fields[vm->n_log_fields++] =
-                (struct gate_log_field){"request", gate_str_of(run->x->id, run->x->id_len)};
+                (struct gate_log_field){"request", gate_str_of(o.x->id, o.x->id_len)};
     }
     gate_log_write(vm->log, (enum gate_log_level)level, text, vm->log_fields, vm->n_log_fields);
     vm->n_log_fields = 0;

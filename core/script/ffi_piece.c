@@ -7,7 +7,7 @@
 /* The piece that the running chain works on; NULL: it is no body hook. */
 static struct gate_hook_piece *piece_of(const struct gate_vm *vm)
 {
-    if (vm->task == NULL)
+    if (vm->task == NULL || vm->task->kind != GATE_TASK_HOOK)
         return NULL;
     return gate_container_of(vm->task, struct gate_hook_run, task)->piece;
 }

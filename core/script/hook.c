@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "script/job_int.h"
 #include "script/run_int.h"
 
 /* Coroutines that are kept for the next call. */
@@ -15,7 +16,7 @@ static struct gate_hook_run *run_new(struct gate_vm *vm)
 
     GATE_MAGIC(run, GATE_RUN_MAGIC);
     gate_list_init(&run->node);
-    gate_task_init(&run->task, vm);
+    gate_task_init(&run->task, vm, GATE_TASK_HOOK);
     run->task.step = on_step;
     return run;
 }
@@ -115,7 +116,7 @@ static bool is_failure(enum gate_vm_result r)
     return r != GATE_VM_DONE && r != GATE_VM_YIELD;
 }
 
-static void count_failure(struct gate_vm *vm, enum gate_vm_result r)
+void gate_task_count_failure(struct gate_vm *vm, enum gate_vm_result r)
 {
     enum gate_counter which = r == GATE_VM_KILLED  ? GATE_C_HOOK_KILLS
                               : r == GATE_VM_NOMEM ? GATE_C_HOOK_NOMEM
@@ -153,8 +154,9 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
     while (is_failure(r)) {
         uint32_t at = (uint32_t)vm->io.at;
 
-        count_failure(vm, r);
-        gate_run_report(run, r);
+        gate_task_count_failure(vm, r);
+        if (!run->task.reported)
+            gate_task_report(&run->task, r);
         gate_task_drop(&run->task);
         if (!goes_on(run, at))
             return r;
@@ -364,6 +366,7 @@ void gate_hook_cancel(struct gate_hook_run **run)
 
 void gate_vm_end_runs(struct gate_vm *vm)
 {
+    gate_jobs_end(vm);
     while (!gate_list_empty(&vm->runs)) {
         struct gate_hook_run *run = gate_container_of(vm->runs.next, struct gate_hook_run, node);
 
@@ -402,7 +405,7 @@ uint64_t gate_hook_script_ns(const struct gate_vm *vm, const struct gate_exchang
     const struct gate_hook_run *run = x->hook;
     uint64_t total = x->times.script_ns;
 
-    if (vm->task != NULL)
+    if (vm->task != NULL && vm->task->kind == GATE_TASK_HOOK)
         run = gate_container_of(vm->task, struct gate_hook_run, task);
     if (run != NULL && run->x == x)
         total += vm->worker->loop.now_ns - run->began_ns;
@@ -411,12 +414,23 @@ uint64_t gate_hook_script_ns(const struct gate_vm *vm, const struct gate_exchang
 
 void gate_vm_place(const struct gate_vm *vm, struct gate_script_place *out)
 {
-    const struct gate_hook_run *run;
+    struct gate_task_origin o;
 
     *out = (struct gate_script_place){NULL, NULL};
     if (vm->task == NULL)
         return;
-    run = gate_container_of(vm->task, struct gate_hook_run, task);
-    out->policy = gate_run_policy(run);
-    out->hook = gate_chain_hook_name(run->chain->hook);
+    gate_task_origin(vm->task, &o);
+    out->policy = o.policy;
+    out->hook = o.hook;
+}
+
+void gate_run_origin(const struct gate_task *t, struct gate_task_origin *to)
+{
+    const struct gate_hook_run *run = gate_container_of(t, struct gate_hook_run, task);
+
+    *to = (struct gate_task_origin){
+        .policy = gate_run_policy(run),
+        .hook = gate_chain_hook_name(run->chain->hook),
+        .x = run->x,
+    };
 }

@@ -1,59 +1,60 @@
-/* What the log says of a hook that failed: one line, the user's code first. */
-#include "script/run_int.h"
+/* What the log says of a script that failed: one line, the user's code first. */
 #include "script/stack_int.h"
+#include "script/task_int.h"
 
 #define MESSAGE_MAX 1024
 #define TRACE_MAX   2048
 
 /* Where a stopped script was: noted by the hook that stopped it, or it waited. */
-static const char *stopped_at(const struct gate_hook_run *run)
+static const char *stopped_at(const struct gate_task *t)
 {
-    const struct gate_vm *vm = run->task.vm;
+    const struct gate_vm *vm = t->vm;
 
     return vm->watch == NULL ? "" : vm->watch->stopped_at;
 }
 
-static void write_stopped(const struct gate_hook_run *run, struct gate_out *o)
+static void write_stopped(const struct gate_task *t, struct gate_out *o)
 {
-    const struct gate_vm *vm = run->task.vm;
+    const struct gate_vm *vm = t->vm;
+    const struct gate_task *owner = t->owner == NULL ? t : t->owner;
     uint32_t at = (uint32_t)vm->io.at;
-    const char *where = stopped_at(run);
+    const char *where = stopped_at(t);
     size_t n = strcspn(where, " ");
 
-    if (run->task.overtime || n == 0)
-        gate_stack_place(run->task.co, o);
+    if (t->overtime || n == 0)
+        gate_stack_place(t->co, o);
     else
         gate_out_put(o, where, n);
     GATE_OUT_LIT(o, ": ");
-    if (run->task.overtime)
+    if (t->overtime)
         gate_out_fmt(o, "stopped: it took longer than task_time, %u ms",
                      vm->config->limits.task_time_ms);
     else
         gate_out_fmt(o, "stopped: it used more CPU time than its budget, %u ms",
-                     (uint32_t)(run->chain->budgets[at == 0 ? 1 : at] / 1000000u));
+                     (uint32_t)(owner->budgets[at == 0 ? 1 : at] / 1000000u));
 }
 
-static void write_trace(const struct gate_hook_run *run, enum gate_vm_result r, struct gate_out *o)
+static void write_trace(const struct gate_task *t, enum gate_vm_result r, struct gate_out *o)
 {
-    if (r != GATE_VM_ERROR && !run->task.overtime && stopped_at(run)[0] != '\0')
-        gate_out_str(o, gate_str_from_cstr(stopped_at(run)));
+    if (r != GATE_VM_ERROR && !t->overtime && stopped_at(t)[0] != '\0')
+        gate_out_str(o, gate_str_from_cstr(stopped_at(t)));
     else
-        gate_stack_trace(run->task.co, o);
+        gate_stack_trace(t->co, o);
 }
 
-static void write_error(const struct gate_hook_run *run, enum gate_vm_result r, struct gate_out *o)
+static void write_error(const struct gate_task *t, enum gate_vm_result r, struct gate_out *o)
 {
     char text[MESSAGE_MAX], place[256];
     struct gate_out message = gate_out_on(text, sizeof(text));
     struct gate_out where = gate_out_on(place, sizeof(place));
-    lua_State *co = run->task.co;
+    lua_State *co = t->co;
 
     if (r == GATE_VM_NOMEM)
         GATE_OUT_LIT(&message, "not enough memory");
     else
         gate_stack_error(co, lua_gettop(co), &message);
-    if (r == GATE_VM_NOMEM && stopped_at(run)[0] != '\0') {
-        gate_out_fmt(o, "%.*s: ", (int)strcspn(stopped_at(run), " "), stopped_at(run));
+    if (r == GATE_VM_NOMEM && stopped_at(t)[0] != '\0') {
+        gate_out_fmt(o, "%.*s: ", (int)strcspn(stopped_at(t), " "), stopped_at(t));
         gate_out_str(o, gate_out_view(&message));
         return;
     }
@@ -64,33 +65,33 @@ static void write_error(const struct gate_hook_run *run, enum gate_vm_result r, 
     gate_out_str(o, gate_out_view(&message));
 }
 
-void gate_run_report(struct gate_hook_run *run, enum gate_vm_result r)
+void gate_task_report(const struct gate_task *task, enum gate_vm_result r)
 {
     static const char *const why[] = {"", "", "script error", "script stopped",
                                       "script out of memory"};
-    struct gate_vm *vm = run->task.vm;
     char message[MESSAGE_MAX + 300], trace[TRACE_MAX];
     struct gate_out m = gate_out_on(message, sizeof(message) - 1);
     struct gate_out t = gate_out_on(trace, sizeof(trace));
     struct gate_log_field fields[6] = {{0}};
+    struct gate_task_origin o;
     size_t n = 0;
 
+    gate_task_origin(task, &o);
     gate_out_fmt(&m, "%s: ", why[r]);
     if (r == GATE_VM_KILLED)
-        write_stopped(run, &m);
+        write_stopped(task, &m);
     else
-        write_error(run, r, &m);
+        write_error(task, r, &m);
     message[m.n] = '\0';
-    write_trace(run, r, &t);
-    fields[n++] = (struct gate_log_field){"policy", gate_str_from_cstr(gate_run_policy(run))};
-    fields[n++] =
-        (struct gate_log_field){"hook", gate_str_from_cstr(gate_chain_hook_name(run->chain->hook))};
-    if (run->x != NULL) {
-        if (run->x->route_name.n > 0)
-            fields[n++] = (struct gate_log_field){"route", run->x->route_name};
-        fields[n++] = (struct gate_log_field){"request", gate_str_of(run->x->id, run->x->id_len)};
+    write_trace(task, r, &t);
+    fields[n++] = (struct gate_log_field){"policy", gate_str_from_cstr(o.policy)};
+    fields[n++] = (struct gate_log_field){"hook", gate_str_from_cstr(o.hook)};
+    if (o.x != NULL) {
+        if (o.x->route_name.n > 0)
+            fields[n++] = (struct gate_log_field){"route", o.x->route_name};
+        fields[n++] = (struct gate_log_field){"request", gate_str_of(o.x->id, o.x->id_len)};
     }
     if (t.n > 0)
         fields[n++] = (struct gate_log_field){"trace", gate_out_view(&t)};
-    gate_log_write(vm->log, GATE_LOG_ERROR, message, fields, n);
+    gate_log_write(task->vm->log, GATE_LOG_ERROR, message, fields, n);
 }

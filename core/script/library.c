@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/siphash.h"
 #include "script/embed.h"
-#include "script/vm_int.h"
+#include "script/task_int.h"
 
 static struct gate_vm *vm_of(lua_State *L)
 {
@@ -191,6 +191,19 @@ GATE_LUA_THROWS static int host_bound_load(lua_State *L)
     return 0;
 }
 
+/* host.raised() → what a member of the running task's gate.all raised */
+GATE_LUA_THROWS static int host_raised(lua_State *L)
+{
+    struct gate_task *t = vm_of(L)->task;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, t == NULL ? LUA_NOREF : t->raised);
+    if (t != NULL) {
+        luaL_unref(L, LUA_REGISTRYINDEX, t->raised);
+        t->raised = LUA_NOREF;
+    }
+    return 1;
+}
+
 /* host.seed() → a random number for math.randomseed */
 GATE_LUA_THROWS static int host_seed(lua_State *L)
 {
@@ -219,8 +232,9 @@ void gate_library_push_host(struct gate_vm *vm)
     static const luaL_Reg functions[] = {
         {"library", host_library}, {"module", host_module},   {"data", host_data},
         {"main", host_main},       {"read", host_read},       {"getenv", host_getenv},
-        {"seed", host_seed},       {"modules", host_modules}, {"hide", host_hide},
-        {"bound_load", host_bound_load}, {"time_hooks", host_time_hooks}, {NULL, NULL},
+        {"seed", host_seed},       {"raised", host_raised},   {"modules", host_modules},
+        {"hide", host_hide},       {"bound_load", host_bound_load},
+        {"time_hooks", host_time_hooks}, {NULL, NULL},
     };
     lua_State *L = vm->L;
 

@@ -24,9 +24,7 @@ struct gate_hook_run {
     uint64_t began_ns;
 };
 
-/* One log line for an error, kill or lack of memory: what was raised, where (the user's code
- * first), policy, hook, route, request. */
-void gate_run_report(struct gate_hook_run *run, enum gate_vm_result r);
+void gate_run_origin(const struct gate_task *t, struct gate_task_origin *to);
 
 /* Time inside hooks of an exchange until now, that of the one included which runs. */
 uint64_t gate_hook_script_ns(const struct gate_vm *vm, const struct gate_exchange *x);

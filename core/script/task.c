@@ -1,15 +1,19 @@
 #include "script/task_int.h"
 
 #include "base/assert.h"
+#include "script/job_int.h"
+#include "script/run_int.h"
 
 static void on_limit(struct gate_timer *timer);
 static void on_woken(struct gate_wait *w, enum gate_err result);
 
-void gate_task_init(struct gate_task *t, struct gate_vm *vm)
+void gate_task_init(struct gate_task *t, struct gate_vm *vm, enum gate_task_kind kind)
 {
     memset(t, 0, sizeof(*t));
     t->vm = vm;
+    t->kind = (uint8_t)kind;
     t->ref = LUA_NOREF;
+    t->raised = LUA_NOREF;
     gate_timer_init(&t->limit, on_limit);
     gate_wait_init(&t->wait, &vm->worker->loop, on_woken, t);
 }
@@ -29,6 +33,7 @@ void gate_task_begin(struct gate_task *t, int fn, const uint64_t *budgets)
 {
     t->waited = false;
     t->overtime = false;
+    t->reported = false;
     t->budgets = budgets;
     t->used_ns = 0;
     /* A coroutine whose function has returned takes another one. */
@@ -68,6 +73,11 @@ static void account(struct gate_task *t, uint64_t cpu_before)
 {
     struct gate_vm *vm = t->vm;
 
+    if (t->owner != NULL) {
+        t->at = vm->io.at;
+        t->waited = true;
+        return;
+    }
     if (cpu_before != 0 && t->at == vm->io.at)
         t->used_ns += gate_watch_cpu_now() - cpu_before;
     else
@@ -102,10 +112,11 @@ static int resume(struct gate_task *t)
 {
     struct gate_vm *vm = t->vm;
     struct gate_loop *loop = &vm->worker->loop;
+    const struct gate_task *owner = gate_task_owner(t);
     int status;
 
     loop->in_script = true;
-    status = gate_task_enter(vm, t->co, 0, t->budgets, t->used_ns);
+    status = gate_task_enter(vm, t->co, 0, owner->budgets, owner->used_ns);
     loop->in_script = false;
     return status;
 }
@@ -113,7 +124,7 @@ static int resume(struct gate_task *t)
 enum gate_vm_result gate_task_resume(struct gate_task *t)
 {
     struct gate_vm *vm = t->vm;
-    uint64_t cpu_before = t->waited ? gate_watch_cpu_now() : 0;
+    uint64_t cpu_before = t->waited || t->owner != NULL ? gate_watch_cpu_now() : 0;
     enum gate_vm_result r;
 
     if (GATE_UNLIKELY(gate_heap_unsettled(&vm->heap)))
@@ -121,6 +132,8 @@ enum gate_vm_result gate_task_resume(struct gate_task *t)
     vm->task = t;
     r = gate_task_result(vm, t->co, resume(t));
     vm->task = NULL;
+    if (GATE_UNLIKELY(t->owner != NULL))
+        t->owner->used_ns += gate_watch_cpu_now() - cpu_before;
     if (r == GATE_VM_YIELD) {
         account(t, cpu_before);
         lua_settop(t->co, 0);
@@ -135,8 +148,9 @@ enum gate_vm_result gate_task_resume(struct gate_task *t)
 }
 
 /* Its budget is used up: it does not get to run again. */
-static bool is_spent(const struct gate_task *t)
+static bool is_spent(struct gate_task *task)
 {
+    const struct gate_task *t = gate_task_owner(task);
     uint32_t at = (uint32_t)t->at;
 
     return at >= 1 && at <= t->budgets[0] && t->used_ns >= t->budgets[at];
@@ -177,8 +191,31 @@ void gate_task_cancel(struct gate_task *t)
     gate_task_drop(t);
 }
 
+void gate_task_origin(const struct gate_task *t, struct gate_task_origin *to)
+{
+    if (t->kind == GATE_TASK_JOB)
+        gate_job_origin(t, to);
+    else
+        gate_run_origin(t, to);
+}
+
+int gate_task_take_error(struct gate_task *t, enum gate_vm_result r)
+{
+    lua_State *L = t->vm->L;
+
+    if (r == GATE_VM_NOMEM)
+        lua_pushliteral(L, "not enough memory");
+    else
+        lua_xmove(t->co, L, 1);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 void gate_task_drop(struct gate_task *t)
 {
+    if (t->raised != LUA_NOREF) {
+        luaL_unref(t->vm->L, LUA_REGISTRYINDEX, t->raised);
+        t->raised = LUA_NOREF;
+    }
     if (t->co == NULL)
         return;
     luaL_unref(t->vm->L, LUA_REGISTRYINDEX, t->ref);

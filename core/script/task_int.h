@@ -6,12 +6,18 @@
 #include "net/wait.h"
 #include "script/vm_int.h"
 
+enum gate_task_kind { GATE_TASK_HOOK, GATE_TASK_JOB };
+
 struct gate_task {
     struct gate_vm *vm;
+    uint8_t kind; /* enum gate_task_kind: what it is embedded in */
     lua_State *co; /* NULL: none yet, or it died */
     int ref;
     bool waited;             /* it has waited at least once since begin */
     bool overtime;           /* ended by task_time, not by its budget */
+    bool reported;           /* the log has its line already */
+    struct gate_task *owner; /* whose budget it uses; NULL: its own */
+    int raised;              /* what a member of its gate.all raised; a reference, or LUA_NOREF */
     const uint64_t *budgets; /* watch_int.h */
     int32_t at;              /* io.at while it waits */
     int32_t verdict;         /* io.verdict while it waits */
@@ -23,11 +29,33 @@ struct gate_task {
     void (*step)(struct gate_task *t, enum gate_vm_result r);
 };
 
-void gate_task_init(struct gate_task *t, struct gate_vm *vm);
+void gate_task_init(struct gate_task *t, struct gate_vm *vm, enum gate_task_kind kind);
 
 /* Gets ready for a call of the function with reference fn: a coroutine, no CPU time used. What it
  * is called with is set in vm->io; it returns nothing. */
 void gate_task_begin(struct gate_task *t, int fn, const uint64_t *budgets);
+
+/* Whose budget the task uses. */
+static inline struct gate_task *gate_task_owner(struct gate_task *t)
+{
+    return t->owner == NULL ? t : t->owner;
+}
+
+/* What a task is in messages. */
+struct gate_task_origin {
+    const char *policy;
+    const char *hook;
+    const struct gate_exchange *x; /* NULL: of no request */
+};
+void gate_task_origin(const struct gate_task *t, struct gate_task_origin *to);
+
+/* After a failure: counts it; writes one log line for it (what was raised, where, in the user's
+ * code first, policy, hook, route, request). */
+void gate_task_count_failure(struct gate_vm *vm, enum gate_vm_result r);
+void gate_task_report(const struct gate_task *t, enum gate_vm_result r);
+
+/* Takes what the dead task has raised, as a reference for `raised` of another one. */
+int gate_task_take_error(struct gate_task *t, enum gate_vm_result r);
 
 /* Runs until the call ends or waits. Not DONE and not YIELD: the error value is on the coroutine's
  * stack, and the coroutine is dead. */

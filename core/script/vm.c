@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "script/load_int.h"
-#include "script/task_int.h"
+#include "script/job_int.h"
 
 #define MEMORY_DEFAULT (64ull * 1024 * 1024)
 
@@ -24,6 +24,7 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     vm->log = o->log;
     vm->bundle = o->bundle;
     gate_list_init(&vm->runs);
+    gate_list_init(&vm->jobs);
     gate_heap_open(&vm->heap, o->memory == 0 ? MEMORY_DEFAULT : o->memory);
     vm->L = vm->heap.L;
     gate_crypto_open(vm);
@@ -40,6 +41,8 @@ static int boot(lua_State *L)
         return luaL_error(L, "the Lua library is not in this program");
     gate_library_push_host(vm);
     lua_call(L, 1, 1);
+    lua_getfield(L, -1, "job");
+    vm->ref_job = luaL_ref(L, LUA_REGISTRYINDEX);
     vm->ref_boot = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }
@@ -177,6 +180,17 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
         vm->watch = gate_watch_join(worker->watchdog, vm);
         bind_watch(vm);
     }
+}
+
+void gate_vm_serve(struct gate_vm *vm, struct gate_generation_seat *seat)
+{
+    vm->seat = seat;
+    gate_jobs_start_timers(vm);
+}
+
+void gate_vm_retire(struct gate_vm *vm)
+{
+    gate_jobs_stop_timers(vm);
 }
 
 void gate_vm_detach(struct gate_vm *vm)

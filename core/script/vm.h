@@ -66,6 +66,12 @@ struct gate_str gate_vm_config_text(const struct gate_vm *vm);
 void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
                     const struct gate_config *config);
 
+/* The seat that the VM serves from now on: spawned tasks hold it. Its timers start. */
+void gate_vm_serve(struct gate_vm *vm, struct gate_generation_seat *seat);
+
+/* A newer VM serves: the timers stop. */
+void gate_vm_retire(struct gate_vm *vm);
+
 /* On the worker's thread: ends waiting tasks, leaves the worker; afterwards only free may follow.
  */
 void gate_vm_detach(struct gate_vm *vm);

@@ -74,8 +74,14 @@ struct gate_vm {
     char *text; /* canonical JSON */
     size_t text_n;
     int ref_boot;               /* the table that boot.lua returned */
+    int ref_job;                /* the function that runs a job */
     struct gate_task *task;     /* inside lua_resume; NULL: none that may wait */
     struct gate_list runs;      /* hook runs that wait */
+    struct gate_list jobs;      /* struct gate_job, all */
+    uint32_t n_jobs;
+    struct gate_vm_timer *timers; /* of gate.every, by ordinal; owned */
+    uint32_t n_timers;
+    struct gate_generation_seat *seat; /* that the VM serves; NULL in tests */
     struct gate_hook_run *idle; /* runs with a coroutine to use again */
     uint32_t n_idle;
     struct gate_hook_chain *chains;

@@ -29,8 +29,11 @@ local request = require "moongate.request"
 local runtime = require "moongate.runtime"
 local sandbox = require "moongate.sandbox"
 local task = require "moongate.task"
+local together = require "moongate.together"
 
-local B = { ctx = request.ctx, tasks = task.tasks }
+local B = { ctx = request.ctx, tasks = task.tasks, job = together.run }
+
+together.raised = host.raised
 
 --- What the gateway file declared, once it is loaded.
 local output
@@ -101,6 +104,7 @@ function B.load(check, trust)
   if check then mistakes = check_sources(mistakes, gate) end
   if not out or #mistakes > 0 then return nil, hide_secrets(mistakes) end
   output = out
+  together.timers = out.timers
   -- Hooks read the clock only where somebody may look.
   if modules.mention("timing") then host.time_hooks() end
   hook.route_names = out.route_names

@@ -93,6 +93,10 @@ local function route(given)
   return result
 end
 
+local function timer(given)
+  return { period_ms = given.period_ms, on_all = given.on_all, at = given.at }
+end
+
 --- The canonical JSON of a load without mistakes: object keys sorted, all defaults filled in.
 ---@param load moongate.Load
 ---@return string
@@ -110,6 +114,7 @@ function M.text(load)
     policies = list(load.policies, policy),
     global = list(load.global),
     routes = list(load.routes, route),
+    timers = list(load.timers, timer),
   }
 end
 
@@ -120,6 +125,7 @@ end
 ---@field upstreams table<string, moongate.Upstream>
 ---@field route_names string[] that the file gave
 ---@field balancers table<integer, function> by ordinal of the upstream
+---@field timers function[] in order
 
 --- Everything the engine and the hook runner need of a load without mistakes.
 ---@param load moongate.Load
@@ -131,7 +137,8 @@ function M.output(load)
     routes.when[i - 1] = given.when
     routes.handler[i - 1] = given.handler
   end
-  local balancers = {}
+  local balancers, timers = {}, {}
+  for i, given in ipairs(load.timers) do timers[i] = given.fn end
   for i, entry in ipairs(load.upstreams) do
     upstreams[entry.name] = entry.object
     local balance = entry.options.balance
@@ -139,7 +146,7 @@ function M.output(load)
   end
   return {
     json = M.text(load), policies = load.policies, routes = routes, upstreams = upstreams,
-    route_names = names, balancers = balancers,
+    route_names = names, balancers = balancers, timers = timers,
   }
 end
 

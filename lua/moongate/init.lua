@@ -3,6 +3,7 @@
 
 local data = require "moongate.data"
 local emit = require "moongate.emit"
+local every = require "moongate.declare.every"
 local fields = require "moongate.declare.fields"
 local json = require "moongate.json"
 local limits = require "moongate.declare.limits"
@@ -20,7 +21,7 @@ local M = {}
 
 --- Declarations of the language that this build does not have. They are reported, and the load
 --- goes on.
-local LATER_DECLARATIONS = { "cache", "every", "tenant" }
+local LATER_DECLARATIONS = { "cache", "tenant" }
 
 --- Wraps a declaration, so that a call with a colon says what is wrong with it.
 local function dotted(load, gate, name, declare)
@@ -106,7 +107,7 @@ local function build(load)
   local declarations = {
     listen = listen.declare, upstream = upstream.declare, route = route.declare,
     routes = route.declare_many, use = policy.use, limits = limits.declare,
-    process = process.declare, data = declare_data,
+    process = process.declare, data = declare_data, every = every.declare,
   }
   for name, declare in pairs(declarations) do gate[name] = dotted(load, gate, name, declare) end
   for _, name in ipairs(LATER_DECLARATIONS) do

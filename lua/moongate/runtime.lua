@@ -12,6 +12,7 @@ local reply = require "moongate.reply"
 local retry = require "moongate.retry"
 local sleep = require "moongate.sleep"
 local time = require "moongate.time"
+local together = require "moongate.together"
 local upstream = require "moongate.declare.upstream"
 local view = require "moongate.view"
 
@@ -25,7 +26,8 @@ M.print = log.print
 ---@return table<string, any>
 function M.new(host)
   return {
-    reply = reply.reply, redirect = reply.redirect, retry = retry.retry, sleep = sleep.sleep,
+    reply = reply.reply, redirect = reply.redirect, retry = retry.retry,
+    spawn = together.spawn, all = together.all, sleep = sleep.sleep,
     env = env.new(host.getenv), log = log.new(), crypto = crypto.new(),
     time = time.time, clock = time.clock,
   }

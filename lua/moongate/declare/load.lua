@@ -35,6 +35,7 @@ local M = {}
 ---@field routes table[]
 ---@field limits table
 ---@field process table
+---@field timers table[]
 local Load = {}
 Load.__index = Load
 
@@ -45,6 +46,7 @@ function M.new(host)
     host = host, open = true, mistakes = {}, raised = {}, tokens = {}, known = {},
     listeners = {}, upstreams = {}, upstream_by_name = {},
     policies = {}, policy_of = {}, global = {}, routes = {}, limits = {}, process = {},
+    timers = {},
   }, Load)
 end
 

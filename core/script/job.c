@@ -1,0 +1,258 @@
+#include "script/job_int.h"
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "script/run_int.h"
+
+#define JOB_MAGIC 0x626f6a67u
+
+/* The members of one gate.all and the task that waits for them. Ends with the last member, or
+ * with the wait. */
+struct gate_job_group {
+    struct gate_task *parent;
+    struct gate_list members; /* struct gate_job, by sibling */
+};
+
+struct gate_vm_timer {
+    struct gate_timer timer;
+    struct gate_vm *vm;
+    uint64_t period_ms;
+    int32_t number;
+    char *at;              /* "gateway.lua:3"; owned */
+    struct gate_job *job;  /* the tick that runs; NULL: none */
+};
+
+static void on_start(struct gate_ready *r);
+static void on_step(struct gate_task *t, enum gate_vm_result r);
+
+static struct gate_job *job_new(struct gate_vm *vm, int32_t number, const char *policy,
+                                const char *hook)
+{
+    struct gate_job *job = gate_calloc(1, sizeof(*job));
+
+    GATE_MAGIC(job, JOB_MAGIC);
+    gate_list_push(&vm->jobs, &job->node);
+    vm->n_jobs++;
+    gate_list_init(&job->sibling);
+    gate_ready_init(&job->start, on_start);
+    gate_task_init(&job->task, vm, GATE_TASK_JOB);
+    job->task.step = on_step;
+    job->number = number;
+    job->policy = gate_strdup(policy);
+    job->hook = hook;
+    job->budgets[0] = 1;
+    job->budgets[1] = vm->config->limits.hook_cpu_us * 1000ull;
+    if (vm->seat != NULL)
+        job->seat = gate_seat_ref(vm->seat);
+    gate_loop_ready(&vm->worker->loop, &job->start);
+    return job;
+}
+
+/* The coroutine is dropped, whatever state it is in. Giving up the seat may end the VM: last. */
+static void job_free(struct gate_job **ptr)
+{
+    struct gate_job *job = *ptr;
+    struct gate_vm *vm = job->task.vm;
+    struct gate_generation_seat *seat = job->seat;
+
+    *ptr = NULL;
+    GATE_CHECK_MAGIC(job, JOB_MAGIC);
+    gate_list_remove(&job->node);
+    gate_list_remove(&job->sibling);
+    gate_ready_cancel(&job->start);
+    gate_task_cancel(&job->task);
+    if (job->timer != NULL)
+        job->timer->job = NULL;
+    vm->n_jobs--;
+    gate_free(job->policy);
+    gate_free(job);
+    gate_seat_unref(&seat);
+}
+
+void gate_job_origin(const struct gate_task *t, struct gate_task_origin *to)
+{
+    const struct gate_job *job = gate_container_of(t, struct gate_job, task);
+
+    GATE_CHECK_MAGIC(job, JOB_MAGIC);
+    *to = (struct gate_task_origin){.policy = job->policy, .hook = job->hook};
+}
+
+/* ------------------------------------------------------------------ groups */
+
+static void end_members(struct gate_job_group *g)
+{
+    while (!gate_list_empty(&g->members)) {
+        struct gate_job *job = gate_container_of(g->members.next, struct gate_job, sibling);
+
+        job->group = NULL;
+        job_free(&job);
+    }
+}
+
+/* The parent waits no more: its time is over, or its client has gone. */
+static void on_group_cancel(struct gate_wait *w)
+{
+    struct gate_job_group *g = w->user;
+
+    end_members(g);
+    gate_free(g);
+}
+
+/* One member has ended. The parent goes on when it was the last one, or when it failed: then the
+ * others are ended, and the parent gets what it raised. */
+static void leave_group(struct gate_job *job, enum gate_vm_result r)
+{
+    struct gate_job_group *g = job->group;
+    struct gate_task *parent = g->parent;
+    struct gate_task *owner = gate_task_owner(parent);
+    enum gate_err result = GATE_OK;
+
+    job->group = NULL;
+    if (r == GATE_VM_KILLED) {
+        gate_task_report(&job->task, r);
+        owner->used_ns = UINT64_MAX; /* the whole call is stopped */
+        owner->reported = true;
+    } else if (r != GATE_VM_DONE) {
+        parent->raised = gate_task_take_error(&job->task, r);
+        result = GATE_E_SCRIPT;
+    }
+    job_free(&job);
+    if (r != GATE_VM_DONE)
+        end_members(g);
+    if (!gate_list_empty(&g->members))
+        return;
+    gate_wait_wake(&parent->wait, result);
+    gate_free(g);
+}
+
+/* ------------------------------------------------------------------ running */
+
+static void finish(struct gate_job *job, enum gate_vm_result r)
+{
+    if (job->group != NULL) {
+        leave_group(job, r);
+        return;
+    }
+    if (r != GATE_VM_DONE) {
+        gate_task_count_failure(job->task.vm, r);
+        gate_task_report(&job->task, r);
+    }
+    job_free(&job);
+}
+
+static void on_step(struct gate_task *t, enum gate_vm_result r)
+{
+    finish(gate_container_of(t, struct gate_job, task), r);
+}
+
+static void on_start(struct gate_ready *r)
+{
+    struct gate_job *job = gate_container_of(r, struct gate_job, start);
+    struct gate_vm *vm = job->task.vm;
+    struct gate_task *owner = gate_task_owner(&job->task);
+    enum gate_vm_result result;
+
+    GATE_CHECK_MAGIC(job, JOB_MAGIC);
+    gate_task_begin(&job->task, vm->ref_job, job->budgets);
+    if (job->group != NULL)
+        job->task.owner = gate_task_owner(job->group->parent);
+    owner = gate_task_owner(&job->task);
+    vm->io.start = job->number;
+    __atomic_store_n(&vm->io.at, owner == &job->task ? 1 : owner->at, __ATOMIC_RELAXED);
+    result = gate_task_resume(&job->task);
+    if (result != GATE_VM_YIELD)
+        finish(job, result);
+}
+
+enum gate_err gate_job_spawn(struct gate_vm *vm, int32_t number)
+{
+    struct gate_task_origin o;
+
+    if (vm->n_jobs >= GATE_JOBS_MAX)
+        return GATE_E_LIMIT;
+    gate_task_origin(vm->task, &o);
+    job_new(vm, number, o.policy, "spawn");
+    return GATE_OK;
+}
+
+enum gate_err gate_job_all(struct gate_vm *vm, int32_t first, int32_t n)
+{
+    struct gate_job_group *g;
+    struct gate_task_origin o;
+
+    if (vm->n_jobs + (uint32_t)n > GATE_JOBS_MAX)
+        return GATE_E_LIMIT;
+    gate_task_origin(vm->task, &o);
+    g = gate_calloc(1, sizeof(*g));
+    g->parent = vm->task;
+    gate_list_init(&g->members);
+    for (int32_t i = 0; i < n; i++) {
+        struct gate_job *job = job_new(vm, first + i, o.policy, o.hook);
+
+        job->group = g;
+        gate_list_push(&g->members, &job->sibling);
+    }
+    gate_wait_cancel(&vm->task->wait);
+    vm->task->wait.user = g;
+    gate_wait_arm(&vm->task->wait, 0, on_group_cancel);
+    return GATE_OK;
+}
+
+/* ------------------------------------------------------------------ timers */
+
+/* Never twice at once: a tick that finds the one before it at work is left out. */
+static void on_tick(struct gate_timer *timer)
+{
+    struct gate_vm_timer *t = gate_container_of(timer, struct gate_vm_timer, timer);
+
+    gate_loop_timer(&t->vm->worker->loop, &t->timer, t->period_ms);
+    if (t->job != NULL || t->vm->n_jobs >= GATE_JOBS_MAX)
+        return;
+    t->job = job_new(t->vm, t->number, t->at, "every");
+    t->job->timer = t;
+}
+
+void gate_jobs_start_timers(struct gate_vm *vm)
+{
+    const struct gate_config *config = vm->config;
+
+    vm->timers = gate_calloc(config->n_timers + 1, sizeof(*vm->timers));
+    for (uint32_t i = 0; i < config->n_timers; i++) {
+        const struct gate_timer_config *c = &config->timers[i];
+        struct gate_vm_timer *t = &vm->timers[i];
+
+        gate_timer_init(&t->timer, on_tick);
+        t->vm = vm;
+        t->period_ms = c->period_ms;
+        t->number = -1 - (int32_t)i;
+        t->at = gate_strndup(c->at.p, c->at.n);
+        if (c->on_all || vm->worker->index == 0)
+            gate_loop_timer(&vm->worker->loop, &t->timer, t->period_ms);
+    }
+    vm->n_timers = config->n_timers;
+}
+
+void gate_jobs_stop_timers(struct gate_vm *vm)
+{
+    for (uint32_t i = 0; i < vm->n_timers; i++)
+        gate_loop_untimer(&vm->worker->loop, &vm->timers[i].timer);
+}
+
+void gate_jobs_end(struct gate_vm *vm)
+{
+    gate_jobs_stop_timers(vm);
+    while (!gate_list_empty(&vm->jobs)) {
+        struct gate_job *job = gate_container_of(vm->jobs.next, struct gate_job, node);
+
+        GATE_ASSERT(job->group == NULL || job->group->parent->wait.state != GATE_WAIT_IDLE);
+        if (job->group != NULL)
+            gate_wait_cancel(&job->group->parent->wait); /* ends the members */
+        else
+            job_free(&job);
+    }
+    for (uint32_t i = 0; i < vm->n_timers; i++)
+        gate_free(vm->timers[i].at);
+    gate_free(vm->timers);
+    vm->timers = NULL;
+    vm->n_timers = 0;
+}

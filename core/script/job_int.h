@@ -1,0 +1,46 @@
+/* Jobs: script functions that run on tasks of their own: what gate.spawn begins, the members of a
+ * gate.all, the ticks of gate.every. One thread; a job belongs to its VM, and ends with it; it
+ * holds the VM's generation until then. */
+#ifndef GATE_SCRIPT_JOB_INT_H
+#define GATE_SCRIPT_JOB_INT_H
+
+#include "script/task_int.h"
+
+/* Jobs of one VM at a time; more are refused. */
+#define GATE_JOBS_MAX 10000
+
+struct gate_job_group;
+struct gate_vm_timer;
+
+struct gate_job {
+    uint32_t magic;
+    struct gate_list node;        /* vm->jobs */
+    struct gate_list sibling;     /* of its group */
+    struct gate_ready start;      /* nothing begins from inside a call of another script */
+    struct gate_task task;
+    struct gate_job_group *group; /* gate.all; NULL: nobody waits for it */
+    struct gate_vm_timer *timer;  /* gate.every; NULL: another kind */
+    struct gate_generation_seat *seat;
+    int32_t number;               /* by which Lua finds its function; timers: less than 0 */
+    char *policy;                 /* who began it; owned */
+    const char *hook;
+    uint64_t budgets[2];          /* as the watchdog reads them; members of a group use its own's */
+};
+
+/* From inside a script (vm->task): begins the function of a number; GATE_E_LIMIT. */
+enum gate_err gate_job_spawn(struct gate_vm *vm, int32_t number);
+
+/* Begins n functions and arms the task's wait, which ends with the last of them: GATE_E_SCRIPT when
+ * one raised (task->raised); they share the CPU budget of the call. GATE_E_LIMIT. */
+enum gate_err gate_job_all(struct gate_vm *vm, int32_t first, int32_t n);
+
+void gate_job_origin(const struct gate_task *t, struct gate_task_origin *to);
+
+/* Starts the timers of the VM's configuration; stops them (a newer generation serves). */
+void gate_jobs_start_timers(struct gate_vm *vm);
+void gate_jobs_stop_timers(struct gate_vm *vm);
+
+/* Ends all jobs and timers of the VM. */
+void gate_jobs_end(struct gate_vm *vm);
+
+#endif

@@ -1,0 +1,269 @@
+-- Functions that run beside others: gate.spawn, gate.all, gate.every.
+-- covers: script/job.c script/ffi_job.c
+local t = require "e2e.support"
+
+local function gateway(text, options)
+  return t.gateway([[
+    gate.listen { "127.0.0.1:0" }
+  ]] .. text, options)
+end
+
+local function logged(g, pattern)
+  t.wait_for("a log line with " .. pattern, function() return g:stderr():find(pattern) end)
+end
+
+describe("gate.spawn", function()
+  after_each(t.cleanup)
+
+  it("runs beside the request, with arguments, and after it", function()
+    local g = gateway [[
+      gate.route { path = "/", handler = function(req)
+        gate.spawn(function(a, b, c)
+          gate.sleep(0.01)
+          gate.log.info("spawned " .. a .. tostring(b) .. c)
+          local ok, err = pcall(function() return req.path end)
+          gate.log.info("then " .. tostring(ok) .. " " .. err)
+        end, "x", nil, "y")
+        return gate.reply(200, "at once")
+      end }
+    ]]
+    assert.equal("at once", g:get("/").body)
+    logged(g, "spawned xnily")
+    logged(g, "then false.*the request is over")
+  end)
+
+  it("has budgets of its own; its failures are logged and hurt nobody", function()
+    local g = gateway [[
+      gate.limits { hook_cpu = "20ms", task_time = 1 }
+      gate.use { name = "p", request = function(req)
+        if req.path == "/error" then gate.spawn(function() error "oops" end) end
+        if req.path == "/loop" then gate.spawn(function() while true do end end) end
+        if req.path == "/wait" then gate.spawn(function() gate.sleep(100) end) end
+      end }
+      gate.route { path = "/", reply = { 200, "fine" } }
+    ]]
+    for _, path in ipairs { "/error", "/loop", "/wait" } do
+      assert.equal("fine", g:get(path).body)
+    end
+    logged(g, "script error: gateway.lua:%d+: oops.-policy=\"?p\"?.-hook=\"?spawn")
+    logged(g, "script stopped: gateway.lua:%d+: stopped: it used more CPU time than its budget, 20 ms")
+    logged(g, "stopped: it took longer than task_time, 1000 ms")
+    assert.equal(200, g:get("/").status)
+  end)
+
+  it("says what it needs", function()
+    local g = gateway [[
+      gate.route { path = "/", handler = function() gate.spawn(5) end }
+    ]]
+    assert.equal(500, g:get("/").status)
+    logged(g, "gateway.lua:%d+: gate.spawn needs a function, not a number")
+  end)
+
+  it("is refused at load", function()
+    local g = gateway("gate.spawn(function() end)", { ready = false })
+    assert.equal(1, g:wait())
+    assert.truthy(g:stderr():find "not possible while the gateway file loads")
+  end)
+end)
+
+describe("gate.all", function()
+  after_each(t.cleanup)
+
+  it("runs functions together and gives the first value of each, in order", function()
+    local g = gateway [[
+      gate.route { path = "/", handler = function(req)
+        local began = gate.clock()
+        local a, b, c, d = gate.all {
+          function() gate.sleep(0.2) return "a", "other" end,
+          function() gate.sleep(0.1) return "b" end,
+          function() end,
+          function() return req.path end,
+        }
+        local took = gate.clock() - began
+        return gate.reply(200, table.concat({ a, b, tostring(c), d, tostring(took < 0.29) }, " "))
+      end }
+    ]]
+    assert.equal("a b nil / true", g:get("/").body)
+  end)
+
+  it("raises what one raises, and ends the others", function()
+    local g = gateway [[
+      gate.route { path = "/", handler = function()
+        local ok, err = pcall(gate.all, {
+          function() gate.sleep(0.05) gate.log.info "never seen" end,
+          function() gate.sleep(0.01) error({ code = "mine" }) end,
+        })
+        gate.sleep(0.1)
+        return gate.reply(200, tostring(ok) .. " " .. err.code)
+      end }
+      gate.route { path = "/plain", handler = function()
+        gate.all { function() error "oops" end }
+      end }
+    ]]
+    assert.equal("false mine", g:get("/").body)
+    assert.is_nil(g:stderr():find "never seen")
+    assert.equal(500, g:get("/plain").status)
+    logged(g, "script error: gateway.lua:%d+: oops")
+  end)
+
+  it("may be nested, in every hook that waits", function()
+    local g = gateway [[
+      gate.on.request(function(req)
+        req.ctx.sum = 0
+        local function leaf(n) return function() gate.sleep(0) return n end end
+        local function node(a, b)
+          return function()
+            local x, y = gate.all { a, b }
+            return x + y
+          end
+        end
+        req.ctx.sum = gate.all { node(node(leaf(1), leaf(2)), node(leaf(3), leaf(4))) }
+      end)
+      gate.on.log(function() gate.all { function() gate.sleep(0) end } gate.log.info "logged" end)
+      gate.route { path = "/", handler = function(req) return gate.reply(200, tostring(req.ctx.sum)) end }
+    ]]
+    for _ = 1, 20 do assert.equal("10", g:get("/").body) end
+    logged(g, "logged")
+  end)
+
+  it("shares the budget of the call", function()
+    local g = gateway [[
+      gate.limits { hook_cpu = "60ms" }
+      local function burn()
+        local to = gate.clock() + 0.015
+        while gate.clock() < to do end
+        gate.sleep(0)
+        to = gate.clock() + 0.015
+        while gate.clock() < to do end
+      end
+      gate.route { path = "/few", handler = function() gate.all { burn } return gate.reply(200) end }
+      gate.route { path = "/many", handler = function()
+        pcall(gate.all, { burn, burn, burn, burn, burn, burn, burn, burn })
+        return gate.reply(200)
+      end }
+      gate.route { path = "/loop", handler = function()
+        pcall(gate.all, { function() while true do end end })
+        return gate.reply(200)
+      end }
+    ]]
+    assert.equal(200, g:get("/few").status)
+    assert.equal(503, g:get("/many").status)
+    assert.equal(503, g:get("/loop").status)
+    assert.equal(200, g:get("/few").status)
+  end)
+
+  it("ends with the client that left, and with task_time", function()
+    local g = gateway [[
+      gate.limits { task_time = 1 }
+      gate.on.request(function(req)
+        gate.all { function() gate.sleep(100) end, function() gate.sleep(100) end }
+      end)
+      gate.route { path = "/", reply = { 200 } }
+    ]]
+    local c = g:connect()
+    c:send "GET /gone HTTP/1.1\r\nHost: x\r\n\r\n"
+    t.sleep(0.05)
+    c:close()
+    assert.equal(503, g:get("/").status)
+    logged(g, "longer than task_time")
+  end)
+
+  it("says what it needs", function()
+    local g = gateway [[
+      gate.on.request(function(req)
+        if req.path == "/a" then gate.all(print) end
+        if req.path == "/b" then gate.all { print, 5 } end
+        if req.path == "/c" then gate.all { x = print } end
+        if req.path == "/d" then return gate.reply(200, select("#", gate.all {})) end
+      end)
+      gate.route { path = "/", reply = { 200 } }
+    ]]
+    for _, path in ipairs { "/a", "/b", "/c" } do assert.equal(500, g:get(path).status) end
+    logged(g, "gate.all needs a list of functions, not a function")
+    logged(g, "gate.all: entry 2 is a number, not a function")
+    logged(g, "it has the key x")
+  end)
+end)
+
+describe("gate.every", function()
+  after_each(t.cleanup)
+
+  local COUNT = [[
+    local n = 0
+    gate.route { path = "/n", handler = function() return gate.reply(200, tostring(n)) end }
+  ]]
+
+  it("runs first after one period, then again and again", function()
+    local g = gateway(COUNT .. [[ gate.every("10s", function() n = n + 1 end) ]],
+      { args = { "--workers", "1", "--test-clock" } })
+    assert.equal("0", g:get("/n").body)
+    g:advance(9000)
+    assert.equal("0", g:get("/n").body)
+    g:advance(1500)
+    t.wait_for("the first tick", function() return g:get("/n").body == "1" end)
+    for _ = 1, 3 do g:advance(10000) end
+    t.wait_for("more ticks", function() return tonumber(g:get("/n").body) >= 4 end)
+  end)
+
+  it("is never at work twice, and goes on after an error", function()
+    local g = gateway(COUNT .. [[
+      local at_work = 0
+      gate.every(0.01, function()
+        at_work = at_work + 1
+        assert(at_work == 1, "twice")
+        gate.sleep(0.03)
+        at_work = at_work - 1
+        n = n + 1
+        error("tick " .. n)
+      end)
+    ]])
+    t.wait_for("three ticks", function() return tonumber(g:get("/n").body) >= 3 end)
+    logged(g, "script error: gateway.lua:%d+: tick 3")
+    assert.is_nil(g:stderr():find "twice")
+  end)
+
+  it("runs on one worker, or on all", function()
+    local g = gateway([[
+      gate.every(0.02, function() gate.log.info "note one" end)
+      gate.every(0.02, function() gate.log.info "note all" end, { on = "all" })
+      gate.route { path = "/", reply = { 200 } }
+    ]], { args = { "--workers", "3" } })
+    local function count(what)
+      local _, n = g:stderr():gsub("note " .. what, "")
+      return n
+    end
+    t.wait_for("ticks", function() return count "one" >= 10 end)
+    assert.is_true(count "all" >= 2 * count "one")
+  end)
+
+  it("stops when a newer generation serves", function()
+    local g = gateway [[
+      gate.every(0.01, function() gate.log.info "old tick" end)
+      gate.route { path = "/", reply = { 200 } }
+    ]]
+    logged(g, "old tick")
+    t.write(g.file, 'local gate = require "moongate"\ngate.listen { "127.0.0.1:0" }\n'
+      .. 'gate.route { path = "/", reply = { 201 } }\n')
+    g:signal "HUP"
+    t.wait_for("the new generation", function() return g:stderr():find "generation 2" end)
+    t.sleep(0.05)
+    local _, before = g:stderr():gsub("old tick", "")
+    t.sleep(0.2)
+    local _, after = g:stderr():gsub("old tick", "")
+    assert.equal(before, after)
+  end)
+
+  it("is refused with words", function()
+    for text, words in pairs {
+      ["gate.every(0, print)"] = "it must be more than 0",
+      ["gate.every('x', print)"] = "a time %(seconds",
+      ["gate.every(1, 5)"] = "argument 2: a function expected, got 5",
+      ["gate.every(1, print, { on = 'al' })"] = "did you mean 'all'",
+      ["gate.every(1, print, { no = 'all' })"] = "no option 'no'",
+    } do
+      local g = gateway(text, { ready = false })
+      assert.equal(1, g:wait())
+      assert.truthy(g:stderr():find(words), g:stderr())
+    end
+  end)
+end)
