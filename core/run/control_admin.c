@@ -78,7 +78,7 @@ static void gather(struct gate_engine *e, struct gathering *g)
         .reloads = e->reloads,
         .reloads_failed = e->reloads_failed,
         .reload_s = e->reload_s,
-        .reload_error = e->reload_error,
+        .reload_error = e->reload_error == NULL ? "" : e->reload_error,
     };
 }
 
@@ -109,7 +109,7 @@ static void on_metrics(void *engine, FILE *to)
 
 static void on_reload(void *engine, struct gate_handle ticket)
 {
-    gate_reload_begin(engine, &ticket);
+    gate_reload_begin(engine, GATE_RELOAD_ORDER, &ticket);
 }
 
 static void on_advance(void *engine, uint64_t ms)

@@ -19,6 +19,7 @@
 #include "run/reload.h"
 #include "run/resolver.h"
 #include "run/source.h"
+#include "run/watcher.h"
 #include "session/ip_counts.h"
 
 #define OFFLOAD_THREADS 2
@@ -250,6 +251,7 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
     gate_log_init(&e->log, &e->first_sink.sink, GATE_LOG_INFO, !isatty(STDERR_FILENO));
     gate_list_init(&e->generations);
     gate_route_totals_init(&e->totals);
+    gate_hook_totals_init(&e->hooks);
     e->processors = count_processors();
     e->started_ns = gate_clock_now_ns(&e->clock);
     e->signal_fd = -1;
@@ -309,7 +311,11 @@ static void engine_close(struct gate_engine *e)
     gate_watchdog_close(&e->watchdog);
     gate_resolver_free(&e->resolver);
     gate_registry_free(&e->registry);
+    gate_watcher_close(&e->watcher);
+    gate_kept_drop(e);
     gate_route_totals_fini(&e->totals);
+    gate_hook_totals_fini(&e->hooks);
+    free(e->reload_error);
     gate_loop_close(&e->loop);
     gate_free(e->log_target);
     gate_free(e->access_target);
@@ -330,7 +336,7 @@ int gate_engine_run(const struct gate_options *options, int supervisor_fd)
         fprintf(stderr, "moongate: cannot start: %s\n", strerror(errno));
         return 1;
     }
-    gate_reload_begin(&e, NULL);
+    gate_reload_begin(&e, GATE_RELOAD_START, NULL);
     gate_control_run(&e);
     if (!end_workers(&e))
         _exit(e.status);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "admin/hook_totals.h"
 #include "admin/report.h"
 #include "admin/server.h"
 #include "base/log_writer.h"
@@ -53,6 +54,8 @@ struct gate_seat_slot {
     struct gate_mail swapped;       /* to control: done */
     struct gate_ready idle;         /* on the worker: nobody uses it any more */
     struct gate_mail gone;          /* to control: detached, may be freed */
+    struct gate_timer old;          /* on the worker: what a retired one has to do later */
+    uint64_t exit_ms;               /* loop time at which its waits end; 0: not retired */
 };
 
 /* A generation with what it was made from. */
@@ -61,6 +64,10 @@ struct gate_live {
     struct gate_generation g;
     struct gate_engine *engine;
     struct gate_bundle *bundle;
+    struct gate_str code;           /* of its VMs; owned. None: it has no VMs */
+    uint64_t from;                  /* the generation that it brings back; 0: read anew */
+    uint64_t made_ns;
+    bool ended;                     /* told to end: there were too many */
     struct gate_listen_point **points;  /* by listener */
     uint32_t session_limit;         /* of each worker */
     bool access_log;
@@ -72,6 +79,34 @@ struct gate_live {
 };
 
 struct gate_reload;
+struct gate_watcher;
+
+/* Bundles that may come back: that of the present generation, and those that served before. */
+#define GATE_KEPT_MAX 6
+
+struct gate_kept {
+    struct gate_bundle *bundle;     /* NULL: none */
+    uint64_t number;                /* of the last generation that was made from it */
+    uint64_t hash;
+    int64_t made_s;
+};
+
+/* What was asked for. */
+enum gate_reload_why {
+    GATE_RELOAD_START,
+    GATE_RELOAD_ORDER,      /* a signal, or a command */
+    GATE_RELOAD_WATCH,      /* files have changed */
+    GATE_RELOAD_ROLLBACK
+};
+
+#define GATE_RELOAD_TICKETS 16
+
+struct gate_reload_wish {
+    enum gate_reload_why why;
+    uint64_t number;        /* of a rollback: the generation; 0: the one before */
+    struct gate_handle tickets[GATE_RELOAD_TICKETS];    /* who waits on the control socket */
+    uint32_t n_tickets;
+};
 
 struct gate_engine {
     const struct gate_options *options;
@@ -96,14 +131,18 @@ struct gate_engine {
     struct gate_list generations;
     struct gate_live *current;
     struct gate_reload *reload;     /* the load that goes on; NULL: none */
-    bool reload_again;              /* asked for while one went on */
+    struct gate_reload_wish next;   /* asked for meanwhile */
+    bool has_next;
+    struct gate_watcher *watcher;   /* NULL: files are not watched */
+    struct gate_kept kept[GATE_KEPT_MAX];   /* newest first */
     uint64_t last_number;
     struct gate_route_totals totals;    /* of generations that are gone */
+    struct gate_hook_totals hooks;      /* of VMs that are gone */
     uint64_t started_ns;
     uint64_t reloads;
     uint64_t reloads_failed;
     int64_t reload_s;
-    char reload_error[1024];
+    char *reload_error;             /* of the last one; NULL: it went well */
     bool draining;
     bool quitting;
     uint32_t drained;               /* workers that are done */
@@ -143,12 +182,25 @@ void gate_acceptors_apply(struct gate_run_worker *w, const struct gate_live *liv
 void gate_acceptors_stop(struct gate_run_worker *w);
 void gate_acceptors_init(struct gate_run_worker *w);
 
-/* live.c: generations that hang on the engine. */
+/* live.c: generations that hang on the engine. Takes over a reference to the bundle, and
+ * configuration and router. */
 struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundle,
                                 struct gate_loaded *loaded);
 
+/* Its requests run in the VMs of `old`, which was made of the same code. */
+void gate_live_keep_vms(struct gate_live *live, const struct gate_live *old);
+
 /* Mails its seats to the workers. Afterwards gate_reload_swapped is called once. */
 void gate_live_publish(struct gate_live *live);
+
+/* Requests that are under way on it. */
+uint64_t gate_live_active(const struct gate_live *live);
+
+/* Bytes: its VMs, unless a newer generation has them too, and its configuration. */
+uint64_t gate_live_memory(const struct gate_live *live);
+
+/* A VM goes, or an engine: off the loop. Clears the pointer. */
+void gate_live_bury(struct gate_engine *e, struct gate_vm **vm);
 
 /* Never published, or all of its seats are gone. */
 void gate_live_free(struct gate_live **live);
@@ -156,12 +208,27 @@ void gate_live_free(struct gate_live **live);
 /* Gives the upstreams of all live generations, and of `next` (may be NULL), to the registry. */
 void gate_live_apply(struct gate_engine *e, const struct gate_config *next);
 
-/* Sum by route over all generations, gone ones included. */
+/* Sums over all generations, gone ones included: by route, by policy and hook. */
 void gate_live_totals(struct gate_engine *e, struct gate_route_totals *out);
+void gate_live_hooks(struct gate_engine *e, struct gate_hook_totals *out);
 
-/* reload.c. Loads the gateway anew; `ticket` (may be NULL) waits on the control socket. */
-void gate_reload_begin(struct gate_engine *e, const struct gate_handle *ticket);
+/* kept.c: bundles for rollback. Notes that a generation serves. */
+void gate_kept_note(struct gate_engine *e, const struct gate_live *live);
+
+/* The bundle of a generation; 0: the one that served before. NULL: it is not kept. */
+const struct gate_kept *gate_kept_find(const struct gate_engine *e, uint64_t number);
+void gate_kept_drop(struct gate_engine *e);
+
+/* reload.c. Loads the gateway anew; `ticket` (may be NULL) waits on the control socket. One after
+ * the other: what is asked for meanwhile comes next. */
+void gate_reload_begin(struct gate_engine *e, enum gate_reload_why why,
+                       const struct gate_handle *ticket);
+void gate_reload_rollback(struct gate_engine *e, uint64_t number,
+                          const struct gate_handle *ticket);
 void gate_reload_swapped(struct gate_engine *e);
+
+/* Begins to watch the files of the gateway. */
+void gate_reload_watch(struct gate_engine *e);
 
 /* control.c. Runs the control loop until the engine has ended. */
 void gate_control_run(struct gate_engine *e);

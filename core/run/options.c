@@ -115,10 +115,9 @@ static bool set_foreground(struct parser *p)
     return true;
 }
 
-/* Files are looked at again on a signal or command only, which is what this asks for. */
 static bool set_no_watch(struct parser *p)
 {
-    (void)p;
+    p->o->no_watch = true;
     return true;
 }
 

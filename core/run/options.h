@@ -31,6 +31,7 @@ struct gate_options {
     bool trust;
     bool test_clock;
     bool foreground;
+    bool no_watch;
 };
 
 /* Reads the arguments behind the command. False: *why (one line, without newline) says what is

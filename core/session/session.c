@@ -307,3 +307,23 @@ void gate_session_close_all(struct gate_worker *w)
         gate_session_close(s, GATE_CLOSE_DRAIN);
     }
 }
+
+static bool is_on_seat(const struct gate_session *s, const struct gate_generation_seat *seat)
+{
+    const struct gate_exchange *x = s->h1 == NULL ? NULL : s->h1->x;
+
+    return x != NULL && x->seat == seat && x->res.status != 101;
+}
+
+void gate_session_cut(struct gate_worker *w, const struct gate_generation_seat *seat)
+{
+    struct gate_list *next;
+
+    for (struct gate_list *n = w->session_list.next; n != &w->session_list; n = next) {
+        struct gate_session *s = gate_container_of(n, struct gate_session, node);
+
+        next = n->next;
+        if (is_on_seat(s, seat))
+            gate_session_close(s, GATE_CLOSE_DRAIN);
+    }
+}

@@ -47,6 +47,7 @@ local function make_gate(main_name)
       return bytes, file
     end,
     require = function(name) return modules.library(name) end,
+    upstream = runtime.upstream_named,
     policies = names,
     runtime = runtime.new(host),
   }
@@ -66,7 +67,7 @@ end
 ---@param check boolean
 ---@param trust boolean
 ---@return string|nil json canonical text of the declarations
----@return table[]|nil mistakes
+---@return string|table[] code the part that is no data; or the mistakes
 function B.load(check, trust)
   task.enter()
   local name, text = host.main()
@@ -88,7 +89,7 @@ function B.load(check, trust)
   output = out
   modules.finish()
   runtime.finish(out)
-  return out.json
+  return out.json, out.code
 end
 
 --- Makes the function that runs a chain.

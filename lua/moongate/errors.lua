@@ -34,6 +34,7 @@ local function codes()
   local C = ffi.C
   return {
     [tonumber(C.GATE_WAIT_TIMEOUT)] = M.new("timeout", "it took too long"),
+    [tonumber(C.GATE_WAIT_EXITING)] = M.new("exiting", "a newer generation serves"),
     [tonumber(C.GATE_WAIT_LIMIT)] = M.new("too_large", "the body is larger than the limit given"),
   }
 end

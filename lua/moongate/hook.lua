@@ -87,7 +87,7 @@ function judges.route(refused, id, serial, value)
     judges.request(refused, id, serial, value)
     return true
   end
-  if api.route_find(vm, value, #value) ~= 1 then
+  if api.route_find(vm, id, serial, value, #value) ~= 1 then
     error(("there is no route named '%s'"):format(value), 0)
   end
   return true

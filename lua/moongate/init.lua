@@ -4,6 +4,7 @@
 local data = require "moongate.data"
 local emit = require "moongate.emit"
 local fields = require "moongate.declare.fields"
+local handed = require "moongate.declare.handed"
 local json = require "moongate.json"
 local limits = require "moongate.declare.limits"
 local listen = require "moongate.declare.listen"
@@ -52,7 +53,10 @@ local function declare_data(load, name)
     return {}
   end
   local value, err = data.decode(text, file)
-  if not err then return value end
+  if not err then
+    handed.note(load, declaration, name, text, value)
+    return value
+  end
   local at = { file = file, line = err.line }
   load:add(mistake.new(at, { expected = "JSON", message = err.message }))
   return {}
@@ -69,7 +73,9 @@ local function upstreams_table(load, gate)
   local t = {
     --- The upstream of a name, or nil. Legal at load and later.
     get = function(name)
+      if not load.open and load.host.upstream then return load.host.upstream(name) end
       local entry = load.upstream_by_name[name]
+      load.asked[tostring(name)] = entry ~= nil
       return entry and entry.object
     end,
   }

@@ -1,6 +1,7 @@
 --- `gate.sleep`: waits without keeping anybody else waiting.
 
 local engine = require "moongate.engine"
+local errors = require "moongate.errors"
 local place = require "moongate.declare.place"
 local task = require "moongate.task"
 local units = require "moongate.units"
@@ -13,6 +14,8 @@ local type = type
 --- Waits; 0 lets others run first. Legal in every hook, not at load.
 --- Example: `gate.sleep(0.05)`, `gate.sleep("50ms")`.
 ---@param seconds number|string
+---@return true|nil
+---@return moongate.Error|nil err `exiting`: a newer generation has served for longer than `drain`
 function M.sleep(seconds)
   if type(seconds) == "string" then
     seconds = units.seconds(seconds)
@@ -23,6 +26,9 @@ function M.sleep(seconds)
   local r = api.sleep(vm, seconds)
   if r < 0 then engine.fail(r, "gate.sleep") end
   task.wait()
+  r = api.wait_result(vm)
+  if r == 0 then return true end
+  return nil, errors.of_code(r)
 end
 
 return M
