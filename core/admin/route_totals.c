@@ -84,3 +84,11 @@ void gate_route_totals_merge(struct gate_route_totals *t, const struct gate_rout
             total->by_class[c] += from->v[i].by_class[c];
     }
 }
+
+const struct gate_route_total *gate_route_totals_find(const struct gate_route_totals *t,
+                                                      struct gate_str name)
+{
+    uint32_t slot = t->n_slots == 0 ? 0 : *slot_of(t, name);
+
+    return slot == 0 ? NULL : &t->v[slot - 1];
+}

@@ -252,6 +252,7 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
     gate_list_init(&e->generations);
     gate_route_totals_init(&e->totals);
     gate_hook_totals_init(&e->hooks);
+    gate_hook_totals_init(&e->sample.hooks);
     e->processors = count_processors();
     e->started_ns = gate_clock_now_ns(&e->clock);
     e->signal_fd = -1;
@@ -315,6 +316,7 @@ static void engine_close(struct gate_engine *e)
     gate_kept_drop(e);
     gate_route_totals_fini(&e->totals);
     gate_hook_totals_fini(&e->hooks);
+    gate_hook_totals_fini(&e->sample.hooks);
     free(e->reload_error);
     gate_loop_close(&e->loop);
     gate_free(e->log_target);

@@ -91,6 +91,14 @@ struct gate_kept {
     int64_t made_s;
 };
 
+/* What counters said when somebody last asked for /top. */
+struct gate_sample {
+    uint64_t ns;                    /* 0: nobody has */
+    uint64_t cpu_ns[GATE_WORKERS_MAX];
+    uint64_t requests[GATE_WORKERS_MAX];
+    struct gate_hook_totals hooks;
+};
+
 /* What was asked for. */
 enum gate_reload_why {
     GATE_RELOAD_START,
@@ -138,6 +146,7 @@ struct gate_engine {
     uint64_t last_number;
     struct gate_route_totals totals;    /* of generations that are gone */
     struct gate_hook_totals hooks;      /* of VMs that are gone */
+    struct gate_sample sample;
     uint64_t started_ns;
     uint64_t reloads;
     uint64_t reloads_failed;

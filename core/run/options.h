@@ -27,7 +27,9 @@ struct gate_options {
     const char *socket;     /* of the control socket; NULL: the default */
     const char *proxy;      /* address to listen on, of `run --proxy` */
     const char *proxy_to;
+    uint64_t number;        /* of `rollback FILE NUMBER`; 0: not given */
     bool json;
+    bool live;              /* of `routes --live` */
     bool trust;
     bool test_clock;
     bool foreground;

@@ -44,7 +44,7 @@ end
 ---@return moongate.Error
 function M.of_code(code)
   CODES = CODES or codes()
-  return CODES[code] or M.new("closed", "the connection ended before all of it came")
+  return CODES[tonumber(code)] or M.new("closed", "the connection ended before all of it came")
 end
 
 return M

@@ -132,7 +132,9 @@ function M.new(host)
     local mistakes = load:all_mistakes(err)
     load:close()
     if #mistakes > 0 then return nil, mistakes end
-    return emit.output(load), mistakes
+    local output = emit.output(load)
+    load.data_calls = {}
+    return output, mistakes
   end
 
   return build(load), loading

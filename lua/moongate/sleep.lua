@@ -2,13 +2,14 @@
 
 local engine = require "moongate.engine"
 local errors = require "moongate.errors"
+local ffi = require "ffi"
 local place = require "moongate.declare.place"
 local task = require "moongate.task"
 local units = require "moongate.units"
 
 local M = {}
 
-local api, vm = engine.api, engine.vm
+local api, vm, C = engine.api, engine.vm, ffi.C
 local type = type
 
 --- Waits; 0 lets others run first. Legal in every hook, not at load.
@@ -26,9 +27,8 @@ function M.sleep(seconds)
   local r = api.sleep(vm, seconds)
   if r < 0 then engine.fail(r, "gate.sleep") end
   task.wait()
-  r = api.wait_result(vm)
-  if r == 0 then return true end
-  return nil, errors.of_code(r)
+  if api.wait_result(vm) ~= C.GATE_WAIT_EXITING then return true end
+  return nil, errors.of_code(C.GATE_WAIT_EXITING)
 end
 
 return M

@@ -162,7 +162,6 @@ end
 --- Ends the load: declarations raise from now on, and what only mistakes needed is let go.
 function Load:close()
   self.open, self.tokens, self.raised, self.policy_of = false, {}, {}, {}
-  self.data_calls = {}
 end
 
 return M
