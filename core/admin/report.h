@@ -14,6 +14,7 @@ struct gate_report_worker {
     bool alive;                         /* answered within the last seconds */
     uint64_t vm_bytes;                  /* of its present VM; 0: none */
     uint64_t cpu_ns;                    /* of its thread */
+    uint64_t stall_ns;                  /* the longest that a reload kept it from its clients */
 };
 
 struct gate_report_generation {

@@ -189,6 +189,11 @@ static void put_workers(const struct gate_report *r, FILE *to)
     for (uint32_t i = 0; i < r->n_workers; i++)
         fprintf(to, "moongate_worker_cpu_seconds_total{worker=\"%u\"} %.3f\n",
                 r->workers[i].worker->index, (double)r->workers[i].cpu_ns / 1e9);
+    put_head(to, "moongate_reload_stall_seconds", "gauge",
+             "The longest that a reload has kept a worker from its clients.");
+    for (uint32_t i = 0; i < r->n_workers; i++)
+        fprintf(to, "moongate_reload_stall_seconds{worker=\"%u\"} %.6f\n",
+                r->workers[i].worker->index, (double)r->workers[i].stall_ns / 1e9);
     put_head(to, "moongate_vm_memory_bytes", "gauge", "Memory of a worker's script VM.");
     for (uint32_t i = 0; i < r->n_workers; i++)
         fprintf(to, "moongate_vm_memory_bytes{worker=\"%u\"} %llu\n", r->workers[i].worker->index,

@@ -44,6 +44,7 @@ static void gather_workers(struct gate_engine *e, struct gathering *g)
             .alive = e->draining || e->pings - pong <= PINGS_OPEN,
             .vm_bytes = vm == NULL ? 0 : gate_vm_memory(vm),
             .cpu_ns = w->ended ? 0 : cpu_of(w->thread),
+            .stall_ns = atomic_load_explicit(&w->stall_ns, memory_order_relaxed),
         };
     }
 }

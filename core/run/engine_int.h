@@ -42,6 +42,7 @@ struct gate_run_worker {
     struct gate_list seats;         /* struct gate_seat_slot, all that this worker has */
     _Atomic uint32_t pong;          /* number of the last ping that was answered; anybody reads */
     _Atomic bool clean;             /* ended with nothing left over */
+    _Atomic uint64_t stall_ns;      /* the longest that a reload kept its loop; anybody reads */
 };
 
 /* A worker's seat in a generation, and the mails that carry it to and fro. */
@@ -147,6 +148,8 @@ struct gate_engine {
     struct gate_route_totals totals;    /* of generations that are gone */
     struct gate_hook_totals hooks;      /* of VMs that are gone */
     struct gate_sample sample;
+    uint32_t burials;               /* under way */
+    bool trim_due;                  /* after the last of them */
     uint64_t started_ns;
     uint64_t reloads;
     uint64_t reloads_failed;
@@ -208,7 +211,7 @@ uint64_t gate_live_active(const struct gate_live *live);
 /* Bytes: its VMs, unless a newer generation has them too, and its configuration. */
 uint64_t gate_live_memory(const struct gate_live *live);
 
-/* A VM goes, or an engine: off the loop. Clears the pointer. */
+/* bury.c. Frees a VM off the loop. Clears the pointer. */
 void gate_live_bury(struct gate_engine *e, struct gate_vm **vm);
 
 /* Never published, or all of its seats are gone. */

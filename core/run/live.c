@@ -1,3 +1,5 @@
+#include <time.h>
+
 #include "base/mem.h"
 #include "flow/access_log.h"
 #include "flow/flow.h"
@@ -12,6 +14,23 @@
  * seat goes when its last exchange ends: detached on its thread, freed off the loops. */
 
 static void on_gone(struct gate_mail *m, void *engine);
+
+/* What a reload does on a worker keeps its clients waiting: the longest is noted, as CPU time. */
+static uint64_t cpu_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * GATE_SEC + (uint64_t)t.tv_nsec;
+}
+
+static void note_stall(struct gate_run_worker *w, uint64_t began)
+{
+    uint64_t took = cpu_now() - began;
+
+    if (took > atomic_load_explicit(&w->stall_ns, memory_order_relaxed))
+        atomic_store_explicit(&w->stall_ns, took, memory_order_relaxed);
+}
 
 /* The newest other seat of this worker that runs in the same VM; NULL: there is none. */
 static struct gate_seat_slot *sharer_of(const struct gate_seat_slot *s)
@@ -61,9 +80,11 @@ static void leave_vm(struct gate_seat_slot *s)
 static void on_seat_ready(struct gate_ready *r)
 {
     struct gate_seat_slot *s = gate_container_of(r, struct gate_seat_slot, idle);
+    uint64_t began = cpu_now();
 
     leave_vm(s);
     gate_list_remove(&s->node);
+    note_stall(s->owner, began);
     s->gone.deliver = on_gone;
     gate_mailbox_post(&s->owner->engine->mail, &s->gone);
 }
@@ -90,13 +111,15 @@ static void on_old(struct gate_timer *t)
 {
     struct gate_seat_slot *s = gate_container_of(t, struct gate_seat_slot, old);
     uint64_t now = gate_loop_now(&s->owner->base.loop);
+    uint64_t began = cpu_now();
 
     if (now >= s->exit_ms) {
         gate_vm_expire(s->seat.vm);
-        return;
+    } else {
+        gate_vm_flush(s->seat.vm);
+        gate_loop_timer(&s->owner->base.loop, &s->old, s->exit_ms - now);
     }
-    gate_vm_flush(s->seat.vm);
-    gate_loop_timer(&s->owner->base.loop, &s->old, s->exit_ms - now);
+    note_stall(s->owner, began);
 }
 
 static void retire(struct gate_generation_seat *old, const struct gate_seat_slot *by)
@@ -127,6 +150,7 @@ static void on_swap(struct gate_mail *m, void *worker)
     struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swap);
     struct gate_run_worker *w = worker;
     struct gate_generation_seat *old = w->base.seat;
+    uint64_t began = cpu_now();
 
     if (w->ended)
         return;
@@ -144,40 +168,9 @@ static void on_swap(struct gate_mail *m, void *worker)
         gate_acceptors_apply(w, s->live);
     if (old != NULL)
         retire(old, s);
+    note_stall(w, began);
     s->swapped.deliver = on_swapped;
     gate_mailbox_post(&w->engine->mail, &s->swapped);
-}
-
-/* VMs are large: freeing them is work for the pool. */
-struct burial {
-    struct gate_work work;
-    struct gate_vm *vm;
-};
-
-static void bury(struct gate_work *w)
-{
-    gate_vm_free(&gate_container_of(w, struct burial, work)->vm);
-}
-
-static void on_buried(struct gate_work *w, void *receiver)
-{
-    (void)receiver;
-    gate_free(gate_container_of(w, struct burial, work));
-}
-
-void gate_live_bury(struct gate_engine *e, struct gate_vm **vm)
-{
-    struct burial *b;
-
-    if (*vm == NULL)
-        return;
-    b = gate_calloc(1, sizeof(*b));
-    b->vm = *vm;
-    *vm = NULL;
-    b->work.reply = &e->mail;
-    b->work.run = bury;
-    b->work.done = on_buried;
-    gate_offload_submit(e->offload, &b->work);
 }
 
 static void add_hook(void *arg, const struct gate_hook_count *c)

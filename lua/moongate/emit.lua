@@ -127,13 +127,16 @@ end
 --- The part of it that code declared, and all that the file may know of data: two loads of which
 --- this is the same differ at most in routes and upstreams that were handed over unchanged.
 ---@param load moongate.Load
+---@param text string what `text` gave
 ---@return string
-function M.code(load)
-  local result = declared(load, function(entry) return not entry.from_data end)
-  result.data = handed.used(load)
-  result.uses = list(load.data_uses)
-  result.asked = next(load.asked) and load.asked or json.null
-  return json.canonical(result)
+function M.code(load, text)
+  if handed.is_any(load) then
+    text = json.canonical(declared(load, function(entry) return not entry.from_data end))
+  end
+  return text .. json.canonical {
+    data = handed.used(load), uses = list(load.data_uses),
+    asked = next(load.asked) and load.asked or json.null,
+  }
 end
 
 ---@class moongate.Output
@@ -153,8 +156,9 @@ function M.output(load)
     routes.handler[i - 1] = given.handler
   end
   for _, entry in ipairs(load.upstreams) do upstreams[entry.name] = entry.object end
+  local text = M.text(load)
   return {
-    json = M.text(load), code = M.code(load), policies = load.policies, routes = routes, upstreams = upstreams,
+    json = text, code = M.code(load, text), policies = load.policies, routes = routes, upstreams = upstreams,
   }
 end
 

@@ -1,4 +1,4 @@
--- covers: run/kept.c run/live.c run/cli_control.c run/explain.c admin/report_generations.c
+-- covers: run/kept.c run/live.c run/bury.c run/cli_control.c run/explain.c admin/report_generations.c
 -- covers: admin/report_routes.c admin/report_upstreams.c admin/report_top.c admin/table.c
 -- covers: admin/hook_totals.c exchange/upstream_names.c
 local json = require "moongate.json"

@@ -75,6 +75,16 @@ function M.take(load, declaration, list)
   return false
 end
 
+--- Whether any data was handed over unchanged.
+---@param load moongate.Load
+---@return boolean
+function M.is_any(load)
+  for _, call in ipairs(load.data_calls) do
+    if call.handed then return true end
+  end
+  return false
+end
+
 --- Data that was put to another use, by name: its text counts as code.
 ---@param load moongate.Load
 ---@return table
