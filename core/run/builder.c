@@ -2,8 +2,14 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+
+/* Who builds stands back behind those who serve. */
+#define BUILDER_NICE 10
 
 struct gate_builder {
     struct gate_builder_options o;
@@ -59,6 +65,8 @@ static void *builder_main(void *arg)
     struct gate_builder *b = arg;
     uint32_t i;
 
+    /* On Linux a thread has a priority of its own. */
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BUILDER_NICE);
     while ((i = atomic_fetch_add(&b->next, 1)) < b->n)
         build_one(b, &b->v[i]);
     if (atomic_fetch_sub(&b->threads, 1) == 1)

@@ -1,59 +1,103 @@
-/* Burials: VMs are large, freeing them is work for the pool. What was built on one thread and freed
- * on another stays with the allocator, in as many pieces as there are arenas: when the last one is
- * gone the free pages go back to the system. */
+/* Burials: VMs are large, so they are freed off the loops, each by a thread of its own: what a thread
+ * frees it keeps in part for itself, as long as it lives. When the last one is gone the allocator
+ * gives free pages back to the system. */
 #include <malloc.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "run/engine_int.h"
 
+/* As builders: who serves comes first. */
+#define BURIAL_NICE 10
+
 struct burial {
-    struct gate_work work;
+    struct gate_list node;      /* engine->burials */
+    struct gate_mail mail;
+    struct gate_engine *engine;
     struct gate_vm *vm;
+    pthread_t thread;
+    bool joined;
 };
 
-static void submit(struct gate_engine *e, struct gate_vm *vm);
-
-static void bury(struct gate_work *w)
+static void trim(struct gate_work *w)
 {
-    struct burial *b = gate_container_of(w, struct burial, work);
-
-    if (b->vm != NULL)
-        gate_vm_free(&b->vm);
-    else
-        malloc_trim(0);
+    (void)w;
+    malloc_trim(0);
 }
 
-static void on_buried(struct gate_work *w, void *engine)
+static void on_trimmed(struct gate_work *w, void *engine)
 {
-    struct burial *b = gate_container_of(w, struct burial, work);
-    struct gate_engine *e = engine;
+    (void)engine;
+    gate_free(w);
+}
 
+/* The thread is about to end: it lets go of what it has kept. */
+static void burial_end(struct burial *b)
+{
+    if (!b->joined)
+        pthread_join(b->thread, NULL);
+    gate_list_remove(&b->node);
     gate_free(b);
-    if (--e->burials > 0 || !e->trim_due)
-        return;
-    e->trim_due = false;
-    submit(e, NULL);
 }
 
-static void submit(struct gate_engine *e, struct gate_vm *vm)
+static void on_buried(struct gate_mail *m, void *engine)
 {
-    struct burial *b = gate_calloc(1, sizeof(*b));
+    struct gate_engine *e = engine;
+    struct gate_work *w;
 
-    b->vm = vm;
-    b->work.reply = &e->mail;
-    b->work.run = bury;
-    b->work.done = on_buried;
-    e->burials++;
-    gate_offload_submit(e->offload, &b->work);
+    burial_end(gate_container_of(m, struct burial, mail));
+    if (!gate_list_empty(&e->burials) || e->closing)
+        return;
+    w = gate_calloc(1, sizeof(*w));
+    w->reply = &e->mail;
+    w->run = trim;
+    w->done = on_trimmed;
+    gate_offload_submit(e->offload, w);
 }
 
-void gate_live_bury(struct gate_engine *e, struct gate_vm **vm)
+static void *burial_main(void *arg)
 {
-    struct gate_vm *x = *vm;
+    struct burial *b = arg;
 
-    *vm = NULL;
-    if (x == NULL)
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BURIAL_NICE);
+    gate_vm_free(&b->vm);
+    gate_mailbox_post(&b->engine->mail, &b->mail);
+    return NULL;
+}
+
+void gate_bury(struct gate_engine *e, struct gate_vm **vm)
+{
+    struct burial *b;
+
+    if (*vm == NULL)
         return;
-    e->trim_due = true;
-    submit(e, x);
+    if (e->closing) {
+        gate_vm_free(vm);
+        return;
+    }
+    b = gate_calloc(1, sizeof(*b));
+    b->mail.deliver = on_buried;
+    b->engine = e;
+    b->vm = *vm;
+    if (pthread_create(&b->thread, NULL, burial_main, b) == 0) {
+        *vm = NULL;
+        gate_list_push(&e->burials, &b->node);
+        return;
+    }
+    gate_free(b);
+    gate_vm_free(vm);
+}
+
+void gate_bury_end(struct gate_engine *e)
+{
+    e->closing = true;
+    for (struct gate_list *n = e->burials.next; n != &e->burials; n = n->next) {
+        struct burial *b = gate_container_of(n, struct burial, node);
+
+        pthread_join(b->thread, NULL);
+        b->joined = true;
+    }
 }

@@ -250,6 +250,7 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
     gate_log_fd_sink_init(&e->first_sink, STDERR_FILENO);
     gate_log_init(&e->log, &e->first_sink.sink, GATE_LOG_INFO, !isatty(STDERR_FILENO));
     gate_list_init(&e->generations);
+    gate_list_init(&e->burials);
     gate_route_totals_init(&e->totals);
     gate_hook_totals_init(&e->hooks);
     gate_hook_totals_init(&e->sample.hooks);
@@ -299,7 +300,10 @@ static bool end_workers(struct gate_engine *e)
 
 static void engine_close(struct gate_engine *e)
 {
+    gate_bury_end(e);
     gate_offload_close(&e->offload);
+    /* Mail of generations that have gone meanwhile is still to be read. */
+    gate_mailbox_close(&e->mail);
     gate_ip_counts_free(&e->ip_counts);
     while (!gate_list_empty(&e->generations)) {
         struct gate_live *live =
@@ -308,7 +312,6 @@ static void engine_close(struct gate_engine *e)
         gate_list_remove(&live->node);
         gate_live_free(&live);
     }
-    gate_mailbox_close(&e->mail);
     gate_watchdog_close(&e->watchdog);
     gate_resolver_free(&e->resolver);
     gate_registry_free(&e->registry);

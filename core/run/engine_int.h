@@ -148,8 +148,8 @@ struct gate_engine {
     struct gate_route_totals totals;    /* of generations that are gone */
     struct gate_hook_totals hooks;      /* of VMs that are gone */
     struct gate_sample sample;
-    uint32_t burials;               /* under way */
-    bool trim_due;                  /* after the last of them */
+    struct gate_list burials;       /* bury.c only */
+    bool closing;                   /* no thread is started any more */
     uint64_t started_ns;
     uint64_t reloads;
     uint64_t reloads_failed;
@@ -211,8 +211,10 @@ uint64_t gate_live_active(const struct gate_live *live);
 /* Bytes: its VMs, unless a newer generation has them too, and its configuration. */
 uint64_t gate_live_memory(const struct gate_live *live);
 
-/* bury.c. Frees a VM off the loop. Clears the pointer. */
-void gate_live_bury(struct gate_engine *e, struct gate_vm **vm);
+/* bury.c. Frees a VM off the loop. Clears the pointer. The second, when the engine closes, waits for
+ * those that are being freed. */
+void gate_bury(struct gate_engine *e, struct gate_vm **vm);
+void gate_bury_end(struct gate_engine *e);
 
 /* Never published, or all of its seats are gone. */
 void gate_live_free(struct gate_live **live);

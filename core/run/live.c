@@ -211,7 +211,7 @@ static void on_gone(struct gate_mail *m, void *engine)
         if (seat->vm == NULL || has_vm(e, live, i, false))
             continue;
         gate_vm_each_hook(seat->vm, add_hook, &e->hooks);
-        gate_live_bury(e, &seat->vm);
+        gate_bury(e, &seat->vm);
     }
     gate_list_remove(&live->node);
     gate_live_free(&live);

@@ -43,7 +43,7 @@ static void reload_free(struct gate_reload **reload)
 
     *reload = NULL;
     gate_builder_free(&r->builder);
-    gate_live_bury(r->engine, &r->loaded.vm);
+    gate_bury(r->engine, &r->loaded.vm);
     gate_loaded_fini(&r->loaded);
     gate_live_free(&r->live);
     if (r->bundle != NULL)
@@ -353,7 +353,7 @@ static bool first_vm(struct gate_reload *r)
         r->live->slots[0].seat.vm = r->loaded.vm;
         r->loaded.vm = NULL;
     }
-    gate_live_bury(e, &r->loaded.vm);
+    gate_bury(e, &r->loaded.vm);
     return false;
 }
 
