@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "exchange/tunnel_seat.h"
 #include "base/pipe.h"
 #include "run/crash.h"
 #include "run/engine_int.h"
@@ -267,6 +268,7 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
     if (err != GATE_OK)
         return err;
     e->ip_counts = gate_ip_counts_new();
+    e->tunnels = gate_tunnel_counts_new();
     e->registry = gate_registry_new(&e->clock);
     e->resolver = gate_resolver_new(&e->loop, e->registry, &e->log);
     if (supervisor_fd < 0) {
@@ -305,6 +307,7 @@ static void engine_close(struct gate_engine *e)
     /* Mail of generations that have gone meanwhile is still to be read. */
     gate_mailbox_close(&e->mail);
     gate_ip_counts_free(&e->ip_counts);
+    gate_tunnel_counts_free(&e->tunnels);
     while (!gate_list_empty(&e->generations)) {
         struct gate_live *live =
             gate_container_of(e->generations.next, struct gate_live, node);

@@ -131,6 +131,7 @@ struct gate_engine {
     struct gate_watchdog *watchdog;
     struct gate_offload *offload;
     struct gate_ip_counts *ip_counts;
+    struct gate_tunnel_counts *tunnels;
     struct gate_registry *registry;
     struct gate_resolver *resolver;
     struct gate_admin *admin;       /* NULL: no control socket */

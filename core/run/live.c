@@ -1,6 +1,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "exchange/tunnel_seat.h"
 #include "flow/access_log.h"
 #include "flow/flow.h"
 #include "run/engine_int.h"
@@ -455,10 +456,16 @@ void gate_live_apply(struct gate_engine *e, const struct gate_config *next)
     gate_free(v);
 }
 
+static void add_tunnels(void *arg, struct gate_str route, const uint64_t by_class[6])
+{
+    gate_route_totals_count(arg, route, by_class);
+}
+
 void gate_live_totals(struct gate_engine *e, struct gate_route_totals *out)
 {
     gate_route_totals_init(out);
     gate_route_totals_merge(out, &e->totals);
+    gate_tunnel_counts_each(e->tunnels, add_tunnels, out);
     for (struct gate_list *n = e->generations.next; n != &e->generations; n = n->next) {
         struct gate_live *live = gate_container_of(n, struct gate_live, node);
 

@@ -26,6 +26,7 @@ void gate_session_close(struct gate_session *s, enum gate_close_reason why)
 
     if (s->hook != NULL)
         gate_hook_cancel(&s->hook);
+    gate_seat_unref(&s->hook_seat);
     gate_session_h1_drop(s);
     gate_list_remove(&s->node);
     gate_deadline_stop(&w->loop, &s->deadline);
@@ -203,6 +204,7 @@ static void connect_done(void *arg, const struct gate_hook_verdict *v)
 
     GATE_CHECK_MAGIC(s, GATE_SESSION_MAGIC);
     s->hook = NULL;
+    gate_seat_unref(&s->hook_seat);
     if (v->kind == GATE_VERDICT_NEXT)
         gate_session_idle(s);
     else
@@ -218,6 +220,7 @@ static void ask_hooks(struct gate_session *s, const struct gate_addr *peer)
     info.ip = gate_str_of(s->ip, s->ip_len);
     info.peer_ip = info.ip;
     s->state = GATE_SESSION_HOOK;
+    s->hook_seat = gate_seat_ref(s->worker->seat);
     if (gate_flow_connect(s->worker, &info, connect_done, s, &s->hook, &v) != GATE_VM_YIELD)
         connect_done(s, &v);
 }
