@@ -154,7 +154,9 @@ describe("generations", function()
     assert.is_false(clients[9]:is_closed(0))
   end)
 
-  it("give their memory back", function()
+  -- AddressSanitizer keeps what is freed for a while.
+  local plain = (os.getenv "MOONGATE_SANITIZE" or "none") == "none"
+  ;(plain and it or pending)("give their memory back", function()
     local filler = 'local t = {} for i = 1, 30000 do t[i] = { i } end gate.on.request(function() '
       .. 'return t[0] end)'
     local g = t.gateway(text("one", filler))
