@@ -76,9 +76,16 @@ void gate_report_generations(const struct gate_report *r, bool text, FILE *to);
 void gate_report_upstreams(const struct gate_report *r, bool text, FILE *to);
 void gate_report_top(const struct gate_report *r, bool text, FILE *to);
 
+/* Replaces what is secret in a text. */
+struct gate_report_hide {
+    void (*fn)(const void *arg, struct gate_str text, struct gate_out *to);
+    const void *arg;
+};
+
 /* The routes in the order in which they win; `totals` (may be NULL): what each has answered. */
 void gate_report_routes(const struct gate_config *config, const struct gate_router *router,
-                        const struct gate_route_totals *totals, bool text, FILE *to);
+                        const struct gate_route_totals *totals,
+                        const struct gate_report_hide *hide, bool text, FILE *to);
 
 /* `"last_reload":{…}` as a further member, when there was one. */
 void gate_report_last_reload(const struct gate_report *r, FILE *to);

@@ -7,9 +7,21 @@ struct walk {
     struct gate_table table;
     const struct gate_config *config;
     const struct gate_route_totals *totals;
+    const struct gate_report_hide *hide;
     FILE *to;
     uint32_t n;
 };
+
+#define TEXT_MAX 1024
+
+/* Hidden before it is cut: half a secret is one, too. */
+static struct gate_str hidden(const struct walk *w, struct gate_str s, char to[TEXT_MAX])
+{
+    struct gate_out o = gate_out_on(to, TEXT_MAX);
+
+    w->hide->fn(w->hide->arg, s, &o);
+    return gate_out_view(&o);
+}
 
 static struct gate_str methods_of(const struct gate_route_config *r, char *to, size_t cap)
 {
@@ -68,21 +80,35 @@ static struct gate_str or_else(struct gate_str s, const char *empty)
     return s.n > 0 ? s : gate_str_from_cstr(empty);
 }
 
+static void put_cell(struct walk *w, struct gate_str s, const char *empty)
+{
+    char text[TEXT_MAX];
+
+    gate_table_put(&w->table, or_else(hidden(w, s, text), empty));
+}
+
 static void add_row(void *arg, const struct gate_route_config *r)
 {
     struct walk *w = arg;
     struct gate_table *t = &w->table;
     char text[512];
 
-    gate_table_put(t, or_else(r->name, "-"));
-    gate_table_put(t, or_else(r->host, "*"));
-    gate_table_put(t, or_else(r->path, "*"));
-    gate_table_put(t, methods_of(r, text, sizeof(text)));
-    gate_table_put(t, action_of(w->config, r, text, sizeof(text)));
+    put_cell(w, r->name, "-");
+    put_cell(w, r->host, "*");
+    put_cell(w, r->path, "*");
+    put_cell(w, methods_of(r, text, sizeof(text)), "*");
+    put_cell(w, action_of(w->config, r, text, sizeof(text)), "-");
     if (w->totals == NULL)
         return;
     gate_table_fmt(t, "%llu", (unsigned long long)answered(w->totals, r->name, 1));
     gate_table_fmt(t, "%llu", (unsigned long long)answered(w->totals, r->name, 5));
+}
+
+static void put_member(struct walk *w, const char *key, struct gate_str s)
+{
+    char text[TEXT_MAX];
+
+    gate_json_member(w->to, key, hidden(w, s, text));
 }
 
 static void add_object(void *arg, const struct gate_route_config *r)
@@ -90,13 +116,14 @@ static void add_object(void *arg, const struct gate_route_config *r)
     struct walk *w = arg;
     char text[512];
 
-    fputs(w->n++ == 0 ? "{\"name\":" : ",{\"name\":", w->to);
-    gate_json_string(w->to, r->name);
-    gate_json_member(w->to, "host", r->host);
-    gate_json_member(w->to, "path", r->path);
-    gate_json_member(w->to, "methods", methods_of(r, text, sizeof(text)));
-    gate_json_member(w->to, "action", action_of(w->config, r, text, sizeof(text)));
-    gate_json_member(w->to, "at", r->at);
+    fputs(w->n++ == 0 ? "{\"priority\":" : ",{\"priority\":", w->to);
+    fprintf(w->to, "%d", r->priority);
+    put_member(w, "name", r->name);
+    put_member(w, "host", r->host);
+    put_member(w, "path", r->path);
+    put_member(w, "methods", methods_of(r, text, sizeof(text)));
+    put_member(w, "action", action_of(w->config, r, text, sizeof(text)));
+    put_member(w, "at", r->at);
     if (w->totals != NULL) {
         gate_json_number(w->to, "requests", answered(w->totals, r->name, 1));
         gate_json_number(w->to, "errors", answered(w->totals, r->name, 5));
@@ -105,11 +132,12 @@ static void add_object(void *arg, const struct gate_route_config *r)
 }
 
 void gate_report_routes(const struct gate_config *config, const struct gate_router *router,
-                        const struct gate_route_totals *totals, bool text, FILE *to)
+                        const struct gate_route_totals *totals,
+                        const struct gate_report_hide *hide, bool text, FILE *to)
 {
     static const char *const titles[] = { "ROUTE",  "HOST",     "PATH", "METHODS",
                                           "ACTION", "REQUESTS", "5XX" };
-    struct walk w = { .config = config, .totals = totals, .to = to };
+    struct walk w = { .config = config, .totals = totals, .hide = hide, .to = to };
 
     if (!text) {
         fputs("{\"routes\":[", to);

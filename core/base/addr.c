@@ -351,6 +351,10 @@ enum gate_err gate_cidr_parse(struct gate_str text, struct gate_cidr *out)
     uint64_t bits;
     unsigned most;
 
+    if (gate_str_eq(text, unix_prefix)) {
+        *out = (struct gate_cidr){ .bits = GATE_CIDR_UNIX };
+        return GATE_OK;
+    }
     if (gate_addr_parse_ip(gate_str_of(text.p, slash), &a) != GATE_OK)
         return GATE_E_SYNTAX;
     most = a.u.sa.sa_family == AF_INET ? 32 : 128;
@@ -372,17 +376,30 @@ static bool cidr_has(const struct gate_cidr *net, uint64_t high, uint64_t low)
 {
     high ^= net->high;
     low ^= net->low;
+    if (net->bits == GATE_CIDR_UNIX)
+        return false;
     if (net->bits > 64)
         return high == 0 && (low >> (128 - net->bits)) == 0;
     return net->bits == 0 || (high >> (64 - net->bits)) == 0;
+}
+
+static bool has_unix(const struct gate_cidr_set *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        if (set->v[i].bits == GATE_CIDR_UNIX)
+            return true;
+    }
+    return false;
 }
 
 bool gate_cidr_set_has(const struct gate_cidr_set *set, const struct gate_addr *a)
 {
     uint64_t high, low;
 
-    if (set->n == 0 || !is_ip(a))
+    if (set->n == 0)
         return false;
+    if (!is_ip(a))
+        return a->u.sa.sa_family == AF_UNIX && has_unix(set);
     to_numbers(a, &high, &low);
     for (size_t i = 0; i < set->n; i++) {
         if (cidr_has(&set->v[i], high, low))

@@ -56,18 +56,21 @@ bool gate_addr_eq(const struct gate_addr *a, const struct gate_addr *b);
 struct gate_cidr {
     uint64_t high;      /* the first 8 bytes, as a number; IPv4 as ::ffff:a.b.c.d */
     uint64_t low;
-    uint8_t bits;       /* 0..128 */
+    uint8_t bits;       /* 0..128, or GATE_CIDR_UNIX */
 };
+
+#define GATE_CIDR_UNIX 255
 
 struct gate_cidr_set {
     const struct gate_cidr *v;
     size_t n;
 };
 
-/* "10.0.0.0/8", "fd00::/8", or one IP. Bits behind the prefix are cleared. */
+/* "10.0.0.0/8", "fd00::/8", one IP, or "unix:" for every Unix address. Bits behind the prefix are
+ * cleared. */
 enum gate_err gate_cidr_parse(struct gate_str text, struct gate_cidr *out);
 
-/* False for a Unix address. IPv4-mapped IPv6 is looked up as IPv4. */
+/* IPv4-mapped IPv6 is looked up as IPv4. */
 bool gate_cidr_set_has(const struct gate_cidr_set *set, const struct gate_addr *a);
 
 #endif

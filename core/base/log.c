@@ -142,7 +142,7 @@ static void text_line(struct gate_out *o, enum gate_log_level level, const char 
     }
     o->cap = LINE_MAX_BYTES;
     if (o->full)
-        GATE_OUT_LIT(o, "…cut");
+        GATE_OUT_LIT(o, "...cut");
     GATE_OUT_LIT(o, "\n");
 }
 
@@ -178,7 +178,7 @@ static void json_line(struct gate_out *o, enum gate_log_level level, const char 
     o->cap = LINE_MAX_BYTES;
     /* Full means: inside a string, whose quote is still open. */
     if (o->full)
-        GATE_OUT_LIT(o, "…cut\"");
+        GATE_OUT_LIT(o, "...cut\"");
     GATE_OUT_LIT(o, "}\n");
 }
 

@@ -45,7 +45,12 @@ struct gate_listener_config {
     struct gate_str at; /* "gateway.lua:3" */
 };
 
-enum gate_balance { GATE_BALANCE_ROUND_ROBIN, GATE_BALANCE_LEAST_REQUESTS };
+/* A function of the gateway file chooses, or else it is done in turn. */
+enum gate_balance {
+    GATE_BALANCE_ROUND_ROBIN,
+    GATE_BALANCE_LEAST_REQUESTS,
+    GATE_BALANCE_FUNCTION
+};
 enum gate_upstream_host { GATE_HOST_CLIENT, GATE_HOST_PEER, GATE_HOST_NAME };
 
 struct gate_server_config {
@@ -90,7 +95,6 @@ struct gate_upstream_config {
     const int *retry_statuses;
     uint32_t n_retry_statuses;
     uint32_t budget_percent;
-    uint32_t max_connections;
     struct gate_str at;
 };
 
@@ -99,6 +103,7 @@ struct gate_policy_config {
     uint32_t hooks; /* mask */
     bool open;      /* on_error = "open" */
     bool guards;
+    bool decode; /* body hooks get plain bytes */
     uint32_t cpu_us; /* 0: limits.hook_cpu_us */
 };
 
@@ -211,5 +216,8 @@ struct gate_config {
 enum gate_err gate_config_parse(struct gate_str json, struct gate_config **out, char *why,
                                 size_t why_cap);
 void gate_config_free(struct gate_config **config);
+
+/* The address of a listener. It binds at start, before DNS: a host is numeric, or localhost. */
+enum gate_err gate_config_listen_addr(struct gate_str text, struct gate_addr *out);
 
 #endif

@@ -1,23 +1,27 @@
 /* Listeners and policies. */
 #include "config/config_int.h"
 
-/* A listener binds at start, before DNS: its address is numeric, or localhost. */
+enum gate_err gate_config_listen_addr(struct gate_str text, struct gate_addr *out)
+{
+    enum gate_err err = gate_addr_parse(text, out);
+    struct gate_str host;
+    uint16_t port;
+
+    if (err != GATE_E_NOTFOUND || gate_addr_split(text, &host, &port) != GATE_OK ||
+        !gate_str_ieq(host, GATE_STR("localhost")))
+        return err;
+    err = gate_addr_parse_ip(GATE_STR("127.0.0.1"), out);
+    gate_addr_set_port(out, port);
+    return err;
+}
+
 static bool read_address(struct reader *r, const struct field *f, void *to)
 {
     struct gate_listener_config *l = to;
-    struct gate_str host;
-    uint16_t port;
-    enum gate_err err;
 
     if (!gate_field_str(r, f, &l->text))
         return false;
-    err = gate_addr_parse(l->text, &l->addr);
-    if (err == GATE_E_NOTFOUND && gate_addr_split(l->text, &host, &port) == GATE_OK &&
-        gate_str_ieq(host, GATE_STR("localhost"))) {
-        err = gate_addr_parse_ip(GATE_STR("127.0.0.1"), &l->addr);
-        gate_addr_set_port(&l->addr, port);
-    }
-    if (err == GATE_OK)
+    if (gate_config_listen_addr(l->text, &l->addr) == GATE_OK)
         return true;
     return gate_reader_fail(r, "\"%.*s\" is no address to listen on",
                             (int)(l->text.n > 128 ? 128 : l->text.n), l->text.p);
@@ -67,6 +71,7 @@ static bool one_policy(struct reader *r, void *to, uint32_t index)
     static const struct field fields[] = {
         MEMBER("cpu_us", gate_field_u32, cpu_us, 0, UINT32_MAX - 1, NULL),
         MEMBER("guards", gate_field_bool, guards, 0, 0, NULL),
+        MEMBER("decode", gate_field_bool, decode, 0, 0, NULL),
         MEMBER("hooks", gate_field_hooks, hooks, 0, 0, NULL),
         MEMBER("name", gate_field_str, name, 0, 0, NULL),
         MEMBER("on_error", gate_field_choice8, open, 0, 0, on_error),

@@ -128,7 +128,7 @@ static bool read_retry(struct reader *r, const struct field *f, void *to)
 
 static bool read_upstream(struct reader *r, struct gate_upstream_config *u)
 {
-    static const char *const balance[] = {"round_robin", "least_requests", NULL};
+    static const char *const balance[] = {"round_robin", "least_requests", "function", NULL};
     static const char *const host[] = {"client", "peer", "name", NULL};
     static const char *const forwarded[] = {"x", "rfc7239", "both", "none", NULL};
     static const struct field fields[] = {
@@ -137,7 +137,6 @@ static bool read_upstream(struct reader *r, struct gate_upstream_config *u)
         MEMBER("forwarded", gate_field_choice, forwarded, forwarded),
         MEMBER("host", gate_field_choice, host, host),
         {"keepalive", read_keepalive, 0, 0, 0, NULL},
-        MEMBER("max_connections", gate_field_u32, max_connections, NULL),
         MEMBER("name", gate_field_str, name, NULL),
         {"retry", read_retry, 0, 0, 0, NULL},
         {"servers", read_servers, 0, 0, 0, NULL},

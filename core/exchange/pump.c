@@ -26,6 +26,8 @@ void gate_pump_fini(struct gate_pump *p)
     struct gate_filter *holder = p->holder;
 
     p->done = true;
+    if (p->src != NULL)
+        p->src->rests = false;
     p->src = NULL;
     p->dst = NULL;
     p->holder = NULL;
@@ -66,80 +68,6 @@ static void send(struct gate_pump *p, struct gate_chain *out, bool last)
     }
 }
 
-/* Passes a chunk through the filters from `f` on. The chunk is in `p->in` or in `carry`. */
-static void filter(struct gate_pump *p, struct gate_filter *f, struct gate_chain *chunk, bool last)
-{
-    struct gate_chain next;
-
-    while (f != NULL && !p->done) {
-        enum gate_filter_result r;
-
-        gate_chain_init(&next, p->in.pool);
-        p->holder = f;
-        r = f->chunk(f, chunk, last, &next);
-        if (r == GATE_FILTER_WAIT)
-            return;
-        p->holder = NULL;
-        gate_chain_clear(chunk);
-        if (r == GATE_FILTER_FAIL) {
-            gate_chain_clear(&next);
-            end(p, GATE_PUMP_FILTER);
-            return;
-        }
-        gate_chain_move(chunk, &next);
-        f = f->next;
-    }
-    if (!p->done)
-        send(p, chunk, last);
-}
-
-/* Allows the source more, when what it was allowed is half used and the sink takes bytes. */
-static void replenish(struct gate_pump *p)
-{
-    size_t n;
-
-    if (p->done || p->src == NULL || p->src_ended || p->holder != NULL || p->in.bytes > 0)
-        return;
-    if (p->dst == NULL || p->granted > p->window / 2 || p->dst->ops->room(p->dst) == 0)
-        return;
-    n = p->window - p->granted;
-    p->granted = p->window;
-    p->src->ops->grant(p->src, n);
-}
-
-static bool may_move(const struct gate_pump *p)
-{
-    return !p->done && p->dst != NULL && p->holder == NULL && (p->in.bytes > 0 || p->src_ended);
-}
-
-static void move(struct gate_pump *p)
-{
-    struct gate_chain chunk;
-
-    while (may_move(p)) {
-        bool last = p->src_ended;
-
-        if (p->in.bytes > 0 && p->dst->ops->room(p->dst) == 0)
-            break;
-        if (p->filters == NULL) {
-            send(p, &p->in, last);
-            continue;
-        }
-        gate_chain_init(&chunk, p->in.pool);
-        gate_chain_move(&chunk, &p->in);
-        filter(p, p->filters, &chunk, last);
-        gate_chain_clear(&chunk);
-    }
-}
-
-static inline void run(struct gate_pump *p)
-{
-    if (may_move(p))
-        move(p);
-    if (!p->done)
-        replenish(p);
-}
-
 /* Bytes that nobody here looks at or keeps need not come into memory. */
 static void offer_pipes(struct gate_pump *p)
 {
@@ -149,20 +77,6 @@ static void offer_pipes(struct gate_pump *p)
         return;
     to = p->dst->ops->raw_conn(p->dst);
     p->src->takes_pipes = to != NULL && to->ops->from_pipe != NULL;
-}
-
-void gate_pump_from(struct gate_pump *p, struct gate_stream *src)
-{
-    p->src = src;
-    offer_pipes(p);
-    replenish(p);
-}
-
-void gate_pump_to(struct gate_pump *p, struct gate_stream *dst)
-{
-    p->dst = dst;
-    offer_pipes(p);
-    run(p);
 }
 
 static void keep(struct gate_pump *p, const struct gate_chain *chunk)
@@ -180,6 +94,160 @@ static void keep(struct gate_pump *p, const struct gate_chain *chunk)
     gate_chain_share(&p->replay, chunk);
 }
 
+/* What passed all filters: to the sink, or to where it waits for one. */
+static void filtered(struct gate_pump *p, struct gate_chain *chunk, bool last)
+{
+    keep(p, chunk);
+    if (p->dst != NULL && !p->done && p->out.bytes == 0) {
+        send(p, chunk, last);
+        return;
+    }
+    gate_chain_move(&p->out, chunk);
+    p->out_last |= last;
+}
+
+/* The source's clocks stand still while a filter is what everybody waits for. */
+static void hold(struct gate_pump *p, struct gate_filter *f)
+{
+    p->holder = f;
+    if (p->src == NULL || p->src->rests == (f != NULL))
+        return;
+    p->src->rests = f != NULL;
+    p->src->ops->grant(p->src, 0);
+}
+
+/* Passes a chunk through the filters from `f` on. */
+static void filter(struct gate_pump *p, struct gate_filter *f, struct gate_chain *chunk, bool last)
+{
+    struct gate_chain next;
+
+    for (; f != NULL; f = f->next) {
+        enum gate_filter_result r;
+
+        gate_chain_init(&next, p->in.pool);
+        f->last |= last;
+        p->holder = f;
+        r = f->chunk(f, chunk, f->last, &next);
+        gate_chain_clear(chunk);
+        if (r == GATE_FILTER_WAIT) {
+            hold(p, f);
+            return;
+        }
+        p->holder = NULL;
+        if (r == GATE_FILTER_FAIL) {
+            gate_chain_clear(&next);
+            end(p, GATE_PUMP_FILTER);
+            return;
+        }
+        f->more = r == GATE_FILTER_MORE;
+        last = f->last && !f->more;
+        gate_chain_move(chunk, &next);
+    }
+    filtered(p, chunk, last);
+}
+
+/* The filter nearest to the sink that has more of what it was given. */
+static struct gate_filter *with_more(const struct gate_pump *p)
+{
+    struct gate_filter *found = NULL;
+
+    for (struct gate_filter *f = p->filters; f != NULL; f = f->next)
+        if (f->more)
+            found = f;
+    return found;
+}
+
+/* Allows the source more, when what it was allowed is half used and the sink takes bytes. */
+static void replenish(struct gate_pump *p)
+{
+    size_t n;
+
+    if (p->done || p->src == NULL || p->src_ended || p->holder != NULL || p->in.bytes > 0 ||
+        with_more(p) != NULL)
+        return;
+    if (p->dst == NULL || p->granted > p->window / 2 || p->dst->ops->room(p->dst) == 0)
+        return;
+    n = p->window - p->granted;
+    p->granted = p->window;
+    p->src->ops->grant(p->src, n);
+}
+
+static bool may_move(const struct gate_pump *p)
+{
+    return !p->done && p->dst != NULL && p->holder == NULL &&
+           (p->in.bytes > 0 || (p->src_ended && !p->last_given) || p->out.bytes > 0 ||
+            p->out_last || with_more(p) != NULL);
+}
+
+/* One chunk through the filters: the rest of what one of them has, or what came. */
+static void filter_next(struct gate_pump *p)
+{
+    struct gate_filter *f = with_more(p);
+    bool last = false;
+    struct gate_chain chunk;
+
+    gate_chain_init(&chunk, p->in.pool);
+    if (f == NULL) {
+        f = p->filters;
+        last = p->last_given = p->src_ended;
+        gate_chain_move(&chunk, &p->in);
+    }
+    filter(p, f, &chunk, last);
+    gate_chain_clear(&chunk);
+}
+
+static void move(struct gate_pump *p)
+{
+    while (may_move(p)) {
+        bool bytes = p->in.bytes > 0 || p->out.bytes > 0 || p->filters != NULL;
+
+        if (bytes && p->dst->ops->room(p->dst) == 0)
+            break;
+        if (p->out.bytes > 0 || p->out_last) {
+            bool last = p->out_last;
+
+            p->out_last = false;
+            send(p, &p->out, last);
+        } else if (p->filters != NULL) {
+            filter_next(p);
+        } else {
+            p->last_given = p->src_ended;
+            send(p, &p->in, p->src_ended);
+        }
+    }
+}
+
+static inline void run(struct gate_pump *p)
+{
+    if (may_move(p))
+        move(p);
+    if (!p->done)
+        replenish(p);
+}
+
+void gate_pump_filter(struct gate_pump *p, struct gate_filter *first)
+{
+    GATE_ASSERT(p->dst == NULL && p->filters == NULL);
+    p->filters = first;
+    p->last_given = false;
+    gate_chain_clear(&p->replay);
+    p->kept_all = true; /* nothing has left yet */
+}
+
+void gate_pump_from(struct gate_pump *p, struct gate_stream *src)
+{
+    p->src = src;
+    offer_pipes(p);
+    replenish(p);
+}
+
+void gate_pump_to(struct gate_pump *p, struct gate_stream *dst)
+{
+    p->dst = dst;
+    offer_pipes(p);
+    run(p);
+}
+
 void gate_pump_got(struct gate_pump *p, struct gate_chain *chunk)
 {
     if (p->done || p->src_ended)
@@ -193,7 +261,8 @@ void gate_pump_got(struct gate_pump *p, struct gate_chain *chunk)
         end(p, GATE_PUMP_LIMIT);
         return;
     }
-    keep(p, chunk);
+    if (p->filters == NULL)
+        keep(p, chunk);
     gate_chain_move(&p->in, chunk);
     run(p);
 }
@@ -227,21 +296,22 @@ void gate_pump_room(struct gate_pump *p)
 }
 
 void gate_pump_filtered(struct gate_pump *p, struct gate_filter *f, enum gate_filter_result r,
-                        struct gate_chain *out, bool last)
+                        struct gate_chain *out)
 {
     struct gate_chain chunk;
 
-    if (p->done || p->holder != f)
+    if (p->holder != f)
         return;
-    p->holder = NULL;
+    hold(p, NULL);
     if (r == GATE_FILTER_FAIL) {
         gate_chain_clear(out);
         end(p, GATE_PUMP_FILTER);
         return;
     }
+    f->more = r == GATE_FILTER_MORE;
     gate_chain_init(&chunk, p->in.pool);
     gate_chain_move(&chunk, out);
-    filter(p, f->next, &chunk, last);
+    filter(p, f->next, &chunk, f->last && !f->more);
     gate_chain_clear(&chunk);
     run(p);
 }
@@ -256,12 +326,20 @@ void gate_pump_gather(struct gate_pump *p, size_t max)
     p->src->ops->grant(p->src, max - have);
 }
 
+/* Without filters what came is sent anew; behind filters what they made of it, and they go on from
+ * where they are. */
 bool gate_pump_rewind(struct gate_pump *p)
 {
-    if (!p->kept_all || p->holder != NULL)
+    struct gate_chain *again = p->filters == NULL ? &p->in : &p->out;
+
+    if (!p->kept_all)
         return false;
-    gate_chain_clear(&p->in);
-    gate_chain_share(&p->in, &p->replay);
+    gate_chain_clear(again);
+    gate_chain_share(again, &p->replay);
+    if (p->filters == NULL)
+        p->last_given = false;
+    else
+        p->out_last = p->dst_ended || p->out_last;
     p->dst = NULL;
     p->dst_ended = false;
     p->done = false;

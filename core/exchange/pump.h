@@ -15,18 +15,22 @@ struct gate_filter;
 
 enum gate_filter_result {
     GATE_FILTER_DONE, /* out holds what replaces the chunk (may be empty) */
+    GATE_FILTER_MORE, /* out holds a part of it: ask again, with nothing, when there is room */
     GATE_FILTER_WAIT, /* the filter holds the chunk and calls gate_pump_filtered later */
     GATE_FILTER_FAIL  /* the pump breaks (on_broken) */
 };
 
-/* A filter of a pump: async, one chunk at a time, `last` exactly once. Linked in order by its
- * owner, which outlives the pump. */
+/* A filter of a pump: async, one chunk at a time, `last` exactly once (again with each call after
+ * MORE). Takes all of `in`. Linked in order by its owner, which outlives the pump. */
 struct gate_filter {
     struct gate_filter *next;
     enum gate_filter_result (*chunk)(struct gate_filter *f, struct gate_chain *in, bool last,
                                      struct gate_chain *out);
     /* The pump ends while the filter holds a chunk. */
     void (*drop)(struct gate_filter *f);
+    /* The pump's. */
+    bool more; /* has more of what it was given */
+    bool last; /* was given the last chunk */
 };
 
 enum gate_pump_end {
@@ -42,14 +46,17 @@ struct gate_pump {
     struct gate_stream *src; /* NULL: detached */
     struct gate_stream *dst; /* NULL: not started: bytes wait in `in` */
     struct gate_chain in;    /* arrived, not filtered */
-    struct gate_chain out;   /* filtered, not sent */
+    struct gate_chain out;   /* filtered, while there is no sink; or what is sent again */
     struct gate_filter *filters;
     struct gate_filter *holder; /* the filter that holds a chunk */
-    struct gate_chain replay;   /* copy by reference of what came, while `keep` */
+    struct gate_chain replay;   /* copy by reference of what came, while `keep`; filtered, where
+                                 * there are filters: a body passes them once */
     size_t keep;                /* replay limit; 0: not kept */
     bool kept_all;              /* replay holds everything so far */
     bool src_ended;
-    bool dst_ended; /* `last` was sent */
+    bool last_given; /* to the first filter */
+    bool out_last;   /* the end of the message follows `out` */
+    bool dst_ended;  /* `last` was sent */
     bool done;
     const struct gate_fields *trailers; /* to send at the end */
     struct gate_block *trailer_block;
@@ -77,6 +84,9 @@ void gate_pump_fini(struct gate_pump *p);
 void gate_pump_from(struct gate_pump *p, struct gate_stream *src);
 void gate_pump_to(struct gate_pump *p, struct gate_stream *dst);
 
+/* Puts a list of filters in; before there is a sink. */
+void gate_pump_filter(struct gate_pump *p, struct gate_filter *first);
+
 /* Called by the owners of the streams' events. */
 void gate_pump_got(struct gate_pump *p, struct gate_chain *chunk);
 void gate_pump_src_end(struct gate_pump *p);
@@ -86,7 +96,7 @@ void gate_pump_room(struct gate_pump *p);
 
 /* A filter that waited has its result. */
 void gate_pump_filtered(struct gate_pump *p, struct gate_filter *f, enum gate_filter_result r,
-                        struct gate_chain *out, bool last);
+                        struct gate_chain *out);
 
 /* Allows the source enough that `max` bytes can gather in `in` before there is a sink (read_body).
  */

@@ -130,10 +130,34 @@ static void set_request_body(struct gate_exchange *x, struct gate_str s)
     x->flow->up_over = false;
 }
 
+/* What was said of the old bytes is not true of the new ones: digests go, a strong ETag becomes
+ * weak. */
+static void forget_old_bytes(struct gate_exchange *x, struct gate_headers *h)
+{
+    static const char *const digests[] = { "Content-MD5", "Content-Digest", "Repr-Digest",
+                                           "Digest" };
+    struct gate_str value;
+
+    for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++) {
+        struct gate_str name = gate_str_from_cstr(digests[i]);
+
+        if (gate_headers_get(h, name, &value))
+            gate_headers_remove(h, name);
+    }
+    if (gate_headers_get_id(h, GATE_F_ETAG, &value) && !gate_str_starts(value, GATE_STR("W/"))) {
+        struct gate_out o = gate_out_on(gate_arena_alloc(&x->arena, value.n + 2), value.n + 2);
+
+        GATE_OUT_LIT(&o, "W/");
+        gate_out_str(&o, value);
+        gate_headers_set(h, GATE_STR("ETag"), gate_out_view(&o));
+    }
+}
+
 static void set_body(struct gate_exchange *x, bool response, struct gate_str s)
 {
     struct gate_str copy = gate_arena_copy(&x->arena, s);
 
+    forget_old_bytes(x, response ? &x->res.headers : &x->req.headers);
     x->flow->body[response] = copy;
     x->flow->body_made[response] = true;
     if (!response) {
@@ -148,4 +172,6 @@ const struct gate_hook_services gate_flow_services = {
     .read_body = read_body,
     .body = body,
     .set_body = set_body,
+    .peers = gate_flow_peers,
+    .use_peer = gate_flow_use_peer,
 };

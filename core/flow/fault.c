@@ -51,6 +51,17 @@ void gate_flow_fault_reply(struct gate_exchange *x)
         gate_headers_set(&r->headers, GATE_STR("Retry-After"), GATE_STR("1"));
 }
 
+/* A 405 names the methods that there are, whoever writes its page. */
+static void keep_allow(struct gate_exchange *x)
+{
+    struct gate_headers *h = &x->reply.headers;
+    struct gate_str value;
+
+    if (x->reply.status == 405 && x->flow->allow.n > 0 &&
+        !gate_headers_get(h, GATE_STR("Allow"), &value))
+        gate_headers_set(h, GATE_STR("Allow"), x->flow->allow);
+}
+
 /* The fault hooks see the fault; the first reply wins. */
 enum gate_step_result gate_step_fault(struct gate_exchange *x)
 {
@@ -64,8 +75,10 @@ enum gate_step_result gate_step_fault(struct gate_exchange *x)
     if ((hooks & (1u << GATE_HOOK_FAULT)) && !x->flow->plain_page) {
         if (gate_flow_hook(x, GATE_HOOK_FAULT, GATE_SCOPE_ALL) == GATE_STEP_WAIT)
             return GATE_STEP_WAIT;
-        if (v->kind == GATE_VERDICT_REPLY)
+        if (v->kind == GATE_VERDICT_REPLY) {
+            keep_allow(x);
             return gate_flow_jump(x, GATE_STEP_RESPONSE_HOOKS);
+        }
         x->flow->plain_page = v->kind == GATE_VERDICT_FAULT;
     }
     gate_flow_fault_reply(x);

@@ -33,9 +33,9 @@ static bool jump_is_legal(uint8_t from, uint8_t to)
     if (to == GATE_STEP_LOG)
         return true;
     if (to == GATE_STEP_RESPONSE_HOOKS) /* a reply or a fault page */
-        return from < GATE_STEP_READ_HEAD || from == GATE_STEP_FAULT;
-    if (to == GATE_STEP_PICK_PEER) /* a try is left */
-        return from >= GATE_STEP_PICK_PEER && from <= GATE_STEP_READ_HEAD;
+        return from <= GATE_STEP_READ_HEAD || from == GATE_STEP_FAULT;
+    if (to == GATE_STEP_PICK_PEER) /* a try is left, or a response hook asked for one */
+        return from >= GATE_STEP_PICK_PEER && from <= GATE_STEP_RESPONSE_HOOKS;
     return to == GATE_STEP_SEND_HEAD && from == GATE_STEP_RESPONSE_HOOKS;
 }
 
@@ -152,8 +152,10 @@ void gate_flow_body_fault(struct gate_exchange *x, enum gate_fault_code code, in
     gate_flow_resume(x);
 }
 
-static void on_hook_done(struct gate_exchange *x, const struct gate_hook_verdict *v)
+static void on_hook_done(void *arg, const struct gate_hook_verdict *v)
 {
+    struct gate_exchange *x = arg;
+
     x->flow->verdict = *v;
     x->flow->hook = GATE_HOOK_RAN;
     gate_flow_resume(x);
@@ -169,6 +171,8 @@ static enum gate_vm_result call(struct gate_exchange *x, enum gate_flow_question
         return gate_hook_when(x, on_hook_done, v);
     if (q == GATE_ASK_HANDLER)
         return gate_hook_handler(x, on_hook_done, v);
+    if (q == GATE_ASK_BALANCER)
+        return gate_hook_balancer(x, on_hook_done, v);
     return gate_hook_call(x, hook, scope, on_hook_done, v);
 }
 
@@ -201,7 +205,7 @@ enum gate_step_result gate_flow_verdict(struct gate_exchange *x)
 }
 
 enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info,
-                                      gate_connect_done *done, void *arg,
+                                      gate_hook_done *done, void *arg,
                                       struct gate_hook_run **run_out, struct gate_hook_verdict *v)
 {
     return gate_hook_connect(w->seat->vm, info, done, arg, run_out, v);

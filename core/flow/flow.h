@@ -26,7 +26,7 @@ void gate_flow_body_fault(struct gate_exchange *x, enum gate_fault_code code, in
 
 /* Runs the connect hooks for session; see gate_hook_connect. */
 enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info,
-                                      gate_connect_done *done, void *arg,
+                                      gate_hook_done *done, void *arg,
                                       struct gate_hook_run **run, struct gate_hook_verdict *v);
 
 /* A head that made no exchange, or a connection that ended inside one: writes the access line and

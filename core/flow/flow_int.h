@@ -9,7 +9,7 @@
 #define GATE_REPLAY_LIMIT (64u * 1024)
 
 /* Peers that one exchange may try. */
-#define GATE_TRIES_MAX 8
+#define GATE_TRIES_MAX 10
 
 enum gate_step_id {
     GATE_STEP_ADMIT,
@@ -54,8 +54,10 @@ struct gate_flow_state {
     const char *failed_why;
     bool dn_over; /* the answer is sent to its end */
     bool fresh;   /* the next dial is not from the shelf */
-    bool fresh_used;
+    bool fresh_used; /* the peer's dead kept link was replaced once */
     bool same_peer;     /* the next try is at the same peer */
+    bool balancer_next; /* the balance hooks left the choice to the upstream's function */
+    struct gate_peer *chosen; /* by a script, for this try; of local->set */
     enum gate_err dial; /* result of a dial that waited */
     bool dialing;       /* a dial is under way */
     bool dialed;        /* it was begun for this attempt */
@@ -74,6 +76,7 @@ struct gate_flow_state {
     size_t reader_max[2];
     struct gate_str body[2]; /* contiguous copies, made once */
     bool body_made[2];
+    bool length_unknown; /* of a HEAD's representation: body hooks would change it */
 };
 
 typedef enum gate_step_result gate_step_fn(struct gate_exchange *x);
@@ -104,7 +107,7 @@ void gate_flow_resume(struct gate_exchange *x);
 /* Asks the scripts once for the step: a chain of hooks, the route's `when`, or its handler (hook
  * and scope do not matter then). WAIT while it runs, NEXT when x->flow->verdict is there. Setting
  * x->flow->hook to NOT_RUN allows a second question. */
-enum gate_flow_question { GATE_ASK_HOOK, GATE_ASK_WHEN, GATE_ASK_HANDLER };
+enum gate_flow_question { GATE_ASK_HOOK, GATE_ASK_WHEN, GATE_ASK_HANDLER, GATE_ASK_BALANCER };
 enum gate_step_result gate_flow_ask(struct gate_exchange *x, enum gate_flow_question q,
                                     enum gate_hook hook, enum gate_hook_scope scope);
 
@@ -121,6 +124,10 @@ enum gate_step_result gate_flow_verdict(struct gate_exchange *x);
 enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,
                                                const char *why);
 
+/* Whether a try at another peer is possible: the request can be sent again, a peer is left, tries
+ * and budget are not used up. Takes one retry of the budget. */
+bool gate_flow_may_retry(struct gate_exchange *x);
+
 /* Ends the attempt and makes the request ready for another peer. False: it cannot be sent again. */
 bool gate_flow_try_again(struct gate_exchange *x);
 void gate_flow_end_attempt(struct gate_exchange *x, enum gate_close_reason why);
@@ -134,6 +141,23 @@ extern const struct gate_stream_events gate_flow_up_events;
 /* read_body waiters look again after bytes came or ended (body.c). */
 void gate_flow_body_moved(struct gate_exchange *x, bool response);
 void gate_flow_body_cancel(struct gate_exchange *x, enum gate_err e);
+
+/* What a script asked for by gate.retry: another try, or NEXT with a line in the log that says why
+ * there is none (retry.c). */
+enum gate_step_result gate_flow_retry(struct gate_exchange *x, uint32_t upstream);
+
+/* Peers as balance hooks see and choose them (peers.c). */
+uint32_t gate_flow_peers(struct gate_exchange *x, const struct gate_peer_view **v);
+bool gate_flow_use_peer(struct gate_exchange *x, struct gate_str address);
+
+/* Body hooks (hook_filter.c): puts their filter into the pump where a hook wants the body, and
+ * makes the header fields true to that. False: x->fault says why not. Before the head is sent. */
+bool gate_flow_filter_request(struct gate_exchange *x);
+bool gate_flow_filter_response(struct gate_exchange *x);
+
+/* Where body hooks want plain bytes: the upstream is asked only for codings that can be taken off.
+ */
+void gate_flow_accept_codings(struct gate_exchange *x);
 
 /* Pump ends (events.c). */
 void gate_flow_on_up_end(struct gate_pump *p, enum gate_pump_end how);

@@ -36,12 +36,34 @@ static void begin_tunnel(struct gate_exchange *x)
     gate_pump_to(&x->up, x->attempt->stream);
 }
 
+/* A body of ours passes the body hooks like any other. */
+static void begin_filtered(struct gate_exchange *x)
+{
+    struct gate_filter *filters = x->dn.filters;
+    struct gate_chain body;
+
+    gate_flow_end_attempt(x, GATE_CLOSE_EARLY_ANSWER);
+    gate_pump_fini(&x->dn);
+    gate_pump_init(&x->dn, &x->worker->loop, gate_flow_on_dn_end, x);
+    gate_pump_filter(&x->dn, filters);
+    gate_chain_init(&body, &x->worker->loop.blocks);
+    if (x->res.body.n > 0 && gate_chain_copy(&body, x->res.body.p, x->res.body.n) != 0)
+        gate_exchange_fault(x, GATE_FAULT_OVERLOAD, 0, "no memory for the body");
+    gate_chain_move(&x->dn.in, &body);
+    gate_pump_src_end(&x->dn);
+    gate_pump_to(&x->dn, x->down);
+}
+
 static void begin(struct gate_exchange *x)
 {
     struct gate_chain body;
 
     if (is_tunnel(x))
         begin_tunnel(x);
+    if (x->res.body_set && x->dn.filters != NULL) {
+        begin_filtered(x);
+        return;
+    }
     if (!x->res.body_set) {
         gate_pump_from(&x->dn, x->attempt->stream);
         gate_pump_to(&x->dn, x->down);

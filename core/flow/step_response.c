@@ -11,9 +11,7 @@ static bool retry_status(struct gate_exchange *x, int status)
 
     for (uint32_t i = 0; i < u->n_retry_statuses; i++) {
         if (u->retry_statuses[i] == status)
-            return x->tries < u->tries && gate_method_idempotent(x->req.method_id) &&
-                   x->up.kept_all &&
-                   gate_local_take_retry(x->flow->local, gate_loop_now(&x->worker->loop));
+            return gate_method_idempotent(x->req.method_id) && gate_flow_may_retry(x);
     }
     return false;
 }
@@ -22,6 +20,8 @@ enum gate_step_result gate_step_read_head(struct gate_exchange *x)
 {
     struct gate_attempt *a = x->attempt;
 
+    if (x->reply.set) /* of a request_body hook */
+        return gate_flow_jump(x, GATE_STEP_RESPONSE_HOOKS);
     if (x->flow->failed != GATE_OK) {
         enum gate_err e = x->flow->failed;
 
@@ -47,6 +47,8 @@ enum gate_step_result gate_step_read_head(struct gate_exchange *x)
 static void reply_to_response(struct gate_exchange *x)
 {
     gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);
+    gate_pump_fini(&x->dn);
+    gate_pump_init(&x->dn, &x->worker->loop, gate_flow_on_dn_end, x);
     gate_block_unref(&x->res.block);
     memset(&x->res, 0, sizeof(x->res));
     x->res.status = x->reply.status;
@@ -80,6 +82,8 @@ enum gate_step_result gate_step_response_hooks(struct gate_exchange *x)
         }
         return gate_flow_verdict(x);
     }
+    if (v->kind == GATE_VERDICT_RETRY)
+        return gate_flow_retry(x, v->upstream);
     if (v->kind != GATE_VERDICT_REPLY)
         return GATE_STEP_NEXT;
     reply_to_response(x);
@@ -109,6 +113,14 @@ static void decide_framing(const struct gate_exchange *x, struct gate_message *m
 {
     bool no_content = m->status < 200 || m->status == 204 || m->status == 304;
 
+    if (x->dn.filters != NULL) {
+        m->framing = GATE_BODY_CHUNKED;
+        return;
+    }
+    if (x->flow->length_unknown) {
+        m->framing = GATE_BODY_NONE;
+        return;
+    }
     if (x->res.body_set) {
         m->framing = no_content ? GATE_BODY_NONE : GATE_BODY_LENGTH;
         m->content_length = x->res.body.n;
@@ -155,6 +167,8 @@ enum gate_step_result gate_step_send_head(struct gate_exchange *x)
     };
     enum gate_err e;
 
+    if (!gate_flow_filter_response(x))
+        return gate_flow_jump(x, GATE_STEP_FAULT);
     m.drop_nominated =
         x->res.head != NULL && (x->res.head->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0;
     if (!gate_headers_get_id(&x->res.headers, GATE_F_DATE, &ignored))

@@ -32,8 +32,16 @@ static void on_total(struct gate_timer *t)
 {
     struct gate_exchange *x = gate_container_of(t, struct gate_exchange, timer);
 
-    gate_exchange_fault(x, x->head_sent ? GATE_FAULT_READ_TIMEOUT : GATE_FAULT_FIRST_BYTE_TIMEOUT,
-                        0, "the total time of the upstream is over");
+    if (x->attempt == NULL || x->attempt->ended)
+        return; /* what takes its time now is not the upstream */
+    if (x->flow->dialing)
+        gate_exchange_fault(x, GATE_FAULT_CONNECT_TIMEOUT, 0, "timeouts.total is over: connecting");
+    else if (x->res.head == NULL)
+        gate_exchange_fault(x, GATE_FAULT_FIRST_BYTE_TIMEOUT, 0,
+                            "timeouts.total is over: no response head yet");
+    else
+        gate_exchange_fault(x, GATE_FAULT_READ_TIMEOUT, 0,
+                            "timeouts.total is over: the response is not complete");
     gate_flow_resume(x);
 }
 
@@ -60,32 +68,85 @@ static void keep_peer(struct gate_exchange *x, struct gate_peer *peer)
     gate_peer_ref(peer);
 }
 
-enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
+static enum gate_step_result no_peer(struct gate_exchange *x)
+{
+    const struct gate_flow_state *f = x->flow;
+
+    x->tries--;
+    if (f->n_tried > 0 && f->last_fault != GATE_FAULT_NONE)
+        return gate_flow_fail(x, f->last_fault, 0, f->last_why);
+    if (f->local->set->n == 0 && f->upstream->n_servers > 0)
+        return gate_flow_fail(x, GATE_FAULT_RESOLVE, 0,
+                              "no name among the upstream's servers has an address");
+    return gate_flow_fail(x, GATE_FAULT_NO_PEER, 0,
+                          "no server of the upstream can take the request");
+}
+
+/* The balance hooks, then the upstream's own function: what they choose is in f->chosen. */
+static enum gate_step_result ask_scripts(struct gate_exchange *x)
+{
+    const struct gate_route_config *route = x->match.route;
+    uint32_t hooks = gate_flow_config(x)->global_hooks | (route != NULL ? route->hooks : 0);
+    struct gate_flow_state *f = x->flow;
+    enum gate_step_result r;
+
+    if (!f->balancer_next && (hooks & (1u << GATE_HOOK_BALANCE))) {
+        r = gate_flow_hook(x, GATE_HOOK_BALANCE, GATE_SCOPE_ALL);
+        if (r == GATE_STEP_NEXT)
+            r = gate_flow_verdict(x);
+        if (r != GATE_STEP_NEXT || f->chosen != NULL)
+            return r;
+        f->hook = GATE_HOOK_NOT_RUN;
+    }
+    if (f->upstream->balance != GATE_BALANCE_FUNCTION)
+        return GATE_STEP_NEXT;
+    f->balancer_next = true;
+    r = gate_flow_ask(x, GATE_ASK_BALANCER, GATE_HOOK_BALANCE, GATE_SCOPE_ALL);
+    return r == GATE_STEP_NEXT ? gate_flow_verdict(x) : r;
+}
+
+/* Chooses the peer of a new try. */
+static enum gate_step_result choose(struct gate_exchange *x)
 {
     struct gate_flow_state *f = x->flow;
     struct gate_peer *peer = NULL;
+    enum gate_step_result r;
+
+    if (f->hook == GATE_HOOK_NOT_RUN && !f->balancer_next)
+        x->tries++;
+    r = ask_scripts(x);
+    if (r != GATE_STEP_NEXT)
+        return r;
+    peer = f->chosen;
+    f->chosen = NULL;
+    f->balancer_next = false;
+    if (peer == NULL &&
+        gate_balance_pick(f->local->ops, &f->local->balance, f->local->set,
+                          gate_loop_now(&x->worker->loop),
+                          (const struct gate_peer *const *)f->tried, f->n_tried,
+                          &peer) != GATE_OK)
+        return no_peer(x);
+    f->fresh_used = false;
+    keep_peer(x, peer);
+    return GATE_STEP_NEXT;
+}
+
+enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
+{
+    struct gate_flow_state *f = x->flow;
+    enum gate_step_result r = GATE_STEP_NEXT;
 
     if (f->upstream == NULL)
         enter_upstream(x);
-    if (f->same_peer) {
-        peer = x->peer;
-    } else if (gate_balance_pick(f->local->ops, &f->local->balance, f->local->set,
-                                 gate_loop_now(&x->worker->loop),
-                                 (const struct gate_peer *const *)f->tried, f->n_tried,
-                                 &peer) != GATE_OK) {
-        if (f->n_tried > 0)
-            return gate_flow_fail(x, f->last_fault, 0, f->last_why);
-        return gate_flow_fail(x, GATE_FAULT_NO_PEER, 0,
-                              "no server of the upstream can take the request");
-    } else {
-        x->tries++;
-        keep_peer(x, peer);
-    }
+    if (!f->same_peer)
+        r = choose(x);
+    if (r != GATE_STEP_NEXT)
+        return r;
     f->same_peer = false;
-    gate_attempt_init(&f->attempt, x->worker->links, peer);
+    gate_attempt_init(&f->attempt, x->worker->links, x->peer);
     x->attempt = &f->attempt;
     x->times.picked = x->worker->loop.now_ns;
-    GATE_TRACE(x, "pick_peer", "%s try %u", peer->text, x->tries);
+    GATE_TRACE(x, "pick_peer", "%s try %u", x->peer->text, x->tries);
     return GATE_STEP_NEXT;
 }
 
@@ -161,16 +222,25 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
 
 /* ------------------------------------------------------------------ retry */
 
-static bool retry_allowed(struct gate_exchange *x, enum gate_retry_on what, bool idempotent_only)
+bool gate_flow_may_retry(struct gate_exchange *x)
 {
     struct gate_flow_state *f = x->flow;
+    uint64_t now = gate_loop_now(&x->worker->loop);
 
-    if (!(f->upstream->retry_on & what) || x->tries >= f->upstream->tries ||
-        x->tries >= GATE_TRIES_MAX)
-        return false;
-    if (idempotent_only && !gate_method_idempotent(x->req.method_id))
-        return false;
-    return gate_local_take_retry(f->local, gate_loop_now(&x->worker->loop));
+    return x->up.kept_all && x->tries < f->upstream->tries && x->tries < GATE_TRIES_MAX &&
+           gate_balance_has_other(f->local->set, now, (const struct gate_peer *const *)f->tried,
+                                  f->n_tried, f->attempt.peer) &&
+           gate_local_take_retry(f->local, now);
+}
+
+/* The cause of a failure, as `retry.on` names it; 0: none that is ever retried. */
+static uint32_t cause_of(enum gate_err e, bool connecting)
+{
+    if (connecting)
+        return GATE_RETRY_CONNECT;
+    if (e == GATE_E_EOF || e == GATE_E_RESET)
+        return GATE_RETRY_RESET;
+    return e == GATE_E_TIMEOUT ? GATE_RETRY_TIMEOUT : 0;
 }
 
 bool gate_flow_try_again(struct gate_exchange *x)
@@ -180,12 +250,18 @@ bool gate_flow_try_again(struct gate_exchange *x)
 
     if (!gate_pump_rewind(&x->up))
         return false;
-    if (!f->same_peer && f->n_tried < GATE_TRIES_MAX)
-        f->tried[f->n_tried++] = peer;
+    if (!f->same_peer) {
+        gate_counters_add(&x->worker->counters, GATE_C_RETRIES, 1);
+        if (f->n_tried < GATE_TRIES_MAX)
+            f->tried[f->n_tried++] = peer;
+    }
     gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);
     f->up_over = x->req.head.framing == GATE_BODY_NONE && !f->body_replaced;
     f->dial = GATE_OK;
     gate_block_unref(&x->res.block);
+    /* Of an answer that is not taken (retry.on with a status), content may be here already. */
+    gate_pump_fini(&x->dn);
+    gate_pump_init(&x->dn, &x->worker->loop, gate_flow_on_dn_end, x);
     return true;
 }
 
@@ -206,37 +282,42 @@ static enum gate_fault_code fault_of(enum gate_err e, bool connecting)
     }
 }
 
+/* Whether sending the request once more cannot do its work twice. */
+static bool is_repeatable(const struct gate_exchange *x, enum gate_err e)
+{
+    const struct gate_attempt *a = &x->flow->attempt;
+
+    if (a->stream == NULL)
+        return true;
+    return !gate_attempt_answered(a) &&
+           (gate_method_idempotent(x->req.method_id) || gate_attempt_untouched(a, e));
+}
+
 enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,
                                                const char *why)
 {
     struct gate_flow_state *f = x->flow;
     bool connecting = f->attempt.stream == NULL;
-    bool idempotent = gate_method_idempotent(x->req.method_id);
-    bool cut = e == GATE_E_EOF || e == GATE_E_RESET;
-    bool others = f->local->set->n > f->n_tried + 1;
+    uint32_t cause = cause_of(e, connecting);
+    bool stale = cause == GATE_RETRY_RESET && f->attempt.reused && !f->fresh_used;
+    bool safe = is_repeatable(x, e) && x->up.kept_all;
     bool again = false;
 
     f->last_fault = fault_of(e, connecting);
     f->last_why = why;
-    if (!connecting) /* a failed connect is counted where the peer is marked */
-        atomic_fetch_add_explicit(&f->attempt.peer->failures, 1, memory_order_relaxed);
-    if (!connecting && cut && f->attempt.reused && !f->fresh_used && idempotent) {
+    if (safe && stale) {
         /* A kept connection that died while it was idle is no failure of the peer: once more, on a
          * fresh one. */
         f->same_peer = f->fresh = f->fresh_used = true;
         again = true;
-    } else if (connecting) {
-        again = others && retry_allowed(x, GATE_RETRY_CONNECT, false);
-    } else if (cut) {
-        again = others && retry_allowed(x, GATE_RETRY_RESET, true);
-    } else if (e == GATE_E_TIMEOUT) {
-        again = others && retry_allowed(x, GATE_RETRY_TIMEOUT, true);
+    } else {
+        if (!connecting) /* a failed connect is counted where the peer is marked */
+            atomic_fetch_add_explicit(&f->attempt.peer->failures, 1, memory_order_relaxed);
+        again = safe && (f->upstream->retry_on & cause) && gate_flow_may_retry(x);
     }
     GATE_TRACE(x, "attempt", "failed: %s (%s)", why, again ? "again" : "over");
-    if (again && gate_flow_try_again(x)) {
-        gate_counters_add(&x->worker->counters, GATE_C_RETRIES, 1);
+    if (again && gate_flow_try_again(x))
         return gate_flow_jump(x, GATE_STEP_PICK_PEER);
-    }
     gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);
     return gate_flow_fail(x, f->last_fault, 0, why);
 }
@@ -259,8 +340,9 @@ static bool upgrade_passes(const struct gate_exchange *x)
 {
     const struct gate_route_config *route = x->match.route;
     const struct gate_request_head *h = &x->req.head;
+    bool has_body = h->framing == GATE_BODY_CHUNKED || h->content_length > 0;
 
-    if (!h->upgrade || h->minor == 0 || h->framing != GATE_BODY_NONE)
+    if (!h->upgrade || h->minor == 0 || has_body)
         return false;
     if (route == NULL)
         return gate_str_ieq(h->upgrade_token, GATE_STR("websocket"));
@@ -347,6 +429,7 @@ static enum gate_err send_head(struct gate_exchange *x, bool upgrade)
         .drop = GATE_DROP_REQUEST |
                 gate_forwarded_drop(x->client.trusted,
                                     (enum gate_forwarded_style)x->flow->upstream->forwarded),
+        .drop_claims = !x->client.trusted,
         .drop_nominated = (h->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0,
         .extra = extra,
         .framing = h->framing,
@@ -356,7 +439,9 @@ static enum gate_err send_head(struct gate_exchange *x, bool upgrade)
 
     if (h->method == GATE_M_OPTIONS)
         m.drop |= GATE_F_BIT(GATE_F_MAX_FORWARDS);
-    if (x->flow->body_replaced) {
+    if (x->up.filters != NULL) {
+        m.framing = GATE_BODY_CHUNKED;
+    } else if (x->flow->body_replaced) {
         m.framing = GATE_BODY_LENGTH;
         m.content_length = x->up.in.bytes;
     }
@@ -381,6 +466,9 @@ enum gate_step_result gate_step_send_request(struct gate_exchange *x)
 
     if (!rewrite_path(x))
         return gate_flow_fail(x, GATE_FAULT_BAD_REQUEST, 400, "the rewritten path is not valid");
+    if (!gate_flow_filter_request(x))
+        return gate_flow_jump(x, GATE_STEP_FAULT);
+    gate_flow_accept_codings(x);
     gate_attempt_begin(&f->attempt, &use);
     e = send_head(x, use.upgrade);
     if (e != GATE_OK)

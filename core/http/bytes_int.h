@@ -12,6 +12,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/str.h"
+
 enum gate_byte_class {
     GATE_C_TOKEN = 1,       /* RFC 9110 section 5.6.2 */
     GATE_C_VALUE = 2,       /* field value: HTAB, SP, VCHAR, obs-text */
@@ -106,6 +108,14 @@ static inline size_t gate_bytes_find_scalar(const char *p, size_t i, size_t n, c
     return i;
 }
 
+static inline bool gate_bytes_same_name_scalar(const char *a, const char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (a[i] != b[i] && gate_lower(a[i]) != gate_lower(b[i]))
+            return false;
+    return true;
+}
+
 #ifdef __SSE2__
 
 static inline __m128i gate_bytes_load(const char *p)
@@ -113,15 +123,29 @@ static inline __m128i gate_bytes_load(const char *p)
     return _mm_loadu_si128((const __m128i *)(const void *)p);
 }
 
-/* Bit k: byte k is a control but HTAB. */
-static inline unsigned gate_bytes_controls(const char *p)
+/* 4 to 16 bytes in loads that overlap: some stand there twice. */
+static inline __m128i gate_bytes_load_short(const char *p, size_t n)
 {
-    __m128i v = gate_bytes_load(p);
+    if (n >= 8)
+        return _mm_set_epi64x((long long)gate_bytes_load8(p + n - 8),
+                              (long long)gate_bytes_load8(p));
+    return _mm_set1_epi64x(
+        (long long)(gate_bytes_load4(p) | (uint64_t)gate_bytes_load4(p + n - 4) << 32));
+}
+
+/* Bit k: byte k is a control but HTAB. */
+static inline unsigned gate_bytes_controls_in(__m128i v)
+{
     __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
     __m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
     __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
 
     return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(tab, _mm_or_si128(low, del)));
+}
+
+static inline unsigned gate_bytes_controls(const char *p)
+{
+    return gate_bytes_controls_in(gate_bytes_load(p));
 }
 
 /* The same for 64 bytes. */
@@ -165,6 +189,32 @@ static inline unsigned gate_bytes_not_plain_in(__m128i v)
 static inline unsigned gate_bytes_not_plain(const char *p)
 {
     return gate_bytes_not_plain_in(gate_bytes_load(p));
+}
+
+/* Quick answers for short words: false may also mean that nothing was looked at. */
+static inline bool gate_bytes_is_text(const char *p, size_t n)
+{
+    return n >= 4 && n <= 16 && gate_bytes_controls_in(gate_bytes_load_short(p, n)) == 0;
+}
+
+static inline bool gate_bytes_is_plain(const char *p, size_t n)
+{
+    return n >= 4 && n <= 16 && gate_bytes_not_plain_in(gate_bytes_load_short(p, n)) == 0;
+}
+
+/* Whether n bytes are equal but for the case of letters. */
+static inline bool gate_bytes_same_name(const char *a, const char *b, size_t n)
+{
+    __m128i v, other, letter;
+
+    if (n < 4 || n > 16)
+        return gate_bytes_same_name_scalar(a, b, n);
+    v = gate_bytes_load_short(a, n);
+    other = _mm_xor_si128(v, gate_bytes_load_short(b, n));
+    v = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    letter = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(25)), v);
+    other = _mm_andnot_si128(_mm_and_si128(letter, _mm_set1_epi8(0x20)), other);
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(other, _mm_setzero_si128())) == 0xffff;
 }
 
 static inline unsigned gate_bytes_equal(const char *p, char c)
@@ -223,6 +273,21 @@ static inline size_t gate_bytes_find(const char *p, size_t i, size_t n, char c)
 }
 
 #else
+
+static inline bool gate_bytes_is_text(const char *p, size_t n)
+{
+    return gate_bytes_text_end_scalar(p, 0, n) == n;
+}
+
+static inline bool gate_bytes_is_plain(const char *p, size_t n)
+{
+    return gate_bytes_token_end_scalar(p, 0, n) == n;
+}
+
+static inline bool gate_bytes_same_name(const char *a, const char *b, size_t n)
+{
+    return gate_bytes_same_name_scalar(a, b, n);
+}
 
 static inline size_t gate_bytes_text_end(const char *p, size_t i, size_t n)
 {

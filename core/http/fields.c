@@ -20,25 +20,33 @@ const struct gate_field *gate_fields_find(const struct gate_fields *fs, enum gat
 
 bool gate_field_name_ok(struct gate_str name)
 {
-    return name.n > 0 && name.n <= NAME_MAX_BYTES &&
+    if (name.n == 0 || name.n > NAME_MAX_BYTES)
+        return false;
+    return gate_bytes_is_plain(name.p, name.n) ||
            gate_bytes_token_end(name.p, 0, name.n) == name.n;
 }
 
 bool gate_field_value_ok(struct gate_str value)
 {
-    return value.n <= VALUE_MAX_BYTES &&
-           (value.n == 0 || gate_bytes_text_end(value.p, 0, value.n) == value.n);
-}
-
-static bool same_name(const struct gate_field *f, enum gate_field_id id, struct gate_str name)
-{
-    if (f->id != id)
+    if (value.n > VALUE_MAX_BYTES)
         return false;
-    return id != GATE_F_OTHER || gate_str_ieq(gate_field_name(f), name);
+    return value.n == 0 || gate_bytes_is_text(value.p, value.n) ||
+           gate_bytes_text_end(value.p, 0, value.n) == value.n;
 }
 
-/* Whether an edit hides the originals of this field's name. */
-static bool hidden(const struct gate_overlay *o, const struct gate_field *f)
+static inline bool is_other(const struct gate_field *f, struct gate_str name)
+{
+    return f->id == GATE_F_OTHER && f->name_len == name.n &&
+           gate_bytes_same_name(f->name, name.p, name.n);
+}
+
+static inline bool same_name(const struct gate_field *f, enum gate_field_id id,
+                             struct gate_str name)
+{
+    return id == GATE_F_OTHER ? is_other(f, name) : f->id == id;
+}
+
+bool gate_overlay_hides(const struct gate_overlay *o, const struct gate_field *f)
 {
     if (f->id != GATE_F_OTHER)
         return (o->hidden & GATE_F_BIT(f->id)) != 0;
@@ -59,13 +67,18 @@ static const struct gate_field *find_edit(const struct gate_overlay *o, enum gat
     return NULL;
 }
 
-/* The first original with that id; without edits it is visible. */
-static const struct gate_field *find_known(const struct gate_headers *h, enum gate_field_id id)
+static const struct gate_field *find_known(const struct gate_fields *fs, enum gate_field_id id)
 {
-    const struct gate_fields *fs = h->original;
-
     for (uint32_t i = 0; i < fs->n; i++)
         if (fs->v[i].id == id)
+            return &fs->v[i];
+    return NULL;
+}
+
+static const struct gate_field *find_other(const struct gate_fields *fs, struct gate_str name)
+{
+    for (uint32_t i = 0; i < fs->n; i++)
+        if (is_other(&fs->v[i], name))
             return &fs->v[i];
     return NULL;
 }
@@ -75,15 +88,14 @@ static const struct gate_field *find_visible(const struct gate_headers *h, enum 
 {
     const struct gate_fields *fs = h->original;
 
-    if (fs != NULL && (id == GATE_F_OTHER || (fs->known & GATE_F_BIT(id)) != 0)) {
-        for (uint32_t i = 0; i < fs->n; i++) {
-            if (!same_name(&fs->v[i], id, name))
-                continue;
-            if (!hidden(&h->overlay, &fs->v[i]))
-                return &fs->v[i];
-            break;
-        }
-    }
+    const struct gate_field *f = NULL;
+
+    if (fs != NULL && id == GATE_F_OTHER)
+        f = find_other(fs, name);
+    else if (fs != NULL && (fs->known & GATE_F_BIT(id)) != 0)
+        f = find_known(fs, id);
+    if (h->overlay.n == 0 || (f != NULL && !gate_overlay_hides(&h->overlay, f)))
+        return f;
     return find_edit(&h->overlay, id, name);
 }
 
@@ -107,13 +119,14 @@ bool gate_headers_get_id(const struct gate_headers *h, enum gate_field_id id,
     else if (h->original == NULL || (h->original->known & GATE_F_BIT(id)) == 0)
         f = NULL;
     else
-        f = find_known(h, id);
+        f = find_known(h->original, id);
     if (f == NULL)
         return false;
     *value = gate_field_value(f);
     return true;
 }
 
+/* A place for fill. */
 static struct gate_edit *append_edit(struct gate_headers *h)
 {
     struct gate_overlay *o = &h->overlay;
@@ -127,65 +140,77 @@ static struct gate_edit *append_edit(struct gate_headers *h)
         o->v = v;
         o->cap = cap;
     }
-    memset(&o->v[o->n], 0, sizeof o->v[0]);
+    o->v[o->n].hides = false;
     return &o->v[o->n++];
 }
 
+/* Writes the edit as the line that will be sent. */
 static void fill(struct gate_headers *h, struct gate_edit *e, enum gate_field_id id,
-                 struct gate_str name, struct gate_str value)
+                 struct gate_str name, struct gate_str value, bool present)
 {
-    char *p = gate_arena_alloc(h->arena, name.n + value.n + 1);
+    char *p = gate_arena_alloc(h->arena, name.n + value.n + 4);
 
+    e->f = (struct gate_field){.name = p,
+                               .value = p + name.n + 2,
+                               .name_len = (uint16_t)name.n,
+                               .id = (uint16_t)id,
+                               .value_len = (uint32_t)value.n};
+    e->present = present;
     memcpy(p, name.p, name.n);
+    p += name.n;
+    *p++ = ':';
+    *p++ = ' ';
     if (value.n > 0)
-        memcpy(p + name.n, value.p, value.n);
-    e->f.name = p;
-    e->f.name_len = (uint16_t)name.n;
-    e->f.id = (uint16_t)id;
-    e->f.value = p + name.n;
-    e->f.value_len = (uint32_t)value.n;
+        memcpy(p, value.p, value.n);
+    p += value.n;
+    *p++ = '\r';
+    *p = '\n';
 }
 
-/* The place of this name in the overlay, emptied: its first edit, or a new one. All originals
- * are hidden by it. */
-static struct gate_edit *hide_all(struct gate_headers *h, enum gate_field_id id,
-                                  struct gate_str name)
+/* Empties all edits of this name; the first of them, or NULL. */
+static struct gate_edit *empty_edits(struct gate_overlay *o, enum gate_field_id id,
+                                     struct gate_str name)
 {
-    struct gate_overlay *o = &h->overlay;
-    struct gate_edit *place = NULL;
+    struct gate_edit *first = NULL;
 
     for (uint32_t i = 0; i < o->n; i++) {
         if (!same_name(&o->v[i].f, id, name))
             continue;
         o->v[i].present = false;
-        if (place == NULL)
-            place = &o->v[i];
+        if (first == NULL)
+            first = &o->v[i];
     }
-    if (place == NULL) {
-        place = append_edit(h);
-        fill(h, place, id, name, GATE_STR_NONE);
-    }
-    if (!place->hides) {
-        place->hides = true;
-        if (id == GATE_F_OTHER)
-            o->hidden_other++;
-        else
-            o->hidden |= GATE_F_BIT(id);
-    }
-    return place;
+    return first;
+}
+
+static void hide_originals(struct gate_overlay *o, struct gate_edit *e)
+{
+    if (e->hides)
+        return;
+    e->hides = true;
+    if (e->f.id == GATE_F_OTHER)
+        o->hidden_other++;
+    else
+        o->hidden |= GATE_F_BIT(e->f.id);
 }
 
 enum gate_err gate_headers_set(struct gate_headers *h, struct gate_str name, struct gate_str value)
 {
-    enum gate_field_id id;
+    return gate_headers_set_as(h, gate_field_id_of(name.p, name.n), name, value);
+}
+
+enum gate_err gate_headers_set_as(struct gate_headers *h, enum gate_field_id id,
+                                  struct gate_str name, struct gate_str value)
+{
     struct gate_edit *e;
 
     if (!gate_field_name_ok(name) || !gate_field_value_ok(value))
         return GATE_E_SYNTAX;
-    id = gate_field_id_of(name.p, name.n);
-    e = hide_all(h, id, name);
-    fill(h, e, id, name, gate_str_trim(value));
-    e->present = true;
+    e = empty_edits(&h->overlay, id, name);
+    if (e == NULL)
+        e = append_edit(h);
+    fill(h, e, id, name, gate_str_trim(value), true);
+    hide_originals(&h->overlay, e);
     return GATE_OK;
 }
 
@@ -209,22 +234,30 @@ enum gate_err gate_headers_add(struct gate_headers *h, struct gate_str name, str
     }
     if (place == NULL)
         place = append_edit(h);
-    fill(h, place, id, name, gate_str_trim(value));
-    place->present = true;
+    fill(h, place, id, name, gate_str_trim(value), true);
     return GATE_OK;
 }
 
 enum gate_err gate_headers_remove(struct gate_headers *h, struct gate_str name)
 {
+    enum gate_field_id id;
+    struct gate_edit *e;
+
     if (!gate_field_name_ok(name))
         return GATE_E_SYNTAX;
-    hide_all(h, gate_field_id_of(name.p, name.n), name);
+    id = gate_field_id_of(name.p, name.n);
+    e = empty_edits(&h->overlay, id, name);
+    if (e == NULL) {
+        e = append_edit(h);
+        fill(h, e, id, name, GATE_STR_NONE, false);
+    }
+    hide_originals(&h->overlay, e);
     return GATE_OK;
 }
 
-bool gate_field_settable(struct gate_str name, bool request, const char **instead)
+bool gate_field_settable(enum gate_field_id id, bool request, const char **instead)
 {
-    switch (gate_field_id_of(name.p, name.n)) {
+    switch (id) {
     case GATE_F_CONTENT_LENGTH:
     case GATE_F_TRANSFER_ENCODING:
         *instead =
@@ -262,7 +295,7 @@ const struct gate_field *gate_headers_next(const struct gate_headers *h,
     while (fs != NULL && c->i < fs->n) {
         const struct gate_field *f = &fs->v[c->i++];
 
-        if (o->n == 0 || !hidden(o, f))
+        if (o->n == 0 || !gate_overlay_hides(o, f))
             return f;
     }
     while (c->edits < o->n) {

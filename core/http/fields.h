@@ -29,7 +29,8 @@ struct gate_fields {
     uint32_t bytes; /* no more than this do all lines take, written out; 0: not known */
 };
 
-/* One edit. A name that was set or removed hides all original fields of that name. */
+/* One edit. A name that was set or removed hides all original fields of that name. Name and value
+ * stand as they are sent: a line with its CRLF. */
 struct gate_edit {
     struct gate_field f;
     bool hides;   /* set and remove hide; add does not */
@@ -62,6 +63,9 @@ static inline struct gate_str gate_field_value(const struct gate_field *f)
     return (struct gate_str){f->value, f->value_len};
 }
 
+/* Whether an edit hides the originals of this field's name. */
+bool gate_overlay_hides(const struct gate_overlay *o, const struct gate_field *f);
+
 /* First original field with a known id; NULL when there is none. */
 const struct gate_field *gate_fields_find(const struct gate_fields *fs, enum gate_field_id id);
 
@@ -79,12 +83,15 @@ bool gate_headers_get_id(const struct gate_headers *h, enum gate_field_id id,
  * name or value is not allowed. Framing and hop-by-hop rules are the caller's (see
  * gate_field_settable). */
 enum gate_err gate_headers_set(struct gate_headers *h, struct gate_str name, struct gate_str value);
+/* The same, when the id of the name is known. */
+enum gate_err gate_headers_set_as(struct gate_headers *h, enum gate_field_id id,
+                                  struct gate_str name, struct gate_str value);
 enum gate_err gate_headers_add(struct gate_headers *h, struct gate_str name, struct gate_str value);
 enum gate_err gate_headers_remove(struct gate_headers *h, struct gate_str name);
 
-/* Whether a script may set this name: not framing, not hop-by-hop, not Host. When false, *instead
- * says what to use ("res:set_body fixes Content-Length"). */
-bool gate_field_settable(struct gate_str name, bool request, const char **instead);
+/* Whether a script may set a name of this id: not framing, not hop-by-hop, not Host. When false,
+ * *instead says what to use ("res:set_body fixes Content-Length"). */
+bool gate_field_settable(enum gate_field_id id, bool request, const char **instead);
 
 /* Walks the visible fields: originals that are not hidden in wire order, then edits in order. Begin
  * with a zeroed cursor; NULL at the end. Edits made during the walk may or may not be seen. */

@@ -338,6 +338,38 @@ uint32_t gate_forwarded_write(const struct gate_fields *fs, const struct gate_cl
     return n;
 }
 
+bool gate_forwarded_claim(struct gate_str name)
+{
+    static const struct gate_str families[] = {
+        GATE_STR("x-forwarded"),
+        GATE_STR("x-original-"),
+        GATE_STR("x-real-"),
+    };
+    static const struct gate_str names[] = {
+        GATE_STR("x-http-method"),    GATE_STR("x-method-override"),
+        GATE_STR("x-host"),           GATE_STR("x-http-host-override"),
+        GATE_STR("x-scheme"),         GATE_STR("x-url-scheme"),
+        GATE_STR("x-client-ip"),      GATE_STR("x-cluster-client-ip"),
+        GATE_STR("x-originating-ip"), GATE_STR("x-remote-ip"),
+        GATE_STR("x-remote-addr"),    GATE_STR("x-proxyuser-ip"),
+        GATE_STR("client-ip"),        GATE_STR("true-client-ip"),
+        GATE_STR("cf-connecting-ip"), GATE_STR("fastly-client-ip"),
+        GATE_STR("front-end-https"),
+    };
+    char first = (char)(name.p[0] | 0x20);
+
+    if (first != 'x' && first != 'c' && first != 'f' && first != 't')
+        return false;
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+        if (name.n >= families[i].n &&
+            gate_str_ieq(gate_str_of(name.p, families[i].n), families[i]))
+            return true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (gate_str_ieq(name, names[i]))
+            return true;
+    return false;
+}
+
 uint64_t gate_forwarded_drop(bool trusted, enum gate_forwarded_style style)
 {
     const uint64_t x = GATE_F_BIT(GATE_F_X_FORWARDED_FOR) | GATE_F_BIT(GATE_F_X_FORWARDED_HOST) |

@@ -37,6 +37,11 @@ uint32_t gate_forwarded_write(const struct gate_fields *fs, const struct gate_cl
                               uint8_t minor, enum gate_forwarded_style style,
                               struct gate_arena *arena, struct gate_field v[GATE_FORWARDED_MAX]);
 
+/* Whether a field without an id claims something about the client or about an original request that
+ * only a proxy in front may say: X-Forwarded-Prefix, X-Original-Host, True-Client-IP and their
+ * like. Untrusted peers lose them too. */
+bool gate_forwarded_claim(struct gate_str name);
+
 /* Known ids that the caller drops from the original because they are written here or must not pass
  * from this peer: untrusted peers lose all forwarding and override fields (SECURITY.md section E).
  */

@@ -30,7 +30,8 @@ enum gate_err gate_h1_writer_info(struct gate_h1_writer *w, const struct gate_me
  * message must be cut. */
 enum gate_err gate_h1_writer_body(struct gate_h1_writer *w, struct gate_chain *chunk, bool last);
 
-/* The end with trailers; they are dropped where the framing has no place for them. */
+/* The end with trailers; they are dropped where the framing has no place for them. GATE_E_LIMIT:
+ * they are larger than a big block, and the message must be cut. */
 enum gate_err gate_h1_writer_trailers(struct gate_h1_writer *w, const struct gate_fields *trailers);
 
 #endif

@@ -38,7 +38,7 @@ struct gate_stream_ops {
     size_t (*room)(const struct gate_stream *s);
 
     /* Allows the peer n more body bytes. Nothing is read beyond the sum of grants (but for what
-     * came with the head). */
+     * came with the head). 0 only has the clocks looked at, after `rests` changed. */
     void (*grant)(struct gate_stream *s, size_t n);
 
     /* Ends both directions at once; the message stays visibly incomplete. The stream is detached:
@@ -91,6 +91,7 @@ struct gate_stream {
     const struct gate_stream_events *events; /* NULL while nobody is attached */
     void *user;                              /* of the events */
     bool takes_pipes; /* on_body may bring bytes in pipes: the user only passes them on */
+    bool rests; /* the user is busy with what came: the peer's clocks stand still */
 };
 
 #endif

@@ -3,6 +3,7 @@
 #include "http/write.h"
 
 #include "http/bytes_int.h"
+#include "http/forwarded.h"
 
 #define VERSION_TEXT "HTTP/1.1"
 
@@ -95,6 +96,8 @@ static bool dropped(const struct gate_message *m, const struct gate_field *f, bo
         return (bit & NEVER_EDITED) != 0;
     if (bit & m->drop)
         return true;
+    if (m->drop_claims && f->id == GATE_F_OTHER && gate_forwarded_claim(gate_field_name(f)))
+        return true;
     return nominations && gate_nominated(m->headers->original, gate_field_name(f));
 }
 
@@ -169,8 +172,38 @@ static inline bool as_written(const struct gate_field *f)
            f->value[f->value_len] == '\r';
 }
 
-/* The original of a message without edits. Lines that are next to each other go out in one copy. */
-static void put_wire(struct gate_out *o, const struct gate_message *m, bool nominations)
+/* What is left out of what was received: known ids, and if `names`, some by name. */
+struct relayed {
+    uint64_t ids;
+    bool names;
+    bool nominations;
+};
+
+static struct relayed relayed_of(const struct gate_message *m)
+{
+    const struct gate_overlay *edits = &m->headers->overlay;
+    struct relayed r = {.ids = m->drop | edits->hidden, .nominations = may_nominate(m)};
+
+    r.names = r.nominations || edits->hidden_other > 0 || m->drop_claims;
+    return r;
+}
+
+static inline bool left_out(const struct relayed *r, const struct gate_message *m,
+                            const struct gate_field *f)
+{
+    if ((GATE_F_BIT(f->id) & r->ids) != 0)
+        return true;
+    if (!r->names)
+        return false;
+    if (f->id == GATE_F_OTHER && (gate_overlay_hides(&m->headers->overlay, f) ||
+                                  (m->drop_claims && gate_forwarded_claim(gate_field_name(f)))))
+        return true;
+    return r->nominations && gate_nominated(m->headers->original, gate_field_name(f));
+}
+
+/* The lines of a head as they were received. Those that are next to each other go out in one
+ * copy. */
+static void put_wire(struct gate_out *o, const struct gate_message *m, const struct relayed *r)
 {
     const struct gate_fields *fs = m->headers->original;
     const char *from = NULL;
@@ -180,7 +213,7 @@ static void put_wire(struct gate_out *o, const struct gate_message *m, bool nomi
         const struct gate_field *f = &fs->v[i];
         bool same;
 
-        if (dropped(m, f, true, nominations))
+        if (left_out(r, m, f))
             continue;
         same = as_written(f);
         if (from != NULL && (f->name != to || !same)) {
@@ -198,19 +231,32 @@ static void put_wire(struct gate_out *o, const struct gate_message *m, bool nomi
         gate_out_put(o, from, (size_t)(to - from));
 }
 
+static void put_originals(struct gate_out *o, const struct gate_message *m)
+{
+    const struct gate_fields *fs = m->headers->original;
+    const struct relayed r = relayed_of(m);
+
+    if (fs->wire) {
+        put_wire(o, m, &r);
+        return;
+    }
+    for (uint32_t i = 0; i < fs->n; i++)
+        if (!left_out(&r, m, &fs->v[i]))
+            put_line(o, &fs->v[i]);
+}
+
 static void put_fields(struct gate_out *o, const struct gate_message *m)
 {
     const struct gate_headers *h = m->headers;
-    bool nominations = may_nominate(m);
-    struct gate_headers_cursor c = {0};
-    const struct gate_field *f;
 
-    if (h != NULL && h->overlay.n == 0 && h->original != NULL && h->original->wire)
-        put_wire(o, m, nominations);
-    else
-        while (h != NULL && (f = gate_headers_next(h, &c)) != NULL)
-            if (!dropped(m, f, c.edits == 0, nominations))
-                put_line(o, f);
+    if (h != NULL && h->original != NULL)
+        put_originals(o, m);
+    for (uint32_t i = 0; h != NULL && i < h->overlay.n; i++) {
+        const struct gate_edit *e = &h->overlay.v[i];
+
+        if (e->present && !dropped(m, &e->f, false, false))
+            gate_out_put(o, e->f.name, line_size(&e->f));
+    }
     for (uint32_t i = 0; i < m->n_extra; i++)
         put_line(o, &m->extra[i]);
 }

@@ -18,6 +18,7 @@ struct gate_message {
     int status;
     const struct gate_headers *headers; /* may be NULL */
     uint64_t drop;                      /* known ids of the original that are not relayed */
+    bool drop_claims;                   /* what gate_forwarded_claim names is not relayed */
     bool drop_nominated;                /* Connection of the original may nominate more to drop */
     const struct gate_field *extra;     /* the gateway's own fields, written after the others */
     uint32_t n_extra;

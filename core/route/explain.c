@@ -108,6 +108,28 @@ static void put_row(struct gate_out *o, const struct candidate *c, const struct 
     gate_out_char(o, '\n');
 }
 
+/* What of the request the winner asked for. */
+static void put_fits(struct gate_out *o, const struct gate_route_config *route)
+{
+    GATE_OUT_LIT(o, "  fits");
+    if (route->host.n > 0)
+        gate_out_fmt(o, " host %.*s,", (int)route->host.n, route->host.p);
+    if (route->path.n > 0)
+        gate_out_fmt(o, " path %.*s,", (int)route->path.n, route->path.p);
+    for (uint32_t i = 0; i < route->n_methods; i++)
+        gate_out_fmt(o, "%s%.*s%s", i == 0 ? " method " : " or ", (int)route->methods[i].n,
+                     route->methods[i].p, i + 1 == route->n_methods ? "," : "");
+    for (uint32_t i = 0; i < route->n_headers; i++)
+        gate_out_fmt(o, " header %.*s,", (int)route->headers[i].name.n, route->headers[i].name.p);
+    for (uint32_t i = 0; i < route->n_query; i++)
+        gate_out_fmt(o, " query %.*s,", (int)route->query[i].name.n, route->query[i].name.p);
+    if (o->p[o->n - 1] == ',')
+        o->n--;
+    else
+        GATE_OUT_LIT(o, " any request");
+    gate_out_char(o, '\n');
+}
+
 static void put_winner(struct gate_out *o, const struct gate_route_result *found)
 {
     if (found->route == NULL) {
@@ -122,6 +144,7 @@ static void put_winner(struct gate_out *o, const struct gate_route_result *found
     if (found->needs_when)
         GATE_OUT_LIT(o, ", depends on when: if its function says no, the next one");
     gate_out_char(o, '\n');
+    put_fits(o, found->route);
     for (uint32_t i = 0; i < found->n_captures; i++) {
         const struct gate_capture *c = &found->captures[i];
 
@@ -150,6 +173,8 @@ void gate_router_explain(const struct gate_router *r, const struct gate_route_qu
         if (rows++ < ROWS_MAX)
             put_row(out, c, q, &winner);
     }
+    if (rows == 0 && found.route != NULL)
+        GATE_OUT_LIT(out, "  no other route fits host and path\n");
     if (rows > ROWS_MAX)
         gate_out_fmt(out, "  and %u more\n", rows - ROWS_MAX);
 }

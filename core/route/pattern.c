@@ -27,8 +27,13 @@ enum gate_err gate_pattern_parse(struct gate_str path, struct pattern *out)
     struct gate_str rest, segment;
 
     *out = (struct pattern){.body = path, .any = path.n == 0};
-    if (path.n == 0)
+    if (out->any) {
+        /* It leaves the whole path over. */
+        out->prefix = true;
+        out->rest = GATE_STR("*");
+        out->n_captures = 1;
         return GATE_OK;
+    }
     if (path.p[0] != '/')
         return GATE_E_INVALID;
     cut_rest(out);

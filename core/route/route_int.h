@@ -12,7 +12,7 @@
 
 /* A path as declared, taken apart. "/a/:id" has the body "/a/:id"; "/a/" and "/a/" + "*rest" have
  * the body
- * "/a" and are prefixes; "" matches anything. */
+ * "/a" and are prefixes; "" matches anything, and leaves all over, as "/" does. */
 struct pattern {
     struct gate_str body;
     struct gate_str rest; /* name of what a prefix leaves over; "*" without a name */

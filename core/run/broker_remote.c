@@ -134,10 +134,13 @@ static void remote_forget(struct gate_broker *b, struct gate_listen_point **poin
     struct gate_wire answer;
     uint32_t n;
 
-    if (r->fd >= 0 && ask(r, &m, GATE_WIRE_FORGOTTEN, &answer, fds, &n) == GATE_OK)
-        gate_listen_set_release(point);
-    else
+    if (r->fd < 0) {
         gate_listen_set_drop(point);
+        return;
+    }
+    /* Closed first: the supervisor removes the file of a Unix socket that nobody answers at. */
+    gate_listen_set_release(point);
+    ask(r, &m, GATE_WIRE_FORGOTTEN, &answer, fds, &n);
 }
 
 static void remote_ready(struct gate_broker *b, uint32_t drain_ms)

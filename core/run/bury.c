@@ -1,6 +1,6 @@
-/* Burials: VMs are large, so they are freed off the loops, each by a thread of its own: what a thread
- * frees it keeps in part for itself, as long as it lives. When the last one is gone the allocator
- * gives free pages back to the system. */
+/* Burials: VMs are large, so they are freed off the loops, each by a thread of its own: what a
+ * thread frees it keeps in part for itself, as long as it lives. When the last one is gone the
+ * allocator gives free pages back to the system. */
 #include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>

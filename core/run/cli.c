@@ -30,6 +30,10 @@ static const struct {
     { "top", gate_cli_top },
 };
 
+/* Of the language of commands, for later builds. */
+static const char *const later_commands[] = { "test",  "new",   "trace",  "policies",
+                                              "types", "cache", "schema", NULL };
+
 int gate_cli_fail(const char *message)
 {
     fprintf(stderr, "moongate: %s\n", message);
@@ -109,6 +113,14 @@ static int unknown_command(const char *command)
     const char *near = gate_nearest(command, commands);
     char text[256];
 
+    for (const char *const *later = later_commands; *later != NULL; later++) {
+        if (strcmp(*later, command) != 0)
+            continue;
+        snprintf(text, sizeof(text),
+                 "\"%s\" is right, but not there yet in this build",
+                 command);
+        return gate_cli_fail(text);
+    }
     if (near != NULL)
         snprintf(text, sizeof(text), "there is no command \"%.100s\"; did you mean %s?", command,
                  near);

@@ -52,15 +52,16 @@ static const char run_help[] =
     "Exit status: 1 the file or an option is wrong, 2 an address cannot be listened on.\n";
 
 static const char check_help[] =
-    "moongate check FILE [--json] [--data NAME=FILE] [--trust]\n"
+    "moongate check FILE [--json] [--data NAME=FILE] [--listen ADDRESS] [--trust]\n"
     "\n"
     "Reads a gateway as run would, and its sources for misspelt fields, without serving and\n"
-    "without the network. Each mistake is a line \"file:line: what\"; with --json a list of\n"
-    "objects on stdout (message, file, line, name, expected, nearest).\n"
+    "without the network. Each mistake is a line \"file:line: what\" (data: \"file pointer:\n"
+    "what\"); with --json a list of objects on stdout (message, file, line, pointer, name,\n"
+    "expected, nearest).\n"
     "Exit status: 0 right, 1 wrong.\n";
 
 static const char routes_help[] =
-    "moongate routes FILE [METHOD URL] [--live] [--data NAME=FILE] [--trust]\n"
+    "moongate routes FILE [METHOD URL] [--live] [--data NAME=FILE] [--listen ADDRESS] [--trust]\n"
     "moongate routes --live --socket PATH [METHOD URL]\n"
     "\n"
     "Prints the routes of a gateway in the order in which they win; with a method and a URL\n"

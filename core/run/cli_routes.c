@@ -4,11 +4,18 @@
 #include "run/cli.h"
 #include "run/explain.h"
 
+static void hide(const void *vm, struct gate_str text, struct gate_out *to)
+{
+    gate_vm_hide(vm, text, to);
+}
+
 static int show(const struct gate_options *o, const struct gate_loaded *l)
 {
+    struct gate_report_hide h = { hide, l->vm };
+
     if (o->method != NULL)
-        return gate_explain(l->config, l->router, o->method, o->url, stdout) ? 0 : 1;
-    gate_report_routes(l->config, l->router, NULL, true, stdout);
+        return gate_explain(l->config, l->router, &h, o->method, o->url, stdout) ? 0 : 1;
+    gate_report_routes(l->config, l->router, NULL, &h, true, stdout);
     return 0;
 }
 

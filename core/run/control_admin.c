@@ -182,12 +182,19 @@ static void show_top(struct gate_engine *e, struct gathering *g, bool text, FILE
         keep_sample(e, g, now);
 }
 
+static void hide(const void *secrets, struct gate_str text, struct gate_out *to)
+{
+    gate_secrets_hide(secrets, text, to);
+}
+
 static void show_routes(const struct gate_engine *e, const struct gathering *g, bool text,
                         FILE *to)
 {
     const struct gate_generation *now = &e->current->g;
 
-    gate_report_routes(now->config, now->router, &g->routes, text, to);
+    struct gate_report_hide h = { hide, &e->current->secrets };
+
+    gate_report_routes(now->config, now->router, &g->routes, &h, text, to);
 }
 
 /* Somebody may ask before anything serves. */
@@ -224,9 +231,10 @@ static void on_show(void *engine, enum gate_admin_page page, bool text, FILE *to
 static void on_explain(void *engine, const char *method, const char *url, FILE *to)
 {
     const struct gate_engine *e = engine;
+    struct gate_report_hide h = { hide, e->current == NULL ? NULL : &e->current->secrets };
 
     if (e->current != NULL)
-        gate_explain(e->current->g.config, e->current->g.router, method, url, to);
+        gate_explain(e->current->g.config, e->current->g.router, &h, method, url, to);
 }
 
 static void on_rollback(void *engine, uint64_t number, struct gate_handle ticket)

@@ -15,6 +15,7 @@
 #include "run/broker.h"
 #include "run/load.h"
 #include "run/options.h"
+#include "script/secrets.h"
 #include "script/watchdog.h"
 #include "session/session.h"
 
@@ -66,6 +67,7 @@ struct gate_live {
     struct gate_engine *engine;
     struct gate_bundle *bundle;
     struct gate_str code;           /* of its VMs; owned. None: it has no VMs */
+    struct gate_secrets secrets;    /* that its file has read */
     uint64_t from;                  /* the generation that it brings back; 0: read anew */
     uint64_t made_ns;
     bool ended;                     /* told to end: there were too many */
@@ -212,8 +214,8 @@ uint64_t gate_live_active(const struct gate_live *live);
 /* Bytes: its VMs, unless a newer generation has them too, and its configuration. */
 uint64_t gate_live_memory(const struct gate_live *live);
 
-/* bury.c. Frees a VM off the loop. Clears the pointer. The second, when the engine closes, waits for
- * those that are being freed. */
+/* bury.c. Frees a VM off the loop. Clears the pointer. The second, when the engine closes, waits
+ * for those that are being freed. */
 void gate_bury(struct gate_engine *e, struct gate_vm **vm);
 void gate_bury_end(struct gate_engine *e);
 

@@ -21,8 +21,31 @@ static size_t make_head(const char *method, const char *url, char *to, size_t ca
     return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 
+static void put_reasons(const struct gate_config *config, const struct gate_router *router,
+                        const struct gate_report_hide *hide, const struct gate_route_query *q,
+                        struct gate_arena *arena, FILE *to)
+{
+    char why[16384], text[32768];
+    struct gate_out out = gate_out_on(why, sizeof(why));
+    struct gate_out shown = gate_out_on(text, sizeof(text));
+
+    gate_router_explain(router, q, arena, &out);
+    hide->fn(hide->arg, gate_out_view(&out), &shown);
+    fwrite(shown.p, 1, shown.n, to);
+    if (shown.n > 0 && shown.p[shown.n - 1] != '\n')
+        fputc('\n', to);
+    for (uint32_t i = 0; i < config->n_policies; i++) {
+        const struct gate_policy_config *p = &config->policies[i];
+
+        if ((p->hooks & (1u << GATE_HOOK_ROUTE)) != 0)
+            fprintf(to, "  depends on the route hook of %.*s: it may choose another\n",
+                    (int)p->name.n, p->name.p);
+    }
+}
+
 bool gate_explain(const struct gate_config *config, const struct gate_router *router,
-                  const char *method, const char *url, FILE *to)
+                  const struct gate_report_hide *hide, const char *method, const char *url,
+                  FILE *to)
 {
     const struct gate_limits *limits = &config->limits;
     struct gate_head_limits hl = { .header_bytes = 32768, .header_count = 100,
@@ -45,14 +68,9 @@ bool gate_explain(const struct gate_config *config, const struct gate_router *ro
         struct gate_route_query q = { .method = head.method_text, .host = head.host,
                                       .path = head.path_text, .query = head.query,
                                       .headers = &headers };
-        char why[16384];
-        struct gate_out out = gate_out_on(why, sizeof(why));
 
         headers.original = &head.fields;
-        gate_router_explain(router, &q, &arena, &out);
-        fwrite(out.p, 1, out.n, to);
-        if (out.n > 0 && out.p[out.n - 1] != '\n')
-            fputc('\n', to);
+        put_reasons(config, router, hide, &q, &arena, to);
     }
     gate_arena_clear(&arena);
     return refused.status == 0;

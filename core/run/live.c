@@ -353,6 +353,7 @@ void gate_live_free(struct gate_live **live)
     gate_config_free(&l->g.config);
     gate_bundle_free(&l->bundle);
     gate_free((char *)l->code.p);
+    gate_secrets_fini(&l->secrets);
     gate_free(l->g.upstreams);
     gate_free(l->points);
     gate_free(l->slots);

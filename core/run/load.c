@@ -10,14 +10,26 @@
 void gate_load_errors_add(struct gate_load_errors *e, struct gate_str file, uint32_t line,
                           const char *message)
 {
+    const struct gate_load_error v = { .file = file, .line = line,
+                                       .message = gate_str_from_cstr(message) };
+
+    gate_load_errors_copy(e, &v);
+}
+
+void gate_load_errors_copy(struct gate_load_errors *e, const struct gate_load_error *from)
+{
     struct gate_load_error *v = gate_arena_alloc(&e->arena, (e->n + 1) * sizeof(*v));
 
     if (e->n > 0)
         memcpy(v, e->v, e->n * sizeof(*v));
     v[e->n] = (struct gate_load_error){
-        .file = gate_arena_copy(&e->arena, file),
-        .line = line,
-        .message = gate_arena_copy(&e->arena, gate_str_from_cstr(message)),
+        .file = gate_arena_copy(&e->arena, from->file),
+        .line = from->line,
+        .pointer = gate_arena_copy(&e->arena, from->pointer),
+        .name = gate_arena_copy(&e->arena, from->name),
+        .expected = gate_arena_copy(&e->arena, from->expected),
+        .nearest = gate_arena_copy(&e->arena, from->nearest),
+        .message = gate_arena_copy(&e->arena, from->message),
     };
     e->v = v;
     e->n++;
@@ -39,7 +51,7 @@ static void replace_listeners(struct gate_config *c, const struct gate_options *
         else
             v[i].mode = -1;
         v[i].text = gate_arena_copy(&c->arena, text);
-        gate_addr_parse(text, &v[i].addr);
+        gate_config_listen_addr(text, &v[i].addr);
         v[i].at = GATE_STR("--listen");
     }
     c->listeners = v;
@@ -118,6 +130,10 @@ bool gate_config_scripted(const struct gate_config *config)
         if (config->routes[i].when || config->routes[i].action == GATE_ACTION_HANDLER)
             return true;
     }
+    for (uint32_t i = 0; i < config->n_upstreams; i++) {
+        if (config->upstreams[i].balance == GATE_BALANCE_FUNCTION)
+            return true;
+    }
     return false;
 }
 
@@ -127,7 +143,8 @@ void gate_load_errors_text(const struct gate_load_errors *e, FILE *to)
         const struct gate_load_error *v = &e->v[i];
 
         if (v->file.n > 0)
-            fprintf(to, "%.*s:", (int)v->file.n, v->file.p);
+            fprintf(to, "%.*s%s%.*s:", (int)v->file.n, v->file.p, v->pointer.n > 0 ? " " : "",
+                    (int)v->pointer.n, v->pointer.p == NULL ? "" : v->pointer.p);
         if (v->line > 0)
             fprintf(to, "%u:", v->line);
         fprintf(to, "%s%.*s\n", v->file.n > 0 || v->line > 0 ? " " : "", (int)v->message.n,
@@ -157,6 +174,7 @@ void gate_load_errors_json(const struct gate_load_errors *e, FILE *to)
             fprintf(to, ",\"line\":%u", v->line);
         else
             fputs(",\"line\":null", to);
+        put_field(to, "pointer", v->pointer);
         put_field(to, "name", v->name);
         put_field(to, "expected", v->expected);
         put_field(to, "nearest", v->nearest);

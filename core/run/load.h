@@ -33,7 +33,11 @@ bool gate_config_scripted(const struct gate_config *config);
 void gate_load_errors_add(struct gate_load_errors *e, struct gate_str file, uint32_t line,
                           const char *message);
 
-/* "file:line: message", a line each; as JSON: a list of objects. */
+/* Adds one of another list, copied. */
+void gate_load_errors_copy(struct gate_load_errors *e, const struct gate_load_error *from);
+
+/* "file:line: message", a line each ("file pointer: message" for data); as JSON: a list of
+ * objects. */
 void gate_load_errors_text(const struct gate_load_errors *e, FILE *to);
 void gate_load_errors_json(const struct gate_load_errors *e, FILE *to);
 

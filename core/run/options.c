@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "config/config.h"
 #include "run/nearest.h"
 
 /* Commands, as a mask of where an option may stand. */
@@ -63,14 +64,14 @@ static bool is_address(const char *text)
 {
     struct gate_addr a;
 
-    return gate_addr_parse(gate_str_from_cstr(text), &a) == GATE_OK;
+    return gate_config_listen_addr(gate_str_from_cstr(text), &a) == GATE_OK;
 }
 
 static bool set_listen(struct parser *p)
 {
     if (!is_address(p->value))
-        return refuse(p, "\"host:port\" with a numeric host, \":port\", \"[::1]:port\" or "
-                         "\"unix:/path\"");
+        return refuse(p, "\"host:port\" with a numeric host or localhost, \":port\", "
+                         "\"[::1]:port\" or \"unix:/path\"");
     if (p->o->n_listen == GATE_OPTION_LISTEN_MAX)
         return refuse(p, "at most 32 addresses");
     p->o->listen[p->o->n_listen++] = p->value;
@@ -155,6 +156,7 @@ static const struct option options[] = {
     { "--test-clock", RUN, NULL, set_test_clock },
     { "--foreground-engine", RUN, NULL, set_foreground },
     { "--no-watch", RUN, NULL, set_no_watch },
+    { "--live", ROUTES, NULL, set_live },
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -266,6 +268,10 @@ static bool check_whole(const char *command, struct parser *p)
     const struct gate_options *o = p->o;
     const char *missing = NULL;
 
+    if (o->proxy != NULL && o->file != NULL) {
+        snprintf(p->why, p->cap, "%s takes a gateway file or --proxy, not both", command);
+        return false;
+    }
     if (o->proxy != NULL && o->proxy_to == NULL)
         missing = "a URL behind the address, as in: --proxy :8080 http://127.0.0.1:9000";
     else if (o->method != NULL && o->url == NULL)

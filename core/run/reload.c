@@ -298,13 +298,8 @@ void gate_reload_rollback(struct gate_engine *e, uint64_t number, const struct g
 /* Takes over the errors of a build. */
 static void copy_errors(struct gate_reload *r, const struct gate_build *b)
 {
-    for (uint32_t i = 0; i < b->errors.n; i++) {
-        const struct gate_load_error *v = &b->errors.v[i];
-        char *message = gate_strndup(v->message.p, v->message.n);
-
-        gate_load_errors_add(&r->errors, v->file, v->line, message);
-        gate_free(message);
-    }
+    for (uint32_t i = 0; i < b->errors.n; i++)
+        gate_load_errors_copy(&r->errors, &b->errors.v[i]);
 }
 
 /* VMs */
@@ -321,6 +316,7 @@ static void prepare(struct gate_reload *r)
     gate_bundle_freeze(bundle);
     r->live = gate_live_new(e, bundle, &r->loaded);
     r->live->from = r->from;
+    gate_vm_copy_secrets(r->loaded.vm, &r->live->secrets);
     r->live->session_limit = (c->limits.connections + e->n_workers - 1) / e->n_workers;
 }
 
@@ -369,6 +365,12 @@ static void on_first_built(void *arg)
     if (err != GATE_OK)
         copy_errors(r, b);
     gate_builder_free(&r->builder);
+    if (err == GATE_OK && r->loaded.config->n_listeners == 0) {
+        gate_load_errors_add(&r->errors, gate_bundle_main_name(r->bundle), 0,
+                             "no address to listen on: gate.listen { \":8080\" } or --listen "
+                             "says one");
+        err = GATE_E_INVALID;
+    }
     if (err != GATE_OK) {
         fail(r);
         return;

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/siphash.h"
@@ -95,9 +96,19 @@ enum gate_err gate_source_open(const struct gate_options *o, struct gate_bundle 
         if (err != GATE_OK)
             snprintf(why, cap, "%s", err == GATE_E_NOTFOUND ? strerror(ENOENT) : strerror(errno));
     }
-    for (uint32_t i = 0; err == GATE_OK && i < o->n_data; i++)
-        gate_bundle_data_path(*out, o->data[i].name, o->data[i].path);
-    return err;
+    if (err != GATE_OK)
+        return err;
+    for (uint32_t i = 0; i < o->n_data; i++) {
+        const struct gate_data_option *d = &o->data[i];
+
+        if (access(d->path, R_OK) != 0) {
+            snprintf(why, cap, "--data %s=%s: %s", d->name, d->path, strerror(errno));
+            gate_bundle_free(out);
+            return GATE_E_NOTFOUND;
+        }
+        gate_bundle_data_path(*out, d->name, d->path);
+    }
+    return GATE_OK;
 }
 
 /* What the default name is made of: the same for every spelling of the path. */

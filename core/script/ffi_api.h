@@ -13,10 +13,10 @@ struct gate_vm;
  * Exchanges are known by handle, id and serial; both are int here, which compiled code passes on as
  * they are. */
 struct gate_io {
-    int32_t chain;      /* which function runs (boot.lua's list) */
-    int32_t start;      /* its entry to begin with, from 1 */
+    int32_t start;      /* the chain's entry to begin with, from 1 */
     int32_t id;         /* the exchange; connect: the client's port */
     int32_t serial;
+    uint64_t handle;    /* both in one word, serial above; 0: no exchange is being served */
     const char *p;      /* first result string; read before the next call */
     const char *p2;     /* second one */
     uint32_t n;
@@ -29,6 +29,23 @@ struct gate_io {
     uint32_t cursor_i;  /* of header_next; zeroed by the one who begins a walk */
     uint32_t cursor_edits;
     int32_t exiting;    /* a newer generation serves */
+};
+
+/* A peer as balance hooks see it; the strings live as long as the request. */
+struct gate_peer_view {
+    const char *address;
+    const char *host;
+    const char *zone;
+    uint32_t address_n;
+    uint32_t host_n;
+    uint32_t zone_n;
+    int32_t port;
+    int32_t weight;
+    int32_t healthy;    /* not marked down */
+    int32_t may;        /* may take this request now */
+    int32_t active;     /* requests on it */
+    double requests;
+    double latency;     /* seconds */
 };
 
 /* Results: 1 yes (results in gate_io), 0 no, less: why not. */
@@ -100,6 +117,20 @@ struct gate_api {
     int (*upstream_find)(struct gate_vm *vm, const char *name, uint32_t name_n);
     int (*route_find)(struct gate_vm *vm, int32_t id, int32_t serial, const char *name,
                       uint32_t name_n);
+
+    /* Another try (upstream -1: at the same one), as the verdict of a response hook. */
+    int (*retry)(struct gate_vm *vm, int32_t id, int32_t serial, int32_t upstream);
+
+    /* What a body hook makes of a piece: begun, and then put together of parts of at most 256 KiB
+     * (GATE_FFI_LIMIT: more than 16 MiB in all). */
+    int (*piece_begin)(struct gate_vm *vm);
+    int (*piece_put)(struct gate_vm *vm, const char *bytes, uint32_t bytes_n);
+
+    /* The peers of the present try: p points to n of struct gate_peer_view. peer_use chooses one by
+     * its address. */
+    int (*peers)(struct gate_vm *vm, int32_t id, int32_t serial);
+    int (*peer_use)(struct gate_vm *vm, int32_t id, int32_t serial,
+                    const char *address, uint32_t address_n);
 
     /* Waits: 1 it is done, 0 yield now and ask wait_result afterwards. */
     int (*sleep)(struct gate_vm *vm, double seconds);

@@ -1,6 +1,7 @@
 /* Plain fields of a request, its answer, its fault and its peer. */
 #include "http/target.h"
 #include "script/ffi_int.h"
+#include "script/run_int.h"
 
 static const char *from_name(enum gate_from from)
 {
@@ -258,8 +259,10 @@ static int span(struct gate_vm *vm, uint64_t from, uint64_t to)
 static int timing(struct gate_vm *vm, const struct gate_exchange *x, int field)
 {
     const struct gate_times *t = &x->times;
-    uint64_t now = vm->worker->loop.now_ns;
+    uint64_t now;
 
+    gate_loop_refresh(&vm->worker->loop);
+    now = vm->worker->loop.now_ns;
     switch (field) {
     case GATE_NUMBER_TIME_QUEUE:
         return span(vm, t->head, t->picked);
@@ -270,7 +273,7 @@ static int timing(struct gate_vm *vm, const struct gate_exchange *x, int field)
     case GATE_NUMBER_TIME_UPSTREAM:
         return t->first_byte == 0 ? GATE_FFI_NO : span(vm, t->picked, t->end == 0 ? now : t->end);
     case GATE_NUMBER_TIME_SCRIPT:
-        vm->io.number = (double)t->script_ns / 1e9;
+        vm->io.number = (double)gate_hook_script_ns(vm, x) / 1e9;
         return GATE_FFI_YES;
     default:
         return span(vm, t->begin, t->end == 0 ? now : t->end);

@@ -44,55 +44,65 @@ int gate_ffi_header_check(struct gate_vm *vm, int side, const char *name, uint32
 
     if (!gate_field_name_ok(n) || !gate_field_value_ok(gate_str_of(value, value_n)))
         return refused(vm, n);
-    if (!gate_field_settable(n, side == GATE_SIDE_REQUEST, &instead))
+    if (!gate_field_settable(gate_field_id_of(name, name_n), side == GATE_SIDE_REQUEST, &instead))
         return gate_ffi_fail(vm, GATE_FFI_INVALID, instead == NULL ? OWN_FIELD : instead);
     return GATE_FFI_YES;
 }
 
-typedef enum gate_err edit_fn(struct gate_headers *h, struct gate_str name, struct gate_str value);
-
-static int edit(struct gate_vm *vm, int32_t id, int32_t serial, int side, struct gate_str name,
-                struct gate_str value, edit_fn *fn)
+/* Whether n bytes of a field with this id may be edited: then *out is where. */
+static int editable(struct gate_vm *vm, int32_t id, int32_t serial, int side,
+                    enum gate_field_id field, size_t n, struct gate_headers **out)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
     const char *instead = NULL;
-    struct gate_headers *h;
 
     if (x == NULL)
         return GATE_FFI_OVER;
-    if (!gate_field_settable(name, side == GATE_SIDE_REQUEST, &instead))
+    if (field != GATE_F_OTHER && !gate_field_settable(field, side == GATE_SIDE_REQUEST, &instead))
         return gate_ffi_fail(vm, GATE_FFI_INVALID, instead == NULL ? OWN_FIELD : instead);
-    h = headers_of(x, side);
-    if (!gate_ffi_room(x, name.n + value.n) || h->overlay.n >= GATE_SCRIPT_EDITS_MAX)
+    *out = headers_of(x, side);
+    if (!gate_ffi_room(x, n) || (*out)->overlay.n >= GATE_SCRIPT_EDITS_MAX)
         return GATE_FFI_LIMIT;
-    return fn(h, name, value) == GATE_OK ? GATE_FFI_YES : refused(vm, name);
+    return GATE_FFI_YES;
 }
 
 int gate_ffi_header_set(struct gate_vm *vm, int32_t id, int32_t serial, int side, const char *name,
                         uint32_t name_n, const char *value, uint32_t value_n)
 {
-    return edit(vm, id, serial, side, gate_str_of(name, name_n), gate_str_of(value, value_n),
-                gate_headers_set);
+    enum gate_field_id field = gate_field_id_of(name, name_n);
+    struct gate_str n = gate_str_of(name, name_n);
+    struct gate_headers *h;
+    int r = editable(vm, id, serial, side, field, (size_t)name_n + value_n, &h);
+
+    if (r == GATE_FFI_YES &&
+        gate_headers_set_as(h, field, n, gate_str_of(value, value_n)) != GATE_OK)
+        r = refused(vm, n);
+    return r;
 }
 
 int gate_ffi_header_add(struct gate_vm *vm, int32_t id, int32_t serial, int side, const char *name,
                         uint32_t name_n, const char *value, uint32_t value_n)
 {
-    return edit(vm, id, serial, side, gate_str_of(name, name_n), gate_str_of(value, value_n),
-                gate_headers_add);
-}
+    struct gate_str n = gate_str_of(name, name_n);
+    struct gate_headers *h;
+    int r = editable(vm, id, serial, side, gate_field_id_of(name, name_n),
+                     (size_t)name_n + value_n, &h);
 
-static enum gate_err remove_field(struct gate_headers *h, struct gate_str name,
-                                  struct gate_str value)
-{
-    (void)value;
-    return gate_headers_remove(h, name);
+    if (r == GATE_FFI_YES && gate_headers_add(h, n, gate_str_of(value, value_n)) != GATE_OK)
+        r = refused(vm, n);
+    return r;
 }
 
 int gate_ffi_header_remove(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                            const char *name, uint32_t name_n)
 {
-    return edit(vm, id, serial, side, gate_str_of(name, name_n), GATE_STR(""), remove_field);
+    struct gate_str n = gate_str_of(name, name_n);
+    struct gate_headers *h;
+    int r = editable(vm, id, serial, side, gate_field_id_of(name, name_n), name_n, &h);
+
+    if (r == GATE_FFI_YES && gate_headers_remove(h, n) != GATE_OK)
+        r = refused(vm, n);
+    return r;
 }
 
 int gate_ffi_header_next(struct gate_vm *vm, int32_t id, int32_t serial, int side, const char *name,

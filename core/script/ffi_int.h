@@ -61,6 +61,11 @@ int gate_ffi_reply_header(struct gate_vm *, int32_t, int32_t, const char *, uint
 int gate_ffi_upstream_use(struct gate_vm *, int32_t, int32_t, int32_t);
 int gate_ffi_upstream_find(struct gate_vm *, const char *, uint32_t);
 int gate_ffi_route_find(struct gate_vm *, int32_t, int32_t, const char *, uint32_t);
+int gate_ffi_retry(struct gate_vm *, int32_t, int32_t, int32_t);
+int gate_ffi_piece_begin(struct gate_vm *);
+int gate_ffi_piece_put(struct gate_vm *, const char *, uint32_t);
+int gate_ffi_peers(struct gate_vm *, int32_t, int32_t);
+int gate_ffi_peer_use(struct gate_vm *, int32_t, int32_t, const char *, uint32_t);
 int gate_ffi_sleep(struct gate_vm *, double);
 int gate_ffi_read_body(struct gate_vm *, int32_t, int32_t, int, double);
 int gate_ffi_wait_result(struct gate_vm *);

@@ -67,10 +67,14 @@ static void add_used(struct gate_heap *h, uint64_t n)
     atomic_store_explicit(&h->used, gate_heap_used(h) + n, memory_order_relaxed);
 }
 
-static void *take_small_slow(struct gate_heap *h, uint32_t cls)
+/* What is rare is kept out of line: the rest needs no stack. */
+static __attribute__((noinline)) void *take_small_slow(struct gate_heap *h, uint32_t cls)
 {
     uint32_t before = h->pages.pages;
+    void *p = gate_pages_take(&h->pages, cls);
 
+    if (p != NULL)
+        return p;
     if (!may_take(h, GATE_PAGE_SIZE, GATE_PAGE_SIZE) || !gate_pages_grow(&h->pages, cls))
         return NULL;
     add_used(h, (h->pages.pages - before) * (uint64_t)GATE_PAGE_SIZE);
@@ -79,21 +83,29 @@ static void *take_small_slow(struct gate_heap *h, uint32_t cls)
 
 static inline void *take_small(struct gate_heap *h, size_t n)
 {
-    void *p = gate_pages_take(&h->pages, gate_pages_class(n));
+    void *p = gate_pages_take_first(&h->pages, gate_pages_class(n));
 
     return GATE_LIKELY(p != NULL) ? p : take_small_slow(h, gate_pages_class(n));
 }
 
-static inline void give_small(struct gate_heap *h, void *p)
+static __attribute__((noinline)) void settle_page(struct gate_heap *h, struct gate_page *page)
 {
     uint32_t before = h->pages.pages;
 
-    gate_pages_give(&h->pages, p);
-    if (GATE_UNLIKELY(h->pages.pages != before))
+    gate_pages_settle(&h->pages, page);
+    if (h->pages.pages != before)
         add_used(h, -(uint64_t)GATE_PAGE_SIZE);
 }
 
-static void *take_large(struct gate_heap *h, size_t n)
+static inline void give_small(struct gate_heap *h, void *p)
+{
+    struct gate_page *page = gate_page_of(p);
+
+    if (GATE_UNLIKELY(gate_page_give(page, p)))
+        settle_page(h, page);
+}
+
+static __attribute__((noinline)) void *take_large(struct gate_heap *h, size_t n)
 {
     void *p = may_take(h, n, n) ? malloc(n) : NULL;
 
@@ -102,14 +114,18 @@ static void *take_large(struct gate_heap *h, size_t n)
     return p;
 }
 
-static void give(struct gate_heap *h, void *p, size_t n)
+static __attribute__((noinline)) void give_large(struct gate_heap *h, void *p, size_t n)
 {
-    if (GATE_LIKELY(n <= GATE_PAGES_LARGEST)) {
-        give_small(h, p);
-        return;
-    }
     free(p);
     add_used(h, -(uint64_t)n);
+}
+
+static inline void give(struct gate_heap *h, void *p, size_t n)
+{
+    if (GATE_LIKELY(n <= GATE_PAGES_LARGEST))
+        give_small(h, p);
+    else
+        give_large(h, p, n);
 }
 
 static void *resize_large(struct gate_heap *h, void *p, size_t old, size_t n)
@@ -122,7 +138,7 @@ static void *resize_large(struct gate_heap *h, void *p, size_t old, size_t n)
     return p;
 }
 
-static void *resize(struct gate_heap *h, void *p, size_t old, size_t n)
+static __attribute__((noinline)) void *resize(struct gate_heap *h, void *p, size_t old, size_t n)
 {
     void *to;
 

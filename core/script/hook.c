@@ -33,6 +33,7 @@ static struct gate_hook_run *run_take(struct gate_vm *vm, struct gate_hook_chain
     }
     run->chain = chain;
     run->x = x;
+    run->piece = NULL;
     return run;
 }
 
@@ -40,6 +41,10 @@ static void run_give(struct gate_hook_run *run)
 {
     struct gate_vm *vm = run->task.vm;
 
+    if (GATE_UNLIKELY(run->again != NULL)) {
+        gate_free(run->again);
+        run->again = NULL;
+    }
     if (GATE_LIKELY(run->task.co != NULL && vm->n_idle < IDLE_MAX)) {
         run->next = vm->idle;
         vm->idle = run;
@@ -56,11 +61,25 @@ static uint32_t first_link(const struct gate_hook_chain *c, const struct gate_ex
 {
     uint32_t i = 0;
 
-    if (x->onion == 0 || (c->hook != GATE_HOOK_RESPONSE && c->hook != GATE_HOOK_FAULT))
+    if (x->onion == 0 || (c->hook != GATE_HOOK_RESPONSE && c->hook != GATE_HOOK_FAULT &&
+                          c->hook != GATE_HOOK_BODY))
         return 1;
     while (i < c->n && c->v[i].depth >= x->onion)
         i++;
     return i + 1;
+}
+
+/* The piece as the hooks before this call left it. */
+static struct gate_str piece_bytes(struct gate_hook_run *run)
+{
+    struct gate_chain *out = &run->piece->out;
+
+    if (!run->piece->changed)
+        return run->piece->bytes;
+    gate_free(run->again);
+    run->again = gate_alloc(out->bytes + 1);
+    gate_chain_read(out, run->again);
+    return gate_str_of(run->again, out->bytes);
 }
 
 /* What the chain is called with: Lua reads it there. */
@@ -68,14 +87,22 @@ static void set_args(struct gate_hook_run *run, uint32_t start)
 {
     struct gate_io *io = &run->task.vm->io;
 
-    io->chain = run->chain->index;
     io->start = (int32_t)start;
     __atomic_store_n(&io->at, (int32_t)start, __ATOMIC_RELAXED);
     if (run->x != NULL) {
         io->id = (int32_t)run->x->handle.id;
         io->serial = (int32_t)run->x->handle.serial;
+        io->handle = (uint64_t)run->x->handle.serial << 32 | run->x->handle.id;
+        if (run->piece != NULL) {
+            struct gate_str bytes = piece_bytes(run);
+
+            io->p = bytes.n > 0 ? bytes.p : "";
+            io->n = (uint32_t)bytes.n;
+            io->truth = run->piece->last;
+        }
         return;
     }
+    io->handle = 0;
     io->p = run->info.ip.p;
     io->n = (uint32_t)run->info.ip.n;
     io->p2 = run->info.peer_ip.p;
@@ -129,7 +156,7 @@ static bool goes_on(const struct gate_hook_run *run, uint32_t at)
 static enum gate_vm_result call_from(struct gate_hook_run *run, uint32_t start)
 {
     gate_tally_add(&run->chain->tallies[start - 1].begun);
-    gate_task_begin(&run->task, run->chain->budgets);
+    gate_task_begin(&run->task, run->chain->ref, run->chain->budgets);
     set_args(run, start);
     return gate_task_resume(&run->task);
 }
@@ -165,10 +192,21 @@ static void note_onion(struct gate_hook_run *run, struct gate_hook_verdict *v)
               at < run->chain->n;
     if (v->more)
         run->x->onion = run->chain->v[at - 1].depth;
-    if (run->chain->hook != GATE_HOOK_REQUEST || at == 0)
+    if ((run->chain->hook != GATE_HOOK_REQUEST && run->chain->hook != GATE_HOOK_REQUEST_BODY) ||
+        at == 0)
         return;
     if (v->kind == GATE_VERDICT_REPLY || v->kind == GATE_VERDICT_FAULT)
         run->x->onion = run->chain->v[at - 1].depth + 1;
+}
+
+/* The time of the loop; where somebody looks at how long hooks take, that of now. */
+static uint64_t clock_ns(struct gate_vm *vm)
+{
+    struct gate_loop *loop = &vm->worker->loop;
+
+    if (GATE_UNLIKELY(vm->timed))
+        gate_loop_refresh(loop);
+    return loop->now_ns;
 }
 
 static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate_hook_verdict *v)
@@ -179,10 +217,11 @@ static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate
     v->result = r;
     v->kind = r == GATE_VM_DONE ? (enum gate_verdict_kind)vm->io.verdict : GATE_VERDICT_FAULT;
     v->route = (uint32_t)vm->io.route;
+    v->upstream = (uint32_t)vm->io.route;
     v->truth = vm->io.truth != 0;
     if (run->x != NULL) {
         note_onion(run, v);
-        run->x->times.script_ns += vm->worker->loop.now_ns - run->began_ns;
+        run->x->times.script_ns += clock_ns(vm) - run->began_ns;
     }
 }
 
@@ -194,7 +233,7 @@ static enum gate_vm_result run_begin(struct gate_hook_run *run, uint32_t start,
     enum gate_vm_result r;
 
     vm->io.verdict = GATE_VERDICT_NEXT;
-    run->began_ns = vm->worker->loop.now_ns;
+    run->began_ns = clock_ns(vm);
     gate_counters_add(&vm->worker->counters, GATE_C_HOOK_CALLS, 1);
     r = call_from(run, start);
     if (GATE_UNLIKELY(is_failure(r)))
@@ -212,9 +251,7 @@ static enum gate_vm_result run_begin(struct gate_hook_run *run, uint32_t start,
 static void on_step(struct gate_task *t, enum gate_vm_result r)
 {
     struct gate_hook_run *run = gate_container_of(t, struct gate_hook_run, task);
-    struct gate_exchange *x = run->x;
     gate_hook_done *done = run->done;
-    gate_connect_done *connect_done = run->connect_done;
     void *arg = run->arg;
     struct gate_hook_verdict v;
 
@@ -224,33 +261,37 @@ static void on_step(struct gate_task *t, enum gate_vm_result r)
         return;
     settle(run, r, &v);
     gate_list_remove(&run->node);
+    *run->slot = NULL;
     run_give(run);
-    if (x == NULL) {
-        connect_done(arg, &v);
-        return;
-    }
-    x->hook = NULL;
-    done(x, &v);
+    done(arg, &v);
+}
+
+/* Runs from `start`; while it waits, its owner has it in *slot. */
+static enum gate_vm_result run_for(struct gate_hook_run *run, uint32_t start, gate_hook_done *done,
+                                   void *arg, struct gate_hook_run **slot,
+                                   struct gate_hook_verdict *v)
+{
+    enum gate_vm_result r;
+
+    run->done = done;
+    run->arg = arg;
+    run->slot = slot;
+    r = run_begin(run, start, v);
+    *slot = r == GATE_VM_YIELD ? run : NULL;
+    return r;
 }
 
 static enum gate_vm_result call_chain(struct gate_exchange *x, struct gate_hook_chain *chain,
                                       gate_hook_done *done, struct gate_hook_verdict *v)
 {
-    struct gate_hook_run *run;
     uint32_t start = chain == NULL ? 1 : first_link(chain, x);
-    enum gate_vm_result r;
 
     if (chain == NULL || start > chain->n) {
         *v = (struct gate_hook_verdict){.kind = GATE_VERDICT_NEXT};
         return GATE_VM_DONE;
     }
-    run = run_take(x->seat->vm, chain, x);
-    run->done = done;
     x->scripted = true;
-    r = run_begin(run, start, v);
-    if (r == GATE_VM_YIELD)
-        x->hook = run;
-    return r;
+    return run_for(run_take(x->seat->vm, chain, x), start, done, x, &x->hook, v);
 }
 
 enum gate_vm_result gate_hook_call(struct gate_exchange *x, enum gate_hook hook,
@@ -273,26 +314,60 @@ enum gate_vm_result gate_hook_handler(struct gate_exchange *x, gate_hook_done *d
                       v);
 }
 
+enum gate_vm_result gate_hook_balancer(struct gate_exchange *x, gate_hook_done *done,
+                                       struct gate_hook_verdict *v)
+{
+    /* Only code has functions: its upstreams keep their numbers. */
+    uint32_t number = gate_generation_number(x->seat->generation, x->upstream);
+
+    return call_chain(x, x->seat->vm->balancers[number], done, v);
+}
+
+enum gate_vm_result gate_hook_piece(struct gate_exchange *x, enum gate_hook hook,
+                                    struct gate_hook_piece *piece, gate_hook_done *done, void *arg,
+                                    struct gate_hook_run **run, struct gate_hook_verdict *v)
+{
+    struct gate_hook_chain *chain = gate_chain_of(x->seat->vm, x, (int)hook, GATE_SCOPE_ALL);
+    uint32_t start = chain == NULL ? 1 : first_link(chain, x);
+    struct gate_hook_run *r;
+
+    piece->changed = false;
+    if (chain == NULL || start > chain->n) {
+        *v = (struct gate_hook_verdict){.kind = GATE_VERDICT_NEXT};
+        return GATE_VM_DONE;
+    }
+    x->scripted = true;
+    r = run_take(x->seat->vm, chain, x);
+    r->piece = piece;
+    return run_for(r, start, done, arg, run, v);
+}
+
+bool gate_hook_decodes(const struct gate_exchange *x, enum gate_hook hook)
+{
+    const struct gate_hook_chain *chain =
+        gate_chain_of(x->seat->vm, x, (int)hook, GATE_SCOPE_ALL);
+
+    for (uint32_t i = 0; chain != NULL && i < chain->n; i++)
+        if (x->seat->vm->config->policies[chain->v[i].policy].decode)
+            return true;
+    return false;
+}
+
 enum gate_vm_result gate_hook_connect(struct gate_vm *vm, const struct gate_connect_info *info,
-                                      gate_connect_done *done, void *arg,
-                                      struct gate_hook_run **run, struct gate_hook_verdict *v)
+                                      gate_hook_done *done, void *arg, struct gate_hook_run **run,
+                                      struct gate_hook_verdict *v)
 {
     struct gate_hook_chain *chain = vm->global[GATE_HOOK_CONNECT];
-    enum gate_vm_result r;
+    struct gate_hook_run *r;
 
     *run = NULL;
     if (chain == NULL) {
         *v = (struct gate_hook_verdict){.kind = GATE_VERDICT_NEXT};
         return GATE_VM_DONE;
     }
-    *run = run_take(vm, chain, NULL);
-    (*run)->info = *info;
-    (*run)->connect_done = done;
-    (*run)->arg = arg;
-    r = run_begin(*run, 1, v);
-    if (r != GATE_VM_YIELD)
-        *run = NULL;
-    return r;
+    r = run_take(vm, chain, NULL);
+    r->info = *info;
+    return run_for(r, 1, done, arg, run, v);
 }
 
 void gate_hook_cancel(struct gate_hook_run **run)
@@ -313,8 +388,7 @@ void gate_vm_end_runs(struct gate_vm *vm)
     while (!gate_list_empty(&vm->runs)) {
         struct gate_hook_run *run = gate_container_of(vm->runs.next, struct gate_hook_run, node);
 
-        if (run->x != NULL)
-            run->x->hook = NULL;
+        *run->slot = NULL;
         gate_hook_cancel(&run);
     }
     while (vm->idle != NULL) {
@@ -334,15 +408,26 @@ void gate_hook_forget(struct gate_exchange *x)
     if (!x->scripted || vm == NULL)
         return;
     x->scripted = false;
-    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, vm->ref_ctx);
+    vm->io.handle = 0;
     lua_pushboolean(vm->L, 0);
-    lua_rawseti(vm->L, -2, (int)x->handle.id + 1);
-    lua_pop(vm->L, 1);
+    lua_rawseti(vm->L, GATE_VM_CTX, (int)x->handle.id + 1);
 }
 
 void gate_hook_set_services(struct gate_vm *vm, const struct gate_hook_services *s)
 {
     vm->services = *s;
+}
+
+uint64_t gate_hook_script_ns(const struct gate_vm *vm, const struct gate_exchange *x)
+{
+    const struct gate_hook_run *run = x->hook;
+    uint64_t total = x->times.script_ns;
+
+    if (vm->task != NULL)
+        run = gate_container_of(vm->task, struct gate_hook_run, task);
+    if (run != NULL && run->x == x)
+        total += vm->worker->loop.now_ns - run->began_ns;
+    return total;
 }
 
 void gate_vm_place(const struct gate_vm *vm, struct gate_script_place *out)

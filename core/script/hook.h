@@ -16,7 +16,8 @@ enum gate_verdict_kind {
     GATE_VERDICT_UPSTREAM, /* x->upstream is set (upstream_by_hook) and the chain ran to its end */
     GATE_VERDICT_ROUTE,    /* route hook: `route` is the ordinal of the route that was named */
     GATE_VERDICT_CLOSE,    /* connect hook: false */
-    GATE_VERDICT_RETRY,    /* gate.retry (with "Scripts") */
+    GATE_VERDICT_RETRY,    /* response hook: another try, at `upstream` if it names one */
+    GATE_VERDICT_PEER,     /* balance hook: use_peer was told */
     GATE_VERDICT_FAULT /* error, kill or memory: `result` says which; already logged and counted */
 };
 
@@ -24,16 +25,18 @@ struct gate_hook_verdict {
     enum gate_verdict_kind kind;
     enum gate_vm_result result;
     uint32_t route;
+    uint32_t upstream; /* of a retry; GATE_NO_ORDINAL: the same */
     bool truth; /* of a `when` function */
     /* a response hook replied: hooks further out have yet to see the reply (call again) */
     bool more;
 };
 
 struct gate_hook_run;
+struct gate_peer_view; /* script/ffi_api.h */
 
 /* Called from the loop when a chain that had to wait has ended. Never called for a chain that was
- * cancelled. */
-typedef void gate_hook_done(struct gate_exchange *x, const struct gate_hook_verdict *v);
+ * cancelled. `arg` is the exchange where nothing else is said. */
+typedef void gate_hook_done(void *arg, const struct gate_hook_verdict *v);
 
 /* Runs the chain of `hook`. GATE_VM_DONE: *v is the verdict, nothing is left running.
  * GATE_VM_YIELD: it waits; x->hook is set until `done` is called. Policies after a reply: see
@@ -48,6 +51,10 @@ enum gate_vm_result gate_hook_when(struct gate_exchange *x, gate_hook_done *done
 enum gate_vm_result gate_hook_handler(struct gate_exchange *x, gate_hook_done *done,
                                       struct gate_hook_verdict *v);
 
+/* The function that balances the exchange's upstream (balance = function). */
+enum gate_vm_result gate_hook_balancer(struct gate_exchange *x, gate_hook_done *done,
+                                       struct gate_hook_verdict *v);
+
 /* The connect hooks; the client is not an exchange yet. `arg` is handed to done. *run can be
  * cancelled while it waits. */
 struct gate_connect_info {
@@ -55,10 +62,30 @@ struct gate_connect_info {
     uint16_t port;
     struct gate_str peer_ip;
 };
-typedef void gate_connect_done(void *arg, const struct gate_hook_verdict *v);
 enum gate_vm_result gate_hook_connect(struct gate_vm *vm, const struct gate_connect_info *info,
-                                      gate_connect_done *done, void *arg,
+                                      gate_hook_done *done, void *arg,
                                       struct gate_hook_run **run, struct gate_hook_verdict *v);
+
+/* One piece of a body for the body hooks (request_body, body): each gets what the one before it
+ * made of it. Owned by the caller until the chain has ended or is cancelled. */
+struct gate_hook_piece {
+    struct gate_str bytes;
+    bool last;
+    bool changed;          /* `out` replaces the bytes */
+    struct gate_chain out; /* initialised by the caller, cleared by it */
+};
+
+/* Most bytes of a piece, and of what hooks may make of one. */
+#define GATE_PIECE_MAX     (64u * 1024)
+#define GATE_PIECE_OUT_MAX (16u * 1024 * 1024)
+
+/* `arg` is handed to done. *run can be cancelled while it waits. */
+enum gate_vm_result gate_hook_piece(struct gate_exchange *x, enum gate_hook hook,
+                                    struct gate_hook_piece *piece, gate_hook_done *done, void *arg,
+                                    struct gate_hook_run **run, struct gate_hook_verdict *v);
+
+/* Whether any policy with this hook asks for plain bodies (decode = true). */
+bool gate_hook_decodes(const struct gate_exchange *x, enum gate_hook hook);
 
 /* Ends a waiting chain: its task is never resumed, what it holds is closed in reverse. Clears the
  * pointer. */
@@ -77,6 +104,10 @@ struct gate_hook_services {
                                struct gate_wait *w);
     struct gate_str (*body)(struct gate_exchange *x, bool response);
     void (*set_body)(struct gate_exchange *x, bool response, struct gate_str body);
+    /* The peers of the upstream that the exchange is at, for balance hooks: an array in the arena.
+     * use_peer chooses one by its address for the present try; false: there is none. */
+    uint32_t (*peers)(struct gate_exchange *x, const struct gate_peer_view **v);
+    bool (*use_peer)(struct gate_exchange *x, struct gate_str address);
 };
 void gate_hook_set_services(struct gate_vm *vm, const struct gate_hook_services *s);
 

@@ -14,6 +14,8 @@ const char *gate_chain_hook_name(int hook)
 {
     if (hook == GATE_CHAIN_WHEN)
         return "when";
+    if (hook == GATE_CHAIN_BALANCER)
+        return "balancer";
     return hook == GATE_CHAIN_HANDLER ? "handler" : gate_hook_name((enum gate_hook)hook);
 }
 
@@ -58,8 +60,8 @@ static struct gate_hook_chain *keep(struct gate_vm *vm, struct gate_hook_chain *
     else
         lua_pushstring(L, c->name);
     lua_call(L, 4, 1);
-    c->index = (int)lua_tointeger(L, -1);
-    lua_pop(L, 2);
+    c->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pop(L, 1);
     c->next = atomic_load_explicit(&vm->chains, memory_order_relaxed);
     atomic_store_explicit(&vm->chains, c, memory_order_release);
     return c;
@@ -122,14 +124,15 @@ static struct gate_hook_chain *make(struct gate_vm *vm, int hook, bool global,
     return unique(vm, c);
 }
 
-static struct gate_hook_chain *make_single(struct gate_vm *vm, int hook, uint32_t route)
+static struct gate_hook_chain *make_single(struct gate_vm *vm, int hook, uint32_t ordinal,
+                                           struct gate_str name)
 {
     struct gate_hook_chain *c = gate_calloc(1, sizeof(*c) + sizeof(c->v[0]));
 
     c->hook = hook;
-    c->route = route;
+    c->route = ordinal;
     c->n = 1;
-    c->name = gate_strndup(vm->config->routes[route].name.p, vm->config->routes[route].name.n);
+    c->name = gate_strndup(name.p, name.n);
     return keep(vm, c);
 }
 
@@ -145,9 +148,9 @@ static struct gate_route_chains *make_route(struct gate_vm *vm, const struct gat
         rc->all[hook] = make(vm, hook, true, r);
     }
     if (r->when)
-        rc->when = make_single(vm, GATE_CHAIN_WHEN, r->ordinal);
+        rc->when = make_single(vm, GATE_CHAIN_WHEN, r->ordinal, r->name);
     if (r->action == GATE_ACTION_HANDLER)
-        rc->handler = make_single(vm, GATE_CHAIN_HANDLER, r->ordinal);
+        rc->handler = make_single(vm, GATE_CHAIN_HANDLER, r->ordinal, r->name);
     return rc;
 }
 
@@ -162,6 +165,11 @@ void gate_chains_build(struct gate_vm *vm)
         vm->policy_names[i] = gate_strndup(config->policies[i].name.p, config->policies[i].name.n);
     for (int hook = 0; hook < GATE_HOOK_COUNT; hook++)
         vm->global[hook] = make(vm, hook, true, NULL);
+    vm->balancers = gate_calloc(config->n_upstreams + 1, sizeof(*vm->balancers));
+    for (uint32_t i = 0; i < config->n_upstreams; i++)
+        if (config->upstreams[i].balance == GATE_BALANCE_FUNCTION)
+            vm->balancers[i] =
+                make_single(vm, GATE_CHAIN_BALANCER, i, config->upstreams[i].name);
     vm->routes = gate_calloc(config->n_routes + 1, sizeof(*vm->routes));
     for (uint32_t i = 0; i < config->n_routes; i++)
         vm->routes[i] = make_route(vm, &config->routes[i]);
@@ -187,6 +195,7 @@ void gate_chains_free(struct gate_vm *vm)
     gate_route_chains_free(&vm->routes, vm->n_routes);
     for (uint32_t i = 0; i < vm->n_policies; i++)
         gate_free(vm->policy_names[i]);
+    gate_free(vm->balancers);
     gate_free(vm->policy_names);
 }
 
@@ -212,7 +221,7 @@ struct gate_route_chains **gate_vm_route_chains(const struct gate_vm *vm,
                                                 const struct gate_config *from,
                                                 const struct gate_config *to)
 {
-    struct gate_route_chains **v = gate_calloc(to->n_routes + 1, sizeof(struct gate_route_chains *));
+    struct gate_route_chains **v = gate_calloc(to->n_routes + 1, sizeof(v[0]));
     uint32_t at = 0;
 
     if (old == NULL)

@@ -148,8 +148,47 @@ GATE_LUA_THROWS static int host_read(lua_State *L)
 /* host.getenv(name) → value | nil */
 GATE_LUA_THROWS static int host_getenv(lua_State *L)
 {
-    lua_pushstring(L, getenv(luaL_checkstring(L, 1)));
+    const char *name = luaL_checkstring(L, 1);
+    const char *value = getenv(name);
+
+    if (value != NULL)
+        gate_secrets_add(&vm_of(L)->secrets, name, value);
+    lua_pushstring(L, value);
     return 1;
+}
+
+/* host.hide(text) → text without values of environment variables */
+GATE_LUA_THROWS static int host_hide(lua_State *L)
+{
+    const struct gate_secrets *s = &vm_of(L)->secrets;
+    struct gate_str text = arg_str(L, 1);
+    size_t longest = 1;
+    struct gate_out o;
+
+    for (uint32_t i = 0; i < s->n; i++) {
+        size_t n = strlen(s->v[i].name) + sizeof("[env ]");
+
+        longest = n > longest ? n : longest;
+    }
+    o = gate_out_on(lua_newuserdata(L, text.n * longest + 1), text.n * longest);
+    gate_secrets_hide(s, text, &o);
+    lua_pushlstring(L, o.p, o.n);
+    return 1;
+}
+
+/* host.time_hooks(): the scripts ask how long hooks take */
+GATE_LUA_THROWS static int host_time_hooks(lua_State *L)
+{
+    vm_of(L)->timed = true;
+    return 0;
+}
+
+/* host.bound_load(load_time_ms | nil, vm_memory | nil): what the file has declared for itself */
+GATE_LUA_THROWS static int host_bound_load(lua_State *L)
+{
+    gate_vm_bound_load(vm_of(L), (uint32_t)luaL_optnumber(L, 1, 0),
+                       (uint64_t)luaL_optnumber(L, 2, 0));
+    return 0;
 }
 
 /* host.seed() → a random number for math.randomseed */
@@ -180,7 +219,8 @@ void gate_library_push_host(struct gate_vm *vm)
     static const luaL_Reg functions[] = {
         {"library", host_library}, {"module", host_module},   {"data", host_data},
         {"main", host_main},       {"read", host_read},       {"getenv", host_getenv},
-        {"seed", host_seed},       {"modules", host_modules}, {NULL, NULL},
+        {"seed", host_seed},       {"modules", host_modules}, {"hide", host_hide},
+        {"bound_load", host_bound_load}, {"time_hooks", host_time_hooks}, {NULL, NULL},
     };
     lua_State *L = vm->L;
 

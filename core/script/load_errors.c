@@ -43,26 +43,12 @@ static struct gate_str field(struct gate_load_errors *e, lua_State *L, const cha
     return s;
 }
 
-static struct gate_str join(struct gate_load_errors *e, struct gate_str file,
-                            struct gate_str pointer)
-{
-    char *p = gate_arena_alloc(&e->arena, file.n + pointer.n + 2);
-    struct gate_out o = gate_out_on(p, file.n + pointer.n + 1);
-
-    gate_out_str(&o, file);
-    GATE_OUT_LIT(&o, " ");
-    gate_out_str(&o, pointer);
-    return gate_out_view(&o);
-}
-
 static void add_mistake(struct gate_load_errors *e, lua_State *L)
 {
     struct gate_load_error *v = gate_load_error_new(e);
-    struct gate_str pointer = field(e, L, "pointer");
 
     v->file = field(e, L, "file");
-    if (pointer.n > 0)
-        v->file = join(e, v->file, pointer);
+    v->pointer = field(e, L, "pointer");
     v->name = field(e, L, "name");
     v->expected = field(e, L, "expected");
     v->nearest = field(e, L, "nearest");
@@ -115,7 +101,7 @@ static void locate(struct gate_load_errors *e, struct gate_load_error *v, const 
 }
 
 void gate_load_error_stopped(struct gate_load_errors *e, const struct gate_vm *vm, lua_State *co,
-                             enum gate_vm_result r, uint32_t load_time_ms)
+                             enum gate_vm_result r)
 {
     struct gate_load_error *v = gate_load_error_new(e);
     char text[1024];
@@ -123,7 +109,7 @@ void gate_load_error_stopped(struct gate_load_errors *e, const struct gate_vm *v
 
     locate(e, v, vm, co);
     if (r == GATE_VM_KILLED)
-        gate_out_fmt(&o, "the gateway file ran longer than load_time (%u ms)", load_time_ms);
+        gate_out_fmt(&o, "the gateway file ran longer than load_time (%u ms)", vm->load_time_ms);
     else if (r == GATE_VM_NOMEM)
         GATE_OUT_LIT(&o, "the gateway file needs more memory than vm_memory allows");
     else

@@ -12,6 +12,6 @@ void gate_load_error_read(struct gate_load_errors *e, lua_State *L, int index);
 
 /* The entry for a load that was ended by r; its error value is on top of co. */
 void gate_load_error_stopped(struct gate_load_errors *e, const struct gate_vm *vm, lua_State *co,
-                             enum gate_vm_result r, uint32_t load_time_ms);
+                             enum gate_vm_result r);
 
 #endif

@@ -38,19 +38,20 @@ void gate_pages_fini(struct gate_pages *ps)
     GATE_ASSERT(ps->pages == 0);
 }
 
-void *gate_pages_take_fresh(struct gate_pages *ps, struct gate_page *page)
+void *gate_pages_take(struct gate_pages *ps, uint32_t cls)
 {
-    size_t size = page->cls * GATE_PAGES_STEP;
-    char *p = page->fresh;
+    struct gate_list *room = &ps->room[cls];
 
-    if (p + size > (char *)page + GATE_PAGE_SIZE) {
+    while (!gate_list_empty(room)) {
+        struct gate_page *page = gate_container_of(room->next, struct gate_page, node);
+        void *p = gate_pages_take_first(ps, cls);
+
+        if (p != NULL)
+            return p;
         page->full = true;
         gate_list_remove(&page->node);
-        return gate_pages_take(ps, page->cls);
     }
-    page->fresh = p + size;
-    page->used++;
-    return p;
+    return NULL;
 }
 
 static struct gate_page *new_page(struct gate_pages *ps)
@@ -84,7 +85,7 @@ bool gate_pages_grow(struct gate_pages *ps, uint32_t cls)
     return true;
 }
 
-void gate_pages_give_last(struct gate_pages *ps, struct gate_page *page)
+void gate_pages_settle(struct gate_pages *ps, struct gate_page *page)
 {
     struct gate_list *room = &ps->room[page->cls];
 

@@ -43,11 +43,9 @@ static inline uint32_t gate_pages_class(size_t n)
     return (uint32_t)((n + GATE_PAGES_STEP - 1) / GATE_PAGES_STEP);
 }
 
-/* The rarer half of take: blocks that were never given out. */
-void *gate_pages_take_fresh(struct gate_pages *ps, struct gate_page *page);
-
-/* A block of a class; NULL: no page has room, gate_pages_grow first. */
-static inline void *gate_pages_take(struct gate_pages *ps, uint32_t cls)
+/* The common half of take: a block of the class's first page; NULL: that has none, or there is no
+ * page. */
+static inline void *gate_pages_take_first(struct gate_pages *ps, uint32_t cls)
 {
     struct gate_list *n = ps->room[cls].next;
     struct gate_page *page = gate_container_of(n, struct gate_page, node);
@@ -56,33 +54,47 @@ static inline void *gate_pages_take(struct gate_pages *ps, uint32_t cls)
     if (GATE_UNLIKELY(n == &ps->room[cls]))
         return NULL;
     p = page->free;
-    if (GATE_UNLIKELY(p == NULL))
-        return gate_pages_take_fresh(ps, page);
-    page->free = *(void **)p;
+    if (p != NULL) {
+        page->free = *(void **)p;
+    } else {
+        p = page->fresh;
+        if (GATE_UNLIKELY((char *)p + cls * GATE_PAGES_STEP > (char *)page + GATE_PAGE_SIZE))
+            return NULL;
+        page->fresh = (char *)p + cls * GATE_PAGES_STEP;
+    }
     page->used++;
     return p;
 }
 
+/* A block of a class; NULL: no page has room, gate_pages_grow first. */
+void *gate_pages_take(struct gate_pages *ps, uint32_t cls);
+
 /* One more page for a class; false: the system has no memory. */
 bool gate_pages_grow(struct gate_pages *ps, uint32_t cls);
-
-/* The rarer half of give: a page that was full, or is empty now. */
-void gate_pages_give_last(struct gate_pages *ps, struct gate_page *page);
 
 static inline struct gate_page *gate_page_of(void *p)
 {
     return (struct gate_page *)((uintptr_t)p & ~(uintptr_t)(GATE_PAGE_SIZE - 1));
 }
 
+/* The common half of give; true: gate_pages_settle has to follow, because the page was full, or is
+ * empty now. */
+static inline bool gate_page_give(struct gate_page *page, void *p)
+{
+    *(void **)p = page->free;
+    page->free = p;
+    page->used--;
+    return page->full || page->used == 0;
+}
+
+void gate_pages_settle(struct gate_pages *ps, struct gate_page *page);
+
 static inline void gate_pages_give(struct gate_pages *ps, void *p)
 {
     struct gate_page *page = gate_page_of(p);
 
-    *(void **)p = page->free;
-    page->free = p;
-    page->used--;
-    if (GATE_UNLIKELY(page->full || page->used == 0))
-        gate_pages_give_last(ps, page);
+    if (gate_page_give(page, p))
+        gate_pages_settle(ps, page);
 }
 
 #endif

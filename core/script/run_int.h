@@ -16,15 +16,20 @@ struct gate_hook_run {
     /* NULL: connect. Whoever frees it has cancelled this run before */
     struct gate_exchange *x;
     struct gate_connect_info info;
+    struct gate_hook_piece *piece; /* body hooks */
+    char *again;                   /* what the hooks before a failed one made of it; owned */
     gate_hook_done *done;
-    gate_connect_done *connect_done;
     void *arg;
+    struct gate_hook_run **slot; /* where its owner keeps it while it waits */
     uint64_t began_ns;
 };
 
 /* One log line for an error, kill or lack of memory: what was raised, where (the user's code
  * first), policy, hook, route, request. */
 void gate_run_report(struct gate_hook_run *run, enum gate_vm_result r);
+
+/* Time inside hooks of an exchange until now, that of the one included which runs. */
+uint64_t gate_hook_script_ns(const struct gate_vm *vm, const struct gate_exchange *x);
 
 /* "gateway.lua:9": the policy whose hook runs or has just failed; for when and handler the route.
  */

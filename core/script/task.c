@@ -15,17 +15,28 @@ void gate_task_init(struct gate_task *t, struct gate_vm *vm)
     gate_wait_init(&t->wait, &vm->worker->loop, on_woken, t);
 }
 
-void gate_task_begin(struct gate_task *t, const uint64_t *budgets)
+static void make_coroutine(struct gate_task *t)
+{
+    lua_State *L = t->vm->L;
+
+    t->co = lua_newthread(L);
+    lua_pushvalue(L, -1);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, GATE_VM_TASKS);
+    t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+void gate_task_begin(struct gate_task *t, int fn, const uint64_t *budgets)
 {
     t->waited = false;
     t->overtime = false;
     t->budgets = budgets;
     t->used_ns = 0;
-    if (t->co != NULL)
-        return;
-    t->co = lua_newthread(t->vm->L);
-    t->ref = luaL_ref(t->vm->L, LUA_REGISTRYINDEX);
-    lua_rawgeti(t->co, LUA_REGISTRYINDEX, t->vm->ref_trampoline);
+    /* A coroutine whose function has returned takes another one. */
+    if (GATE_UNLIKELY(t->co == NULL))
+        make_coroutine(t);
+    GATE_DEBUG_ASSERT(lua_gettop(t->co) == 0);
+    lua_rawgeti(t->co, LUA_REGISTRYINDEX, fn);
 }
 
 /* The heap's hook says so; inside a pattern, which an armed hook ends, the pattern does. */
@@ -42,7 +53,7 @@ enum gate_vm_result gate_task_result(const struct gate_vm *vm, lua_State *co, in
     if (status == 0)
         return GATE_VM_DONE;
     if (status == LUA_YIELD)
-        return lua_gettop(co) == 0 ? GATE_VM_DONE : GATE_VM_YIELD;
+        return GATE_VM_YIELD;
     /* A stop amid another error, or inside a pattern, leaves another value than the sentinel. */
     if (lua_touserdata(co, -1) == gate_watch_sentinel() ||
         (vm->watch != NULL && gate_watch_stopped(vm->watch)))

@@ -26,8 +26,9 @@ struct gate_task {
 
 void gate_task_init(struct gate_task *t, struct gate_vm *vm);
 
-/* Gets ready for a call: a coroutine, no CPU time used. What is called is set in vm->io. */
-void gate_task_begin(struct gate_task *t, const uint64_t *budgets);
+/* Gets ready for a call of the function with reference fn: a coroutine, no CPU time used. What it
+ * is called with is set in vm->io; it returns nothing. */
+void gate_task_begin(struct gate_task *t, int fn, const uint64_t *budgets);
 
 /* Runs until the call ends or waits. Not DONE and not YIELD: the error value is on the coroutine's
  * stack, and the coroutine is dead. */

@@ -42,10 +42,6 @@ static int boot(lua_State *L)
         return luaL_error(L, "the Lua library is not in this program");
     gate_library_push_host(vm);
     lua_call(L, 1, 1);
-    lua_getfield(L, -1, "ctx");
-    vm->ref_ctx = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_getfield(L, -1, "trampoline");
-    vm->ref_trampoline = luaL_ref(L, LUA_REGISTRYINDEX);
     vm->ref_boot = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }
@@ -63,12 +59,33 @@ static bool run_boot(struct gate_vm *vm, struct gate_load_errors *errors)
     return false;
 }
 
+/* The watchdog may look at it meanwhile. A time that is over already ends the load at once; it must
+ * not look as if the load had been told to end long ago. */
+static void set_load_time(struct gate_vm *vm, uint32_t ms)
+{
+    uint64_t budget = ms * GATE_MS, used = gate_watch_cpu_now() - vm->load_began_ns;
+
+    vm->load_time_ms = ms;
+    __atomic_store_n(&vm->load_budgets[1], budget > used ? budget : used, __ATOMIC_RELAXED);
+}
+
+void gate_vm_bound_load(struct gate_vm *vm, uint32_t load_time_ms, uint64_t memory)
+{
+    if (load_time_ms != 0)
+        set_load_time(vm, load_time_ms);
+    if (memory != 0) {
+        gate_heap_set_cap(&vm->heap, memory);
+        gate_heap_enforce(&vm->heap);
+    }
+}
+
 /* Runs the gateway file inside a coroutine, under the budget. The coroutine stays on the stack. */
 static enum gate_vm_result run_file(struct gate_vm *vm, const struct gate_vm_options *o,
                                     lua_State *co)
 {
     vm->load_budgets[0] = 1;
-    vm->load_budgets[1] = o->load_time_ms * GATE_MS;
+    vm->load_began_ns = gate_watch_cpu_now();
+    set_load_time(vm, o->load_time_ms);
     lua_rawgeti(co, LUA_REGISTRYINDEX, vm->ref_boot);
     lua_getfield(co, -1, "load");
     lua_remove(co, -2);
@@ -87,6 +104,19 @@ static void keep_text(struct gate_vm *vm, lua_State *co)
     vm->code = gate_strndup(code, vm->code_n);
 }
 
+/* Leaves on the stack what calls between hooks use. */
+static void keep_tables(struct gate_vm *vm)
+{
+    lua_State *L = vm->L;
+
+    lua_settop(L, 0);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref_boot);
+    lua_getfield(L, 1, "ctx");
+    lua_getfield(L, 1, "tasks");
+    lua_remove(L, 1);
+    GATE_ASSERT(lua_istable(L, GATE_VM_CTX) && lua_istable(L, GATE_VM_TASKS));
+}
+
 static enum gate_err load(struct gate_vm *vm, const struct gate_vm_options *o,
                           struct gate_load_errors *errors)
 {
@@ -94,12 +124,12 @@ static enum gate_err load(struct gate_vm *vm, const struct gate_vm_options *o,
     enum gate_vm_result r = run_file(vm, o, co);
 
     if (r != GATE_VM_DONE)
-        gate_load_error_stopped(errors, vm, co, r, o->load_time_ms);
+        gate_load_error_stopped(errors, vm, co, r);
     else if (lua_type(co, 1) != LUA_TSTRING)
         gate_load_error_read(errors, co, 2);
     else
         keep_text(vm, co);
-    lua_settop(vm->L, 0);
+    keep_tables(vm);
     if (vm->text != NULL)
         return GATE_OK;
     if (errors->n == 0)
@@ -145,6 +175,7 @@ void gate_vm_prepare(struct gate_vm *vm, const struct gate_config *config)
     GATE_ASSERT(vm->config == NULL && vm->worker == NULL);
     vm->config = config;
     gate_heap_set_cap(&vm->heap, config->limits.vm_memory);
+    vm->timed |= config->process.access_json && config->process.access_log.n > 0;
     gate_chains_build(vm);
 }
 
@@ -201,9 +232,21 @@ void gate_vm_free(struct gate_vm **vm)
     gate_heap_close(&x->heap);
     gate_chains_free(x);
     gate_crypto_close(x);
+    gate_secrets_fini(&x->secrets);
     gate_free(x->text);
     gate_free(x->code);
     gate_free(x);
+}
+
+void gate_vm_copy_secrets(const struct gate_vm *vm, struct gate_secrets *to)
+{
+    for (uint32_t i = 0; i < vm->secrets.n; i++)
+        gate_secrets_add(to, vm->secrets.v[i].name, vm->secrets.v[i].value);
+}
+
+void gate_vm_hide(const struct gate_vm *vm, struct gate_str text, struct gate_out *to)
+{
+    gate_secrets_hide(&vm->secrets, text, to);
 }
 
 uint64_t gate_vm_memory(const struct gate_vm *vm)

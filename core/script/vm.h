@@ -23,7 +23,8 @@ enum gate_vm_result {
 /* A load error as a program sees it (`check --json`). All text is the list's. */
 struct gate_load_error {
     struct gate_str file;
-    uint32_t line;        /* 0: none */
+    uint32_t line;           /* 0: none */
+    struct gate_str pointer; /* into a data file; empty: none */
     struct gate_str name; /* the bad name, may be empty */
     struct gate_str expected;
     struct gate_str nearest;
@@ -43,7 +44,7 @@ struct gate_vm_options {
     struct gate_bundle *bundle; /* shared by the VMs of one generation; has its own lock */
     struct gate_log *log;
     uint64_t memory;       /* cap before the file has declared its own: 64 MiB */
-    uint32_t load_time_ms; /* 5,000 */
+    uint32_t load_time_ms; /* before the file has declared its own */
     bool check;            /* `moongate check`: also reads the sources for misspelt fields */
     bool trust;            /* --trust */
     struct gate_watchdog *watchdog; /* bounds the load too; NULL: unbounded (never in the engine) */
@@ -54,6 +55,13 @@ struct gate_vm_options {
  * thread: nothing else of the engine is touched. */
 enum gate_err gate_vm_build(const struct gate_vm_options *o, struct gate_vm **out,
                             struct gate_load_errors *errors);
+
+/* Writes the text; values of environment variables that the file has read are left out. */
+void gate_vm_hide(const struct gate_vm *vm, struct gate_str text, struct gate_out *to);
+
+/* The same values for who outlives the VM; before it is attached. */
+struct gate_secrets;
+void gate_vm_copy_secrets(const struct gate_vm *vm, struct gate_secrets *to);
 
 /* The canonical JSON of what the file declared; lives as long as the VM. */
 struct gate_str gate_vm_config_text(const struct gate_vm *vm);
@@ -82,8 +90,8 @@ struct gate_route_chains **gate_vm_route_chains(const struct gate_vm *vm,
                                                 const struct gate_config *to);
 void gate_route_chains_free(struct gate_route_chains ***chains, uint32_t n_routes);
 
-/* On the worker's thread: another VM serves, or none will. gate.exiting() is true; whatever stops at
- * a swap stops here. */
+/* On the worker's thread: another VM serves, or none will. gate.exiting() is true; whatever stops
+ * at a swap stops here. */
 void gate_vm_retire(struct gate_vm *vm);
 
 /* On the worker's thread: lets compiled code go. For a retired VM that lives on. */

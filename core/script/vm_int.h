@@ -10,6 +10,7 @@
 #include "script/ffi_api.h"
 #include "script/heap_int.h"
 #include "script/hook.h"
+#include "script/secrets.h"
 #include "script/vm.h"
 #include "script/watch_int.h"
 
@@ -18,8 +19,18 @@ struct gate_task;
 #define GATE_VM_MAGIC      0x6d76616cu
 #define GATE_VM_LOG_FIELDS 16
 
-/* Hooks have places in tables of chains; so have the two functions that a route may hold. */
-enum { GATE_CHAIN_WHEN = GATE_HOOK_COUNT, GATE_CHAIN_HANDLER, GATE_CHAIN_COUNT };
+/* What lies on the stack of a loaded state, for calls between hooks: tables of what scripts keep
+ * with a request (req.ctx), by id + 1, and of coroutines that are tasks. */
+enum { GATE_VM_CTX = 1, GATE_VM_TASKS };
+
+/* Hooks have places in tables of chains; so have the functions that routes and upstreams may hold.
+ */
+enum {
+    GATE_CHAIN_WHEN = GATE_HOOK_COUNT,
+    GATE_CHAIN_HANDLER,
+    GATE_CHAIN_BALANCER, /* of an upstream */
+    GATE_CHAIN_COUNT
+};
 
 /* How often runs began and ended at one function of a chain, and what went wrong there. Written by
  * the worker, read by control. */
@@ -41,9 +52,9 @@ static inline void gate_tally_add(_Atomic uint64_t *n)
 struct gate_hook_chain {
     struct gate_hook_chain *next; /* all of a VM, for free and for look-up */
     int hook;                     /* enum gate_hook, or GATE_CHAIN_WHEN / _HANDLER */
-    int index;                    /* of the Lua function that runs it, in task.lua's list */
+    int ref;                      /* the Lua function that runs it */
     struct gate_hook_tally *tallies; /* n */
-    uint32_t route;               /* of when and handler; and its name */
+    uint32_t route;               /* of when and handler, or the upstream; and its name */
     char *name;
     uint32_t n;
     uint64_t *budgets; /* as the watchdog reads them: n, ns of each, CPU time of each so far */
@@ -68,6 +79,10 @@ struct gate_vm {
     struct gate_io io;
     struct gate_log *log;
     uint64_t load_budgets[2];           /* as the watchdog reads them; it may look late */
+    uint32_t load_time_ms;
+    uint64_t load_began_ns; /* CPU time of the thread */
+    struct gate_secrets secrets;
+    bool timed; /* hooks read the clock: a script or the access log tells how long they took */
     struct gate_bundle *bundle;       /* borrowed, while it loads */
     struct gate_watch *watch;         /* of the thread it is bound to; NULL: none */
     struct gate_worker *worker;       /* NULL: not attached */
@@ -78,10 +93,7 @@ struct gate_vm {
     size_t text_n;
     char *code; /* the part of it that does not come from data */
     size_t code_n;
-    int ref_boot;       /* the table that boot.lua returned */
-    int ref_trampoline; /* the body of a task's coroutine */
-    /* table of what scripts keep with a request (req.ctx), by id + 1 */
-    int ref_ctx;
+    int ref_boot;               /* the table that boot.lua returned */
     struct gate_task *task;     /* inside lua_resume; NULL: none that may wait */
     struct gate_list runs;      /* hook runs that wait */
     struct gate_list waiting;   /* struct gate_task: all tasks that wait */
@@ -90,6 +102,7 @@ struct gate_vm {
     uint32_t n_idle;
     _Atomic(struct gate_hook_chain *) chains; /* control walks them: only ever grows */
     struct gate_hook_chain *global[GATE_HOOK_COUNT];
+    struct gate_hook_chain **balancers; /* by upstream; NULL: no function */
     struct gate_route_chains **routes; /* by ordinal; NULL: no policies of its own */
     uint32_t n_routes;
     char **policy_names; /* by ordinal, NUL-terminated */
@@ -110,6 +123,9 @@ void gate_library_push_host(struct gate_vm *vm);
 /* Pushes the chunk of a library module; false: there is none (nothing is pushed). Raises when its
  * text is broken. */
 bool gate_library_push_chunk(lua_State *L, const char *module);
+
+/* Limits that the file has declared for its own load, from here on. */
+void gate_vm_bound_load(struct gate_vm *vm, uint32_t load_time_ms, uint64_t memory);
 
 /* Chains: made from the configuration's policies before the VM serves. */
 void gate_chains_build(struct gate_vm *vm);

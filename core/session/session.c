@@ -71,7 +71,7 @@ static uint64_t exchange_deadline(const struct gate_session *s)
     if (h->out.out.bytes > 0)
         at = h->wrote_ms + limits->write_stall_ms;
     if (!h->body_done && !h->body_bad && !h->tunnel && h->credit > 0 && !h->paused &&
-        limits->body_rate > 0 && h->window_ms + GATE_RATE_WINDOW_MS < at)
+        !h->stream.rests && limits->body_rate > 0 && h->window_ms + GATE_RATE_WINDOW_MS < at)
         at = h->window_ms + GATE_RATE_WINDOW_MS;
     if (h->tunnel && h->out.ended && h->window_ms + limits->idle_timeout_ms < at)
         at = h->window_ms + limits->idle_timeout_ms;

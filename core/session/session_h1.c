@@ -153,7 +153,7 @@ static void start_exchange(struct gate_session *s, struct gate_exchange *x)
     h->credit = 0;
     h->body_done = head->framing == GATE_BODY_NONE;
     h->tunnel = false;
-    h->stream.takes_pipes = false;
+    h->stream.takes_pipes = h->stream.rests = false;
     gate_h1_reader_begin_body(&h->in, head->framing, head->content_length);
     fill_exchange(s, x);
     if (head->dropped_underscores > 0)

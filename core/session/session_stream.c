@@ -264,9 +264,9 @@ static void op_grant(struct gate_stream *s, size_t n)
     bool first = h->credit == 0;
 
     h->credit += n;
-    if (h->expect)
+    if (h->expect && n > 0)
         send_continue(h);
-    if (!first || h->body_done || h->body_bad || h->eof)
+    if ((!first && n > 0) || h->credit == 0 || h->body_done || h->body_bad || h->eof)
         return;
     if (h->tunnel && gate_h1_reader_held(&h->in) > 0)
         gate_loop_ready(h->session->conn.loop, &h->next);

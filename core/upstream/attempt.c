@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/assert.h"
+#include "net/socket.h"
 
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer)
 {
@@ -54,6 +55,21 @@ struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate
 {
     a->stream = gate_link_begin(a->link, use);
     return a->stream;
+}
+
+/* A peer that closes while a request is on its way to it ends its side first; its kernel then takes
+ * nothing more, and answers what comes with a reset. A reset alone may follow bytes that the peer
+ * has read. */
+bool gate_attempt_untouched(const struct gate_attempt *a, enum gate_err e)
+{
+    const struct gate_link *l = a->link;
+
+    return l->sent == 0 || (e == GATE_E_EOF && gate_socket_unsent(l->conn.fd) >= l->sent);
+}
+
+bool gate_attempt_answered(const struct gate_attempt *a)
+{
+    return a->link->infos > 0 || gate_h1_reader_held(&a->link->in) > 0;
 }
 
 void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why)

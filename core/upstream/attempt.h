@@ -32,6 +32,14 @@ enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_loc
 /* Begins the stream on the link. */
 struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate_link_use *use);
 
+/* Of a stream that broke with `e` before a response head: whether the peer has taken not one byte
+ * of the request: nothing was written, or the peer's end came and nothing of what was written is
+ * acknowledged. Then the request may be sent again whatever its method (RFC 9110 section 9.2.2). */
+bool gate_attempt_untouched(const struct gate_attempt *a, enum gate_err e);
+
+/* Whether bytes of an answer had come: an interim response, a part of a head. */
+bool gate_attempt_answered(const struct gate_attempt *a);
+
 /* Ends: gives the link back when the exchange on it is complete, else closes it for `why`; the
  * arena is cleared. Safe in every state. */
 void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why);

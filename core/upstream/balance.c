@@ -53,17 +53,14 @@ static enum rank rank_of(const struct gate_peer_entry *e, uint64_t now_ms,
     return marked ? RANK_MARKED : RANK_GOOD;
 }
 
-enum gate_err gate_balance_pick(const struct gate_balance_ops *ops, struct gate_balance_state *st,
-                                const struct gate_peer_set *set, uint64_t now_ms,
-                                const struct gate_peer *const *tried, uint32_t n_tried,
-                                struct gate_peer **peer)
+const bool *gate_balance_may(struct gate_balance_state *st, const struct gate_peer_set *set,
+                             uint64_t now_ms, const struct gate_peer *const *tried,
+                             uint32_t n_tried)
 {
     enum rank best = RANK_NEVER;
-    uint32_t i;
 
-    *peer = NULL;
     follow_set(st, set);
-    for (i = 0; i < set->n; i++) {
+    for (uint32_t i = 0; i < set->n; i++) {
         enum rank rank = rank_of(&set->v[i], now_ms, tried, n_tried);
 
         if (rank < best) {
@@ -73,12 +70,37 @@ enum gate_err gate_balance_pick(const struct gate_balance_ops *ops, struct gate_
         st->may[i] = rank == best;
     }
     if (best == RANK_NEVER)
+        memset(st->may, 0, set->n * sizeof(*st->may));
+    return best == RANK_NEVER ? NULL : st->may;
+}
+
+enum gate_err gate_balance_pick(const struct gate_balance_ops *ops, struct gate_balance_state *st,
+                                const struct gate_peer_set *set, uint64_t now_ms,
+                                const struct gate_peer *const *tried, uint32_t n_tried,
+                                struct gate_peer **peer)
+{
+    const bool *may = gate_balance_may(st, set, now_ms, tried, n_tried);
+    uint32_t i;
+
+    *peer = NULL;
+    if (may == NULL)
         return GATE_E_NOTFOUND;
-    i = ops->pick(st, set, st->may);
+    i = ops->pick(st, set, may);
     if (i >= set->n)
         return GATE_E_NOTFOUND;
     *peer = set->v[i].peer;
     return GATE_OK;
+}
+
+bool gate_balance_has_other(const struct gate_peer_set *set, uint64_t now_ms,
+                            const struct gate_peer *const *tried, uint32_t n_tried,
+                            const struct gate_peer *failed)
+{
+    for (uint32_t i = 0; i < set->n; i++) {
+        if (set->v[i].peer != failed && rank_of(&set->v[i], now_ms, tried, n_tried) < RANK_MARKED)
+            return true;
+    }
+    return false;
 }
 
 const struct gate_balance_ops *gate_balance_ops_of(enum gate_balance which)
@@ -87,6 +109,7 @@ const struct gate_balance_ops *gate_balance_ops_of(enum gate_balance which)
     case GATE_BALANCE_LEAST_REQUESTS:
         return &gate_balance_least_requests;
     case GATE_BALANCE_ROUND_ROBIN:
+    case GATE_BALANCE_FUNCTION:
         break;
     }
     return &gate_balance_round_robin;

@@ -32,6 +32,11 @@ const struct gate_balance_ops *gate_balance_ops_of(enum gate_balance which);
 /* Frees what a state owns; a zeroed state is ready for use. */
 void gate_balance_state_fini(struct gate_balance_state *st);
 
+/* Which peers may take a request now, by index; NULL: none. Valid until the next call. */
+const bool *gate_balance_may(struct gate_balance_state *st, const struct gate_peer_set *set,
+                             uint64_t now_ms, const struct gate_peer *const *tried,
+                             uint32_t n_tried);
+
 /* The whole choice: leaves out what is administratively down, marked down, tried before (`tried`,
  * n_tried), full; backups only when no other is left; when all are marked down, the marks are
  * ignored (never refuse for a guess; never the only peer). *peer is borrowed from the set.
@@ -40,5 +45,11 @@ enum gate_err gate_balance_pick(const struct gate_balance_ops *ops, struct gate_
                                 const struct gate_peer_set *set, uint64_t now_ms,
                                 const struct gate_peer *const *tried, uint32_t n_tried,
                                 struct gate_peer **peer);
+
+/* Whether a peer is left that would be picked without a guess: neither marked down, nor `failed`,
+ * nor tried before. A retry is worth its time only then. */
+bool gate_balance_has_other(const struct gate_peer_set *set, uint64_t now_ms,
+                            const struct gate_peer *const *tried, uint32_t n_tried,
+                            const struct gate_peer *failed);
 
 #endif

@@ -44,7 +44,7 @@ static void restart_clock(struct gate_link *l)
     else if (l->state == GATE_LINK_HEAD && l->request_ended)
         at = after(l, l->first_byte_ms);
     else if (l->state == GATE_LINK_TUNNEL ||
-             (l->state == GATE_LINK_BODY && l->credit > 0 && !l->conn.full))
+             (l->state == GATE_LINK_BODY && l->credit > 0 && !l->conn.full && !l->stream.rests))
         at = after(l, l->read_ms);
     gate_deadline_set(l->conn.loop, &l->deadline, at);
 }
@@ -171,8 +171,13 @@ static void consume_trailers(struct gate_link *l, const char *p, size_t n)
     struct gate_fields *fs = gate_arena_zalloc(l->arena, sizeof(*fs));
     struct gate_refusal r = gate_parse_trailers(p, n, l->limits, l->arena, fs);
 
-    if (r.status == 0 && fs->n > 0)
+    if (r.status != 0) {
+        broken(l, GATE_E_SYNTAX, r.why);
+        return;
+    }
+    if (fs->n > 0)
         l->stream.events->on_trailers(&l->stream, fs, l->in.b);
+    finish_response(l);
 }
 
 /* Content of the current block into `chunk`. */
@@ -188,7 +193,6 @@ static void consume_body(struct gate_link *l, struct gate_chain *chunk)
         break;
     case GATE_BODY_TRAILERS:
         consume_trailers(l, p, n);
-        finish_response(l);
         break;
     case GATE_BODY_DONE:
         finish_response(l);
@@ -389,6 +393,7 @@ static void flush(struct gate_link *l)
             write_failed(l);
             return;
         }
+        l->sent += n;
     }
     restart_clock(l);
     if (l->out.out.bytes < OUT_HIGH / 2)
@@ -525,9 +530,10 @@ static void op_grant(struct gate_stream *s, size_t n)
     size_t before = l->credit;
 
     l->credit += n;
-    if (before > 0 || l->state == GATE_LINK_DEAD || l->state == GATE_LINK_DONE)
+    if ((before > 0 && n > 0) || l->state == GATE_LINK_DEAD || l->state == GATE_LINK_DONE)
         return;
-    gate_conn_reading(&l->conn, true);
+    if (l->credit > 0)
+        gate_conn_reading(&l->conn, true);
     restart_clock(l);
 }
 
@@ -585,9 +591,10 @@ struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_
     l->stream.ops = &h1_client_ops;
     l->stream.events = use->events;
     l->stream.user = use->user;
-    l->stream.takes_pipes = false;
+    l->stream.takes_pipes = l->stream.rests = false;
     read_hint(l);
     l->response_bytes = 0;
+    l->sent = 0;
     gate_conn_reading(&l->conn, true);
     return &l->stream;
 }

@@ -49,6 +49,7 @@ struct gate_link {
     uint32_t requests;
     uint64_t born_ms;
     uint64_t response_bytes; /* of the last response, for the next one's first read */
+    uint64_t sent;           /* bytes of the request on it that the kernel took */
     /* Of the request on it; borrowed from the attempt. */
     struct gate_arena *arena;
     const struct gate_head_limits *limits;

@@ -124,12 +124,6 @@ static void take_set(struct gate_upstream_local *local)
     gate_peer_set_unref(&old);
 }
 
-static const struct gate_balance_ops *ops_of(enum gate_balance b)
-{
-    return b == GATE_BALANCE_LEAST_REQUESTS ? &gate_balance_least_requests
-                                            : &gate_balance_round_robin;
-}
-
 static struct gate_upstream_local *local_new(struct gate_links *links, struct gate_upstream *u)
 {
     struct gate_upstream_local *local = gate_calloc(1, sizeof(*local));
@@ -157,7 +151,7 @@ struct gate_upstream_local *gate_links_local(struct gate_links *links, struct ga
         local = local_new(links, u);
     else if (local->version != gate_upstream_version(u))
         take_set(local);
-    local->ops = ops_of(config->balance);
+    local->ops = gate_balance_ops_of(config->balance);
     local->idle_max = config->idle;
     local->idle_ms = config->idle_timeout_ms;
     local->max_requests = config->max_requests;

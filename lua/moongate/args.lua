@@ -4,25 +4,16 @@
 local engine = require "moongate.engine"
 local ffi = require "ffi"
 local form = require "moongate.form"
+local pair_list = require "moongate.pair_list"
 local place = require "moongate.declare.place"
 
 local M = {}
 
 local api, vm, io = engine.api, engine.vm, engine.io
 local fail, raise = engine.fail, place.raise
-local metatable_of = debug.getmetatable
 
 local ID, SERIAL = 1, 2
 local TEXT_QUERY = tonumber(ffi.C.GATE_TEXT_QUERY)
-
-local Args = {}
-
----@param id integer
----@param serial integer
----@return table
-function M.new(id, serial)
-  return setmetatable({ id, serial }, Args)
-end
 
 --- The query that was parsed last: a script mostly asks for several arguments of one. One
 --- assignment changes it, so that a script that is stopped amid it leaves nothing half done.
@@ -46,70 +37,6 @@ local function write(self, list)
   local query = form.write(list)
   local r = api.text_set(vm, self[ID], self[SERIAL], TEXT_QUERY, query, #query)
   if r ~= 1 then fail(r, "req.args") end
-end
-
-local function get(self, name)
-  for _, pair in ipairs(list_of(self)) do
-    if pair[1] == name then return pair[2] end
-  end
-end
-
-local function check(self, method)
-  if type(self) ~= "table" or metatable_of(self) ~= Args then
-    raise(("req.args:%s is called with a colon, not with a dot"):format(method))
-  end
-end
-
-local methods = {}
-
---- The first value of any name, also of one that is a method here.
----@param name string
----@return string|nil
-function methods.get(self, name)
-  check(self, "get")
-  return get(self, name)
-end
-
---- All values of a name.
----@param name string
----@return string[]
-function methods.all(self, name)
-  check(self, "all")
-  local values = {}
-  for _, pair in ipairs(list_of(self)) do
-    if pair[1] == name then values[#values + 1] = pair[2] end
-  end
-  return values
-end
-
---- Whether there is an argument of that name.
----@param name string
----@return boolean
-function methods.has(self, name)
-  check(self, "has")
-  return get(self, name) ~= nil
-end
-
---- Walks all arguments in order: `for name, value in req.args:each() do`.
----@return fun(): string|nil, string|nil
-function methods.each(self)
-  check(self, "each")
-  local list, i = list_of(self), 0
-  return function()
-    i = i + 1
-    local pair = list[i]
-    if pair then return pair[1], pair[2] end
-  end
-end
-
---- Adds an argument behind those that are there.
----@param name string
----@param value string|number|boolean
-function methods.add(self, name, value)
-  check(self, "add")
-  local list = { unpack(list_of(self)) }
-  list[#list + 1] = { name, M.text(name, value) }
-  write(self, list)
 end
 
 --- The value of an argument as text.
@@ -148,10 +75,15 @@ function M.replaced(list, name, values)
   return out
 end
 
-function Args.__index(self, name)
-  local method = methods[name]
-  if method then return method end
-  return get(self, name)
+local Args
+Args, M.new = pair_list.class("req.args", list_of)
+M.Args = Args
+
+--- Adds an argument behind those that are there.
+function Args.add(self, name, value)
+  local list = { unpack(list_of(self)) }
+  list[#list + 1] = { name, M.text(name, value) }
+  write(self, list)
 end
 
 function Args.__newindex(self, name, value)
@@ -163,15 +95,5 @@ function Args.__newindex(self, name, value)
   end
   write(self, M.replaced(list_of(self), name, values))
 end
-
-function Args.__call()
-  raise "req.args is a field, not a function: req.args.name"
-end
-
-function Args.__tostring()
-  return "req.args"
-end
-
-M.Args = Args
 
 return M

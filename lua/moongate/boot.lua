@@ -13,20 +13,24 @@ package.loaders = {
   end,
 }
 
-jit.opt.start("maxmcode=8192", "maxtrace=8000")
+-- The load runs once: only what repeats very often is worth compiling (with the usual threshold a
+-- third of a small file's load is the compiler). Hooks are compiled as soon as ever.
+local LOADING, SERVING = "hotloop=1000", "hotloop=56"
+jit.opt.start("maxmcode=8192", "maxtrace=8000", LOADING)
 math.randomseed(host.seed())
 
 local engine = require "moongate.engine"
 engine.bind(host)
 
 local hook = require "moongate.hook"
+local mistake = require "moongate.declare.mistake"
 local modules = require "moongate.modules"
 local request = require "moongate.request"
 local runtime = require "moongate.runtime"
 local sandbox = require "moongate.sandbox"
 local task = require "moongate.task"
 
-local B = { ctx = request.ctx, trampoline = task.trampoline }
+local B = { ctx = request.ctx, tasks = task.tasks }
 
 --- What the gateway file declared, once it is loaded.
 local output
@@ -49,18 +53,29 @@ local function make_gate(main_name)
     require = function(name) return modules.library(name) end,
     upstream = runtime.upstream_named,
     policies = names,
-    runtime = runtime.new(host),
+    runtime = runtime.new(host), bound_load = host.bound_load,
   }
 end
 
---- Checks the sources for misspelt fields too (`moongate check`).
-local function check_sources(mistakes)
-  local check = host.library("moongate.check") and require "moongate.check"
-  if not check then return end
-  local run = type(check) == "function" and check or check.check
+--- Adds what the sources show of misspelt fields (`moongate check`). What the load met already is
+--- not said twice.
+local function check_sources(mistakes, gate)
+  local check = require "moongate.check"
+  local lists = { mistakes }
   for _, file in ipairs(modules.files()) do
-    for _, mistake in ipairs(run(file.text, file.name)) do mistakes[#mistakes + 1] = mistake end
+    lists[#lists + 1] = check.check(file.text, file.name, gate)
   end
+  return mistake.merge(unpack(lists))
+end
+
+--- The mistakes without values of environment variables: those count as secrets.
+local function hide_secrets(mistakes)
+  for _, made in ipairs(mistakes) do
+    made.message = host.hide(made.message)
+    made.name, made.nearest = made.name and host.hide(made.name),
+      made.nearest and host.hide(made.nearest)
+  end
+  return mistakes
 end
 
 --- Runs the gateway file. Called once, in a coroutine, under the load's budget.
@@ -73,30 +88,42 @@ function B.load(check, trust)
   local name, text = host.main()
   local gate, loading = make_gate(name)
   local env = sandbox.new { print = runtime.print, require = modules.require, trust = trust }
-  modules.begin(host, env, gate)
+  modules.begin(host, env, gate, trust)
   runtime.protect(sandbox.protect, gate)
   local failed
   local chunk, err = modules.compile(name, text)
   if chunk then
-    local ok, raised = pcall(chunk)
+    local ok, raised = pcall(modules.run, chunk)
     if not ok then failed = raised == nil and "nil was raised" or raised end
   else
     failed = err
   end
   local out, mistakes = loading.finish(failed)
-  if check then check_sources(mistakes) end
-  if not out or #mistakes > 0 then return nil, mistakes end
+  if check then mistakes = check_sources(mistakes, gate) end
+  if not out or #mistakes > 0 then return nil, hide_secrets(mistakes) end
   output = out
+  -- Hooks read the clock only where somebody may look.
+  if modules.mention("timing") then host.time_hooks() end
+  hook.route_names = out.route_names
   modules.finish()
   runtime.finish(out)
+  jit.opt.start(SERVING)
   return out.json, out.code
 end
 
---- Makes the function that runs a chain.
-local function make_chain(name, ordinals, route, label)
+--- Makes the function that runs a chain; called by the engine when it knows the configuration.
+---@param name string hook, "when" or "handler"
+---@param ordinals integer[] of policies, from 0, in the order of calls
+---@param route integer ordinal, for when and handler
+---@param label string|nil the route's name, for when and handler
+---@return function
+function B.chain(name, ordinals, route, label)
   if name == "when" then return hook.when(output.routes.when[route]) end
   if name == "handler" then
     return hook.handler(output.routes.handler[route], label)
+  end
+  if name == "balancer" then
+    return hook.balancer(output.balancers[route], label)
   end
   local fns, names = {}, {}
   for i, ordinal in ipairs(ordinals) do
@@ -104,18 +131,6 @@ local function make_chain(name, ordinals, route, label)
     fns[i], names[i] = policy[name], policy.name
   end
   return hook.chain(name, fns, names)
-end
-
---- Makes a chain; called by the engine when it knows the configuration.
----@param name string hook, "when" or "handler"
----@param ordinals integer[] of policies, from 0, in the order of calls
----@param route integer ordinal, for when and handler
----@param label string|nil the route's name, for when and handler
----@return integer index by which the engine calls it
-function B.chain(name, ordinals, route, label)
-  local chains = task.chains
-  chains[#chains + 1] = make_chain(name, ordinals, route, label)
-  return #chains
 end
 
 return B

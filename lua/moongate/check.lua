@@ -6,14 +6,21 @@ local fields = require "moongate.declare.fields"
 local mistake = require "moongate.declare.mistake"
 local nearest = require "moongate.nearest"
 local source = require "moongate.source"
+local strict = require "moongate.declare.strict"
 
 local M = {}
 
+---@class moongate.Kind
+---@field path string what messages call it: "req.client"
+---@field fields table<string, any>
+
 ---@class moongate.Checker
----@field tokens moongate.Token[]
+---@field tokens moongate.Tokens
 ---@field file string
----@field scopes table<string, string|false>[] kind of each local, innermost scope last
+---@field scopes table<string, moongate.Kind|false>[] what each local is, innermost scope last
 ---@field brackets string[] open brackets and blocks, innermost last
+---@field opened integer[] where each of them was opened
+---@field gate table|nil the loaded `gate`, which has only what this build has
 ---@field handed table<string, string> hooks that named functions are given to
 ---@field found moongate.Mistake[]
 local Checker = {}
@@ -37,8 +44,9 @@ end
 -- Scopes ------------------------------------------------------------------------------------------
 
 --- Opens a block or bracket.
-function Checker:push(kind)
+function Checker:push(kind, i)
   self.brackets[#self.brackets + 1] = kind
+  self.opened[#self.brackets] = i
   if kind ~= "(" and kind ~= "{" and kind ~= "[" then self.scopes[#self.scopes + 1] = {} end
 end
 
@@ -50,12 +58,14 @@ function Checker:pop()
   end
 end
 
---- Declares a local: its kind, or false for one that nothing is known of.
+--- Declares a local: what it is (a kind or its name), or false for one that nothing is known of.
 function Checker:bind(name, kind)
+  if type(kind) == "string" then kind = { path = kind, fields = fields.KINDS[kind] } end
   self.scopes[#self.scopes][name] = kind or false
 end
 
---- The kind of object a variable holds, or nil.
+--- What a variable holds, or nil.
+---@return moongate.Kind|nil
 function Checker:kind_of(name)
   for i = #self.scopes, 1, -1 do
     local kind = self.scopes[i][name]
@@ -78,7 +88,7 @@ end
 --- Reports a mistake at the line of token i.
 function Checker:report(i, parts)
   self.found[#self.found + 1] =
-    mistake.new({ file = self.file, line = self.tokens[i].line }, parts)
+    mistake.new({ file = self.file, line = self.tokens.lines[i] }, parts)
 end
 
 --- A field that its table does not have.
@@ -94,7 +104,7 @@ end
 --- The first token of a call's arguments at i?
 function Checker:is_call(i)
   local token = self.tokens[i]
-  return token.kind == "string" or self:is(i, "(") or self:is(i, "{")
+  return token and token.kind == "string" or self:is(i, "(") or self:is(i, "{")
 end
 
 --- One step of a chain: the token of the key, and whether it is written with a colon. Nil at its
@@ -107,34 +117,70 @@ function Checker:step(i)
   end
 end
 
+--- What is wrong with the key at `at`, whose table is at `path`: reports it and answers true.
+function Checker:report_key(at, path, known, colon, called)
+  local key = self.tokens[at].text
+  local field = known[key]
+  if known.any then
+    if not colon or not known.methods or known.methods[key] then return false end
+    self:report_unknown(at, path, known.methods)
+  elseif field == nil then
+    self:report_unknown(at, path, known)
+  elseif path == "gate" and self.gate and rawget(self.gate, key) == nil then
+    self:report(at, strict.missing("gate", key, known))
+  elseif field == "method" and called and not colon then
+    self:report(at, {
+      name = key, expected = path .. ":" .. key,
+      message = ("%s.%s is called with a colon: %s:%s(...)"):format(path, key, path, key),
+    })
+  elseif colon and field ~= "method" then
+    local what = path:find("^gate") and "called with a dot, not with a colon" or "no method"
+    self:report(at, {
+      name = key, expected = path .. "." .. key,
+      message = ("%s.%s is %s"):format(path, key, what),
+    })
+  else
+    return false
+  end
+  return true
+end
+
 --- Checks the fields behind a variable of a known kind at i: `req.headers`, `gate.log.info`.
+---@param i integer
+---@param kind moongate.Kind
 function Checker:check_chain(i, kind)
-  local path, known = kind, fields.KINDS[kind]
+  local path, known = kind.path, kind.fields
   local at, colon, after = self:step(i + 1)
   while at do
+    local called = self:is_call(after)
+    if self:report_key(at, path, known, colon, called) then return end
     local key = self.tokens[at].text
     local field = known[key]
-    if field == nil then
-      return self:report_unknown(at, path, known)
-    end
-    local called = self:is_call(after)
-    if field == "method" and called and not colon then
-      return self:report(at, {
-        name = key, expected = path .. ":" .. key,
-        message = ("%s.%s is called with a colon: %s:%s(…)"):format(path, key, path, key),
-      })
-    end
-    if colon and field ~= "method" then
-      local what = kind == "gate" and "called with a dot, not with a colon" or "no method"
-      return self:report(at, {
-        name = key, expected = path .. "." .. key,
-        message = ("%s.%s is %s"):format(path, key, what),
-      })
-    end
-    if type(field) ~= "table" or field == fields.ANY or called then return end
+    if known.any or type(field) ~= "table" or called then return end
     path, known = path .. "." .. key, field
     at, colon, after = self:step(after)
   end
+end
+
+--- What the expression at i gives when it is a variable of a known kind and fields of it alone:
+--- `req`, `gate.crypto`. Nil for any other.
+---@param i integer
+---@return moongate.Kind|nil
+function Checker:kind_at(i)
+  local kind = self:kind_of(self:name(i) or "")
+  local at, colon, after = self:step(i + 1)
+  i = i + 1
+  while kind and at do
+    local field = kind.fields[self.tokens[at].text]
+    kind = type(field) == "table" and not colon
+      and { path = kind.path .. "." .. self.tokens[at].text, fields = field } or nil
+    i = after
+    at, colon, after = self:step(i)
+  end
+  local behind = self.tokens[i]
+  local ends = not behind or behind.kind == "eof" or behind.kind == "name" or self:is(i, ";")
+    or (behind.kind == "keyword" and behind.text ~= "and" and behind.text ~= "or")
+  return ends and kind or nil
 end
 
 -- Functions ---------------------------------------------------------------------------------------
@@ -143,9 +189,28 @@ end
 function Checker:hook_of_on(i)
   local hook = self:name(i)
   if hook and fields.PARAMETERS[hook] and self:is(i - 1, ".") and self:is(i - 2, "on")
-    and self:is(i - 3, ".") and self:kind_of(self:name(i - 4) or "") == "gate" then
+    and self:is(i - 3, ".") and (self:kind_of(self:name(i - 4) or "") or {}).path == "gate" then
     return hook
   end
+end
+
+--- Whether the "{" at i opens what `gate.route` or `gate.use` is given.
+function Checker:is_declared(i)
+  local callee = self:is(i - 1, "(") and i - 2 or i - 1
+  if not (self:is(callee, "route") or self:is(callee, "use")) then return false end
+  local kind = self:is(callee - 1, ".") and self:kind_of(self:name(callee - 2) or "")
+  return kind and kind.path == "gate" or false
+end
+
+--- Whether the innermost open bracket is the table of a route or policy: `gate.route {`,
+--- `gate.use({`, `gate.route { use = { {`.
+function Checker:in_declaration()
+  local n, opened = #self.brackets, self.opened
+  if self.brackets[n] ~= "{" then return false end
+  if self:is_declared(opened[n]) then return true end
+  local list = self.brackets[n - 1] == "{" and opened[n - 1]
+  return list and self:is(list - 1, "=") and self:is(list - 2, "use")
+    and self.brackets[n - 2] == "{" and self:is_declared(opened[n - 2]) or false
 end
 
 --- The hook that the function at i (its keyword) is written for, and whether that is certain.
@@ -157,6 +222,7 @@ function Checker:hook_of(i)
   if self:is(i - 1, "=") then
     -- `request = function`, `M.request = function`, `local check = function`
     named = self:name(i - 2)
+    if fields.PARAMETERS[named] and self:in_declaration() then return named, true end
   elseif self:name(i + 1) then
     -- `function M.request(`, `local function check(`
     local last = i + 1
@@ -173,7 +239,7 @@ end
 function Checker:enter_function(i)
   local hook, certain = self:hook_of(i)
   local kinds = hook and fields.PARAMETERS[hook] or {}
-  self:push("function")
+  self:push("function", i)
   while not self:is(i, "(") and self.tokens[i].kind ~= "eof" do i = i + 1 end
   local n = 0
   while not self:is(i, ")") and self.tokens[i].kind ~= "eof" do
@@ -229,16 +295,21 @@ function Checker:enter_local(i)
     names[#names + 1] = self:name(i + 1)
     i = self:is(i + 2, ",") and i + 2 or i + 1
   end
-  local is_gate = #names == 1 and self:is(i + 1, "=") and self:requires_gate(i + 2)
+  local kind = nil
+  if #names == 1 and self:is(i + 1, "=") then
+    -- `local req = req.client` names another thing than the value's own `req`.
+    local other = self:name(i + 2) ~= first
+    kind = self:requires_gate(i + 2) and "gate" or (other and self:kind_at(i + 2))
+  end
   for _, name in ipairs(names) do self:bind(name, nil) end
-  if is_gate then self:bind(first, "gate") end
+  if kind then self:bind(first, kind) end
   return i + 1
 end
 
 --- `for a, b in … do`: the names belong to the block that the `do` opens. Returns the index of what
 --- follows the names.
 function Checker:enter_for(i)
-  self:push("for")
+  self:push("for", i)
   while self:name(i + 1) do
     self:bind(self:name(i + 1), nil)
     i = self:is(i + 2, ",") and i + 2 or i + 1
@@ -255,19 +326,19 @@ function Checker:structure(i)
   if text == "local" then return self:enter_local(i) end
   if text == "for" then return self:enter_for(i) end
   if text == "(" or text == "{" or text == "[" or text == "then" or text == "repeat" then
-    self:push(text)
+    self:push(text, i)
   elseif text == "do" then
     -- The block of a `for` is open since its names; a `while` has none before its `do`.
     if self.brackets[#self.brackets] == "for" then
       self.brackets[#self.brackets] = "do"
     else
-      self:push("do")
+      self:push("do", i)
     end
   elseif text == "end" or text == "elseif" or CLOSING[text] then
     self:pop()
   elseif text == "else" then
     self:pop()
-    self:push("else")
+    self:push("else", i)
   elseif text == "until" then
     -- Locals of the block are still seen in the condition: they stay until the next block ends.
     local inner = table.remove(self.scopes)
@@ -329,11 +400,12 @@ end
 --- did you mean 'headers'?`.
 ---@param text string
 ---@param file string
+---@param gate? table the loaded `gate`: what it lacks of the language is reported, too
 ---@return moongate.Mistake[]
-function M.check(text, file)
+function M.check(text, file, gate)
   local checker = setmetatable({
-    tokens = source.tokens(text), file = file, scopes = { {} }, brackets = {}, handed = {},
-    found = {},
+    tokens = source.tokens(text), file = file, scopes = { {} }, brackets = {}, opened = {},
+    handed = {}, found = {}, gate = gate,
   }, Checker)
   checker:run()
   return mistake.sort(checker.found)

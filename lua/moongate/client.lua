@@ -4,6 +4,7 @@ local engine = require "moongate.engine"
 local ffi = require "ffi"
 local place = require "moongate.declare.place"
 local strict = require "moongate.declare.strict"
+local view = require "moongate.view"
 
 local M = {}
 
@@ -44,31 +45,26 @@ function Client.__index(self, key)
   raise(strict.missing("client", key, NAMES).message)
 end
 
-local function read_only(_, key)
+function Client.__newindex(_, key)
   raise(("client.%s is read only"):format(tostring(key)))
 end
 
-Client.__newindex = read_only
+function Client.__tostring()
+  return "client"
+end
 
 --- The client of a connection that has no request yet.
-local Connecting = {
-  __newindex = read_only,
-  __index = function(_, key)
-    if key == "tls" then return nil end
-    raise(strict.missing("client", key, NAMES).message)
-  end,
-}
+local make = view.maker("client", { "ip", "port", "peer_ip", "tls" })
 
 --- The client that a `connect` hook is called for.
 ---@param call { p: any, n: integer, p2: any, n2: integer, id: integer } ip, peer ip and port
 ---@return table
 function M.connecting(call)
-  return setmetatable({
+  return make {
     ip = ffi.string(call.p, call.n), port = call.id, peer_ip = ffi.string(call.p2, call.n2),
-  }, Connecting)
+  }
 end
 
 M.Client = Client
-M.Connecting = Connecting
 
 return M

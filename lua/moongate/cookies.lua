@@ -2,23 +2,14 @@
 
 local engine = require "moongate.engine"
 local ffi = require "ffi"
+local pair_list = require "moongate.pair_list"
 local place = require "moongate.declare.place"
 
 local M = {}
 
 local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, place.raise
-local metatable_of = debug.getmetatable
 
 local ID, SERIAL = 1, 2
-
-local Cookies = {}
-
----@param id integer
----@param serial integer
----@return table
-function M.new(id, serial)
-  return setmetatable({ id, serial }, Cookies)
-end
 
 --- The pairs of one Cookie field, in order. A value in quotes loses them.
 ---@param field string
@@ -47,79 +38,15 @@ local function list_of(self)
   return list
 end
 
-local function get(self, name)
-  for _, pair in ipairs(list_of(self)) do
-    if pair[1] == name then return pair[2] end
-  end
-end
+local Cookies
+Cookies, M.new = pair_list.class("req.cookies", list_of)
+M.Cookies = Cookies
 
-local function check(self, method)
-  if type(self) ~= "table" or metatable_of(self) ~= Cookies then
-    raise(("req.cookies:%s is called with a colon, not with a dot"):format(method))
-  end
-end
-
-local methods = {}
-
---- The first value of any name, also of one that is a method here.
----@param name string
----@return string|nil
-function methods.get(self, name)
-  check(self, "get")
-  return get(self, name)
-end
-
---- All values of a name.
----@param name string
----@return string[]
-function methods.all(self, name)
-  check(self, "all")
-  local values = {}
-  for _, pair in ipairs(list_of(self)) do
-    if pair[1] == name then values[#values + 1] = pair[2] end
-  end
-  return values
-end
-
---- Whether there is a cookie of that name.
----@param name string
----@return boolean
-function methods.has(self, name)
-  check(self, "has")
-  return get(self, name) ~= nil
-end
-
---- Walks all cookies in order: `for name, value in req.cookies:each() do`.
----@return fun(): string|nil, string|nil
-function methods.each(self)
-  check(self, "each")
-  local list, i = list_of(self), 0
-  return function()
-    i = i + 1
-    local pair = list[i]
-    if pair then return pair[1], pair[2] end
-  end
-end
-
-function Cookies.__index(self, name)
-  local method = methods[name]
-  if method then return method end
-  return get(self, name)
-end
-
-function Cookies.__newindex(_, name)
+local function refuse(_, name)
   raise(("req.cookies.%s is read only; set req.headers.cookie, or add a set-cookie to res.headers")
     :format(tostring(name)))
 end
 
-function Cookies.__call()
-  raise "req.cookies is a field, not a function: req.cookies.name"
-end
-
-function Cookies.__tostring()
-  return "req.cookies"
-end
-
-M.Cookies = Cookies
+Cookies.add, Cookies.__newindex = refuse, refuse
 
 return M

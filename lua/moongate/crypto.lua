@@ -2,6 +2,7 @@
 --- Everything works in slices, so that no single call into C is long. Legal at load and later.
 
 local engine = require "moongate.engine"
+local errors = require "moongate.errors"
 local ffi = require "ffi"
 local place = require "moongate.declare.place"
 local strict = require "moongate.declare.strict"
@@ -18,10 +19,16 @@ local DIGEST = ffi.new("uint8_t[32]")
 
 local function check(name, text)
   if type(text) == "number" then return tostring(text) end
-  if type(text) ~= "string" then
-    raise(("gate.crypto.%s needs a string, not a %s"):format(name, type(text)))
-  end
+  if type(text) ~= "string" then place.misuse("gate.crypto." .. name, "a string", text) end
   return text
+end
+
+--- What decoders answer for a text that is none of theirs.
+---@param what string
+---@return nil
+---@return moongate.Error
+local function malformed(what)
+  return nil, errors.new("malformed", "this is not " .. what)
 end
 
 local function hash(key, keyed, text)
@@ -73,7 +80,7 @@ end
 ---@return string
 function M.random(n)
   if type(n) ~= "number" or n < 0 or n > SLICE or n % 1 ~= 0 then
-    raise "gate.crypto.random needs a number of bytes from 0 to 65536"
+    place.misuse("gate.crypto.random", "a number of bytes from 0 to 65536", n)
   end
   local buffer = ffi.new("uint8_t[?]", n + 1)
   if api.random(vm, buffer, n) ~= 1 then raise "the system has no randomness" end
@@ -96,10 +103,10 @@ end
 --- The bytes of hexadecimal digits; nil when the text is none.
 ---@param text string
 ---@return string|nil
----@return string|nil err
+---@return moongate.Error|nil err malformed
 function M.unhex(text)
   text = check("unhex", text)
-  if #text % 2 ~= 0 or text:find("%X") then return nil, "not hexadecimal" end
+  if #text % 2 ~= 0 or text:find("%X") then return malformed "hexadecimal" end
   local out = {}
   for i = 1, #text, 2 do out[#out + 1] = char(tonumber(text:sub(i, i + 1), 16)) end
   return concat(out)
@@ -145,13 +152,13 @@ end
 
 local function decode(text, from)
   local out, n = {}, #text
-  if n % 4 == 1 then return nil, "not base64" end
+  if n % 4 == 1 then return malformed "base64" end
   for i = 1, n, 4 do
     local a, b, c, d = byte(text, i, i + 3)
     a, b, c, d = from[a], from[b], c and (from[c] or -1), d and (from[d] or -1)
-    if not a or not b or c == -1 or d == -1 then return nil, "not base64" end
+    if not a or not b or c == -1 or d == -1 then return malformed "base64" end
     local piece = group(a, b, c, d)
-    if not piece then return nil, "not base64" end
+    if not piece then return malformed "base64" end
     out[#out + 1] = piece
   end
   return concat(out)
@@ -167,7 +174,7 @@ end
 --- The bytes of base64 text, padded or not; nil when it is none.
 ---@param text string
 ---@return string|nil
----@return string|nil err
+---@return moongate.Error|nil err malformed
 function M.unbase64(text)
   return decode((check("unbase64", text):gsub("==?$", "")), FROM_PLAIN)
 end
@@ -182,7 +189,7 @@ end
 --- The bytes of base64url text, padded or not; nil when it is none.
 ---@param text string
 ---@return string|nil
----@return string|nil err
+---@return moongate.Error|nil err malformed
 function M.unbase64url(text)
   return decode((check("unbase64url", text):gsub("==?$", "")), FROM_URL)
 end

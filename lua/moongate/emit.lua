@@ -44,7 +44,8 @@ end
 local function upstream(entry)
   local o = entry.options
   return {
-    name = entry.name, balance = o.balance, host = o.host, forwarded = o.forwarded,
+    name = entry.name, balance = type(o.balance) == "function" and "function" or o.balance,
+    host = o.host, forwarded = o.forwarded,
     servers = list(o.servers, server),
     keepalive = {
       idle = o.keepalive.idle, idle_timeout_ms = o.keepalive.idle_timeout,
@@ -52,13 +53,14 @@ local function upstream(entry)
     },
     timeouts = in_ms(o.timeouts),
     retry = { tries = o.retry.tries, on = list(o.retry.on), budget_percent = o.retry.budget },
-    max_connections = o.max_connections, at = entry.at,
+    at = entry.at,
   }
 end
 
 local function policy(given)
   return {
     name = given.name, on_error = given.on_error, guards = given.guards, cpu_us = given.cpu_us,
+    decode = given.decode,
     hooks = list(given.hooks),
   }
 end
@@ -145,20 +147,29 @@ end
 ---@field policies table[] in order; the ordinal is the index less one
 ---@field routes { when: table<integer, function>, handler: table<integer, function> } by ordinal
 ---@field upstreams table<string, moongate.Upstream>
+---@field route_names string[] that the file gave
+---@field balancers table<integer, function> by ordinal of the upstream
 
 --- Everything the engine and the hook runner need of a load without mistakes.
 ---@param load moongate.Load
 ---@return moongate.Output
 function M.output(load)
-  local routes, upstreams = { when = {}, handler = {} }, {}
+  local routes, upstreams, names = { when = {}, handler = {} }, {}, {}
   for i, given in ipairs(load.routes) do
+    names[#names + 1] = given.name
     routes.when[i - 1] = given.when
     routes.handler[i - 1] = given.handler
   end
-  for _, entry in ipairs(load.upstreams) do upstreams[entry.name] = entry.object end
+  local balancers = {}
+  for i, entry in ipairs(load.upstreams) do
+    upstreams[entry.name] = entry.object
+    local balance = entry.options.balance
+    if type(balance) == "function" then balancers[i - 1] = balance end
+  end
   local text = M.text(load)
   return {
-    json = text, code = M.code(load, text), policies = load.policies, routes = routes, upstreams = upstreams,
+    json = text, code = M.code(load, text), policies = load.policies, routes = routes,
+    upstreams = upstreams, route_names = names, balancers = balancers,
   }
 end
 

@@ -32,11 +32,8 @@ local WHY = {
 ---@param code integer
 ---@param what? string what was refused: "header 'a b'"
 function M.fail(code, what)
-  local message = WHY[code]
-  if not message then
-    message = ffi.string(M.io.p, M.io.n)
-    if what then message = what .. ": " .. message end
-  end
+  local message = WHY[code] or ffi.string(M.io.p, M.io.n)
+  if what then message = what .. ": " .. message end
   place.raise(message)
 end
 

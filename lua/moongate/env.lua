@@ -11,7 +11,7 @@ function M.new(getenv)
   local known = {}
   return function(name, ...)
     if type(name) ~= "string" then
-      place.raise(("gate.env needs the name of a variable, not a %s"):format(type(name)))
+      place.misuse("gate.env", "the name of a variable", name)
     end
     if known[name] == nil then known[name] = getenv(name) or false end
     if known[name] then return known[name] end

@@ -5,16 +5,24 @@
 local client = require "moongate.client"
 local engine = require "moongate.engine"
 local fault = require "moongate.fault"
+local ffi = require "ffi"
+local mistake = require "moongate.declare.mistake"
+local nearest = require "moongate.nearest"
+local place = require "moongate.declare.place"
+local peer = require "moongate.peer"
+local piece = require "moongate.piece"
 local reply = require "moongate.reply"
 local request = require "moongate.request"
 local response = require "moongate.response"
+local retry = require "moongate.retry"
 local upstream = require "moongate.declare.upstream"
 
 local M = {}
 
 local api, vm, io, fail = engine.api, engine.vm, engine.io, engine.fail
-local metatable_of, type, rawget = debug.getmetatable, type, rawget
-local Reply, Upstream = reply.Reply, upstream.Upstream
+local metatable_of, type = debug.getmetatable, type
+local Reply, Retry, Upstream = reply.Reply, retry.Retry, upstream.Upstream
+local ordinal_of = upstream.ordinal
 
 --- Verdicts (enum gate_verdict_kind).
 local CLOSE = 4
@@ -29,31 +37,47 @@ local function described(value)
   if type(value) == "string" then return ("'%s'"):format(value:sub(1, 40)) end
   if metatable_of(value) == Upstream then return tostring(value) end
   if metatable_of(value) == Reply then return "a reply" end
+  if metatable_of(value) == Retry then return "a retry" end
+  if type(value) == "cdata" then return "a " .. tostring(value) end
   return value == nil and "nothing" or "a " .. type(value)
 end
 
 --- What a hook may return, by hook, for a message.
 local EXPECTED = {
   connect = "false or nothing",
-  request = "gate.reply(…), an upstream or nothing",
-  route = "an upstream, the name of a route, gate.reply(…) or nothing",
-  response = "gate.reply(…) or nothing",
-  fault = "gate.reply(…) or nothing",
+  request = "gate.reply(...), an upstream or nothing",
+  route = "an upstream, the name of a route, gate.reply(...) or nothing",
+  response = "gate.reply(...), gate.retry(...) or nothing",
+  balance = "one of the peers, its address or nothing",
+  balancer = "one of the peers, its address or nothing",
+  request_body = "a string, gate.reply(...) or nothing",
+  body = "a string or nothing",
+  fault = "gate.reply(...) or nothing",
   log = "nothing",
-  handler = "gate.reply(…) or an upstream",
+  handler = "gate.reply(...) or an upstream",
 }
+
+--- Names of the routes, for a route hook that misspells one. Set when the file has been loaded.
+---@type table<string, any>
+M.route_names = {}
 
 --- Raises for a return value that is no answer, naming policy and hook.
 local function refuse(hook, name, fn, value)
   local info = debug.getinfo(fn, "S")
   local what = hook == "handler" and "the handler of route"
+    or hook == "balancer" and "the balance function of upstream"
     or ("the %s hook of policy"):format(hook)
-  error(("%s:%d: %s '%s' returned %s; %s was expected"):format(
-    info.source:sub(2), info.linedefined, what, name, described(value), EXPECTED[hook]), 0)
+  local expected = EXPECTED[hook] .. " was expected"
+  if hook == "route" and type(value) == "string" then
+    expected = "there is no route of that name"
+      .. mistake.hint(nearest.find(value, M.route_names))
+  end
+  error(("%s:%d: %s '%s' returned %s; %s"):format(
+    info.source:sub(2), info.linedefined, what, name, described(value), expected), 0)
 end
 
 local function use_upstream(id, serial, value)
-  local r = api.upstream_use(vm, id, serial, rawget(value, "ordinal"))
+  local r = api.upstream_use(vm, id, serial, ordinal_of(value))
   if r ~= 1 then fail(r) end
 end
 
@@ -73,13 +97,24 @@ function judges.request(refused, id, serial, value)
 end
 
 --- A reply takes the place of the answer.
-function judges.response(refused, id, serial, value)
+function judges.fault(refused, id, serial, value)
   if metatable_of(value) ~= Reply then refused(value) end
   reply.apply(id, serial, value)
   return true
 end
 
-judges.fault = judges.response
+--- A reply does, too; a retry has the request sent again.
+function judges.response(refused, id, serial, value)
+  if metatable_of(value) ~= Retry then return judges.fault(refused, id, serial, value) end
+  retry.apply(id, serial, value)
+  return true
+end
+
+--- A peer ends the chain.
+function judges.balance(refused, id, serial, value)
+  if not peer.use(id, serial, value) then refused(value) end
+  return true
+end
 
 --- A route by name, an upstream or a reply ends the chain.
 function judges.route(refused, id, serial, value)
@@ -87,11 +122,12 @@ function judges.route(refused, id, serial, value)
     judges.request(refused, id, serial, value)
     return true
   end
-  if api.route_find(vm, id, serial, value, #value) ~= 1 then
-    error(("there is no route named '%s'"):format(value), 0)
-  end
+  if api.route_find(vm, id, serial, value, #value) ~= 1 then refused(value) end
   return true
 end
+
+--- Strings are pieces and never come here.
+judges.request_body = judges.fault
 
 --- false closes the connection.
 function judges.connect(refused, _, _, value)
@@ -105,19 +141,24 @@ function judges.log(refused, _, _, value)
   refused(value)
 end
 
---- How a chain's function makes what its hooks get, as text. Objects of requests are made anew for
---- each call: where nothing keeps one, compiled code never makes it at all.
+--- Nothing but a string.
+judges.body = judges.log
+
+--- How a chain's function makes what its hooks get, as text.
 local FIRST = {
   connect = "client(io)",
 }
 local SECOND = {
-  response = "setmetatable({ id, serial }, Response)",
+  balance = "peers(id, serial)",
+  body = "cast(Response, io.handle)",
+  response = "cast(Response, io.handle)",
   log = "response(id, serial)",
   fault = "fault(id, serial)",
 }
 
 local HEAD = [[
-local io, judge, refused, client, Request, Response, response, fault, fns, setmetatable = ...
+local io, judge, refused, client, Request, Response, response, fault, fns, cast, take, put,
+  type, peers = ...
 %s
 return function()
   local start, id, serial = io.start, io.id, io.serial
@@ -131,6 +172,38 @@ local CALL = [[
     if v ~= nil and judge(refused, id, serial, v) then return end
   end
 ]]
+
+--- The same for body hooks: each gets what the one before it made of the piece.
+local PIECE_TAKE = "  local chunk, last = take()\n"
+
+local PIECE_CALL = [[
+  if start <= %d then
+    io.at = %d
+    local v = f%d(%s, chunk, last)
+    if type(v) == "string" then
+      chunk = v
+      put(v)
+    elseif v ~= nil and judge(refused, id, serial, v) then
+      return
+    end
+  end
+]]
+
+local PIECE_LOOP = [[
+  for i = start, #fns do
+    io.at = i
+    local v = fns[i](%s, chunk, last)
+    if type(v) == "string" then
+      chunk = v
+      put(v)
+    elseif v ~= nil and judge(refused, id, serial, v) then
+      return
+    end
+  end
+]]
+
+--- What a body hook gets before the piece.
+local PIECE_ARGS = { request_body = "first", body = "first, second" }
 
 local LOOP = [[
   for i = start, #fns do
@@ -146,15 +219,17 @@ local LOOP = [[
 ---@return string
 function M.source(hook, n)
   local locals, calls = {}, {}
+  local args = PIECE_ARGS[hook]
   if n > WRITTEN_OUT then
-    calls[1] = LOOP
+    calls[1] = args and PIECE_LOOP:format(args) or LOOP
   else
     for i = 1, n do
       locals[i] = ("local f%d = fns[%d]"):format(i, i)
-      calls[i] = CALL:format(i, i, i)
+      calls[i] = args and PIECE_CALL:format(i, i, i, args) or CALL:format(i, i, i)
     end
   end
-  local first = FIRST[hook] or "setmetatable({ id, serial }, Request)"
+  if args then table.insert(calls, 1, PIECE_TAKE) end
+  local first = FIRST[hook] or "cast(Request, io.handle)"
   return HEAD:format(table.concat(locals, " "), first, SECOND[hook] or "nil")
     .. table.concat(calls) .. "end\n"
 end
@@ -169,16 +244,36 @@ function M.chain(hook, fns, names)
     refuse(hook, names[io.at], fns[io.at], value)
   end
   local made = assert(loadstring(M.source(hook, #fns), "=hooks"))
-  return made(io, judges[hook], refused, client.connecting, request.Request, response.Response,
-    response.of, fault.of, fns, setmetatable)
+  local run = made(io, judges[hook], refused, client.connecting, request.Type, response.Type,
+    response.of, fault.of, fns, ffi.cast, piece.take, piece.put, type, peer.list)
+  place.calls_hooks(run, function() return fns[io.at] end)
+  return run
 end
 
 --- Makes the function that asks a route's `when`.
 ---@param fn fun(req: table): any
 function M.when(fn)
-  return function()
-    io.truth = fn(request.new(io.id, io.serial)) and 1 or 0
+  local function run()
+    io.truth = fn(request.new(io.handle)) and 1 or 0
   end
+  place.calls_hooks(run, function() return fn end)
+  return run
+end
+
+--- Makes the function that asks an upstream's own balance function.
+---@param fn fun(req: table, peers: table[]): any
+---@param name string of the upstream, for messages
+function M.balancer(fn, name)
+  local function refused(value)
+    refuse("balancer", name, fn, value)
+  end
+  local function run()
+    local id, serial = io.id, io.serial
+    local v = fn(request.new(io.handle), peer.list(id, serial))
+    if v ~= nil then judges.balance(refused, id, serial, v) end
+  end
+  place.calls_hooks(run, function() return fn end)
+  return run
 end
 
 --- Makes the function that runs a route's handler.
@@ -188,12 +283,14 @@ function M.handler(fn, route)
   local function refused(value)
     refuse("handler", route, fn, value)
   end
-  return function()
+  local function run()
     local id, serial = io.id, io.serial
-    local v = fn(request.new(id, serial))
+    local v = fn(request.new(io.handle))
     if v == nil then refused(nil) end
     judges.request(refused, id, serial, v)
   end
+  place.calls_hooks(run, function() return fn end)
+  return run
 end
 
 return M

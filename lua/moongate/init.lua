@@ -10,6 +10,7 @@ local limits = require "moongate.declare.limits"
 local listen = require "moongate.declare.listen"
 local load_state = require "moongate.declare.load"
 local mistake = require "moongate.declare.mistake"
+local place = require "moongate.declare.place"
 local policy = require "moongate.declare.policy"
 local process = require "moongate.declare.process"
 local route = require "moongate.declare.route"
@@ -73,9 +74,12 @@ local function upstreams_table(load, gate)
   local t = {
     --- The upstream of a name, or nil. Legal at load and later.
     get = function(name)
+      if type(name) ~= "string" then
+        place.misuse("gate.upstreams.get", "the name of an upstream", name)
+      end
       if not load.open and load.host.upstream then return load.host.upstream(name) end
       local entry = load.upstream_by_name[name]
-      load.asked[tostring(name)] = entry ~= nil
+      load.asked[name] = entry ~= nil
       return entry and entry.object
     end,
   }
@@ -89,9 +93,15 @@ end
 
 --- `gate.json`: what scripts see of the JSON module.
 local function public_json()
-  return strict.table({
-    encode = json.encode, decode = json.decode, null = json.null, array = json.array,
-  }, "gate.json")
+  local public = { null = json.null }
+  for name, needs in pairs { encode = "a value", decode = "a string", array = "a table" } do
+    local fn = json[name]
+    public[name] = function(value)
+      if value == public then place.misuse("gate.json." .. name, needs, value) end
+      return fn(value)
+    end
+  end
+  return strict.table(public, "gate.json")
 end
 
 ---@param load moongate.Load

@@ -62,7 +62,7 @@ function M.new()
   for i, name in ipairs { "debug", "info", "warn", "error" } do
     log[name] = function(message, fields)
       if message == log then
-        place.raise(("gate.log.%s is called with a dot, not with a colon"):format(name))
+        place.misuse("gate.log." .. name, "a message", message)
       end
       write(i - 1, message, fields)
     end

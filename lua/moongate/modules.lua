@@ -15,9 +15,11 @@ local loaded, running, files, over = {}, {}, {}, false
 ---@param with table the engine's functions
 ---@param sandbox table environment of scripts
 ---@param gate_table table what `require "moongate"` gives
-function M.begin(with, sandbox, gate_table)
+---@param trust? boolean whether scripts may have LuaJIT's own modules
+function M.begin(with, sandbox, gate_table, trust)
   host, env, gate = with, sandbox, gate_table
   loaded = { moongate = gate_table }
+  for _, name in ipairs(trust and { "ffi", "jit", "bit" } or {}) do loaded[name] = require(name) end
   running, files = {}, {}
 end
 
@@ -45,6 +47,16 @@ function M.files()
   return files
 end
 
+--- Whether a word stands anywhere in the script files.
+---@param word string
+---@return boolean
+function M.mention(word)
+  for _, file in ipairs(files) do
+    if file.text:find(word, 1, true) then return true end
+  end
+  return false
+end
+
 --- A module of the library for scripts: policies run in the sandbox, with `gate` as a global.
 ---@param name string
 ---@return any
@@ -58,12 +70,30 @@ function M.library(name)
   return loaded[name]
 end
 
+--- The chunk that is run, innermost.
+local present
+
+--- Runs a chunk. A mistake in its tail call, which leaves no frame, is found by it.
+---@param chunk function
+---@param ... any
+---@return any value
+function M.run(chunk, ...)
+  local before = present
+  present = chunk
+  local ok, value = pcall(chunk, ...)
+  present = before
+  if not ok then error(value, 0) end
+  return value
+end
+
+place.calls_hooks(M.run, function() return present end)
+
 local function load_file(name)
   local file, text = host.module(name)
   if not file then return nil, text end
   local chunk, err = M.compile(file, text)
   if not chunk then error(err, 0) end
-  local value = chunk(name)
+  local value = M.run(chunk, name)
   if value == nil then value = true end
   return value
 end

@@ -10,10 +10,13 @@ local M = {}
 local api, vm, io, fail = engine.api, engine.vm, engine.io, engine.fail
 local C = ffi.C
 
-local make = view.maker("req.peer", {
+local make, Peer = view.maker("req.peer", {
   "address", "host", "port", "weight", "zone", "healthy", "draining", "active", "requests",
   "latency",
 })
+
+--- The metatable of peers.
+M.Peer = Peer
 
 local function text(id, serial, field)
   local r = api.text(vm, id, serial, field)
@@ -25,6 +28,52 @@ local function number(id, serial, field)
   local r = api.number(vm, id, serial, field)
   if r < 0 then fail(r) end
   return r == 1 and io.number or nil
+end
+
+local peers_type = ffi.typeof("const struct gate_peer_view *")
+
+local function of_view(v)
+  return make {
+    address = ffi.string(v.address, v.address_n), host = ffi.string(v.host, v.host_n),
+    zone = ffi.string(v.zone, v.zone_n), port = v.port, weight = v.weight,
+    healthy = v.healthy ~= 0, draining = false, active = v.active, requests = v.requests,
+    latency = v.latency,
+  }
+end
+
+--- The peers for a balance hook: those that may take this request, and `all` of them.
+---@param id integer
+---@param serial integer
+---@return table[]
+function M.list(id, serial)
+  local r = api.peers(vm, id, serial)
+  if r < 0 then fail(r) end
+  local v, n = ffi.cast(peers_type, io.p), io.n
+  local list, all = {}, {}
+  for i = 0, n - 1 do
+    local one = of_view(v[i])
+    all[i + 1] = one
+    if v[i].may ~= 0 then list[#list + 1] = one end
+  end
+  list.all = all
+  return list
+end
+
+--- Makes a peer, or one's address, the choice of a balance hook. False: it is neither.
+---@param id integer
+---@param serial integer
+---@param value any
+---@return boolean
+function M.use(id, serial, value)
+  local address = value
+  if type(value) == "table" and debug.getmetatable(value) == Peer then address = value.address end
+  if type(address) ~= "string" then return false end
+  local r = api.peer_use(vm, id, serial, address, #address)
+  if r < 0 then fail(r) end
+  if r == 0 then
+    error(("balance: the upstream has no peer '%s'"):format(address), 0)
+  end
+  return true
 end
 
 --- The peer of the present or last try; nil before the first.
@@ -56,7 +105,7 @@ M.upstreams = {}
 local function object_of(ordinal, name)
   local object = M.upstreams[ordinal]
   if not object then
-    object = upstream.object(name, ordinal)
+    object = upstream.new(name, ordinal)
     M.upstreams[ordinal] = object
   end
   return object

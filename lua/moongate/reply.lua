@@ -10,16 +10,21 @@ local api, vm = engine.api, engine.vm
 local raise = place.raise
 local setmetatable, type, pairs, ipairs, tostring = setmetatable, type, pairs, ipairs, tostring
 
+--- Places in the object, so that assigning to a field of it is seen. Headers are a list of
+--- { name, value } or false, the kind is the content type to add or false.
+local STATUS, BODY, HEADERS, KIND = 1, 2, 3, 4
+
 ---@class moongate.Reply
 ---@field status integer
 ---@field body string
----@field headers table[] name, value
 local Reply = {}
 
 --- The metatable of replies: tells one from any other table.
 M.Reply = Reply
 
-function Reply.__index(_, key)
+function Reply.__index(self, key)
+  if key == "status" then return self[STATUS] end
+  if key == "body" then return self[BODY] end
   raise(("a reply has no field '%s'; it is made by gate.reply and only returned")
     :format(tostring(key)))
 end
@@ -29,7 +34,7 @@ function Reply.__newindex()
 end
 
 function Reply.__tostring(self)
-  return "reply " .. self.status
+  return "reply " .. self[STATUS]
 end
 
 local function add_field(list, name, value)
@@ -63,9 +68,7 @@ local function body_text(body)
   if type(body) ~= "table" then
     raise(("the body of a reply is a string, or a table for JSON, not a %s"):format(type(body)))
   end
-  local text, err = json.encode(body)
-  if not text then raise("the body of a reply: " .. tostring(err and err.message or err)) end
-  return text, "application/json"
+  return json.encode(body), "application/json"
 end
 
 --- An answer, for a hook or handler to return. A string body is text/plain unless a header says
@@ -77,8 +80,7 @@ end
 ---@return moongate.Reply
 function M.reply(status, body, headers)
   if type(status) ~= "number" or status < 200 or status > 599 or status % 1 ~= 0 then
-    if type(status) == "table" then raise "gate.reply is called with a dot, not with a colon" end
-    raise(("a status is a number from 200 to 599, not %s"):format(tostring(status)))
+    place.misuse("gate.reply", "a status from 200 to 599", status)
   end
   if headers ~= nil and type(headers) ~= "table" then
     raise(("the headers of a reply are a table, not a %s"):format(type(headers)))
@@ -89,9 +91,7 @@ function M.reply(status, body, headers)
     list, typed = header_list(headers)
   end
   if status == 204 or status == 304 then text, kind = "", nil end
-  return setmetatable({
-    status = status, body = text, headers = list or false, kind = not typed and kind or false,
-  }, Reply)
+  return setmetatable({ status, text, list or false, not typed and kind or false }, Reply)
 end
 
 local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
@@ -102,7 +102,7 @@ local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308
 ---@return moongate.Reply
 function M.redirect(url, status)
   if type(url) ~= "string" then
-    raise(("gate.redirect needs a URL, not a %s"):format(type(url)))
+    place.misuse("gate.redirect", "a URL", url)
   end
   status = status or 302
   if not REDIRECTS[status] then
@@ -116,13 +116,14 @@ end
 ---@param serial integer
 ---@param reply moongate.Reply
 function M.apply(id, serial, reply)
-  local body = reply.body
-  local r = api.reply_begin(vm, id, serial, reply.status, body, #body)
+  local body = reply[BODY]
+  local r = api.reply_begin(vm, id, serial, reply[STATUS], body, #body)
   if r ~= 1 then engine.fail(r) end
-  local kind = reply.kind
+  local kind = reply[KIND]
   if kind then api.reply_header(vm, id, serial, "content-type", 12, kind, #kind) end
-  if not reply.headers then return end
-  for _, field in ipairs(reply.headers) do
+  local headers = reply[HEADERS]
+  if not headers then return end
+  for _, field in ipairs(headers) do
     r = api.reply_header(vm, id, serial, field[1], #field[1], field[2], #field[2])
     if r ~= 1 then engine.fail(r) end
   end

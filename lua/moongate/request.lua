@@ -1,6 +1,5 @@
---- `req`: the request of one exchange, as hooks see it. An object holds id and serial of the
---- exchange and nothing else, so that one kept past its request finds that it is over. Objects are
---- cheap and made for each call: in compiled code those that nobody keeps do not come into being.
+--- `req`: the request of one exchange, as hooks see it. An object is a handle of the exchange and
+--- nothing else, so that one kept past its request finds that it is over.
 
 local args = require "moongate.args"
 local body = require "moongate.body"
@@ -8,6 +7,7 @@ local client = require "moongate.client"
 local cookies = require "moongate.cookies"
 local engine = require "moongate.engine"
 local ffi = require "ffi"
+local handle = require "moongate.handle"
 local headers = require "moongate.headers"
 local peer = require "moongate.peer"
 local place = require "moongate.declare.place"
@@ -19,21 +19,19 @@ local trailers = require "moongate.trailers"
 local M = {}
 
 local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, place.raise
-local ffi_string, setmetatable, type, tostring = ffi.string, setmetatable, type, tostring
+local ffi_string, type, tostring = ffi.string, type, tostring
+local word, split = handle.word, handle.split
 local C = ffi.C
 
---- Places in the object. The rest of it is empty, so that every field goes through the metatable.
-local ID, SERIAL = 1, 2
-
 local Request = {}
-M.Request = Request
 
 ---@param field integer enum gate_ffi_text
 ---@return fun(self: table): string|nil
 local function text_getter(field)
   field = tonumber(field)
   return function(self)
-    local r = api.text(vm, self[ID], self[SERIAL], field)
+    local id, serial = split(self)
+    local r = api.text(vm, id, serial, field)
     if r == 1 then return ffi_string(io.p, io.n) end
     if r < 0 then fail(r) end
     return nil
@@ -45,7 +43,8 @@ end
 local function number_getter(field)
   field = tonumber(field)
   return function(self)
-    local r = api.number(vm, self[ID], self[SERIAL], field)
+    local id, serial = split(self)
+    local r = api.number(vm, id, serial, field)
     if r == 1 then return io.number end
     if r < 0 then fail(r) end
     return nil
@@ -60,13 +59,15 @@ local function text_setter(name, field)
     if type(value) ~= "string" then
       raise(("req.%s is a string, not a %s"):format(name, type(value)))
     end
-    local r = api.text_set(vm, self[ID], self[SERIAL], field, value, #value)
+    local id, serial = split(self)
+    local r = api.text_set(vm, id, serial, field, value, #value)
     if r ~= 1 then fail(r, "req." .. name) end
   end
 end
 
 local function check_alive(self)
-  local r = api.alive(vm, self[ID], self[SERIAL])
+  local id, serial = split(self)
+  local r = api.alive(vm, id, serial)
   if r ~= 1 then fail(r) end
 end
 
@@ -95,80 +96,76 @@ function get.port(self)
   return get.scheme(self) == "https" and 443 or 80
 end
 
-local new_headers = headers.new
+local new_headers = headers.of_request
 
 --- The header fields, edits included.
-function get.headers(self)
-  return new_headers(self[ID], self[SERIAL], 0)
-end
+get.headers = new_headers
 
---- What scripts keep with a request, by id + 1, and whose it is. The engine clears an entry when
---- its exchange ends.
+--- What scripts keep with a request, by id + 1. The engine clears an entry when its exchange ends.
 ---@type table<integer, table|false>
 M.ctx = {}
-local ctx_of, serial_of = M.ctx, {}
+local ctx_of = M.ctx
 
---- A table that has room for a few fields from the start. Of the request that is being served the
---- engine need not be asked whether it is over.
-local function new_ctx(self, at)
-  if io.id ~= self[ID] or io.serial ~= self[SERIAL] then check_alive(self) end
-  local ctx = table_new(0, 4)
-  ctx_of[at], serial_of[at] = ctx, self[SERIAL]
-  return ctx
-end
-
+--- Of the request that is being served the engine need not be asked whether it is over. A new
+--- table has room for a few fields from the start.
 local function get_ctx(self)
-  local at = self[ID] + 1
-  local ctx = ctx_of[at]
-  if ctx and serial_of[at] == self[SERIAL] then return ctx end
-  return new_ctx(self, at)
+  local id = split(self)
+  if word(self) ~= io.handle then check_alive(self) end
+  local ctx = ctx_of[id + 1]
+  if not ctx then
+    ctx = table_new(0, 4)
+    ctx_of[id + 1] = ctx
+  end
+  return ctx
 end
 
 get.ctx = get_ctx
 
 --- Who asks.
 function get.client(self)
-  return client.new(self[ID], self[SERIAL])
+  return client.new(split(self))
 end
 
 --- The cookies, parsed at each use.
 function get.cookies(self)
-  return cookies.new(self[ID], self[SERIAL])
+  return cookies.new(split(self))
 end
 
 --- The arguments of the query.
 function get.args(self)
-  return args.new(self[ID], self[SERIAL])
+  return args.new(split(self))
 end
 
 --- How long the parts took so far.
 function get.timing(self)
-  return timing.new(self[ID], self[SERIAL])
+  return timing.new(split(self))
 end
 
 --- The fields behind the body, once they came.
 function get.trailers(self)
-  return trailers.read(self[ID], self[SERIAL], 0)
+  local id, serial = split(self)
+  return trailers.read(id, serial, 0)
 end
 
 --- The peer of the present or last try; nil before the first.
 function get.peer(self)
-  return peer.of(self[ID], self[SERIAL])
+  return peer.of(split(self))
 end
 
 --- The upstream that the request takes; nil when there is none.
 function get.upstream(self)
-  return peer.upstream_of(self[ID], self[SERIAL])
+  return peer.upstream_of(split(self))
 end
 
 --- The captures of the route's path, by name; empty before routing.
 function get.params(self)
+  local id, serial = split(self)
   local values, i = {}, 0
-  local r = api.param(vm, self[ID], self[SERIAL], i)
+  local r = api.param(vm, id, serial, i)
   while r == 1 do
     values[ffi_string(io.p, io.n)] = ffi_string(io.p2, io.n2)
     i = i + 1
-    r = api.param(vm, self[ID], self[SERIAL], i)
+    r = api.param(vm, id, serial, i)
   end
   if r < 0 then fail(r) end
   return values
@@ -196,7 +193,7 @@ local set = {
 
 --- Refuses a method that was called with a dot.
 local function own(self, method)
-  if type(self) ~= "table" or debug.getmetatable(self) ~= Request then
+  if not ffi.istype(M.Type, self) then
     raise(("req:%s is called with a colon"):format(method))
   end
 end
@@ -209,14 +206,16 @@ local methods = {}
 ---@return { code: string, message: string }|nil err too_large (nothing is lost), closed
 function methods.read_body(self, max)
   own(self, "read_body")
-  return body.read(self[ID], self[SERIAL], 0, max)
+  local id, serial = split(self)
+  return body.read(id, serial, 0, max)
 end
 
 --- Replaces the body that goes up.
 ---@param bytes string
 function methods.set_body(self, bytes)
   own(self, "set_body")
-  body.set(self[ID], self[SERIAL], 0, bytes)
+  local id, serial = split(self)
+  body.set(id, serial, 0, bytes)
 end
 
 --- All names, for messages about misspelt ones.
@@ -227,7 +226,7 @@ for name in pairs(methods) do NAMES[name] = true end
 -- The first comparisons stand for the table's entries: with a key that is written in the script
 -- they cost compiled code nothing, where a look-up would.
 function Request.__index(self, key)
-  if key == "headers" then return new_headers(self[ID], self[SERIAL], 0) end
+  if key == "headers" then return new_headers(self) end
   if key == "ctx" then return get_ctx(self) end
   if key == "path" then return get_path(self) end
   local getter = get[key]
@@ -250,12 +249,16 @@ function Request.__tostring()
   return "request"
 end
 
+--- The type of request objects.
+M.Type = handle.type("request", Request)
+
+local Type, cast = M.Type, ffi.cast
+
 --- The request object of an exchange.
----@param id integer
----@param serial integer
----@return table req
-function M.new(id, serial)
-  return setmetatable({ id, serial }, Request)
+---@param of any uint64_t, as in gate_io
+---@return any req
+function M.new(of)
+  return cast(Type, of)
 end
 
 return M

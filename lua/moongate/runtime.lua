@@ -7,12 +7,10 @@ local crypto = require "moongate.crypto"
 local engine = require "moongate.engine"
 local env = require "moongate.env"
 local errors = require "moongate.errors"
-local headers = require "moongate.headers"
 local log = require "moongate.log"
 local peer = require "moongate.peer"
 local reply = require "moongate.reply"
-local request = require "moongate.request"
-local response = require "moongate.response"
+local retry = require "moongate.retry"
 local sleep = require "moongate.sleep"
 local time = require "moongate.time"
 local upstream = require "moongate.declare.upstream"
@@ -40,19 +38,19 @@ end
 ---@return table<string, any>
 function M.new(host)
   return {
-    reply = reply.reply, redirect = reply.redirect, sleep = sleep.sleep,
+    reply = reply.reply, redirect = reply.redirect, retry = retry.retry, sleep = sleep.sleep,
     env = env.new(host.getenv), log = log.new(), crypto = crypto.new(),
     time = time.time, clock = time.clock, exiting = exiting,
   }
 end
 
---- Keeps the metatables of all objects that scripts hold from them.
+--- Keeps the metatables of all tables that scripts hold from them.
 ---@param protect fun(mt: table)
 ---@param gate table
 function M.protect(protect, gate)
   local list = {
-    args.Args, client.Client, client.Connecting, cookies.Cookies, errors.Error, headers.Headers,
-    reply.Reply, request.Request, response.Response, upstream.Upstream, debug.getmetatable(gate),
+    args.Args, client.Client, cookies.Cookies, errors.Error, reply.Reply, retry.Retry,
+    upstream.Upstream, debug.getmetatable(gate),
   }
   for _, mt in ipairs(list) do protect(mt) end
   for _, mt in ipairs(view.metatables) do protect(mt) end
@@ -66,7 +64,7 @@ end
 ---@param out table the output of the load
 function M.finish(out)
   for _, object in pairs(out.upstreams) do
-    peer.upstreams[object.ordinal] = object
+    peer.upstreams[upstream.ordinal(object)] = object
   end
 end
 

@@ -4,12 +4,13 @@
 
 local place = require "moongate.declare.place"
 local task = require "moongate.task"
+local written = require "moongate.text"
 
 local M = {}
 
 local raise = place.raise
 local raw_getmetatable, raw_setmetatable = debug.getmetatable, setmetatable
-local pcall, type, error, tostring = pcall, type, error, tostring
+local pcall, type, tostring = pcall, type, tostring
 
 --- Text that `load` takes at most: the compiler is one long call.
 local LOAD_MAX = 256 * 1024
@@ -65,8 +66,11 @@ local function getmetatable_of(value)
 end
 
 local function setmetatable_of(value, mt)
-  if type(value) == "table" and protected[raw_getmetatable(value)] then
-    error("cannot change a protected metatable", 2)
+  if type(value) ~= "table" and type(value) ~= "cdata" then
+    raise("setmetatable needs a table, not a " .. type(value))
+  end
+  if type(value) == "cdata" or protected[raw_getmetatable(value)] then
+    raise("cannot change a protected metatable")
   end
   return raw_setmetatable(value, mt)
 end
@@ -85,6 +89,21 @@ local function xpcall_of(fn, handler, ...)
     raise("xpcall: a function was expected as the handler")
   end
   return handled(handler, pcall(fn, ...))
+end
+
+--- `type` of scripts: to them the objects of a request are tables.
+local function type_of(...)
+  local kind = type(...)
+  return kind == "cdata" and "table" or kind
+end
+
+--- `error`, which never points into the library: of level 2 in a hook, that is where the hook was
+--- called.
+local function error_of(value, level)
+  level = level or 1
+  local at = type(value) == "string" and type(level) == "number" and level > 0
+    and place.at_level(level + 1)
+  error(at and ("%s:%d: %s"):format(at.file, at.line, value) or value, 0)
 end
 
 --- `load` of text, in the sandbox.
@@ -122,13 +141,17 @@ local function libraries()
   }
 end
 
---- With --trust: everything else that Lua has, but for hooks, which stop scripts.
-local function trusted()
+--- With --trust: everything else that Lua has, but for hooks, which stop scripts. The libraries
+--- that scripts have anyway get what they lack.
+local function trusted(libs)
   local all = {}
   for name, value in pairs(_G) do all[name] = value end
   all.debug = {}
   for name, value in pairs(debug) do
     if name ~= "sethook" then all.debug[name] = value end
+  end
+  for name, functions in pairs(libs) do
+    if name ~= "bit" then raw_setmetatable(functions, { __index = _G[name] }) end
   end
   return all
 end
@@ -137,15 +160,17 @@ end
 ---@param options { print: function, require: function, trust: boolean }
 ---@return table env
 function M.new(options)
-  local env = copy(_G, [[assert error ipairs next pairs pcall select tonumber tostring type unpack
-    rawequal rawget rawset]])
-  env.xpcall = xpcall_of
+  local env = copy(_G, [[assert ipairs next pairs pcall select tonumber unpack rawequal rawget
+    rawset]])
+  env.xpcall, env.error, env.tostring = xpcall_of, error_of, written.tostring
+  env.type = options.trust and type or type_of
   env.getmetatable, env.setmetatable = getmetatable_of, setmetatable_of
   env.require, env.print = options.require, options.print
   env.load = loader(env)
-  for name, functions in pairs(libraries()) do env[name] = read_only(name, functions) end
+  local libs = libraries()
+  for name, functions in pairs(libs) do env[name] = read_only(name, functions) end
   local mt = {
-    __index = options.trust and trusted() or nil,
+    __index = options.trust and trusted(libs) or nil,
     __newindex = function(_, key)
       raise(("global '%s' cannot be set: scripts have no globals of their own; write local")
         :format(tostring(key)))

@@ -74,6 +74,7 @@ end
 ---@param value any
 ---@return string
 local function shown(value)
+  if value == nil then return "nothing" end
   if type(value) == "string" then
     return #value <= 40 and ("'" .. value .. "'") or ("'" .. value:sub(1, 37) .. "...'")
   end
@@ -173,15 +174,16 @@ end
 local LONGEST = { ms = 30 * 86400, us = 3600 }
 
 --- A duration; normalised to milliseconds, or to microseconds with `unit = "us"`.
----@param options? { unit?: "ms"|"us", zero?: boolean }
+---@param options? { unit?: "ms"|"us", zero?: boolean, least?: number }
 ---@return moongate.Type
 function M.duration(options)
   local unit = options and options.unit or "ms"
-  local zero = options and options.zero
+  local zero, least = options and options.zero, options and options.least
   return M.custom('a time (seconds, or a string such as "50ms" or "2m")', function(value)
     local seconds = units.seconds(value)
     if not seconds then return nil end
     if seconds == 0 and not zero then return nil, "it must be more than 0" end
+    if least and seconds < least then return nil, "at least " .. least .. " seconds" end
     if seconds > LONGEST[unit] then return nil, "at most " .. LONGEST[unit] .. " seconds" end
     return units[unit](value)
   end)
@@ -243,7 +245,7 @@ end
 function M.not_here(spot, name, expected)
   return spot:fail {
     name = name, expected = expected,
-    message = ("'%s' is right, but this build of Moongate does not have it yet"):format(name),
+    message = ("'%s' is right, but not there yet in this build"):format(name),
   }
 end
 

@@ -18,13 +18,11 @@ local type = type
 ---@return true|nil
 ---@return moongate.Error|nil err `exiting`: a newer generation has served for longer than `drain`
 function M.sleep(seconds)
-  if type(seconds) == "string" then
-    seconds = units.seconds(seconds)
+  local time = type(seconds) == "string" and units.seconds(seconds) or seconds
+  if type(time) ~= "number" then
+    place.misuse("gate.sleep", 'seconds, or a text such as "50ms"', seconds)
   end
-  if type(seconds) ~= "number" then
-    place.raise 'gate.sleep needs seconds, or a text such as "50ms"'
-  end
-  local r = api.sleep(vm, seconds)
+  local r = api.sleep(vm, time)
   if r < 0 then engine.fail(r, "gate.sleep") end
   task.wait()
   if api.wait_result(vm) ~= C.GATE_WAIT_EXITING then return true end

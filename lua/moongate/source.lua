@@ -7,7 +7,12 @@ local M = {}
 ---@class moongate.Token
 ---@field kind "name"|"keyword"|"string"|"number"|"op"|"eof"
 ---@field text string for strings the value
----@field line integer
+
+--- The tokens of a text in order. Equal ones are one table, and their lines stand apart: a file of
+--- ten thousand routes has half a million tokens.
+---@class moongate.Tokens
+---@field [integer] moongate.Token
+---@field lines integer[]
 
 local KEYWORD = {}
 for word in ([[and break do else elseif end false for function goto if in local nil not or
@@ -103,13 +108,30 @@ local function read_token(text, at)
   return "op", c, at
 end
 
+--- The one token of a kind and text.
+local function shared(known, kind, text)
+  local of_kind = known[kind]
+  if not of_kind then
+    of_kind = {}
+    known[kind] = of_kind
+  end
+  local token = of_kind[text]
+  if not token then
+    token = { kind = kind, text = text }
+    of_kind[text] = token
+  end
+  return token
+end
+
 --- The tokens of a source text, ended by one of kind "eof".
 ---@param text string
----@return moongate.Token[]
+---@return moongate.Tokens
 function M.tokens(text)
   -- `constructors` and `calls` are what `find` remembers of them.
-  local tokens, line, counted = { constructors = {}, calls = nil }, 1, 1
-  local at = 1
+  local lines = {}
+  local tokens, line, counted = { lines = lines, constructors = {}, calls = nil }, 1, 1
+  local known = {}
+  local at, n = 1, 0
   if text:sub(1, 1) == "#" then at = text:find("\n", 1, true) or #text + 1 end
   while true do
     at = skip_blank(text, at)
@@ -117,10 +139,11 @@ function M.tokens(text)
     local kind, value, last
     if at <= #text then kind, value, last = read_token(text, at) end
     if not kind then break end
-    tokens[#tokens + 1] = { kind = kind, text = value, line = line }
+    n = n + 1
+    tokens[n], lines[n] = shared(known, kind, value), line
     at = last + 1
   end
-  tokens[#tokens + 1] = { kind = "eof", text = "", line = line }
+  tokens[n + 1], lines[n + 1] = { kind = "eof", text = "" }, line
   return tokens
 end
 
@@ -136,7 +159,7 @@ local function is_op(token, text)
 end
 
 --- The index of the token that ends the expression at i: a comma, semicolon or closing bracket.
----@param tokens moongate.Token[]
+---@param tokens moongate.Tokens
 ---@param i integer
 ---@return integer
 function M.skip_expression(tokens, i)
@@ -190,7 +213,7 @@ local function fields_of(tokens, open)
       position = position + 1
       key = position
     end
-    if key ~= nil then fields[key] = { line = tokens[j].line, value = start } end
+    if key ~= nil then fields[key] = { line = tokens.lines[j], value = start } end
     j = M.skip_expression(tokens, start)
     if is_op(tokens[j], ",") or is_op(tokens[j], ";") then
       j = j + 1
@@ -238,7 +261,7 @@ end
 local function line_in_call(tokens, open, path)
   local value = argument(tokens, open, path[1])
   if not value then return nil end
-  local line = tokens[value].line
+  local line = tokens.lines[value]
   for k = 2, #path do
     local constructor = table_at(tokens, value)
     local field = constructor and fields_of(tokens, constructor)[path[k]]
@@ -258,8 +281,9 @@ local function calls_by_line(tokens)
     local token = tokens[i]
     local opens = is_op(token, "(") or is_op(token, "{") or token.kind == "string"
     if opens and tokens[i - 1].kind == "name" then
-      calls[token.line] = calls[token.line] or {}
-      table.insert(calls[token.line], i)
+      local line = tokens.lines[i]
+      calls[line] = calls[line] or {}
+      table.insert(calls[line], i)
     end
   end
   tokens.calls = calls
@@ -291,7 +315,7 @@ end
 
 --- The line of a key in a declaration, or nil when the text does not show it (a table built in
 --- code).
----@param tokens moongate.Token[]
+---@param tokens moongate.Tokens
 ---@param line integer the line of the call; 0 when unknown
 ---@param callee string the last name of the called function, "route" of `gate.route`
 ---@param path any[] index of the argument, then the keys

@@ -1,11 +1,7 @@
 --- Tasks: how library code waits. A task is a coroutine that the engine resumes; what a script
 --- makes of its own coroutines on top of it is none of the engine's business.
 
-local engine = require "moongate.engine"
-
 local M = {}
-
-local io = engine.io
 
 local raw_yield, raw_resume, running = coroutine.yield, coroutine.resume, coroutine.running
 
@@ -17,32 +13,16 @@ local WAIT = {}
 --- there.
 local waiting = setmetatable({}, { __mode = "k" })
 
---- Coroutines that the engine runs.
-local tasks = setmetatable({}, { __mode = "k" })
+--- Coroutines that the engine runs. It adds its own, and runs one function after the other in
+--- each.
+---@type table<thread, true>
+M.tasks = setmetatable({}, { __mode = "k" })
+
+local tasks = M.tasks
 
 --- Waits until the engine resumes this task. What it waits for was armed before.
 function M.wait()
   raw_yield(WAIT)
-end
-
---- The functions that run chains; the engine names one by its index.
----@type function[]
-M.chains = {}
-
-local chains = M.chains
-
---- Runs a chain, then waits for the next. Written as a tail call that takes whatever the yield
---- gives, because there the compiler ends a trace; a loop would make it stitch the traces of all
---- calls into one.
-local function serve()
-  chains[io.chain]()
-  return serve(raw_yield())
-end
-
---- The body of every task: runs the chain that the engine named, answers, and waits for the next.
-function M.trampoline()
-  M.enter()
-  return serve()
 end
 
 --- Makes the present coroutine count as a task: the one in which the gateway file runs.

@@ -47,7 +47,7 @@ end
 ---@return integer|nil
 function M.bytes(value)
   if type(value) == "number" then
-    return finite(value) and value >= 0 and value % 1 == 0 and value or nil
+    return value >= 0 and value % 1 == 0 and value <= 2 ^ 53 and value or nil
   end
   if type(value) ~= "string" then return nil end
   local digits, unit = match(value, "^(%d+%.?%d*)(%a?)$")

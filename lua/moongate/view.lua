@@ -6,17 +6,21 @@ local strict = require "moongate.declare.strict"
 
 local M = {}
 
+--- Place of the values in the object, so that assigning to one is seen.
+local VALUES = 1
+
 --- Makes a constructor of views.
 ---@param name string what scripts call one: "req.timing"
 ---@param fields string[] all names; a value may be nil
----@return fun(values: table): table
+---@return fun(values: table): table make
+---@return table View its metatable
 function M.maker(name, fields)
   local names = {}
   for _, field in ipairs(fields) do names[field] = true end
   local View = {}
 
-  function View.__index(_, key)
-    if names[key] then return nil end
+  function View.__index(self, key)
+    if names[key] then return self[VALUES][key] end
     place.raise(strict.missing(name, key, names).message)
   end
 
@@ -30,8 +34,8 @@ function M.maker(name, fields)
 
   M.metatables[#M.metatables + 1] = View
   return function(values)
-    return setmetatable(values, View)
-  end
+    return setmetatable({ values }, View)
+  end, View
 end
 
 --- Metatables of all views, which the sandbox keeps from scripts.

@@ -1,5 +1,5 @@
 -- covers: run/cli.c run/cli_help.c run/cli_version.c run/cli_check.c run/cli_routes.c
--- covers: run/cli_reload.c run/source.c run/load.c run/options.c run/nearest.c
+-- covers: run/cli_control.c run/source.c run/load.c run/options.c run/nearest.c
 local t = require "e2e.support"
 
 local RIGHT = [[
@@ -54,6 +54,12 @@ describe("command line", function()
     out = t.run { "run", "--worker", "2", "gateway.lua" }
     assert.equal(1, out.status)
     assert.matches("did you mean --workers?", out.stderr, 1, true)
+    for _, args in ipairs { { "policies" }, { "schema" }, { "types" }, { "test", "dir" },
+      { "routes", "--live", "gateway.lua" } } do
+      out = t.run(args)
+      assert.equal(1, out.status)
+      assert.matches("is right, but not there yet in this build", out.stderr, 1, true)
+    end
     out = t.run { "xyzzy" }
     assert.matches("see moongate help", out.stderr, 1, true)
   end)
@@ -67,6 +73,9 @@ describe("command line", function()
       { { "run", file, "--listen", "nonsense" }, "--listen \"nonsense\": expected" },
       { { "run", file, "--data", "x" }, "expected name=file" },
       { { "run", file, "extra" }, "one argument too many: \"extra\"" },
+      { { "run", file, "--proxy", ":0", "http://127.0.0.1:1" }, "or --proxy, not both" },
+      { { "check", file, "--data", "x=/nowhere/x.json" },
+        "--data x=/nowhere/x.json: No such file or directory" },
       { { "run", "--proxy", ":0" }, "needs a URL" },
       { { "run", "--proxy", ":0", "https://127.0.0.1:1" }, "use http://" },
       { { "run", "--proxy", ":0", "http://127.0.0.1:1/path" }, "without a path" },
@@ -108,6 +117,43 @@ describe("command line", function()
       assert.is_string(list[1].message)
     end)
 
+    it("names file and pointer of what is wrong in data", function()
+      local dir = t.folder()
+      t.write(dir .. "/routes.json", '[{"path":"/a","reply":[200]},{"path":"/b","upstrem":"x"}]')
+      t.write(dir .. "/gateway.lua",
+        'local gate = require "moongate"\ngate.routes(gate.data "routes")')
+      local out = t.run { "check", dir .. "/gateway.lua" }
+      assert.equal("routes.json /1/upstrem: gate.route has no option 'upstrem'; "
+        .. "did you mean 'upstream'?\n", out.stderr)
+      local list = require("moongate.json").decode(
+        t.run({ "check", "--json", dir .. "/gateway.lua" }).stdout)
+      assert.equal("routes.json", list[1].file)
+      assert.equal("/1/upstrem", list[1].pointer)
+    end)
+
+    it("says once what the load and the source both show", function()
+      local out = t.run { "check", t.file "local gate = require 'moongate'\ngate.lisen {}\n" }
+      local _, n = out.stderr:gsub("gateway%.lua:2:", "")
+      assert.equal(1, n, out.stderr)
+    end)
+
+    it("prints no values of environment variables", function()
+      local file = t.file [[
+        local gate = require "moongate"
+        gate.listen { gate.env "MOONGATE_SPEC_KEY" }
+        gate.route { path = "/" .. gate.env "MOONGATE_SPEC_KEY", upstream = "nowhere" }
+        error("bad key " .. gate.env "MOONGATE_SPEC_KEY")
+      ]]
+      for _, args in ipairs { { "check", file }, { "check", "--json", file }, { "run", file },
+        { "routes", file } } do
+        local out = t.run(args, { env = { MOONGATE_SPEC_KEY = "swordfish" } })
+        assert.equal(1, out.status)
+        assert.is_nil((out.stdout .. out.stderr):find("swordfish", 1, true))
+        assert.matches("got '[env MOONGATE_SPEC_KEY]'", out.stdout .. out.stderr, 1, true)
+        assert.matches("bad key [env MOONGATE_SPEC_KEY]", out.stdout .. out.stderr, 1, true)
+      end
+    end)
+
     it("names a missing or unreadable file", function()
       local out = t.run { "check", "/nowhere/gateway.lua" }
       assert.equal(1, out.status)
@@ -118,6 +164,26 @@ describe("command line", function()
       out = t.run { "run", t.folder() }
       assert.equal(1, out.status)
       assert.matches("directory", out.stderr, 1, true)
+    end)
+
+    it("has room for ten thousand routes that are written out", function()
+      local calls, list = {}, {}
+      for i = 1, 10000 do
+        local one = ('{ name = "r%d", host = "h%d.test", path = "/a%d/:id", methods = { "GET" }, '
+          .. 'upstream = "u" }'):format(i, i % 100, i)
+        calls[i], list[i] = "gate.route " .. one, one .. ","
+      end
+      local head = 'local gate = require "moongate"\n'
+        .. 'gate.upstream("u", { servers = { "127.0.0.1:1" } })\n'
+      -- Several functions: one may hold at most 65,536 constants.
+      for _, text in ipairs { head .. table.concat(calls, "\n"),
+        head .. "gate.routes {\n" .. table.concat(list, "\n", 1, 8000) .. "\n}\n"
+          .. "gate.routes((function() return {\n" .. table.concat(list, "\n", 8001) .. "} end)())",
+      } do
+        local out = t.run { "check", t.file(text) }
+        assert.equal(0, out.status, out.stderr)
+        assert.matches("10000 routes", out.stdout, 1, true)
+      end
     end)
 
     it("needs no network, and ends a file that never ends", function()
@@ -154,11 +220,21 @@ describe("command line", function()
       end)
     end
 
+    it("refuses a file without an address, unless --listen has one", function()
+      local text = 'local gate = require "moongate"\n'
+        .. 'gate.route { path = "/", reply = { 200, "x" } }'
+      local out = t.run { "run", t.file(text) }
+      assert.equal(1, out.status)
+      assert.matches("gateway.lua: no address to listen on: ", out.stderr, 1, true)
+      local g = t.gateway(text, { args = { "--listen", "127.0.0.1:0" } })
+      assert.equal("x", g:get("/").body)
+    end)
+
     it("listens where --listen says", function()
       local g = t.gateway([[
         gate.listen { "127.0.0.1:1" }
         gate.route { path = "/", reply = { 200, "here\n" } }
-      ]], { args = { "--listen", "127.0.0.1:0", "--listen", "[::1]:0" } })
+      ]], { args = { "--listen", "localhost:0", "--listen", "[::1]:0" } })
       assert.equal(2, #g.ports)
       assert.equal("here\n", g:get("/").body)
       assert.equal("here\n", g:get("/", { port = g.ports[2], address = "::1" }).body)
@@ -169,6 +245,15 @@ describe("command line", function()
       local g = t.gateway(nil, { args = { "--proxy", "127.0.0.1:0", "http://" .. o.address } })
       assert.equal("GET /a?b=1\n", g:get("/a?b=1").body)
       assert.equal("/a?b=1", o:requests()[1].target)
+    end)
+
+    it("gives scripts all of Lua with --trust", function()
+      local g = t.gateway([[
+        gate.listen { "127.0.0.1:0" }
+        local ffi = require "ffi"
+        gate.route { path = "/", reply = { 200, type(io.open) .. type(os.getenv) .. ffi.os } }
+      ]], { args = { "--trust" } })
+      assert.equal("functionfunctionLinux", g:get("/").body)
     end)
 
     it("hands data to the gateway", function()
@@ -193,10 +278,28 @@ describe("command line", function()
     it("tells the winner and why", function()
       local out = t.run { "routes", t.file(RIGHT), "GET", "http://shop.test/api/x?y=1" }
       assert.equal(0, out.status)
-      assert.matches("/api/", out.stdout, 1, true)
+      assert.matches("^/api/ [^\n]*\n  fits path /api/\n", out.stdout)
+      assert.matches("no other route fits host and path", out.stdout, 1, true)
+      out = t.run { "routes", t.file(RIGHT .. "gate.on.route(function() end)"), "GET", "/hello" }
+      assert.matches("depends on the route hook of gateway.lua:7", out.stdout, 1, true)
       out = t.run { "routes", t.file(RIGHT), "GET", "/%zz" }
       assert.equal(1, out.status)
       assert.matches("the gateway answers 400", out.stdout, 1, true)
+    end)
+
+    it("prints no values of environment variables", function()
+      local file = t.file [[
+        local gate = require "moongate"
+        local key = gate.env "MOONGATE_SPEC_KEY"
+        gate.route { path = "/" .. ("x"):rep(70) .. key, reply = { 200 } }
+        gate.route { path = "/" .. key, redirect = "/to/" .. key }
+      ]]
+      for _, args in ipairs { { "routes", file }, { "routes", file, "GET", "/swordfish" } } do
+        local out = t.run(args, { env = { MOONGATE_SPEC_KEY = "swordfish" } })
+        assert.equal(0, out.status)
+        assert.is_nil(out.stdout:find("sword", 1, true), out.stdout)
+        assert.matches("/[env MOONGATE_SPEC_KEY]", out.stdout, 1, true)
+      end
     end)
   end)
 

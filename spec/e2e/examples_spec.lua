@@ -193,7 +193,7 @@ describe("documents", function()
     end)
   end
 
-  it("names every hook, limit, process option and fault", function()
+  it("names every hook, option and fault", function()
     local text = t.read "lua/README.md"
     local function named(word)
       assert(text:find("`" .. word .. "`", 1, true) or text:find("`" .. word .. "(", 1, true),
@@ -201,10 +201,18 @@ describe("documents", function()
     end
     local fields = require "moongate.declare.policy"
     for _, hook in ipairs(fields.HOOKS) do named(hook) end
-    for word in t.read("lua/moongate/declare/process.lua")
-      :match("local DEFAULTS = (%b{})"):gmatch "([%w_]+) =" do named(word) end
-    for word in t.read("lua/moongate/declare/limits.lua")
-      :match("local EMITTED = (%b{})"):gmatch "\n  ([%w_]+) =" do named(word) end
+    for file, block in pairs {
+      process = 'schema.record%("gate.process", (%b{})', listen = '"gate.listen", (%b{})',
+      limits = '"gate.limits", (%b{})', upstream = "local OPTIONS = (%b{})",
+      route = "local FIELDS = (%b{})",
+    } do
+      local n, source = 0, t.read("lua/moongate/declare/" .. file .. ".lua")
+      for word, kind in source:match(block):gmatch "\n  ([%a_]+) = ([^\n]*)" do
+        n = n + 1
+        if not kind:find("schema.later", 1, true) then named(word) end
+      end
+      assert.is_true(n > 4, file)
+    end
     for word in t.read("core/exchange/fault.c"):gmatch '= {"([%w_]+)", [1-5]%d%d,' do
       if word ~= "client_gone" then named(word) end
     end

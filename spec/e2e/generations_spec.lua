@@ -1,6 +1,6 @@
--- covers: run/kept.c run/live.c run/bury.c run/cli_control.c run/explain.c admin/report_generations.c
--- covers: admin/report_routes.c admin/report_upstreams.c admin/report_top.c admin/table.c
--- covers: admin/hook_totals.c exchange/upstream_names.c
+-- covers: run/kept.c run/live.c run/bury.c run/cli_control.c run/explain.c
+-- covers: admin/report_generations.c admin/report_routes.c admin/report_upstreams.c
+-- covers: admin/report_top.c
 local json = require "moongate.json"
 local t = require "e2e.support"
 
@@ -242,7 +242,8 @@ describe("data that changes alone", function()
     local o = t.origin()
     local up = { name = "a", servers = { o.address } }
     local more = [[ gate.on.request(function(req) if req.args.s then gate.sleep(0.5) end end) ]]
-    local g = t.gateway(source .. more, { files = files({ up }, { { path = "/a", upstream = "a" } }) })
+    local g = t.gateway(source .. more, { files = files({ up },
+      { { path = "/a", upstream = "a" } }) })
     local c = busy(g, "/a?s=1")
     put(g, { { name = "z", servers = { o.address } }, up }, { { path = "/z", upstream = "z" },
       { path = "/y", upstream = "a" } })

@@ -167,18 +167,23 @@ describe("hooks", function()
     logged(g, "log hook of policy 'bad%-log' returned 1")
     logged(g, "handler of route 'empty' returned nothing")
     logged(g, "gateway.lua:")
+    -- What the gateway says itself is plain ASCII: nothing in it is escaped in the log.
+    assert.is_nil(g:stderr():find("\\u00", 1, true))
   end)
 
   it("errors answer 500 with the request's id and no detail", function()
     local g = t.gateway(HEAD .. [[
       gate.on.response(function(req, res) res.headers["x-id"] = req.id end)
       gate.route { path = "/", handler = function(req) error "secret detail" end }
+      gate.route { path = "/2", handler = function(req) error("of the caller", 2) end }
     ]])
     local res = g:get "/"
     assert.equal(500, res.status)
     assert.is_nil(res.body:find("secret", 1, true))
     assert.is_truthy(res.body:find(res.headers["x-id"], 1, true))
     logged(g, "gateway.lua:%d+: secret detail")
+    g:get "/2"
+    logged(g, "script error: gateway.lua:%d+: of the caller")
     logged(g, res.headers["x-id"])
   end)
 
@@ -233,6 +238,7 @@ describe("hooks", function()
     res = ask "/post"
     assert.equal(405, res.status)
     assert.matches('"code":"method_not_allowed"', res.body)
+    assert.equal("POST", res.headers.allow)
     res = ask "/post?page"
     assert.equal("POST", res.headers.allow)
     assert.matches('"code":"connect"', ask("/dead").body)

@@ -53,6 +53,19 @@ describe("logs", function()
     assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%dZ$", line.time)
   end)
 
+  it("tell in JSON how long hooks took", function()
+    local g = t.gateway([[
+      gate.process { access_log = "stdout", access_format = "json" }
+      gate.on.request(function()
+        local till = gate.clock() + 0.02
+        while gate.clock() < till do end
+      end)
+    ]] .. ROUTES)
+    g:get "/hello"
+    local line = json.decode(access(g, 1)[1])
+    assert.is_true(line.script >= 0.02 and line.total >= line.script, line.script)
+  end)
+
   it("note heads that made no request", function()
     local g = t.gateway('gate.process { access_log = "stdout" }\n' .. ROUTES)
     local c = g:connect()

@@ -200,6 +200,24 @@ describe("request object", function()
       { 'gate.sleep(-1)', "gate.sleep" },
       { 'gate.route { path = "/x", reply = { 200 } }', "load" },
       { 'new_global = 1', "new_global" },
+      { 'gate:time()', "gate.time is called with a dot" },
+      { 'gate:clock()', "gate.clock is called with a dot" },
+      { 'gate:sleep(1)', "gate.sleep is called with a dot" },
+      { 'gate:env "X"', "gate.env is called with a dot" },
+      { 'gate:reply(200)', "gate.reply is called with a dot" },
+      { 'gate:redirect "/x"', "gate.redirect is called with a dot" },
+      { 'gate.json:encode {}', "gate.json.encode is called with a dot" },
+      { 'gate.json:decode "1"', "gate.json.decode is called with a dot" },
+      { 'gate.crypto:hex "x"', "gate.crypto.hex is called with a dot" },
+      { 'gate.log:info "x"', "gate.log.info is called with a dot" },
+      { 'setmetatable("", {})', "setmetatable needs a table" },
+      { 'gate.upstreams:get "x"', "gate.upstreams.get is called with a dot" },
+      { 'gate.upstreams.get(5)', "gate.upstreams.get needs the name of an upstream, not 5" },
+      { 'gate.on:log(print)', "gate.on.log is called with a dot" },
+      { 'req.args:get()', "req.args:get needs a name" },
+      { 'return req.args[true]', "req.args has names" },
+      { 'req.cookies:has(5)', "req.cookies:has needs a name" },
+      { 'req.args.all "x"', "req.args:all is called with a colon" },
       { 'local x = gate.env "MOONGATE_SPEC_UNSET"', "MOONGATE_SPEC_UNSET" },
     }
     local branches = {}
@@ -217,6 +235,29 @@ describe("request object", function()
       assert.matches(case[2], said, 1, false, case[1])
       assert.is_truthy(said:find(("error: gateway.lua:%d:"):format(line), 1, true),
         case[1] .. " not at line " .. line .. ": " .. said)
+    end
+  end)
+
+  it("misuse in tail position has a line too", function()
+    local g = t.gateway(HEAD .. [[
+      gate.route { path = "/1", handler = function()
+        return gate.reply(99)
+      end }
+      gate.route { path = "/2", handler = function(req)
+        gate.sleep(0)
+        return gate.redirect(req)
+      end }
+      gate.use { request = function(req)
+        if req.path == "/3" then return req.headres end
+      end }
+    ]])
+    for i, line in ipairs { 3, 7, 10 } do
+      local from = #g:stderr()
+      assert.equal(500, g:get("/" .. i).status)
+      local said = t.wait_for("the log line", function()
+        return g:stderr():sub(from + 1):match "^.*\n$"
+      end)
+      assert.is_truthy(said:find(("error: gateway.lua:%d:"):format(line), 1, true), said)
     end
   end)
 
@@ -262,6 +303,56 @@ describe("request object", function()
     local res = g:get "/"
     assert.equal(("%s 127.0.0.1 %d 7 z1 true false 1 1 o"):format(o.address, o.port),
       res.headers["x-peer"], g:stderr())
+  end)
+
+  it("timing says how long hooks took, also of those that do not wait", function()
+    local g = t.gateway(HEAD .. [[
+      local seen
+      gate.on.request(function(req)
+        local till = gate.clock() + 0.02
+        while gate.clock() < till do end
+        req.ctx.inside = req.timing.script
+      end)
+      gate.on.log(function(req) seen = { req.ctx.inside, req.timing.script, req.timing.total } end)
+      gate.route { path = "/", reply = { 200 } }
+      gate.route { path = "/seen", handler = function() return gate.reply(200, seen or {}) end }
+    ]], { args = { "--workers", "1" } })
+    g:get "/"
+    local v = t.wait_for("the log hook", function()
+      local list = json.decode(g:get("/seen").body)
+      return #list == 3 and list
+    end)
+    for _, seconds in ipairs(v) do assert.is_true(seconds >= 0.02 and seconds < 5, seconds) end
+    assert.is_true(v[2] >= v[1] and v[3] >= v[2])
+  end)
+
+  it("what tells is read only", function()
+    local o = t.origin()
+    local g = t.gateway(HEAD .. ([[
+      local o = gate.upstream("o", { servers = { "%s" } })
+      local cases = {
+        function(req) req.peer.weight = 1 end, function(req) req.timing.total = 1 end,
+        function(req) req.upstream.name = "x" end, function(req) req.client.ip = "x" end,
+        function() gate.reply(200).status = 404 end,
+      }
+      gate.on.connect(function(client)
+        local ok = pcall(function() client.ip = "x" end)
+        if ok then error("connect's client could be changed") end
+      end)
+      gate.on.response(function(req, res)
+        local n = 0
+        for _, case in ipairs(cases) do n = n + (pcall(case, req) and 0 or 1) end
+        res.headers["x-refused"] = n
+        res.headers["x-named"] = table.concat({ tostring(req), tostring(res), tostring(req.client),
+          tostring(req.peer), tostring(req.timing), tostring(req.upstream) }, ", ")
+      end)
+      gate.route { path = "/", upstream = o }
+    ]]):format(o.address))
+    local res = g:get "/"
+    assert.equal("5", res.headers["x-refused"])
+    assert.equal("request, response, client, req.peer, req.timing, upstream 'o'",
+      res.headers["x-named"])
+    assert.is_nil(g:stderr():find("could be changed", 1, true))
   end)
 
   it("bodies are read and set, with the framing made right", function()
@@ -327,10 +418,15 @@ describe("request object", function()
     local res = g:get "/up"
     assert.equal("PLAIN!", res.body)
     assert.equal("6", res.headers["content-length"])
+    -- What was said of the old bytes is not true of the new ones.
+    assert.equal('W/"e"', res.headers.etag)
+    assert.is_nil(res.headers["content-md5"])
     assert.equal("other", g:get("/here").body)
     res = g:get "/big"
     assert.equal(100000, #res.body)
     assert.equal("niltoo_large", res.headers["x-err"])
+    assert.equal('"e"', res.headers.etag)
+    assert.equal("zzz", res.headers["content-md5"])
     assert.equal("other", g:get("/x").body)
   end)
 

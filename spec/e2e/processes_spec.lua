@@ -21,19 +21,23 @@ describe("processes", function()
     assert.equal(1, #g:engines())
   end)
 
-  it("serves over IPv6 and Unix sockets", function()
-    local g = t.gateway([[
-      gate.listen { "[::1]:0" }
-      gate.listen { "unix:]] .. t.folder() .. [[/s", mode = "0600" }
-      gate.route { path = "/hello", reply = { 200, "hello\n" } }
-    ]])
-    local path = g.ready:match "unix:(%S+)"
-    assert.equal("hello\n", g:get("/hello", { address = "::1" }).body)
-    assert.equal("hello\n", t.client.request(path, "/hello").body)
-    g:signal "TERM"
-    assert.equal(0, g:wait())
-    assert.is_nil(io.open(path))
-  end)
+  for _, supervised in ipairs { true, false } do
+    it("serves over IPv6 and Unix sockets" .. (supervised and ", supervised" or ""), function()
+      local g = t.gateway([[
+        gate.listen { "[::1]:0" }
+        gate.listen { "unix:]] .. t.folder() .. [[/s", mode = "0600" }
+        gate.route { path = "/hello", reply = { 200, "hello\n" } }
+      ]], { supervised = supervised })
+      local path = g.ready:match "unix:(%S+)"
+      assert.equal("hello\n", g:get("/hello", { address = "::1" }).body)
+      assert.equal("hello\n", t.client.request(path, "/hello").body)
+      assert.is_true((os.rename(path, path)))
+      g:signal "TERM"
+      assert.equal(0, g:wait())
+      -- The file is gone, too.
+      assert.is_nil((os.rename(path, path)))
+    end)
+  end
 
   it("replaces a socket file that nobody listens on any more", function()
     local path = t.folder() .. "/s"

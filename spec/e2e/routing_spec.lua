@@ -196,6 +196,7 @@ describe("routes answer", function()
       gate.route { path = "/tree/", redirect = "/wood/*" }
       gate.route { path = "/u/:id", redirect = "/users/:id" }
       gate.route { path = "/f/*rest", redirect = "https://files.test/*rest" }
+      gate.route { host = "www.x.test", redirect = "http://x.test/*" }
     ]]
     local cases = { ["/old"] = "/new", ["/old?a=1"] = "/new?a=1", ["/tree/a/b"] = "/wood/a/b",
       ["/tree/"] = "/wood/", ["/u/7?x"] = "/users/7?x",
@@ -206,6 +207,9 @@ describe("routes answer", function()
       assert.equal(302, res.status)
       assert.equal(location, res.headers.location, path)
     end
+    -- A route without a path leaves the whole path over.
+    assert.equal("http://x.test/q/w?e",
+      g:get("/q/w?e", { host = "www.x.test" }).headers.location)
   end)
 
   it("through rewrites that take captures and keep the query", function()

@@ -33,10 +33,15 @@ end
 
 --- Ends what was started, newest first, and removes the folders.
 function M.cleanup()
-  for i = #started, 1, -1 do started[i]:stop() end
+  local problem
+  for i = #started, 1, -1 do
+    local ok, err = pcall(started[i].stop, started[i])
+    if not ok then problem = problem or err end
+  end
   started = {}
   for _, dir in ipairs(folders) do os.execute("rm -rf " .. dir) end
   folders = {}
+  if problem then error(problem, 0) end
 end
 
 function M.write(path, text)
@@ -93,8 +98,11 @@ function M.free_port()
   return M.free_ports(1)
 end
 
+--- A connection, which is closed after the test: gateways need not drain it.
 function M.connect(where, address)
-  return assert(client.connect(where, address))
+  local c = assert(client.connect(where, address))
+  started[#started + 1] = { stop = function() c:close() end }
+  return c
 end
 
 --- An origin that runs handler(c, req) for each request (the default one echoes).
@@ -110,6 +118,12 @@ Gateway.__index = Gateway
 function Gateway:stderr() return M.read(self.dir .. "/stderr") end
 function Gateway:stdout() return M.read(self.dir .. "/stdout") end
 function Gateway:signal(name) self.process:signal(name) end
+
+--- Stops all threads of a gateway without supervisor, until signal CONT.
+function Gateway:pause()
+  self:signal "STOP"
+  M.wait_for("the stop", function() return process.is_stopped(self.process.pid) end)
+end
 
 --- Exit status, or nil and why, once it has ended.
 function Gateway:wait(seconds) return self.process:wait(seconds or M.patience) end
@@ -149,14 +163,21 @@ function Gateway:until_ready(times)
   return self
 end
 
+-- What a build with sanitizers found, also at its end.
+local function check_sanitizers(self)
+  local text = self:stderr()
+  if text:find "%u%l+Sanitizer:" or text:find "runtime error: " then error(text, 0) end
+end
+
 function Gateway:stop()
-  if self.process.ended then return end
+  if self.process.ended then return check_sanitizers(self) end
   local engines = self:engines()
   self:signal "TERM"
   if not self.process.ended and select(2, self.process:wait(M.patience)) == "running" then
     self.process:kill()
     for _, pid in ipairs(engines) do process.kill(pid, "KILL") end
   end
+  check_sanitizers(self)
 end
 
 --- A request on a connection of its own. options: headers, method, body, host, port.
@@ -190,6 +211,13 @@ function Gateway:metric(name)
   end
 end
 
+--- Moves the clock of a gateway that was started with --test-clock.
+function Gateway:advance(seconds)
+  local res = self:control("/clock", { method = "POST",
+    body = ('{"advance_ms":%d}'):format(seconds * 1000) })
+  assert(res.status == 200, res.body)
+end
+
 --- Writes another text into the gateway's file.
 function Gateway:rewrite(text)
   M.write(self.file, M.prelude .. text)
@@ -208,8 +236,8 @@ local function make(text, options)
 end
 
 --- Starts a gateway with this text and waits until it serves. options: args, env, files, name,
--- ready = false (do not wait), supervised = true, watch = true (files), stdout, stderr (paths), socket = false (the
--- default place), wrap (words before the command).
+-- ready = false (do not wait), supervised = true, watch = true (files), stdout, stderr (paths),
+-- socket = false (the default place), wrap (words before the command).
 function M.gateway(text, options)
   options = options or {}
   local self = make(text, options)
@@ -230,6 +258,45 @@ function M.gateway(text, options)
   started[#started + 1] = self
   if options.ready == false then return self end
   return self:until_ready()
+end
+
+--- A gateway in front of one upstream "o". servers: an origin, an address, or a list of these and
+-- of tables as text. options: as for `gateway`, and pieces of Lua text: listen, upstream, route
+-- (what these declarations have more), more (declarations before them).
+function M.proxy(servers, options)
+  options = options or {}
+  if type(servers) ~= "table" or servers.address then servers = { servers } end
+  local list = {}
+  for i, server in ipairs(servers) do
+    local address = type(server) == "table" and server.address or server
+    list[i] = address:find "^{" and address or ("%q"):format(address)
+  end
+  return M.gateway(([[
+    gate.listen { "127.0.0.1:0", %s }
+    %s
+    gate.route { path = "/", upstream = gate.upstream("o", { servers = { %s }, %s }), %s }
+  ]]):format(options.listen or "", options.more or "", table.concat(list, ", "),
+    options.upstream or "", options.route or ""), options)
+end
+
+--- An address of 127.0.0.1 where connects neither succeed nor fail: nobody accepts, and the queue
+-- is full.
+function M.deaf_address()
+  local listener = assert(socket.bind("127.0.0.1", 0, 0))
+  local _, port = listener:getsockname()
+  local waiting = {}
+  for i = 1, 4 do
+    waiting[i] = socket.tcp()
+    waiting[i]:settimeout(0)
+    waiting[i]:connect("127.0.0.1", port)
+  end
+  started[#started + 1] = {
+    stop = function()
+      for _, conn in ipairs(waiting) do conn:close() end
+      listener:close()
+    end,
+  }
+  return "127.0.0.1:" .. port
 end
 
 --- Runs a command of the binary to its end: { status, stdout, stderr }.

@@ -45,8 +45,50 @@ describe("moongate.check", function()
       "gate.on.log(function(req) return req['metod'] end)")
   end)
 
+  it("knows functions in routes and policies whatever their parameters are called", function()
+    one("g.lua:2: req has no 'pth'; did you mean 'path'?",
+      "gate.route { handler = function(r) return r.pth end }")
+    one("g.lua:2: res has no 'stats'; did you mean 'status'?",
+      "gate.use({ response = function(a, b) b.stats = 1 end })")
+    one("g.lua:2: req has no 'pth'; did you mean 'path'?",
+      "gate.route { use = { { request = function(r) return r.pth end } }, reply = { 200 } }")
+    none("local t = { handler = function(r) return r.pth end }")
+    none("local app = {}", "app.use { request = function(r) return r.pth end }")
+    none("local t = { use = { { request = function(r) return r.pth end } } }")
+  end)
+
+  it("follows other names of an object or a part of it", function()
+    one("g.lua:3: req has no 'pth'; did you mean 'path'?", "gate.on.request(function(req)",
+      "local r = req return r.pth end)")
+    one("g.lua:3: req.client has no 'pi'; did you mean 'ip'?", "gate.on.request(function(req)",
+      "local c = req.client; return c.pi == 1 end)")
+    one("g.lua:2: gate.log has no 'wran'; did you mean 'warn'?",
+      "local log = gate.log log.wran 'x'")
+    none("gate.on.request(function(req) local r = req and req.ctx return r.pth end)")
+    none("gate.on.request(function(req) local r = req.ctx.x return r.pth end)")
+    none("gate.on.request(function(req) local p = req.path == '/' return p.pth end)")
+    none("gate.on.request(function(req) local req = req.ctx return req.pth end)")
+    none("local r = gate")
+  end)
+
+  it("reports misspelt methods of headers, args and cookies", function()
+    one("g.lua:2: req.headers has no 'ech'; did you mean 'each'?",
+      "gate.on.log(function(req) req.headers:ech() end)")
+    one("g.lua:2: res.headers has no 'al'; did you mean 'all'?",
+      "gate.on.log(function(req, res) res.headers:al 'x' end)")
+    none("gate.on.log(function(req) return req.headers:all 'x', req.args.al, req.cookies.gt end)")
+  end)
+
+  it("says what the gate it is given does not have yet", function()
+    local text = "local gate = require 'moongate'\nlocal function f() gate.fetch 'x' end"
+    assert.equal("g.lua:2: gate.fetch is right, but not there yet in this build",
+      tostring(check.check(text, "g.lua", { reply = print })[1]))
+    assert.same({}, check.check(text, "g.lua"))
+    assert.same({}, check.check(text, "g.lua", { fetch = print }))
+  end)
+
   it("reports dots and colons in the wrong place", function()
-    one("g.lua:2: req.read_body is called with a colon: req:read_body(…)",
+    one("g.lua:2: req.read_body is called with a colon: req:read_body(...)",
       "gate.on.request(function(req) return req.read_body(5) end)")
     one("g.lua:2: req.path is no method", "gate.on.request(function(req) return req:path() end)")
   end)

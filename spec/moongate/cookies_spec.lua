@@ -23,4 +23,16 @@ describe("moongate.cookies", function()
     assert.equal("a=", parsed("a="))
     assert.equal("a=b=c", parsed("a=b=c"))
   end)
+
+  it("is read only", function()
+    local c = cookies.new(1, 2)
+    for _, change in ipairs { function() c.a = "1" end, function() c:add("a", "1") end } do
+      local ok, err = pcall(change)
+      assert.is_false(ok)
+      assert.truthy(err:find("is read only; set req.headers.cookie", 1, true), err)
+    end
+    local ok, err = pcall(c.get, "a")
+    assert.is_false(ok)
+    assert.truthy(err:find("req.cookies:get is called with a colon, not with a dot", 1, true), err)
+  end)
 end)

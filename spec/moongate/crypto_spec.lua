@@ -46,7 +46,8 @@ describe("moongate.crypto", function()
       "-_-_" } do
       local text, err = crypto.unbase64(bad)
       assert.is_nil(text, bad)
-      assert.equal("not base64", err)
+      assert.equal("malformed", err.code)
+      assert.equal("this is not base64", tostring(err))
     end
     assert.is_nil((crypto.unbase64url("+/+/")))
   end)
@@ -54,7 +55,12 @@ describe("moongate.crypto", function()
   it("writes and reads hexadecimal", function()
     assert.equal("00ff7a", crypto.hex("\0\255z"))
     assert.equal("\0\255z", crypto.unhex("00FF7a"))
-    for _, bad in ipairs { "0", "0g", "0x", " 00" } do assert.is_nil((crypto.unhex(bad))) end
+    for _, bad in ipairs { "0", "0g", "0x", " 00" } do
+      local text, err = crypto.unhex(bad)
+      assert.is_nil(text)
+      assert.equal("malformed", err.code)
+      assert.equal("this is not hexadecimal", err.message)
+    end
   end)
 
   it("hands long texts over in slices", function()

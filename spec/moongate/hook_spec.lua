@@ -10,11 +10,12 @@ local engine = require "support.engine" {
   number = function() return 1 end,
 }
 engine.api.text = function() return engine.leave("text") end
+local handle = require "moongate.handle"
 local hook = require "moongate.hook"
 local reply = require "moongate.reply"
 local upstream = require "moongate.declare.upstream"
 
-local up = setmetatable({ name = "o", ordinal = 3 }, upstream.Upstream)
+local up = upstream.new("o", 3)
 
 -- Runs a chain of functions that return the given values; answers what happened.
 local function run(name, ...)
@@ -34,10 +35,9 @@ describe("moongate.hook", function()
   it("calls all policies of a chain, with the request", function()
     local seen
     calls = {}
-    engine.io.start, engine.io.id, engine.io.serial = 1, 7, 9
+    engine.io.start, engine.io.handle = 1, 9 * 2ULL^32 + 7
     hook.chain("request", { function(req) seen = req end }, { "p" })()
-    assert.equal(7, rawget(seen, 1))
-    assert.equal(9, rawget(seen, 2))
+    assert.same({ 7, 9 }, { handle.split(seen) })
     assert.equal("1 2 3", run("request", nil, nil, nil))
     assert.equal(3, engine.io.at)
   end)
@@ -83,12 +83,14 @@ describe("moongate.hook", function()
       assert.is_false(ok)
       assert.is_truthy(err:find(pattern, 1, true), err)
     end
-    refused("request", true, "the request hook of policy 'p2' returned true; gate.reply(…), an")
+    refused("request", true, "the request hook of policy 'p2' returned true; gate.reply(...), an")
     refused("request", "x", "returned 'x'")
-    refused("response", up, "returned upstream 'o'; gate.reply(…) or nothing was expected")
+    refused("response", up, "returned upstream 'o'; gate.reply(...), gate.retry(...) or nothing")
     refused("log", reply.reply(200), "returned a reply; nothing was expected")
     refused("connect", true, "returned true; false or nothing was expected")
-    refused("route", "nowhere", "there is no route named 'nowhere'")
+    hook.route_names = { "somewhere" }
+    refused("route", "nowhere", "returned 'nowhere'; there is no route of that name")
+    refused("route", "somwhere", "there is no route of that name; did you mean 'somewhere'?")
     refused("fault", {}, "returned a table")
   end)
 

@@ -29,7 +29,7 @@ end)
     assert.equal("gateway.lua:10", config.policies[1].name)
     assert.same({ "request" }, config.policies[1].hooks)
     assert.is_function(output.policies[1].request)
-    assert.equal(0, output.upstreams.shop.ordinal)
+    assert.equal("shop", output.upstreams.shop.name)
   end)
 
   it("emits the same text for the same declarations", function()
@@ -121,13 +121,12 @@ gate.on.requst(function() end)
         shared = 'gate.shared("x", {})',
       } do
         assert.same({
-          ("gateway.lua:3: gate.%s is right, but this build of Moongate does not have it "
-            .. "yet"):format(name),
+          ("gateway.lua:3: gate.%s is right, but not there yet in this build"):format(name),
         }, bad(file(call)))
       end
       assert.same({
-        "gateway.lua:3: gate.on.body is right, but this build of Moongate does not have it yet",
-      }, bad(file("gate.on.body(print)")))
+        "gateway.lua:3: gate.on.store is right, but not there yet in this build",
+      }, bad(file("gate.on.store(print)")))
     end)
 
     it("asks for a dot where a colon stands", function()
@@ -196,7 +195,7 @@ gate.on.requst(function() end)
           .. "\"/files/*rest\" "
           .. "expected, got 'x' (a path begins with '/')",
         "upstreams.json /0/keepalive/idel: keepalive has no option 'idel'; did you mean 'idle'?",
-        "upstreams.json /0/servers/1: a server needs a first value (a server such as "
+        "upstreams.json /0/servers/1: a server needs an address (a server such as "
           .. "\"127.0.0.1:9001\" "
           .. "or \"unix:/path\")",
       }, support.printed(mistakes))

@@ -29,6 +29,13 @@ describe("moongate.modules", function()
     assert.is_nil(rawget(_G, "n"))
   end)
 
+  it("gives LuaJIT's own modules to those who trust", function()
+    assert.has_error(function() modules.require("ffi") end)
+    modules.begin({ module = function() end }, env, gate, true)
+    assert.equal(require "ffi", modules.require("ffi"))
+    assert.equal(gate, modules.require("moongate"))
+  end)
+
   it("gives the gate table, and true for a module that returns nothing", function()
     assert.equal(gate, modules.require("moongate"))
     files["quiet.lua"] = "local x = 1"
@@ -64,6 +71,15 @@ describe("moongate.modules", function()
     assert.equal(1, modules.require("m"))
   end)
 
+  it("know the line of misuse in the last call of a file", function()
+    env.raise = require("moongate.declare.place").raise
+    files["m.lua"] = "\n\nreturn raise 'no'"
+    files["n.lua"] = "require 'quiet'\nreturn raise 'no'"
+    files["quiet.lua"] = "return 1"
+    assert.equal("m.lua:3: no", select(2, pcall(modules.require, "m")))
+    assert.equal("n.lua:2: no", select(2, pcall(modules.require, "n")))
+  end)
+
   it("reads nothing after the load", function()
     files["a.lua"], files["b.lua"] = "return 'a'", "return 'b'"
     modules.require("a")
@@ -77,5 +93,11 @@ describe("moongate.modules", function()
     assert.is_function((modules.compile("a.lua", "#!/usr/bin/moongate\nreturn 1")))
     assert.is_nil((modules.compile("a.lua", string.dump(function() end))))
     assert.equal(2, #modules.files())
+  end)
+
+  it("knows which words stand in the files", function()
+    modules.compile("a.lua", "return 'some timing'")
+    assert.is_true(modules.mention("timing"))
+    assert.is_false(modules.mention("timings"))
   end)
 end)

@@ -39,10 +39,10 @@ describe("moongate.source", function()
 
     it("counts lines", function()
       local tokens = source.tokens "a\n--[[\n\n]] b\n[[x\n\n]] c"
-      assert.equal(1, tokens[1].line)
-      assert.equal(4, tokens[2].line)
-      assert.equal(5, tokens[3].line)
-      assert.equal(7, tokens[4].line)
+      assert.equal(1, tokens.lines[1])
+      assert.equal(4, tokens.lines[2])
+      assert.equal(5, tokens.lines[3])
+      assert.equal(7, tokens.lines[4])
     end)
 
     it("ends at what is no Lua", function()

@@ -1,35 +1,23 @@
-local engine = require "support.engine"()
+require "support.engine"()
 local task = require "moongate.task"
 
 -- Drives a task as the engine does: one resume for each wait. Answers how many waits there were.
 local function drive(fn)
   local waits = 0
-  local co = coroutine.create(task.trampoline)
-  task.chains[1] = fn
-  engine.io.chain = 1
+  local co = coroutine.create(fn)
+  task.tasks[co] = true
   while true do
     local values = { coroutine.resume(co) }
     assert(values[1], values[2])
-    if #values == 1 then return waits, co end
+    if #values == 1 then return waits end
     waits = waits + 1
   end
 end
 
 describe("moongate.task", function()
   it("waits once for each wait", function()
-    assert.equal(0, (drive(function() end)))
-    assert.equal(2, (drive(function() task.wait() task.wait() end)))
-  end)
-
-  it("serves one chain after the other", function()
-    local n = 0
-    local _, co = drive(function() n = n + 1 end)
-    task.chains[2] = function() n = n + 10 end
-    engine.io.chain = 2
-    assert.is_true(coroutine.resume(co))
-    engine.io.chain = 1
-    assert.is_true(coroutine.resume(co))
-    assert.equal(12, n)
+    assert.equal(0, drive(function() end))
+    assert.equal(2, drive(function() task.wait() task.wait() end))
   end)
 
   it("passes waits on through coroutines of scripts, and nothing else", function()
@@ -70,17 +58,15 @@ describe("moongate.task", function()
 
   it("keeps others from resuming a coroutine that waits", function()
     local inner, results
-    local co = coroutine.create(task.trampoline)
-    task.chains[1] = function()
+    local co = coroutine.create(function()
       inner = coroutine.create(function() task.wait() end)
       task.resume(inner)
-    end
-    engine.io.chain = 1
+    end)
+    task.tasks[co] = true
     assert.equal(2, select("#", coroutine.resume(co)))
     drive(function() results = { task.resume(inner) } end)
     assert.is_false(results[1])
     assert.is_truthy(results[2]:find("waits for the gateway"))
-    engine.io.chain = 1
     assert.equal(1, select("#", coroutine.resume(co)))
     assert.equal("dead", coroutine.status(inner))
   end)

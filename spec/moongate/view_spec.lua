@@ -15,5 +15,7 @@ describe("moongate.view", function()
     assert.has_error(function() return v.totl end,
       "req.timing has no 'totl'; did you mean 'total'?")
     assert.has_error(function() v.connect = 1 end, "req.timing.connect is read only")
+    assert.has_error(function() v.total = 2 end, "req.timing.total is read only")
+    assert.equal(1, v.total)
   end)
 end)

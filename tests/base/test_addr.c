@@ -258,6 +258,10 @@ static void test_networks(void **state)
     assert_false(in("", "::2"));
     assert_int_equal(gate_cidr_parse(s("::/0"), &net), GATE_OK);
     assert_false(gate_cidr_set_has(&set, &a));
+    assert_int_equal(gate_cidr_parse(s("unix:"), &net), GATE_OK);
+    assert_true(gate_cidr_set_has(&set, &a));
+    assert_int_equal(gate_addr_parse_ip(s("::"), &a), GATE_OK);
+    assert_false(gate_cidr_set_has(&set, &a));
 }
 
 static void test_networks_refused(void **state)

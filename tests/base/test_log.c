@@ -191,16 +191,16 @@ static void test_long_lines_are_cut(void **state)
         gate_log_write(&json, GATE_LOG_INFO, "m", fields, 3);
         assert_true(k.n <= 8192);
         assert_json_line(k.line);
-        assert_int_equal(strstr(k.line, "\"last\":\"2\"") == NULL, strstr(k.line, "…cut") != NULL);
+        assert_int_equal(strstr(k.line, "\"last\":\"2\"") == NULL, strstr(k.line, "...cut") != NULL);
         gate_log_write(&text, GATE_LOG_INFO, "m", fields, 3);
         assert_true(k.n <= 8192);
         assert_ptr_equal(strchr(k.line, '\n'), k.line + k.n - 1);
-        assert_int_equal(strstr(k.line, " last=2\n") == NULL, strstr(k.line, "…cut\n") != NULL);
+        assert_int_equal(strstr(k.line, " last=2\n") == NULL, strstr(k.line, "...cut\n") != NULL);
     }
     assert_true(k.n > 8150);
     gate_logf(&text, GATE_LOG_INFO, "%9000s", "x");
     assert_true(k.n > 8150 && k.n <= 8192);
-    assert_string_equal(k.line + k.n - 7, "…cut\n");
+    assert_string_equal(k.line + k.n - 7, "...cut\n");
     gate_logf(&json, GATE_LOG_INFO, "%9000s", "x");
     assert_json_line(k.line);
 }

@@ -40,6 +40,12 @@ static const struct bench benches[] = {
      false},
     {"ctx", PREFIX "gate.on.request(function(req) req.ctx.n = 1 end)\n", false},
     {"path", PREFIX "gate.on.request(function(req) local p = req.path end)\n", false},
+    {"accessors",
+     PREFIX "gate.on.request(function(req)\n"
+            "  local h = req.headers\n"
+            "  req.ctx.n = #req.path + #req.method + #req.host + #h['x-user'] + #h['accept']\n"
+            "end)\n",
+     false},
     {"args", PREFIX "gate.on.request(function(req) local p = req.args.y end)\n", false},
     {"reply", PREFIX "gate.on.request(function(req) return gate.reply(200, 'x') end)\n", false},
     {"sleep(0)", PREFIX "gate.on.request(function(req) gate.sleep(0) end)\n", false},

@@ -121,7 +121,7 @@ static void test_upstreams(void **state)
     struct gate_config *c = parse_ok(
         "{\"upstreams\":[{\"at\":\"g.lua:5\",\"balance\":\"least_requests\",\"forwarded\":\"both\","
         "\"host\":\"name\",\"keepalive\":{\"idle\":1,\"idle_timeout_ms\":2,\"max_age_ms\":3,"
-        "\"max_requests\":4},\"max_connections\":50,\"name\":\"shop\",\"retry\":{"
+        "\"max_requests\":4},\"name\":\"shop\",\"retry\":{"
         "\"budget_percent\":30,\"on\":[\"connect\",\"timeout\",\"503\",\"429\"],\"tries\":4},"
         "\"servers\":[{\"address\":\"127.0.0.1:9001\",\"backup\":true,\"down\":true,"
         "\"max_connections\":6,\"weight\":5,\"zone\":\"b\"},{\"address\":\"unix:/s\"},"

@@ -326,7 +326,6 @@ struct upper {
     bool fail;
     bool swallow; /* empty results until the last */
     struct gate_chain held;
-    bool last;
     int inside;
     int lasts;
     int drops;
@@ -361,7 +360,6 @@ static enum gate_filter_result upper_chunk(struct gate_filter *f, struct gate_ch
     u->inside = 1;
     gate_chain_init(&u->held, in->pool);
     gate_chain_move(&u->held, in);
-    u->last = last;
     return GATE_FILTER_WAIT;
 }
 
@@ -386,7 +384,7 @@ static void upper_done(struct bench *b, struct upper *u, enum gate_filter_result
     shout(&u->held, &out);
     gate_chain_clear(&u->held);
     u->inside = 0;
-    gate_pump_filtered(&b->p, &u->f, r, &out, u->last);
+    gate_pump_filtered(&b->p, &u->f, r, &out);
     gate_chain_clear(&out);
 }
 
@@ -494,7 +492,7 @@ static void a_held_chunk_is_dropped_with_the_pump(void **state)
     gate_pump_fini(&b->p);
     assert_int_equal(u.drops, 1);
     gate_chain_init(&none, &b->loop.blocks);
-    gate_pump_filtered(&b->p, &u.f, GATE_FILTER_DONE, &none, true); /* too late: nothing happens */
+    gate_pump_filtered(&b->p, &u.f, GATE_FILTER_DONE, &none); /* too late: nothing happens */
     assert_int_equal(b->ends, 0);
 }
 
@@ -537,18 +535,121 @@ static void a_body_over_the_limit_is_not_kept(void **state)
     assert_false(gate_pump_rewind(&b->p));
 }
 
-static void no_rewind_while_a_filter_holds_a_chunk(void **state)
+/* A body passes its filters once: another try gets what they made of it. */
+static void what_was_filtered_is_sent_again(void **state)
 {
     struct bench *b = *state;
     struct upper u = upper_new();
 
-    u.wait = true;
     b->p.keep = 100;
-    b->p.filters = &u.f;
+    gate_pump_filter(&b->p, &u.f);
+    join(b);
+    got(b, "hello ");
+    assert_true(gate_pump_rewind(&b->p));
+    got(b, "wor");
+    b->n_sent = 0;
+    gate_pump_to(&b->p, &b->dst);
+    assert_memory_equal(b->sent, "HELLO WOR", 9);
+    got(b, "ld");
+    gate_pump_src_end(&b->p);
+    assert_int_equal(b->ends, 1);
+    assert_true(gate_pump_rewind(&b->p));
+    b->n_sent = 0;
+    b->last = false;
+    gate_pump_to(&b->p, &b->dst);
+    assert_memory_equal(b->sent, "HELLO WORLD", 11);
+    assert_true(b->last);
+    assert_int_equal(u.lasts, 1);
+}
+
+/* The try fails while a filter holds a chunk; the next one gets it. */
+static void a_held_chunk_goes_to_the_next_try(void **state)
+{
+    struct bench *b = *state;
+    struct upper u = upper_new();
+
+    b->p.keep = 100;
+    gate_pump_filter(&b->p, &u.f);
+    join(b);
+    got(b, "one ");
+    u.wait = true;
+    got(b, "two");
+    gate_pump_src_end(&b->p);
+    gate_pump_dst_broken(&b->p);
+    assert_int_equal(b->how, GATE_PUMP_SINK);
+    assert_true(gate_pump_rewind(&b->p));
+    upper_done(b, &u, GATE_FILTER_DONE);
+    u.wait = false;
+    b->n_sent = 0;
+    gate_pump_to(&b->p, &b->dst);
+    assert_memory_equal(b->sent, "ONE TWO", 7);
+    assert_true(b->last);
+}
+
+/* One byte of what it was given at a time. */
+struct slicer {
+    struct gate_filter f;
+    struct gate_chain rest;
+    int calls;
+};
+
+static enum gate_filter_result slicer_chunk(struct gate_filter *f, struct gate_chain *in, bool last,
+                                            struct gate_chain *out)
+{
+    struct slicer *s = gate_container_of(f, struct slicer, f);
+
+    (void)last;
+    s->calls++;
+    gate_chain_move(&s->rest, in);
+    gate_chain_move_n(out, &s->rest, 1);
+    return s->rest.bytes > 0 ? GATE_FILTER_MORE : GATE_FILTER_DONE;
+}
+
+static void a_filter_gives_part_by_part(void **state)
+{
+    struct bench *b = *state;
+    struct slicer s = {.f = {.chunk = slicer_chunk}};
+    struct upper u = upper_new();
+
+    gate_chain_init(&s.rest, &b->loop.blocks);
+    s.f.next = &u.f;
+    gate_pump_filter(&b->p, &s.f);
+    join(b);
+    got(b, "abc");
+    assert_int_equal(s.calls, 3);
+    assert_memory_equal(b->sent, "ABC", 3);
+    b->room = 2;
+    got(b, "defg");
+    gate_pump_src_end(&b->p);
+    assert_memory_equal(b->sent, "ABCDE", 5);
+    assert_int_equal(s.calls, 5); /* no room: nothing is made */
+    assert_int_equal(u.lasts, 0);
+    b->room = SIZE_MAX;
+    gate_pump_room(&b->p);
+    assert_memory_equal(b->sent, "ABCDEFG", 7);
+    assert_int_equal(u.lasts, 1);
+    assert_true(b->last);
+}
+
+/* The clocks of the source stand still while a filter waits. */
+static void the_source_rests_while_a_chunk_is_held(void **state)
+{
+    struct bench *b = *state;
+    struct upper u = upper_new();
+
+    gate_pump_filter(&b->p, &u.f);
     join(b);
     got(b, "x");
-    assert_false(gate_pump_rewind(&b->p));
+    assert_false(b->src.rests);
+    u.wait = true;
+    got(b, "y");
+    assert_true(b->src.rests);
+    upper_done(b, &u, GATE_FILTER_DONE);
+    assert_false(b->src.rests);
+    got(b, "z");
+    assert_true(b->src.rests);
     gate_pump_fini(&b->p);
+    assert_false(b->src.rests);
 }
 
 /* Pipes are for bytes that nobody looks at or keeps, on their way to a plain connection. */
@@ -602,7 +703,10 @@ int main(void)
         CASE(a_held_chunk_is_dropped_with_the_pump),
         CASE(a_kept_body_is_sent_again),
         CASE(a_body_over_the_limit_is_not_kept),
-        CASE(no_rewind_while_a_filter_holds_a_chunk),
+        CASE(what_was_filtered_is_sent_again),
+        CASE(a_held_chunk_goes_to_the_next_try),
+        CASE(a_filter_gives_part_by_part),
+        CASE(the_source_rests_while_a_chunk_is_held),
         CASE(pipes_are_offered_where_they_may_be),
     };
 

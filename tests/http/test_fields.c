@@ -268,16 +268,61 @@ static void settable(void **state)
             bool want = request ? table[i].request : table[i].response;
             const char *instead = NULL;
 
-            assert_int_equal(gate_field_settable(name, request, &instead), want);
+            assert_int_equal(gate_field_settable(gate_field_id_of(name.p, name.n), request, &instead), want);
             assert_true(want || instead != NULL);
         }
     }
+}
+
+/* Every byte at every place of names and values of all short lengths. */
+static void short_words(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 20; n++)
+        for (size_t at = 0; at < n; at++)
+            for (int c = 0; c < 256; c++) {
+                char word[20];
+                bool token = c > 32 && c < 127 && strchr("\"(),/:;<=>?@[\\]{}", c) == NULL;
+                bool text = c >= 32 ? c != 127 : c == '\t';
+
+                memset(word, 'x', n);
+                word[at] = (char)c;
+                assert_int_equal(gate_field_name_ok(gate_str_of(word, n)), token);
+                assert_int_equal(gate_field_value_ok(gate_str_of(word, n)), text);
+            }
+}
+
+/* A name finds a field when they differ in the case of letters at most, whatever their length. */
+static void other_names(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 20; n++)
+        for (size_t at = 0; at < n; at++)
+            for (int c = 0; c < 256; c++) {
+                char stored[20], asked[20];
+                struct gate_field one = {.name = stored, .value = "v", .name_len = (uint16_t)n,
+                                         .id = GATE_F_OTHER, .value_len = 1};
+                struct gate_fields fs = {.v = &one, .n = 1, .cap = 1};
+                struct gate_headers h = {.original = &fs};
+                struct gate_str v;
+
+                memset(stored, 'z', n);
+                memset(asked, 'Z', n);
+                stored[at] = "a-^Q0"[c % 5];
+                asked[at] = (char)c;
+                if (gate_field_id_of(asked, n) != GATE_F_OTHER)
+                    continue;
+                assert_int_equal(gate_headers_get(&h, gate_str_of(asked, n), &v),
+                                 gate_lower((char)c) == gate_lower(stored[at]));
+            }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_original),
+        cmocka_unit_test(short_words),
+        cmocka_unit_test(other_names),
         cmocka_unit_test(edits),
         cmocka_unit_test(added_values_stay_in_order),
         cmocka_unit_test(values_are_copied_and_trimmed),

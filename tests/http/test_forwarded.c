@@ -252,12 +252,30 @@ static void what_is_dropped(void **state)
     assert_true(gate_forwarded_drop(true, GATE_FORWARDED_NONE) == via);
 }
 
+static void claims_without_an_id(void **state)
+{
+    static const char *const claims[] = {
+        "X-Forwarded-Prefix", "x-forwarded-ssl",  "X-FORWARDED-SERVER", "X-Forwarded",
+        "X-Original-Host",    "X-Real-Port",      "X-HTTP-Method",      "Client-IP",
+        "True-Client-IP",     "CF-Connecting-IP", "Front-End-Https"};
+    static const char *const plain[] = {
+        "X-Forward", "X-Original", "X-Requested-With", "Content-Language", "Client", "X-A",
+        "F",         "T"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++)
+        assert_true(gate_forwarded_claim(gate_str_from_cstr(claims[i])));
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        assert_false(gate_forwarded_claim(gate_str_from_cstr(plain[i])));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_the_client_is),     cmocka_unit_test(endless_chains),
         cmocka_unit_test(scheme_and_host),       cmocka_unit_test(for_the_next_hop),
         cmocka_unit_test(peers_without_address), cmocka_unit_test(what_is_dropped),
+        cmocka_unit_test(claims_without_an_id),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,6 +203,14 @@ static void edits(void **state)
     assert_int_equal(gate_headers_set(&f.h, GATE_STR("a"), GATE_STR("3")), GATE_OK);
     assert_int_equal(gate_headers_add(&f.h, GATE_STR("D"), GATE_STR("4")), GATE_OK);
     written(&f, "", "GET / HTTP/1.1\r\na: 3\r\nD: 4\r\n\r\n");
+    /* What is left between the hidden lines goes out as it came, or as it has to be written. */
+    request(&f, "GET / HTTP/1.1\r\nHost: x\r\nFoo: 1\r\nCookie: c\r\nB:2\r\nC: 3\r\nE: 4\r\n"
+                "foO: 5\r\nAccept: t\r\nF: 6\r\n\r\n");
+    gate_headers_set(&f.h, GATE_STR("fOO"), GATE_STR("a"));
+    gate_headers_set(&f.h, GATE_STR("cookie"), GATE_STR(" b "));
+    gate_headers_remove(&f.h, GATE_STR("ACCEPT"));
+    gate_headers_add(&f.h, GATE_STR("C"), GATE_STR(""));
+    written(&f, "", "GET / HTTP/1.1\r\nB: 2\r\nC: 3\r\nE: 4\r\nF: 6\r\nfOO: a\r\ncookie: b\r\nC: \r\n\r\n");
     /* Framing and connection fields of an edit stay inside whatever drop says. */
     request(&f, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     gate_headers_set(&f.h, GATE_STR("Content-Length"), GATE_STR("7"));

@@ -299,6 +299,7 @@ static void test_explain(void **state)
                  "\",\"name\":\"z\"}");
     explain(&fx, "GET", "/a/b",
             "/a/:id (g.lua:1), depends on when: if its function says no, the next one\n"
+            "  fits path /a/:id, method GET\n"
             "  id = \"b\"\n"
             "  not /a/b: header x-k is not \"v\"\n"
             "  not q: query k is missing\n"
@@ -316,8 +317,15 @@ static void test_explain(void **state)
     fx_open(&fx, "{\"path\":\"/a\",\"priority\":5},{\"path\":\"/a\",\"host\":\"h.test\"},"
                  "{\"path\":\"/a\",\"name\":\"later\",\"priority\":5}");
     explain(&fx, "GET", "/a",
-            "/a\n  then later: declared later\n"
+            "/a\n  fits path /a\n  then later: declared later\n"
             "  then h.test /a: lower priority (0 against 5)\n");
+    fx_close(&fx);
+    fx_open(&fx, "{\"host\":\"*.test\",\"methods\":[\"GET\",\"PUT\"],\"query\":[[\"k\",null]],"
+                 "\"headers\":[[\"x-k\",null]],\"name\":\"r\"},{\"name\":\"any\",\"host\":\"h.test\"}");
+    explain(&fx, "GET", "/", "any\n  fits host h.test\n  * = \"\"\n  not r: header x-k is missing\n");
+    fx_close(&fx);
+    fx_open(&fx, "{\"name\":\"all\"}");
+    explain(&fx, "GET", "/x", "all\n  fits any request\n  * = \"x\"\n  no other route fits host and path\n");
     fx_close(&fx);
     fx_open(
         &fx,

@@ -80,8 +80,9 @@ static struct gate_exchange *exchange_for(struct script_rig *r, int attack)
     return x;
 }
 
-static void on_waiter(struct gate_exchange *x, const struct gate_hook_verdict *v)
+static void on_waiter(void *exchange, const struct gate_hook_verdict *v)
 {
+    struct gate_exchange *x = exchange;
     for (int i = 0; i < WAITERS; i++)
         if (fixture.waiters[i].x == x) {
             fixture.waiters[i].done = true;

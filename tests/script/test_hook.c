@@ -312,7 +312,7 @@ static void test_bad_returns(void **state)
     assert_int_equal(script_rig_call(&r, x, GATE_HOOK_LOG), GATE_VERDICT_NEXT);
     assert_true(script_rig_logged(&r, "the log hook of policy 'p' returned a table; nothing was"));
     assert_int_equal(script_rig_call(&r, x, GATE_HOOK_ROUTE), GATE_VERDICT_FAULT);
-    assert_true(script_rig_logged(&r, "there is no route named 'nowhere'"));
+    assert_true(script_rig_logged(&r, "returned 'nowhere'; there is no route of that name"));
     x->onion = 0;
     assert_int_equal(script_rig_call(&r, x, GATE_HOOK_FAULT), GATE_VERDICT_FAULT);
     assert_true(script_rig_logged(&r, "the fault hook of policy 'p' returned 1"));

@@ -51,11 +51,47 @@ static void test_over(void **state)
     script_rig_close(&r);
 }
 
+/* The same in a hook that goes on after a wait: nobody was served since the request that is over. */
+static void test_over_after_a_wait(void **state)
+{
+    struct gate_exchange *first, *waiting;
+    struct script_rig r;
+
+    (void)state;
+    script_rig_open(&r,
+                    "local gate = require 'moongate'\n"
+                    "gate.listen { '127.0.0.1:0' }\n"
+                    "local kept\n"
+                    "gate.on.request(function(req)\n"
+                    "  if req.headers['x-user'] ~= 'waits' then kept = req req.ctx.n = 1 return end\n"
+                    "  req.ctx.n = 2\n"
+                    "  gate.sleep('1ms')\n"
+                    "  local ok, err = pcall(function() return kept.ctx.n end)\n"
+                    "  assert(not ok and err:find('the request is over'), err)\n"
+                    "  assert(req.ctx.n == 2)\n"
+                    "  return gate.reply(200, 'good')\n"
+                    "end)\n");
+    waiting = script_rig_exchange(&r);
+    gate_headers_set(&waiting->req.headers, GATE_STR("x-user"), GATE_STR("waits"));
+    assert_int_equal(script_rig_start(&r, waiting, GATE_HOOK_REQUEST), GATE_VM_YIELD);
+    first = script_rig_exchange(&r);
+    assert_int_equal(gate_hook_call(first, GATE_HOOK_REQUEST, GATE_SCOPE_ALL, NULL, &r.verdict),
+                     GATE_VM_DONE);
+    script_rig_end(&first);
+    script_rig_wait(&r);
+    if (r.verdict.kind != GATE_VERDICT_REPLY)
+        print_message("%s\n", r.lines);
+    assert_int_equal(r.verdict.kind, GATE_VERDICT_REPLY);
+    script_rig_end(&waiting);
+    script_rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_objects),
         cmocka_unit_test(test_over),
+        cmocka_unit_test(test_over_after_a_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,6 +134,30 @@ static void test_stopped(void **state)
     script_rig_close(&r);
 }
 
+/* What the file declares for itself counts from there on. */
+static void test_own_limits(void **state)
+{
+    struct script_rig r;
+    struct gate_vm_options o = {.load_time_ms = 60000, .memory = 8 * 1024 * 1024};
+
+    (void)state;
+    script_rig_begin(&r, GOOD "gate.limits { load_time = '100ms' }\nwhile true do end\n");
+    o.bundle = r.bundle;
+    o.log = &r.log;
+    o.watchdog = r.dog;
+    assert_int_equal(gate_vm_build(&o, &r.seat.vm, &r.errors), GATE_E_SCRIPT);
+    assert_true(has(r.errors.v[0].message, "ran longer than load_time (100 ms)"));
+    assert_int_equal(r.errors.v[0].line, 5);
+    script_rig_close(&r);
+
+    script_rig_begin(&r, GOOD "gate.limits { vm_memory = '64m' }\n"
+                              "local t = {} for i = 1, 2e5 do t[i] = { i } end\n");
+    o.bundle = r.bundle;
+    o.watchdog = r.dog;
+    assert_int_equal(gate_vm_build(&o, &r.seat.vm, &r.errors), GATE_OK);
+    script_rig_close(&r);
+}
+
 static void *build(void *arg)
 {
     struct script_rig *r = arg;
@@ -194,8 +218,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),    cmocka_unit_test(test_refused),
         cmocka_unit_test(test_nearest), cmocka_unit_test(test_modules),
-        cmocka_unit_test(test_stopped), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_detach),
+        cmocka_unit_test(test_stopped), cmocka_unit_test(test_own_limits),
+        cmocka_unit_test(test_threads), cmocka_unit_test(test_detach),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,7 +184,7 @@ void gate_flow_body_fault(struct gate_exchange *x, enum gate_fault_code code, in
 }
 
 enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info,
-                                      gate_connect_done *done, void *arg,
+                                      gate_hook_done *done, void *arg,
                                       struct gate_hook_run **run, struct gate_hook_verdict *v)
 {
     (void)w, (void)info, (void)done, (void)arg, (void)run, (void)v;

@@ -39,7 +39,7 @@ static const char config_text[] =
     "\"keepalive\":{\"idle\":64,\"idle_timeout_ms\":60000,\"max_requests\":0,\"max_age_ms\":0},"
     "\"timeouts\":{\"connect_ms\":5000,\"send_ms\":60000,\"first_byte_ms\":60000,\"read_ms\":60000,"
     "\"total_ms\":0},\"retry\":{\"tries\":2,\"on\":[\"connect\",\"reset\"],\"budget_percent\":20},"
-    "\"max_connections\":0,\"at\":\"t:2\"}],"
+    "\"at\":\"t:2\"}],"
     "\"policies\":[],\"global\":[],\"routes\":%s}";
 
 static void open_origin(struct test_gateway *g)

@@ -65,6 +65,16 @@ check("metatables of the gateway's objects stay hidden", function(req)
   end
 end)
 
+check("tostring is Lua's own", function()
+  for _, value in ipairs { 0, 1, 999, 1000, -1, 1.5, 2^31, 2^53, 1e300, "x", true } do
+    assert(tostring(value) == ("%s"):format(value), ("%s"):format(value))
+  end
+  assert(tostring(nil) == "nil" and tostring(1 / 0) == "inf" and tostring(0 / 0):find "nan")
+  assert(tostring(setmetatable({}, { __tostring = function() return "t" end })) == "t")
+  assert(tostring(5, 6) == "5")
+  fails("value expected", function() tostring() end)
+end)
+
 check("load takes text, in the sandbox, and not too much", function()
   assert(load("return 1 + 1")() == 2)
   assert(load("return io")() == nil)

@@ -150,9 +150,9 @@ static struct script_rig *rig_of(struct gate_exchange *x)
     return gate_container_of(x->worker, struct script_rig, worker);
 }
 
-static void on_done(struct gate_exchange *x, const struct gate_hook_verdict *v)
+static void on_done(void *exchange, const struct gate_hook_verdict *v)
 {
-    struct script_rig *r = rig_of(x);
+    struct script_rig *r = rig_of(exchange);
 
     r->done = true;
     r->verdict = *v;

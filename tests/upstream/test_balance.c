@@ -57,6 +57,25 @@ static void test_tried(void **state)
     case_fini(&c);
 }
 
+static void test_others(void **state)
+{
+    struct balance_case c;
+    const struct gate_peer *tried[1];
+
+    (void)state;
+    case_init(&c, equal, 3);
+    tried[0] = &c.peers[0];
+    assert_true(gate_balance_has_other(c.set, 1000, tried, 1, &c.peers[1]));
+    c.set->v[2].backup = true;
+    assert_true(gate_balance_has_other(c.set, 1000, tried, 1, &c.peers[1]));
+    mark(&c.peers[2], 2000); /* a guess is good enough for a first try only */
+    assert_false(gate_balance_has_other(c.set, 1000, tried, 1, &c.peers[1]));
+    assert_true(gate_balance_has_other(c.set, 3000, tried, 1, &c.peers[1]));
+    c.set->v[2].down = true;
+    assert_false(gate_balance_has_other(c.set, 3000, tried, 1, &c.peers[1]));
+    case_fini(&c);
+}
+
 static void test_backups_and_marks(void **state)
 {
     struct balance_case c;
@@ -110,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leaves_out),
         cmocka_unit_test(test_tried),
+        cmocka_unit_test(test_others),
         cmocka_unit_test(test_backups_and_marks),
         cmocka_unit_test(test_empty_and_new_version),
         cmocka_unit_test(test_names),

@@ -481,6 +481,90 @@ static void a_dial_can_be_given_up(void **state)
         close(fds[i]);
 }
 
+/* ------------------------------------------------------------------ requests that nobody took */
+
+/* Sends a request on a kept link of attempt 0; the origin's end of it. */
+static int request_on_kept(struct bench *b)
+{
+    static const struct gate_timeouts none;
+    static const struct gate_head_limits limits = {.header_bytes = 8192, .header_count = 50};
+    struct gate_link_use use = {.arena = &b->a[0].arena,
+                                .limits = &limits,
+                                .timeouts = &none,
+                                .method = GATE_M_POST,
+                                .events = &events,
+                                .user = &b->a[0]};
+    struct gate_message m = {.method = GATE_STR("POST"), .path = GATE_STR("/")};
+    int fd;
+
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    exchange(b, 0, fd, HI);
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    assert_true(b->a[0].reused);
+    gate_attempt_begin(&b->a[0], &use);
+    assert_int_equal(b->a[0].stream->ops->send_head(b->a[0].stream, &m, true), GATE_OK);
+    return fd;
+}
+
+static void until_dead(struct bench *b)
+{
+    for (int t = 0; t < 10000 && b->a[0].link->state != GATE_LINK_DEAD; t++)
+        turns(b, 1);
+    assert_int_equal(b->a[0].link->state, GATE_LINK_DEAD);
+}
+
+static void a_peer_that_ended_before_has_taken_nothing(void **state)
+{
+    struct bench *b = *state;
+    int fd = request_on_kept(b);
+
+    close(fd);
+    gate_link_flush(b->a[0].link); /* before the loop could see the end */
+    assert_true(b->a[0].link->sent > 0);
+    until_dead(b);
+    assert_true(gate_attempt_untouched(&b->a[0], GATE_E_EOF));
+}
+
+static void a_peer_that_reset_before_has_taken_nothing(void **state)
+{
+    struct bench *b = *state;
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    int fd = request_on_kept(b);
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close(fd);
+    gate_link_flush(b->a[0].link);
+    until_dead(b);
+    assert_true(gate_attempt_untouched(&b->a[0], GATE_E_RESET));
+}
+
+static void a_peer_that_has_read_may_have_acted(void **state)
+{
+    struct bench *b = *state;
+    char heard[4096];
+    int fd = request_on_kept(b);
+
+    turns(b, 2);
+    assert_true(recv(fd, heard, sizeof(heard), 0) > 0);
+    close(fd);
+    until_dead(b);
+    assert_false(gate_attempt_untouched(&b->a[0], GATE_E_EOF));
+}
+
+static void a_peer_that_closed_unread_may_have_acted(void **state)
+{
+    struct bench *b = *state;
+    char byte;
+    int fd = request_on_kept(b);
+
+    turns(b, 2);
+    assert_int_equal(recv(fd, &byte, 1, 0), 1); /* the rest unread: a reset */
+    close(fd);
+    until_dead(b);
+    assert_false(gate_attempt_untouched(&b->a[0], GATE_E_RESET));
+}
+
 /* ------------------------------------------------------------------ retries */
 
 static void retries_have_a_budget(void **state)
@@ -509,12 +593,22 @@ static void retries_have_a_budget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_link_is_used_again),          CASE(the_warmest_link_comes_first),
-        CASE(the_coldest_goes_over_the_cap), CASE(nothing_is_kept_with_a_cap_of_none),
-        CASE(idle_links_end_in_time),        CASE(links_retire_by_requests_and_age),
-        CASE(parked_links_must_be_silent),   CASE(peers_that_go_take_their_links_along),
-        CASE(a_refused_dial_fails),          CASE(a_dial_ends_in_time),
-        CASE(a_dial_can_be_given_up),        CASE(retries_have_a_budget),
+        CASE(a_link_is_used_again),
+        CASE(the_warmest_link_comes_first),
+        CASE(the_coldest_goes_over_the_cap),
+        CASE(nothing_is_kept_with_a_cap_of_none),
+        CASE(idle_links_end_in_time),
+        CASE(links_retire_by_requests_and_age),
+        CASE(parked_links_must_be_silent),
+        CASE(peers_that_go_take_their_links_along),
+        CASE(a_refused_dial_fails),
+        CASE(a_dial_ends_in_time),
+        CASE(a_dial_can_be_given_up),
+        CASE(retries_have_a_budget),
+        CASE(a_peer_that_ended_before_has_taken_nothing),
+        CASE(a_peer_that_reset_before_has_taken_nothing),
+        CASE(a_peer_that_has_read_may_have_acted),
+        CASE(a_peer_that_closed_unread_may_have_acted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

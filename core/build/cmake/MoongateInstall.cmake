@@ -5,4 +5,6 @@ if(TARGET moongate)
 endif()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
-install(DIRECTORY scripts examples DESTINATION ${share} OPTIONAL)
+# Without what needs the sources beside it: the quick start, and the editor's path to the library.
+install(DIRECTORY scripts examples DESTINATION ${share} OPTIONAL
+  PATTERN quickstart.sh EXCLUDE PATTERN .luarc.json EXCLUDE PATTERN README.md EXCLUDE)

@@ -76,6 +76,9 @@ M.REPLY = {
 local TARGET = schema.custom('a path or an "http(s)://" URL', function(value)
   if type(value) ~= "string" then return nil end
   if value:find("[%c%s]") then return nil, "it holds a space or a control character" end
+  if value:find("#", 1, true) then
+    return nil, "the query would come behind the '#'; a handler can say gate.redirect"
+  end
   if value:find("^/") and not value:find("^//") then return value end
   if value:find("^https?://[^/]") then return value end
 end)

@@ -1,13 +1,16 @@
 --- The names that the script language knows, for "did you mean" and for `moongate check`: what
 --- `gate`, `req`, `res` and the other objects have, whether or not this build serves it. A field
---- is `true` (a value), "method" (called with a colon), or a table of its own fields; `ANY` marks
---- a table whose keys are free.
+--- is `true` (a value), "method" (called with a colon), or a table of its own fields, of which one
+--- with `any` has free keys.
 
 local M = {}
 
---- A table with free keys: headers, args, ctx …
-M.ANY = { __any = true }
+--- A table with free keys: ctx, params, trailers. Headers, args and cookies have methods besides.
+M.ANY = { any = true }
 local ANY = M.ANY
+local PAIRS = {
+  any = true, methods = { all = true, add = true, has = true, get = true, each = true },
+}
 
 --- Splits words into a set of plain fields, added to the given ones.
 local function fields(words, others)
@@ -23,21 +26,21 @@ local KINDS = M.KINDS
 
 KINDS.tls = fields "version cipher sni alpn subject fingerprint verified"
 KINDS.client = fields("ip port peer_ip", { tls = KINDS.tls })
-KINDS.upstream = fields("name ordinal", {
+KINDS.upstream = fields("name", {
   servers = "method", add = "method", remove = "method", drain = "method", set_weight = "method",
 })
 KINDS.peer = fields "address host port weight zone healthy draining active requests latency"
 
 KINDS.req = fields([[method scheme host path port version target query id route tries bytes_in
   bytes_out cache_status cache_why]], {
-  args = ANY, headers = ANY, cookies = ANY, params = ANY, ctx = ANY, trailers = ANY,
+  args = PAIRS, headers = PAIRS, cookies = PAIRS, params = ANY, ctx = ANY, trailers = ANY,
   client = KINDS.client, upstream = KINDS.upstream, peer = KINDS.peer,
   timing = fields "queue connect upstream_head upstream script total",
   read_body = "method", set_body = "method",
 })
 
 KINDS.res = fields("status from", {
-  headers = ANY, trailers = ANY, cache = fields "ttl grace tags",
+  headers = PAIRS, trailers = ANY, cache = fields "ttl grace tags",
   read_body = "method", set_body = "method",
 })
 

@@ -41,7 +41,7 @@ local function is_direct(tokens, at, callee, call)
   local x = tokens[at - 2]
   if not x or x.kind ~= "name" then return false end
   if not reads(tokens, at - 1, { ".", callee, "(", x.text, ".", "data" }) then return false end
-  if tokens[at + 4].line ~= call.place.line then return false end
+  if tokens.lines[at + 4] ~= call.place.line then return false end
   local bracket = reads(tokens, at + 5, { "(" })
   local name = tokens[at + (bracket and 6 or 5)]
   if name.kind ~= "string" or name.text ~= call.name then return false end
@@ -52,10 +52,8 @@ end
 local function is_around(load, declaration, call)
   local place = declaration.place
   local tokens = place.file == call.place.file and load:tokens_of(place.file)
-  for at, token in ipairs(tokens or {}) do
-    if token.line == place.line and is_direct(tokens, at, declaration.callee, call) then
-      return true
-    end
+  for at, line in ipairs(tokens and tokens.lines or {}) do
+    if line == place.line and is_direct(tokens, at, declaration.callee, call) then return true end
   end
   return false
 end

@@ -22,12 +22,13 @@ local LIMITS = schema.record("gate.limits", {
   connections_per_ip = count(1),
   header_timeout = schema.duration(),
   idle_timeout = schema.duration(),
-  body_rate = schema.size(),
+  body_rate = schema.size(0, 2 ^ 31),
   write_stall = schema.duration(),
   hook_cpu = schema.duration { unit = "us" },
   task_time = schema.duration(),
   vm_memory = schema.size(4 * 1024 ^ 2),
-  load_time = schema.duration(),
+  -- Less would end a load inside a single call of the library.
+  load_time = schema.duration { least = 0.01 },
   underscores = schema.enum { "drop", "reject", "keep" },
   encoded_slash = schema.enum { "keep", "reject" },
   merge_slashes = schema.boolean(),
@@ -67,6 +68,8 @@ function M.declare(load, options)
   local declaration = load:declare("limits")
   local result = LIMITS:check(options, load:spot(declaration, 1))
   for key, value in pairs(result or {}) do load.limits[key] = value end
+  local bound = load.host.bound_load
+  if bound then bound(load.limits.load_time, load.limits.vm_memory) end
 end
 
 --- All limits with their defaults, under their emitted names.

@@ -11,6 +11,10 @@ local ADDRESS_FORMS = 'an address such as ":8080", "127.0.0.1:8080" or "unix:/pa
 local ADDRESS = schema.custom(ADDRESS_FORMS, function(value)
   local address, why = units.address(value)
   if not address then return nil, why end
+  local host = address.host
+  if host ~= "" and host ~= "localhost" and not units.ip_kind(host) then
+    return nil, "a listener's host is an IP address or localhost"
+  end
   return value
 end)
 
@@ -21,9 +25,14 @@ local MODE = schema.custom('octal permissions such as "0660"', function(value)
   end
 end)
 
+--- Whom to believe: addresses and blocks, or the clients of Unix sockets.
+local TRUST = schema.custom('an address block such as "10.0.0.0/8", or "unix:"', function(value)
+  if value == "unix:" or units.is_cidr(value) then return value end
+end)
+
 local LISTEN = schema.record("gate.listen", {
   [1] = schema.with(ADDRESS, { required = true }),
-  trust = schema.with(schema.list(schema.cidr()), { default = {} }),
+  trust = schema.with(schema.list(TRUST), { default = {} }),
   mode = schema.with(MODE, { default = -1 }),
   backlog = schema.with(schema.integer(1, 65535), { default = 0 }),
   half_close = schema.with(schema.boolean(), { default = false }),

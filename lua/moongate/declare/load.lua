@@ -18,6 +18,7 @@ local M = {}
 ---@field upstream? fun(name: string): moongate.Upstream|nil that of a name, after the load
 ---@field policies? string[] names of the ready-made policies
 ---@field runtime table<string, any> functions of the runtime half
+---@field bound_load? fun(load_time_ms: integer|nil, vm_memory: integer|nil) limits of this load
 
 ---@class moongate.Declaration
 ---@field callee string
@@ -45,7 +46,7 @@ Load.__index = Load
 ---@return moongate.Load
 function M.new(host)
   return setmetatable({
-    host = host, open = true, mistakes = {}, raised = {}, tokens = {},
+    host = host, open = true, mistakes = {}, raised = {}, tokens = {}, known = {},
     listeners = {}, upstreams = {}, upstream_by_name = {},
     policies = {}, policy_of = {}, global = {}, routes = {}, limits = {}, process = {},
     data_calls = {}, data_uses = {}, asked = {},
@@ -71,7 +72,7 @@ function Load:declare(callee, name)
     place.raise(("%s declares, which is legal only while the gateway file loads")
       :format(name or "gate." .. callee))
   end
-  local at = place.caller(function(file) return self:tokens_of(file) ~= nil end)
+  local at = place.caller(function(file) return self:is_of_user(file) end)
   if not at then
     -- A tail call left no frame: the last call of that name in the gateway file is it.
     at = { file = self.host.file, line = 0 }
@@ -81,9 +82,18 @@ function Load:declare(callee, name)
   return { callee = callee, place = at }
 end
 
---- The tokens of a user's file, read once.
+--- Whether a file is the user's.
 ---@param file string
----@return moongate.Token[]|nil
+---@return boolean
+function Load:is_of_user(file)
+  if self.known[file] == nil then self.known[file] = self.host.read(file) ~= nil end
+  return self.known[file]
+end
+
+--- The tokens of a user's file, read once. They take a multiple of the text's memory, so that a
+--- load without mistakes does without them where it can.
+---@param file string
+---@return moongate.Tokens|nil
 function Load:tokens_of(file)
   if self.tokens[file] == nil then
     local text = self.host.read(file)
@@ -116,6 +126,8 @@ function Load:locate(declaration, spot)
   local in_data = data_place(spot)
   if in_data then return in_data end
   local at = declaration.place
+  -- The argument itself stands at the call.
+  if not spot.parent.parent and at.line > 0 then return { file = at.file, line = at.line } end
   local tokens = self:tokens_of(at.file)
   local line = tokens and source.find(tokens, at.line, declaration.callee, spot:path())
   return { file = at.file, line = line or at.line }
@@ -161,7 +173,7 @@ end
 
 --- Ends the load: declarations raise from now on, and what only mistakes needed is let go.
 function Load:close()
-  self.open, self.tokens, self.raised, self.policy_of = false, {}, {}, {}
+  self.open, self.tokens, self.known, self.raised, self.policy_of = false, {}, {}, {}, {}
 end
 
 return M

@@ -25,6 +25,13 @@ function Mistake:__tostring()
   return ("%s: %s"):format(self.file, self.message)
 end
 
+local ESCAPES = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+
+--- A mistake is one line, whatever the values are that it shows.
+local function one_line(text)
+  return (text:gsub("%c", function(c) return ESCAPES[c] or ("\\%03d"):format(c:byte()) end))
+end
+
 --- Makes a mistake of a place and its parts.
 ---@param place { file: string, line?: integer, pointer?: string }
 ---@param parts { message: string, name?: string, expected?: string, nearest?: string }
@@ -32,7 +39,8 @@ end
 function M.new(place, parts)
   return setmetatable({
     file = place.file, line = place.line or 0, pointer = place.pointer,
-    name = parts.name, expected = parts.expected, nearest = parts.nearest, message = parts.message,
+    name = parts.name, expected = parts.expected, nearest = parts.nearest,
+    message = one_line(parts.message),
   }, Mistake)
 end
 

@@ -9,6 +9,27 @@ local M = {}
 ---@field prefix boolean whether a path may go on behind it
 ---@field captures table<string, boolean>
 
+--- What the router has room for (core/route): captures of a path, segments of one, and segments
+--- before the last capture but for a rest.
+local CAPTURES_MAX, SEGMENTS_MAX, CAPTURE_WITHIN = 16, 1000, 64
+
+---@param segments string[]
+---@return string|nil why
+local function check_size(segments)
+  local captures = 0
+  for i, segment in ipairs(segments) do
+    local sigil = segment:sub(1, 1)
+    if sigil == ":" or i == #segments and (sigil == "*" or segment == "") then
+      captures = captures + 1
+    end
+    if sigil == ":" and i > CAPTURE_WITHIN then
+      return ("a capture stands within the first %d segments"):format(CAPTURE_WITHIN)
+    end
+  end
+  if captures > CAPTURES_MAX then return "at most 16 captures, with what is left over" end
+  if #segments > SEGMENTS_MAX then return "at most 1000 segments" end
+end
+
 ---@param segment string
 ---@param captures table<string, boolean>
 ---@param last boolean
@@ -50,6 +71,8 @@ function M.parse(path)
     local why = check_segment(segment, captures, i == #segments)
     if why then return nil, why end
   end
+  local why = check_size(segments)
+  if why then return nil, why end
   return { prefix = path:sub(-1) == "/", captures = captures }
 end
 

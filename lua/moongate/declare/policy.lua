@@ -10,17 +10,19 @@ local strict = require "moongate.declare.strict"
 local M = {}
 
 --- The hooks of this build, in the order of a request's life.
-M.HOOKS = { "connect", "request", "route", "response", "fault", "log" }
+M.HOOKS = {
+  "connect", "request", "route", "balance", "request_body", "response", "body", "fault", "log",
+}
 
 --- Hooks of the language that this build does not have.
-M.LATER_HOOKS = { "cache", "balance", "request_body", "store", "body" }
+M.LATER_HOOKS = { "cache", "store" }
 
 local FIELDS = {
   name = schema.text("a name"),
   on_error = schema.with(schema.enum { "closed", "open" }, { default = "closed" }),
   guards = schema.with(schema.boolean(), { default = false }),
   cpu = schema.with(schema.duration { unit = "us" }, { default = 0 }),
-  decode = schema.later(),
+  decode = schema.with(schema.boolean(), { default = false }),
 }
 for _, hook in ipairs(M.HOOKS) do FIELDS[hook] = schema.func() end
 for _, hook in ipairs(M.LATER_HOOKS) do FIELDS[hook] = schema.later() end
@@ -31,7 +33,7 @@ local POLICY = schema.record("a policy", FIELDS)
 local function add(load, fields, at)
   local policy = {
     name = fields.name or at, on_error = fields.on_error, guards = fields.guards,
-    cpu_us = fields.cpu, hooks = {},
+    decode = fields.decode, cpu_us = fields.cpu, hooks = {},
   }
   for _, hook in ipairs(M.HOOKS) do
     if fields[hook] then
@@ -56,9 +58,14 @@ local function ready_made(load, name, options, spot)
       return nil
     end
   end
+  if #names == 0 then
+    return spot:fail {
+      name = name, expected = "a policy: a table of hooks",
+      message = ("policy '%s': ready-made policies are not there yet in this build"):format(name),
+    }
+  end
   local near = nearest.find(name, names)
-  local expected = #names == 0 and "a policy table (this build has no ready-made policies)"
-    or "one of " .. table.concat(names, ", ")
+  local expected = "one of " .. table.concat(names, ", ")
   spot:fail {
     name = name, expected = expected, nearest = near,
     message = ("there is no ready-made policy '%s'%s; expected %s"):format(
@@ -137,7 +144,7 @@ local function on(load, hook, fn)
     spot:unexpected(fn, "a function")
     return
   end
-  local fields = { on_error = "closed", guards = false, cpu = 0, [hook] = fn }
+  local fields = { on_error = "closed", guards = false, decode = false, cpu = 0, [hook] = fn }
   load.global[#load.global + 1] = add(load, fields, load_state.at(declaration.place))
 end
 
@@ -145,9 +152,17 @@ end
 ---@param load moongate.Load
 ---@return table<string, fun(fn: function)>
 function M.on(load)
-  local hooks = {}
+  local hooks, gate_on = {}, {}
   for _, hook in ipairs(M.HOOKS) do
-    hooks[hook] = function(fn) on(load, hook, fn) end
+    hooks[hook] = function(fn)
+      if fn == gate_on then
+        load:raise {
+          name = hook, expected = "gate.on." .. hook,
+          message = ("gate.on.%s is called with a dot, not with a colon"):format(hook),
+        }
+      end
+      on(load, hook, fn)
+    end
   end
   local function index(_, key)
     if hooks[key] then return hooks[key] end
@@ -159,12 +174,12 @@ function M.on(load)
   local function refuse_set(_, key)
     load:raise {
       name = tostring(key), expected = "a call",
-      message = ("a hook is declared by a call: gate.on.%s(function … end)")
+      message = ("a hook is declared by a call: gate.on.%s(function(...) ... end)")
         :format(tostring(key)),
     }
   end
   -- The table itself stays empty, so that assigning to a hook is seen, too.
-  return setmetatable({}, { __index = index, __newindex = refuse_set })
+  return setmetatable(gate_on, { __index = index, __newindex = refuse_set })
 end
 
 return M

@@ -16,7 +16,7 @@ function M.missing(name, key, names, later)
   if type(key) == "string" and (rawget(names, key) or later and later[key]) then
     return {
       name = key, expected = "a field of this build",
-      message = ("%s.%s is right, but this build of Moongate does not have it yet")
+      message = ("%s.%s is right, but not there yet in this build")
         :format(name, key),
     }
   end
@@ -51,6 +51,7 @@ function M.table(t, name, options)
     __index = function(_, key) raise(M.missing(name, key, options.names or t)) end,
     __newindex = refuse_set,
     __call = options.call,
+    of_gate = true, -- `place.misuse` asks
   })
 end
 

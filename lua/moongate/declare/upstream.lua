@@ -13,22 +13,34 @@ local M = {}
 
 -- Objects -----------------------------------------------------------------------------------------
 
+--- Places in the object, so that assigning to a field of it is seen.
+local NAME_AT, ORDINAL_AT = 1, 2
+
 ---@class moongate.Upstream
 ---@field name string
----@field ordinal integer from 0, in declared order
 local Upstream = {}
 
 --- The metatable of upstream objects: `getmetatable(x) == Upstream` tells one.
 M.Upstream = Upstream
 
---- Methods of upstream objects; the runtime half adds those that ask the engine.
----@type table<string, function>
-M.methods = {}
+--- Makes an upstream object.
+---@param name string
+---@param ordinal integer from 0, in declared order
+---@return moongate.Upstream
+function M.new(name, ordinal)
+  return setmetatable({ name, ordinal }, Upstream)
+end
+
+--- By what the engine knows an upstream.
+---@param object moongate.Upstream
+---@return integer
+function M.ordinal(object)
+  return rawget(object, ORDINAL_AT)
+end
 
 function Upstream.__index(self, key)
-  local method = M.methods[key]
-  if method then return method end
-  local what = "upstream '" .. rawget(self, "name") .. "'"
+  if key == "name" then return self[NAME_AT] end
+  local what = "upstream '" .. self[NAME_AT] .. "'"
   place.raise(strict.missing(what, key, language.KINDS.upstream).message)
 end
 
@@ -52,7 +64,8 @@ local SERVER_ADDRESS = schema.custom(SERVER_FORMS, function(value)
 end)
 
 local SERVER = schema.record("a server", {
-  [1] = schema.with(SERVER_ADDRESS, { required = true }),
+  [1] = SERVER_ADDRESS,
+  address = SERVER_ADDRESS, -- the same by name: JSON has no table with both
   weight = schema.with(schema.integer(1, 65535), { default = 1 }),
   max_connections = schema.with(schema.integer(1, 2 ^ 31 - 1), { default = 0 }),
   backup = schema.with(schema.boolean(), { default = false }),
@@ -71,15 +84,24 @@ local SERVER_ITEM = {
       return address and SERVER:check({ address }, spot)
     end
     if type(value) ~= "table" then return spot:unexpected(value, SERVER_ADDRESS.expected) end
-    return SERVER:check(value, spot)
+    local server, meant = SERVER:check(value, spot)
+    server[1] = server[1] or server.address
+    if value[1] == nil and value.address == nil and not meant.address then
+      spot:fail {
+        name = "address", expected = SERVER_ADDRESS.expected,
+        message = ("a server needs an address (%s)"):format(SERVER_ADDRESS.expected),
+      }
+    end
+    return server
   end,
 }
 
 --- The fields of `timeouts`, also used by routes. Without defaults: a route gives only what
---- differs.
+--- differs. 0 is none, but a connect ends some time.
+local PERHAPS = schema.duration { zero = true }
 M.TIMEOUTS = {
-  connect = schema.duration(), send = schema.duration(), first_byte = schema.duration(),
-  read = schema.duration(), total = schema.duration(),
+  connect = schema.duration(),
+  send = PERHAPS, first_byte = PERHAPS, read = PERHAPS, total = PERHAPS,
 }
 
 local TIMEOUT_DEFAULTS = {
@@ -134,7 +156,7 @@ local BALANCE = {
   named = schema.enum({ "round_robin", "least_requests" },
     { "random_two", "ewma", "ring_hash", "maglev", "source_ip", "sticky" }),
   check = function(self, value, spot)
-    if type(value) == "function" then return schema.not_here(spot, "balance = function") end
+    if type(value) == "function" then return value end
     return self.named:check(value, spot)
   end,
 }
@@ -179,14 +201,6 @@ end)()
 
 -- Declarations ------------------------------------------------------------------------------------
 
---- Makes the object of an upstream.
----@param name string
----@param ordinal integer
----@return moongate.Upstream
-function M.object(name, ordinal)
-  return setmetatable({ name = name, ordinal = ordinal }, Upstream)
-end
-
 --- Adds an upstream that was checked. A name that exists is a mistake, but gets an object too, so
 --- that the load can go on.
 local function add(load, name, options, spot, at, from_data)
@@ -198,7 +212,7 @@ local function add(load, name, options, spot, at, from_data)
     }
     return first.object
   end
-  local object = M.object(name or "?", #load.upstreams)
+  local object = M.new(name or "?", #load.upstreams)
   local entry = {
     object = object, name = object.name, options = options, at = at, from_data = from_data,
   }

@@ -3,6 +3,7 @@
 --- blacklisted as soon as documents differ.
 
 local buffer = require "string.buffer"
+local plain = require "moongate.json.plain"
 local utf8 = require "moongate.json.utf8"
 
 local M = {}
@@ -10,6 +11,7 @@ local M = {}
 local byte, sub, tonumber = string.byte, string.sub, tonumber
 local setmetatable, error = setmetatable, error
 local width_of, utf8_char = utf8.width, utf8.char
+local PLAIN, skip_plain = plain.set, plain.skip
 
 --- Nesting beyond this is refused.
 M.MAX_DEPTH = 1000
@@ -65,9 +67,9 @@ end
 local function escape(s, i)
   local c = byte(s, i + 1) or 0
   if c ~= 117 then
-    local plain = UNESCAPE[c]
-    if not plain then refuse(s, i, "unknown escape") end
-    return plain, i + 2
+    local char = UNESCAPE[c]
+    if not char then refuse(s, i, "unknown escape") end
+    return char, i + 2
   end
   local code = hex4(s, i + 2)
   if not code then refuse(s, i, "an escape \\u has four hex digits") end
@@ -75,23 +77,6 @@ local function escape(s, i)
   local low = code <= 0xDBFF and byte(s, i + 6) == 92 and byte(s, i + 7) == 117 and hex4(s, i + 8)
   if not low or low < 0xDC00 or low > 0xDFFF then refuse(s, i, "half of a surrogate pair") end
   return utf8_char(0x10000 + (code - 0xD800) * 1024 + (low - 0xDC00)), i + 12
-end
-
---- Bytes of a string that stand for themselves, and are no part of a longer sequence.
-local PLAIN = {}
-for c = 0, 255 do PLAIN[c] = c >= 32 and c < 128 and c ~= 34 and c ~= 92 end
-
---- Skips up to eight plain bytes, without a loop: an inner loop would cost the outer one its trace.
-local function skip_plain(s, i)
-  if not PLAIN[byte(s, i)] then return i end
-  if not PLAIN[byte(s, i + 1)] then return i + 1 end
-  if not PLAIN[byte(s, i + 2)] then return i + 2 end
-  if not PLAIN[byte(s, i + 3)] then return i + 3 end
-  if not PLAIN[byte(s, i + 4)] then return i + 4 end
-  if not PLAIN[byte(s, i + 5)] then return i + 5 end
-  if not PLAIN[byte(s, i + 6)] then return i + 6 end
-  if not PLAIN[byte(s, i + 7)] then return i + 7 end
-  return i + 8
 end
 
 local function refuse_in_string(s, i, c)

@@ -1,6 +1,7 @@
 --- The JSON encoder: one loop, no recursion, for the same reason as the decoder's.
 
 local buffer = require "string.buffer"
+local plain = require "moongate.json.plain"
 local utf8 = require "moongate.json.utf8"
 
 local M = {}
@@ -9,6 +10,7 @@ local byte, sub, format, floor = string.byte, string.sub, string.format, math.fl
 local type, next, rawget, tonumber, tostring = type, next, rawget, tonumber, tostring
 local getmetatable, error = getmetatable, error
 local width_of = utf8.width
+local PLAIN, skip_plain = plain.set, plain.skip
 
 --- Nesting beyond this is refused.
 M.MAX_DEPTH = 1000
@@ -26,23 +28,6 @@ local ESCAPE = {}
 for code = 0, 31 do ESCAPE[code] = format("\\u%04x", code) end
 ESCAPE[8], ESCAPE[9], ESCAPE[10] = "\\b", "\\t", "\\n"
 ESCAPE[12], ESCAPE[13], ESCAPE[34], ESCAPE[92] = "\\f", "\\r", '\\"', "\\\\"
-
---- Bytes that stand for themselves.
-local PLAIN = {}
-for c = 0, 255 do PLAIN[c] = c < 128 and not ESCAPE[c] end
-
---- Skips up to eight plain bytes, without a loop: an inner loop would cost the outer one its trace.
-local function skip_plain(s, i)
-  if not PLAIN[byte(s, i)] then return i end
-  if not PLAIN[byte(s, i + 1)] then return i + 1 end
-  if not PLAIN[byte(s, i + 2)] then return i + 2 end
-  if not PLAIN[byte(s, i + 3)] then return i + 3 end
-  if not PLAIN[byte(s, i + 4)] then return i + 4 end
-  if not PLAIN[byte(s, i + 5)] then return i + 5 end
-  if not PLAIN[byte(s, i + 6)] then return i + 6 end
-  if not PLAIN[byte(s, i + 7)] then return i + 7 end
-  return i + 8
-end
 
 --- What stands for the byte c at i, or nil when it stays, and how many bytes that covers.
 local function escape(s, i, c)

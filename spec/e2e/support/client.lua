@@ -1,10 +1,15 @@
 -- A client of raw bytes: what a test sends is what goes out, what comes back is taken apart here.
+local ffi = require "ffi"
 local socket = require "socket"
 local unix = require "socket.unix"
 
 local M = {}
 
 M.timeout = 10
+
+ffi.cdef "long recv(int fd, void *to, size_t n, int flags);"
+
+local MSG_DONTWAIT, ECONNRESET = 64, 104
 
 local Client = {}
 Client.__index = Client
@@ -101,6 +106,24 @@ function Client:is_closed(seconds)
     end
   end
   return false
+end
+
+--- Waits for the end of the connection: "end" or "reset"; what came before it is dropped.
+function Client:how_it_ends()
+  local buffer = ffi.new "char[4096]"
+  local by = socket.gettime() + M.timeout
+  while socket.gettime() < by do
+    local ready = socket.select({ self.conn }, nil, by - socket.gettime())
+    local n = #ready > 0 and tonumber(ffi.C.recv(self.conn:getfd(), buffer, 4096, MSG_DONTWAIT))
+    if n == 0 then return "end" end
+    if n and n < 0 and ffi.errno() == ECONNRESET then return "reset" end
+  end
+  return "neither"
+end
+
+--- Ends this side; the other one may still speak.
+function Client:shut()
+  self.conn:shutdown "send"
 end
 
 local function parse_head(text)

@@ -1,6 +1,7 @@
 -- Origins: servers behind a gateway, each a forked process that runs the test's own function for
 -- every request, many connections at a time. What they were asked is written to a file.
 local socket = require "socket"
+local unix = require "socket.unix"
 local client = require "e2e.support.client"
 local process = require "e2e.support.process"
 
@@ -174,12 +175,14 @@ local function turn(listener, tasks, accept)
   for _, task in ipairs(due) do step(tasks, task) end
 end
 
-local function run(listener, handler, log, whole)
+local function run(listener, handler, log, options)
   local tasks = {}
   listener:settimeout(0)
   local function accept(conn)
-    conn:setoption("tcp-nodelay", true)
-    local task = { co = coroutine.create(function() serve(conn, handler, log, whole) end) }
+    if not options.path then conn:setoption("tcp-nodelay", true) end
+    local task = { co = coroutine.create(function()
+      serve(conn, handler, log, not options.head_only)
+    end) }
     tasks[task] = true
     step(tasks, task)
   end
@@ -221,16 +224,29 @@ function M.echo(c, req)
   c:reply(200, body, { ["X-Origin"] = "yes" })
 end
 
+-- The listening socket, its address as a server of an upstream, its port.
+local function listen(options)
+  if options.path then
+    local listener = unix.stream()
+    assert(listener:bind(options.path))
+    assert(listener:listen(512))
+    return listener, "unix:" .. options.path
+  end
+  local host = options.host or "127.0.0.1"
+  local listener = assert(socket.bind(host, options.port or 0, 512))
+  local _, port = listener:getsockname()
+  return listener, (host:find ":" and "[%s]:%s" or "%s:%s"):format(host, port), tonumber(port)
+end
+
 --- Starts an origin on a free port of 127.0.0.1. handler(c, req) runs for each request; options
--- { port, head_only = true: the handler reads the body itself }.
+-- { port, head_only = true: the handler reads the body itself, host, path: of a Unix socket }.
 function M.start(handler, dir, options)
   options = options or {}
-  local listener = assert(socket.bind("127.0.0.1", options.port or 0, 512))
-  local _, port = listener:getsockname()
-  local self = setmetatable({ port = tonumber(port), address = "127.0.0.1:" .. port,
-    log = ("%s/origin.%s.log"):format(dir, port) }, Origin)
+  local listener, address, port = listen(options)
+  local self = setmetatable({ port = port, address = address,
+    log = ("%s/origin.%s.log"):format(dir, port or "unix") }, Origin)
   self.process = process.fork(function()
-    run(listener, handler or M.echo, self.log, not options.head_only)
+    run(listener, handler or M.echo, self.log, options)
   end)
   listener:close()
   return self

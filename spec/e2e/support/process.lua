@@ -114,6 +114,18 @@ function M.pid()
   return C.getpid()
 end
 
+--- Whether every thread of a process has stopped (signal STOP).
+function M.is_stopped(pid)
+  local pipe = io.popen(("cat /proc/%d/task/*/stat"):format(pid))
+  local stopped, n = true, 0
+  for line in pipe:lines() do
+    n = n + 1
+    stopped = stopped and line:find "^%d+ %(.*%) T " ~= nil
+  end
+  pipe:close()
+  return stopped and n > 0
+end
+
 --- Children of a process.
 function M.children(pid)
   local list = {}

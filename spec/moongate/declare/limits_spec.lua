@@ -36,6 +36,13 @@ describe("gate.limits", function()
     assert.equal(5, got.connections_per_ip)
   end)
 
+  it("bounds the load that declares it", function()
+    local seen = {}
+    support.good(support.file('gate.limits { load_time = 2 }', 'gate.limits { vm_memory = "8m" }'),
+      nil, { bound_load = function(ms, memory) seen[#seen + 1] = { ms, memory } end })
+    assert.same({ { 2000, nil }, { 2000, 8388608 } }, seen)
+  end)
+
   it("refuses what is wrong", function()
     for text, message in pairs {
       ["header_byte = 1"] = "gateway.lua:4: gate.limits has no option 'header_byte'; did you "
@@ -43,6 +50,8 @@ describe("gate.limits", function()
       ["header_bytes = 5"] = "at least 1024", ['underscores = "kep"'] = "did you mean 'keep'?",
       ['idle_timeout = "1 minute"'] = "a time", ["idle_timeout = 1e9"] = "at most 2592000 seconds",
       ['connections = "many"'] = "a whole number from 1", ["vm_memory = 1000"] = "at least 4194304",
+      ['body_rate = "1t"'] = "at most 2147483648", ["body_bytes = 2 ^ 60"] = "a size",
+      ["load_time = 0.001"] = "at least 0.01 seconds",
       ['outbound = { alow = {} }'] = "outbound has no option 'alow'; did you mean 'allow'?",
     } do
       local printed = support.bad(limits(text))

@@ -1,6 +1,11 @@
 local mistake = require "moongate.declare.mistake"
 
 describe("moongate.declare.mistake", function()
+  it("is one line", function()
+    local made = mistake.new({ file = "g.lua", line = 3 }, { message = "got 'a\nb\0\t'" })
+    assert.equal("g.lua:3: got 'a\\nb\\000\\t'", tostring(made))
+  end)
+
   it("prints as file:line, as file and pointer, or as file", function()
     local function printed(place) return tostring(mistake.new(place, { message = "m" })) end
     assert.equal("a.lua:3: m", printed { file = "a.lua", line = 3 })

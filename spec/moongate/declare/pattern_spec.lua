@@ -30,6 +30,25 @@ describe("moongate.declare.pattern", function()
     assert.is_nil((pattern.parse(5)))
   end)
 
+  it("holds paths to what the router has room for", function()
+    local function captures(n)
+      local list = {}
+      for i = 1, n do list[i] = ":c" .. i end
+      return "/" .. table.concat(list, "/")
+    end
+    assert.is_table(pattern.parse(captures(16)))
+    assert.is_table(pattern.parse(captures(15) .. "/"))
+    assert.truthy(select(2, pattern.parse(captures(17))):find("at most 16", 1, true))
+    assert.truthy(select(2, pattern.parse(captures(16) .. "/")):find("at most 16", 1, true))
+    assert.truthy(select(2, pattern.parse(captures(16) .. "/*r")):find("at most 16", 1, true))
+    assert.is_table(pattern.parse("/" .. ("x/"):rep(63) .. ":id"))
+    assert.is_table(pattern.parse("/" .. ("x/"):rep(500) .. "*rest"))
+    assert.truthy(select(2, pattern.parse("/" .. ("x/"):rep(64) .. ":id"))
+      :find("within the first 64", 1, true))
+    assert.truthy(select(2, pattern.parse("/" .. ("x/"):rep(1001)))
+      :find("at most 1000 segments", 1, true))
+  end)
+
   it("checks that templates use captures of the path", function()
     local function check(path, template)
       local parts = pattern.check_template(template, (pattern.parse(path)))

@@ -21,6 +21,34 @@ describe("moongate.declare.place", function()
     assert.truthy(at.file:find("place_spec.lua", 1, true))
   end)
 
+  it("finds the place of a hook's tail call, which leaves no frame", function()
+    -- The hook's chunk is the user's, what calls it is not.
+    local function raised(text)
+      local hook = assert(loadstring("local place = ...\n" .. text, "@user.lua"))(place)
+      local run = loadstring("local hook = ...\nreturn function() hook() end", "=hooks")(hook)
+      place.calls_hooks(run, function() return hook end)
+      local co = coroutine.create(run)
+      return select(2, coroutine.resume(co))
+    end
+    assert.equal("user.lua:4: no", raised "return function()\n\nreturn place.raise 'no'\nend")
+    -- Of several calls nobody knows which it was.
+    assert.equal("user.lua:2: no", raised [[return function()
+      if not place then return error() end
+      return place.raise 'no'
+    end]])
+  end)
+
+  it("says what was misused", function()
+    local function said(...) return select(2, pcall(place.misuse, ...)):gsub("^.-: ", "") end
+    local strict = require("moongate.declare.strict").table({}, "gate.x")
+    assert.equal("gate.x.f needs a string, not a boolean", said("gate.x.f", "a string", true))
+    assert.equal("gate.x.f needs a string, not nothing", said("gate.x.f", "a string", nil))
+    assert.equal("gate.x.f needs a string, not 5", said("gate.x.f", "a string", 5))
+    assert.equal("gate.x.f needs a string, not a table", said("gate.x.f", "a string", {}))
+    assert.equal("gate.x.f is called with a dot, not with a colon",
+      said("gate.x.f", "a string", strict))
+  end)
+
   it("raises at that place", function()
     local ok, err = pcall(loadstring("local place = ...\n\nplace.raise 'no'", "@user.lua"), place)
     assert.is_false(ok)

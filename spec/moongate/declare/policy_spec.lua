@@ -8,7 +8,7 @@ describe("policies", function()
       output = good(file('gate.use { name = "x", request = print, log = error, on_error = "open",',
       '  guards = true, cpu = "20ms" }'))
     assert.same({ name = "x", hooks = { "request", "log" }, on_error = "open", guards = true,
-      cpu_us = 20000 },
+      decode = false, cpu_us = 20000 },
       config.policies[1])
     assert.equal(print, output.policies[1].request)
     assert.equal(error, output.policies[1].log)
@@ -42,16 +42,17 @@ describe("policies", function()
         .. "you mean 'request'?",
       ["gate.use {}"] = "a policy without hooks does nothing",
         ["gate.use(5)"] = "a policy: a table of hooks",
-      ['gate.use "cors"'] = "there is no ready-made policy 'cors'; expected a policy table",
+      ['gate.use "cors"'] = "policy 'cors': ready-made policies are not there yet",
       ["gate.use { request = 5 }"] = "'request': a function expected, got 5",
-      ["gate.use { body = print, request = print }"] = "'body' is right, but this build",
-      ["gate.use { decode = true, request = print }"] = "'decode' is right, but this build",
+      ["gate.use { store = print, request = print }"] = "'store' is right, but not there yet",
+      ["gate.use { decode = 1, body = print }"] = "'decode': true or false expected, got 1",
       ['gate.use { on_error = "opne", log = print }'] = "did you mean 'open'?",
       ["gate.use { cpu = 7200, log = print }"] = "at most 3600 seconds",
       ["gate.on.request(5)"] = "argument 1: a function expected, got 5",
-      ["gate.on.request = print"] = "a hook is declared by a call: gate.on.request(function … end)",
+      ["gate.on.request = print"] =
+        "a hook is declared by a call: gate.on.request(function(...) ... end)",
       ["gate.on.foo = print"] = "a hook is declared by a call",
-      ["gate.on.balance(print)"] = "gate.on.balance is right, but this build",
+      ["gate.on.cache(print)"] = "gate.on.cache is right, but not there yet",
       ["gate.on.reqest(print)"] = "gateway.lua:3: gate.on has no 'reqest'; did you mean 'request'?",
     } do
       local printed = bad(file(text))

@@ -26,7 +26,7 @@ describe("gate.process", function()
       ["worker = 2"] = "did you mean 'workers'?", ["workers = 0"] = '"auto" or a number of workers',
       ['log_level = "inof"'] = "did you mean 'info'?",
         ["access_log = true"] = '"stdout", a path, or false',
-      ["admin = {}"] = "'admin' is right, but this build",
+      ["admin = {}"] = "'admin' is right, but not there yet",
         ['access_format = "common"'] = "one of combined, json",
     } do
       local printed = support.bad(support.file("gate.process { " .. text .. " }"))

@@ -127,10 +127,11 @@ describe("gate.route", function()
       ["upstream = shop, headers = { a = false }"] = "true (present) or a string",
       ["upstream = shop, when = true"] = "'when': a function",
         ['upstream = shop, priority = "1"'] = "a whole number",
-      ["upstream = shop, cache = true"] = "'cache' is right, but this build",
+      ["upstream = shop, cache = true"] = "'cache' is right, but not there yet",
       ['upstream = shop, path = "/:id",\nrewrite = "/:ix"'] =
         "gateway.lua:6: 'rewrite': the path has no capture 'ix'; did you mean 'id'?",
       ['upstream = shop, rewrite = "/a?b"'] = "the query is kept",
+      ['redirect = "/new#top"'] = "the query would come behind the '#'",
       ['redirect = "new"'] = 'a path or an "http(s)://" URL',
         ['redirect = "//evil"'] = "a path or an",
       ['redirect = { "/a", 200 }'] = "301, 302, 303, 307 or 308",
@@ -139,7 +140,7 @@ describe("gate.route", function()
         ["upstream = shop, timeouts = { rad = 1 }"] = "did you mean 'read'?",
       ["upstream = shop, upgrade = true"] = "false, or a list",
         ['upstream = shop, upgrade = { "h2c" }'] = "never tunnelled",
-      ['upstream = shop, use = { "cors" }'] = "no ready-made policy 'cors'",
+      ['upstream = shop, use = { "cors" }'] = "ready-made policies are not there yet",
       ["upstream = shop, use = { {\nrequst = print } }"] = "gateway.lua:6: a policy has no "
         .. "option 'requst'",
       ["upstream = shop, use = { { connect = print } }"] = "the hook 'connect' runs before a "
@@ -174,7 +175,7 @@ describe("gate.routes", function()
     assert.equal("gateway.lua:5", config.routes[2].at)
     assert.same({ "gateway.lua:4: gate.routes takes a list of routes, got the key 'path'" },
       support.bad(support.file("gate.routes {", 'path = "/a" }')))
-    assert.same({ "gateway.lua:3: argument 1: a list of routes expected, got a nil" },
+    assert.same({ "gateway.lua:3: argument 1: a list of routes expected, got nothing" },
       support.bad(support.file("gate.routes()")))
   end)
 end)

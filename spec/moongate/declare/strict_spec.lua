@@ -17,7 +17,7 @@ describe("moongate.declare.strict", function()
     local t = strict.table({ route = 1 }, "gate", { names = { route = true, fetch = true } })
     local ok, err = pcall(function() return t.fetch end)
     assert.is_false(ok)
-    assert.truthy(err:find("gate.fetch is right, but this build of Moongate does not have it yet",
+    assert.truthy(err:find("gate.fetch is right, but not there yet in this build",
       1, true), err)
     assert.equal("x", strict.missing("res", "x", { y = true }, { x = true }).name)
     assert.is_nil(strict.missing("res", "x", { y = true }, { x = true }).nearest)

@@ -1,0 +1,128 @@
+--- What `req.args` and `req.cookies` have in common: each holds id and serial of its exchange and
+--- stands for a list of { name, value }, read by name.
+
+local place = require "moongate.declare.place"
+
+local M = {}
+
+local raise, metatable_of = place.raise, debug.getmetatable
+local setmetatable, type = setmetatable, type
+
+--- What the methods of one class share: refusing a call with a dot and a name that is none, and the
+--- look-up.
+---@param called string what scripts call an object of the class
+---@param Class table
+---@param list_of fun(self: table): table[]
+---@return fun(self: any, method: string, name: any) check
+---@return fun(self: table, name: any): string|nil get
+local function basics(called, Class, list_of)
+  local function check(self, method, name)
+    if type(self) ~= "table" or metatable_of(self) ~= Class then
+      raise(("%s:%s is called with a colon, not with a dot"):format(called, method))
+    end
+    if type(name) ~= "string" then
+      raise(("%s:%s needs a name, not a %s"):format(called, method, type(name)))
+    end
+  end
+
+  local function get(self, name)
+    if type(name) ~= "string" then
+      raise(("%s has names, no values of a %s"):format(called, type(name)))
+    end
+    for _, pair in ipairs(list_of(self)) do
+      if pair[1] == name then return pair[2] end
+    end
+  end
+
+  return check, get
+end
+
+--- The methods of one class.
+---@param Class table
+---@param list_of fun(self: table): table[]
+---@param check fun(self: any, method: string, name: any)
+---@param get fun(self: table, name: any): string|nil
+---@return table<string, function>
+local function methods_of(Class, list_of, check, get)
+  local methods = {}
+
+  --- The first value of any name, also of one that is a method here.
+  ---@param name string
+  ---@return string|nil
+  function methods.get(self, name)
+    check(self, "get", name)
+    return get(self, name)
+  end
+
+  --- All values of a name; an empty list when there is none.
+  ---@param name string
+  ---@return string[]
+  function methods.all(self, name)
+    check(self, "all", name)
+    local values = {}
+    for _, pair in ipairs(list_of(self)) do
+      if pair[1] == name then values[#values + 1] = pair[2] end
+    end
+    return values
+  end
+
+  --- Whether there is one of that name.
+  ---@param name string
+  ---@return boolean
+  function methods.has(self, name)
+    check(self, "has", name)
+    return get(self, name) ~= nil
+  end
+
+  --- Walks all in order: `for name, value in req.args:each() do`.
+  ---@return fun(): string|nil, string|nil
+  function methods.each(self)
+    check(self, "each", "")
+    local list, i = list_of(self), 0
+    return function()
+      i = i + 1
+      local pair = list[i]
+      if pair then return pair[1], pair[2] end
+    end
+  end
+
+  --- Adds one behind those that are there.
+  ---@param name string
+  ---@param value string|number|boolean
+  function methods.add(self, name, value)
+    check(self, "add", name)
+    Class.add(self, name, value)
+  end
+
+  return methods
+end
+
+--- Makes a class: its metatable, to which the caller adds `add(self, name, value)` and
+--- `__newindex`. The methods win over a pair of their name.
+---@param called string what scripts call an object: "req.args"
+---@param list_of fun(self: table): table[] the present list of { name, value }
+---@return table Class
+---@return fun(id: integer, serial: integer): table new
+function M.class(called, list_of)
+  local Class = {}
+  local check, get = basics(called, Class, list_of)
+  local methods = methods_of(Class, list_of, check, get)
+
+  function Class.__index(self, name)
+    local method = methods[name]
+    if method then return method end
+    return get(self, name)
+  end
+
+  function Class.__call()
+    raise(("%s is a field, not a function: %s.name"):format(called, called))
+  end
+
+  function Class.__tostring()
+    return called
+  end
+
+  return Class, function(id, serial) return setmetatable({ id, serial }, Class) end
+end
+
+return M

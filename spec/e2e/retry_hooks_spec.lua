@@ -1,0 +1,138 @@
+-- gate.retry: a response hook that has the request sent once more.
+-- covers: flow/retry.c
+local t = require "e2e.support"
+
+-- An origin that answers its name, or the status that the path says ("/503").
+local function origin(name)
+  return t.origin(function(c, req)
+    local status = req.target:match "^/(%d%d%d)"
+    if status and req.target:find("all") == nil and name == "good" then status = nil end
+    c:reply(tonumber(status or 200), name .. ":" .. (req.body or ""), { ["x-up"] = name })
+  end)
+end
+
+local function gateway(text, options)
+  local bad, good = origin "bad", origin "good"
+  local g = t.gateway(([[
+    gate.listen { "127.0.0.1:0" }
+    local bad = gate.upstream("bad", { servers = { "%s" }, %s })
+    local good = gate.upstream("good", { servers = { "%s" } })
+    gate.route { path = "/", upstream = bad }
+  ]]):format(bad.address, options or "", good.address) .. text)
+  return g, bad, good
+end
+
+local TO_GOOD = [[
+  gate.on.response(function(req, res)
+    res.headers["x-edit"] = "try " .. req.tries
+    req.ctx.n = (req.ctx.n or 0) + 1
+    if res.status >= 500 then return gate.retry { upstream = good } end
+    res.headers["x-n"] = tostring(req.ctx.n)
+  end)
+]]
+
+describe("gate.retry", function()
+  after_each(t.cleanup)
+
+  it("sends the request to another upstream; ctx stays, edits do not", function()
+    local g, bad, good = gateway(TO_GOOD)
+    local res = g:get("/503", { method = "POST", body = "hello" })
+    assert.equal(200, res.status)
+    assert.equal("good:hello", res.body)
+    assert.equal("good", res.headers["x-up"])
+    assert.equal("try 2", res.headers["x-edit"])
+    assert.equal("2", res.headers["x-n"])
+    assert.equal(1, #bad:requests())
+    assert.equal(1, #good:requests())
+  end)
+
+  it("tries another server of the same upstream", function()
+    local n = 0
+    local a = t.origin(function(c) c:reply(503, "a") end)
+    local b = t.origin(function(c) c:reply(200, "b") end)
+    local g = t.gateway(([[
+      gate.listen { "127.0.0.1:0" }
+      gate.route { path = "/", upstream = gate.upstream("u", { servers = { "%s", "%s" } }) }
+      gate.on.response(function(req, res)
+        if res.status == 503 then return gate.retry {} end
+      end)
+    ]]):format(a.address, b.address))
+    for _ = 1, 6 do n = n + (g:get("/").body == "b" and 1 or 0) end
+    assert.equal(6, n)
+  end)
+
+  it("is bounded by retry.tries, and says so", function()
+    local g, bad, good = gateway((TO_GOOD:gsub("{ upstream = good }", "{ upstream = bad }")))
+    local res = g:get("/503/all")
+    assert.equal(503, res.status)
+    assert.equal("bad:", res.body)
+    assert.equal(0, #good:requests())
+    assert.is_true(#bad:requests() <= 2)
+    t.wait_for("the log line", function()
+      return g:stderr():find "gate.retry: all tries of retry.tries are used up"
+    end)
+  end)
+
+  it("works on a fault page, too", function()
+    local _, good = origin "bad", origin "good"
+    local g = t.gateway(([[
+      gate.listen { "127.0.0.1:0" }
+      local good = gate.upstream("good", { servers = { "%s" } })
+      gate.route { path = "/", upstream = gate.upstream("dead", { servers = { "127.0.0.1:%d" } }) }
+    ]]):format(good.address, t.free_port()) .. TO_GOOD)
+    local res = g:get("/", { method = "POST", body = "x" })
+    assert.equal(200, res.status)
+    assert.equal("good:x", res.body)
+  end)
+
+  it("needs a body that can be sent again", function()
+    local g = gateway(TO_GOOD)
+    local res = g:get("/503", { method = "POST", body = ("x"):rep(200000) })
+    assert.equal(503, res.status)
+    t.wait_for("the log line", function()
+      return g:stderr():find "gate.retry: the request body is gone; read_body keeps it"
+    end)
+  end)
+
+  it("sends a large body again that read_body has read", function()
+    local g = gateway([[
+      gate.on.request(function(req) req:read_body("1m") end)
+    ]] .. TO_GOOD)
+    local body = ("x"):rep(200000)
+    local res = g:get("/503", { method = "POST", body = body })
+    assert.equal(200, res.status)
+    assert.is_true(res.body == "good:" .. body)
+  end)
+
+  it("may be decided behind a wait, and by what the body says", function()
+    local g = gateway([[
+      gate.on.response(function(req, res)
+        gate.sleep(0.001)
+        if res:read_body("1k") == "bad:" then return gate.retry { upstream = good } end
+      end)
+    ]])
+    assert.equal("good:", g:get("/").body)
+  end)
+
+  it("takes only what it knows", function()
+    local g = gateway([[
+      gate.on.response(function(req, res)
+        if req.path == "/key" then return gate.retry { upstraem = good } end
+        if req.path == "/name" then return gate.retry { upstream = "good" } end
+        if req.path == "/type" then return gate.retry("good") end
+      end)
+      gate.on.request(function(req)
+        if req.path == "/request" then return gate.retry() end
+      end)
+    ]])
+    for _, path in ipairs { "/key", "/name", "/type", "/request" } do
+      assert.equal(500, g:get(path).status)
+    end
+    t.wait_for("the log lines", function()
+      local log = g:stderr()
+      return log:find "did you mean 'upstream'" and log:find "'upstream' is an upstream"
+        and log:find "takes a table of options, not a string"
+        and log:find "returned a retry; gate.reply"
+    end)
+  end)
+end)

@@ -1,0 +1,251 @@
+-- The timeouts of upstreams and routes: which fault each is, and when it does not run.
+-- covers: upstream/attempt.c
+local t = require "e2e.support"
+
+local request = t.client.request_text
+
+local CLOCK = { "--workers", "1", "--test-clock" }
+
+-- Faults are answered with their code and logged with their why, as JSON.
+local TELL = [[
+  gate.process { access_format = "json" }
+  gate.on.fault(function(_, fault) return gate.reply(fault.status, fault.code) end)
+]]
+
+local function proxy(servers, upstream, route)
+  return t.proxy(servers, { upstream = upstream, route = route, more = TELL, args = CLOCK })
+end
+
+-- Sends the request, moves the clock when the origin has it, checks status and code.
+local function times_out(g, o, seconds, status, code, bytes)
+  local c = g:connect()
+  local had = #o:requests()
+  c:send(bytes or request "/")
+  t.wait_for("the request at the origin", function() return #o:requests() > had end)
+  g:advance(seconds - 0.5)
+  assert.equal("1", g:status "requests_active")
+  g:advance(0.6)
+  local res = c:receive_response()
+  assert.equal(status, res.status)
+  assert.equal(code, res.body)
+end
+
+local function why(g, text)
+  t.wait_for("the why " .. text, function()
+    g:advance(1)
+    return g:stdout():find('"why":"' .. text, 1, true)
+  end)
+end
+
+local function silent()
+  return t.origin(function(c) c:receive(1) end)
+end
+
+describe("timeouts.connect", function()
+  after_each(t.cleanup)
+
+  it("ends a connect that nobody answers", function()
+    local g = proxy(t.deaf_address(), "timeouts = { connect = 5 }")
+    local c = g:connect()
+    c:send(request "/")
+    t.wait_for("the connect", function()
+      return g:metric "moongate_upstream_connections_opened_total" == 1
+    end)
+    g:advance(4.5)
+    assert.equal("1", g:status "requests_active")
+    g:advance(0.6)
+    local res = c:receive_response()
+    assert.equal(504, res.status)
+    assert.equal("connect_timeout", res.body)
+    why(g, "connect: no answer in time")
+  end)
+end)
+
+describe("timeouts.first_byte", function()
+  after_each(t.cleanup)
+
+  it("ends the wait for a response head", function()
+    local o = silent()
+    local g = proxy(o, "timeouts = { first_byte = 20 }")
+    times_out(g, o, 20, 504, "first_byte_timeout")
+    assert.equal(1, g:metric "moongate_upstream_connections_closed_total")
+  end)
+
+  it("begins when the request has left, not before", function()
+    local o = t.origin()
+    local g = proxy(o, "timeouts = { first_byte = 10 }")
+    local c = g:connect()
+    c:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n"
+    t.wait_for("the connect", function()
+      return g:metric "moongate_upstream_connections_opened_total" == 1
+    end)
+    for i = 1, 3 do -- quick enough for limits.body_rate
+      g:advance(9)
+      c:send(("x"):rep(10000))
+      t.wait_for("the bytes", function()
+        return g:metric "moongate_client_received_bytes_total" > i * 10000
+      end)
+    end
+    assert.equal(200, c:receive_response().status)
+  end)
+end)
+
+describe("timeouts.read", function()
+  after_each(t.cleanup)
+
+  it("ends a response that stops, visibly", function()
+    local o = t.origin(function(c)
+      c:send "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"
+      c:receive(1)
+    end)
+    local g = proxy(o, "timeouts = { read = 10 }")
+    local c = g:connect()
+    c:send(request "/")
+    assert.equal(200, tonumber(c:receive_head().first:match "%d%d%d"))
+    assert.equal("abc", c:receive(3))
+    g:advance(9.5)
+    assert.is_false(c:is_closed(0.05))
+    g:advance(0.6)
+    assert.is_true(c:is_closed())
+    why(g, "no response bytes in time")
+    assert.matches('"fault":"read_timeout"', g:stdout(), 1, true)
+  end)
+
+  it("does not run while the client is the one who takes nothing", function()
+    local size = 16 * 1024 * 1024
+    local o = t.origin(function(c) c:reply(200, ("x"):rep(size)) end)
+    local g = proxy(o, "timeouts = { read = 10 }")
+    local c = g:connect()
+    c:send(request "/")
+    local sent = -1
+    t.wait_for("the client to be full", function()
+      local before = sent
+      sent = g:metric "moongate_client_sent_bytes_total"
+      t.sleep(0.05)
+      return sent > 0 and sent == before
+    end)
+    g:advance(15)
+    g:advance(10)
+    assert.equal(size, #c:receive_response().body)
+  end)
+end)
+
+describe("timeouts.send", function()
+  after_each(t.cleanup)
+
+  it("ends an upload that the server does not take", function()
+    local o = t.origin(function(c)
+      c:sleep(60)
+    end, { head_only = true })
+    local g = proxy(o, "timeouts = { send = 10 }")
+    local c = g:connect()
+    c.conn:settimeout(0)
+    c:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n"
+    local block, sent = ("x"):rep(65536), -1
+    t.wait_for("everybody to be full", function()
+      local before = sent
+      for _ = 1, 64 do c:send(block) end
+      sent = g:metric "moongate_client_received_bytes_total"
+      t.sleep(0.02)
+      return sent > 0 and sent == before
+    end)
+    g:advance(9)
+    assert.equal("1", g:status "requests_active")
+    g:advance(2)
+    local res = c:receive_response()
+    assert.equal(504, res.status)
+    why(g, "the upstream takes no bytes")
+  end)
+end)
+
+describe("timeouts.total", function()
+  after_each(t.cleanup)
+
+  it("over the connect is connect_timeout", function()
+    local g = proxy(t.deaf_address(), "timeouts = { connect = 60, total = 3 }")
+    local c = g:connect()
+    c:send(request "/")
+    t.wait_for("the connect", function()
+      return g:metric "moongate_upstream_connections_opened_total" == 1
+    end)
+    g:advance(3.1)
+    local res = c:receive_response()
+    assert.equal(504, res.status)
+    assert.equal("connect_timeout", res.body)
+    why(g, "timeouts.total is over: connecting")
+  end)
+
+  it("over the wait for the head is first_byte_timeout", function()
+    local o = silent()
+    local g = proxy(o, "timeouts = { total = 10 }")
+    times_out(g, o, 10, 504, "first_byte_timeout")
+    why(g, "timeouts.total is over: no response head yet")
+  end)
+
+  it("cuts a response that is not complete, however lively", function()
+    local o = t.origin(function(c)
+      c:send "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+      for _ = 1, 99 do
+        c:send "x"
+        c:sleep(0.01)
+      end
+      c:receive(1)
+    end)
+    local g = proxy(o, "timeouts = { total = 10 }")
+    local c = g:connect()
+    c:send(request "/")
+    c:receive_head()
+    c:receive(5)
+    g:advance(6)
+    c:receive(5)
+    g:advance(5)
+    assert.is_true(c:is_closed())
+    why(g, "timeouts.total is over: the response is not complete")
+    assert.matches('"fault":"read_timeout"', g:stdout(), 1, true)
+  end)
+
+  it("spans the tries", function()
+    local o = silent()
+    local g = proxy({ o, o.address }, 'timeouts = { first_byte = 6, total = 10 },' ..
+      'retry = { on = { "timeout" }, tries = 5 }')
+    local c = g:connect()
+    c:send(request "/")
+    t.wait_for("the request", function() return #o:requests() == 1 end)
+    g:advance(7)
+    t.wait_for("the second try", function() return #o:requests() == 2 end)
+    g:advance(4)
+    assert.equal(504, c:receive_response().status)
+    assert.equal(2, #o:requests())
+  end)
+
+  it("does not count what scripts and clients do after the response", function()
+    local o = t.origin()
+    local g = t.proxy(o, { upstream = "timeouts = { total = 5 }", args = CLOCK, more = [[
+      gate.on.response(function(req) gate.sleep(20) end)
+    ]] })
+    local c = g:connect()
+    c:send(request "/")
+    t.wait_for("the answer", function() return #o:requests() == 1 end)
+    t.wait_for("the end", function()
+      g:advance(1)
+      return g:status "requests_active" == "0"
+    end)
+    assert.equal(200, c:receive_response().status)
+  end)
+end)
+
+describe("timeouts of a route", function()
+  after_each(t.cleanup)
+
+  it("stand before those of its upstream, each for itself", function()
+    local o = silent()
+    local g = t.proxy(o, { upstream = "timeouts = { first_byte = 30, total = 50 }", args = CLOCK,
+      more = TELL .. [[
+        gate.route { path = "/quick", upstream = "o", timeouts = { first_byte = 5 } }
+        gate.route { path = "/long", upstream = "o", timeouts = { first_byte = 0 } }
+      ]] })
+    times_out(g, o, 30, 504, "first_byte_timeout")
+    times_out(g, o, 5, 504, "first_byte_timeout", request "/quick")
+    times_out(g, o, 50, 504, "first_byte_timeout", request "/long")
+  end)
+end)
