@@ -66,7 +66,7 @@ struct gate_live {
     struct gate_generation g;
     struct gate_engine *engine;
     struct gate_bundle *bundle;
-    struct gate_str code;           /* of its VMs; owned. None: it has no VMs */
+    struct gate_str code;           /* of its VMs (gate_vm_code_text); owned */
     struct gate_secrets secrets;    /* that its file has read */
     uint64_t from;                  /* the generation that it brings back; 0: read anew */
     uint64_t made_ns;

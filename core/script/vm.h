@@ -67,7 +67,7 @@ void gate_vm_copy_secrets(const struct gate_vm *vm, struct gate_secrets *to);
 struct gate_str gate_vm_config_text(const struct gate_vm *vm);
 
 /* What it comes to without the data that the file handed over unchanged: VMs of the same text may
- * serve each other's data. */
+ * serve each other's data. Empty: it handed none over. */
 struct gate_str gate_vm_code_text(const struct gate_vm *vm);
 
 /* Applies the configuration (memory cap, budgets, policies, chains); `config` is the parsed text.

@@ -127,23 +127,21 @@ function M.text(load)
 end
 
 --- The part of it that code declared, and all that the file may know of data: two loads of which
---- this is the same differ at most in routes and upstreams that were handed over unchanged.
+--- this is the same differ at most in routes and upstreams that were handed over unchanged. Empty
+--- when none were: then everything is code.
 ---@param load moongate.Load
----@param text string what `text` gave
 ---@return string
-function M.code(load, text)
-  if handed.is_any(load) then
-    text = json.canonical(declared(load, function(entry) return not entry.from_data end))
-  end
-  return text .. json.canonical {
-    data = handed.used(load), uses = list(load.data_uses),
-    asked = next(load.asked) and load.asked or json.null,
-  }
+function M.code(load)
+  if not handed.is_any(load) then return "" end
+  local result = declared(load, function(entry) return not entry.from_data end)
+  result.data, result.uses = handed.used(load), list(load.data_uses)
+  result.asked = next(load.asked) and load.asked or json.null
+  return json.canonical(result)
 end
 
 ---@class moongate.Output
 ---@field json string
----@field code string
+---@field code string "" when no data was handed over
 ---@field policies table[] in order; the ordinal is the index less one
 ---@field routes { when: table<integer, function>, handler: table<integer, function> } by ordinal
 ---@field upstreams table<string, moongate.Upstream>
@@ -166,9 +164,8 @@ function M.output(load)
     local balance = entry.options.balance
     if type(balance) == "function" then balancers[i - 1] = balance end
   end
-  local text = M.text(load)
   return {
-    json = text, code = M.code(load, text), policies = load.policies, routes = routes,
+    json = M.text(load), code = M.code(load), policies = load.policies, routes = routes,
     upstreams = upstreams, route_names = names, balancers = balancers,
   }
 end
