@@ -15,6 +15,7 @@ local M = {}
 ---@field read fun(name: string): string|nil, string|nil bytes of a bundle file
 ---@field data? fun(name: string): string|nil, string|nil data supplied by name, and its file
 ---@field require? fun(module: string): any
+---@field upstream? fun(name: string): moongate.Upstream|nil that of a name, after the load
 ---@field policies? string[] names of the ready-made policies
 ---@field runtime table<string, any> functions of the runtime half
 ---@field bound_load? fun(load_time_ms: integer|nil, vm_memory: integer|nil) limits of this load
@@ -35,6 +36,9 @@ local M = {}
 ---@field routes table[]
 ---@field limits table
 ---@field process table
+---@field data_calls moongate.DataCall[]
+---@field data_uses table[] what routes from handed data use
+---@field asked table<string, boolean> upstreams that the file asked for: whether there is one
 local Load = {}
 Load.__index = Load
 
@@ -45,6 +49,7 @@ function M.new(host)
     host = host, open = true, mistakes = {}, raised = {}, tokens = {}, known = {},
     listeners = {}, upstreams = {}, upstream_by_name = {},
     policies = {}, policy_of = {}, global = {}, routes = {}, limits = {}, process = {},
+    data_calls = {}, data_uses = {}, asked = {},
   }, Load)
 end
 
