@@ -101,6 +101,8 @@ static void cut(struct gate_run_worker *w)
     w->stopping = true;
     w->drain_by_ms = gate_loop_now(&w->base.loop) + CUT_MS;
     gate_session_close_all(&w->base);
+    if (w->base.seat != NULL && w->base.seat->vm != NULL)
+        gate_vm_expire(w->base.seat->vm);
 }
 
 static void on_drain_step(struct gate_timer *t)
@@ -108,7 +110,7 @@ static void on_drain_step(struct gate_timer *t)
     struct gate_run_worker *w = gate_container_of(t, struct gate_run_worker, drain);
     bool late = gate_loop_now(&w->base.loop) >= w->drain_by_ms;
 
-    if (is_empty(w) || (late && w->stopping)) {
+    if ((is_empty(w) && w->base.jobs == 0) || (late && w->stopping)) {
         end(w);
         return;
     }
@@ -125,6 +127,8 @@ static void on_drain(struct gate_mail *m, void *worker)
     if (w->base.draining)
         return;
     w->base.draining = true;
+    if (w->base.seat != NULL && w->base.seat->vm != NULL)
+        gate_vm_retire(w->base.seat->vm);
     w->drain_by_ms = gate_loop_now(&w->base.loop) + limit;
     gate_acceptors_stop(w);
     gate_session_drain(&w->base, limit < DRAIN_GRACE_MS ? limit : DRAIN_GRACE_MS);
@@ -236,6 +240,7 @@ enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engin
     w->base.watchdog = e->watchdog;
     w->base.offload = e->offload;
     w->base.ip_counts = e->ip_counts;
+    w->base.tunnels = e->tunnels;
     if (getrandom(&w->base.id_prefix, sizeof(w->base.id_prefix), 0) < 0)
         return GATE_E_SYS;
     sem_init(&w->up, 0, 0);

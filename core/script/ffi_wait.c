@@ -8,6 +8,7 @@
 
 _Static_assert((int)GATE_WAIT_LIMIT == (int)GATE_E_LIMIT &&
                    (int)GATE_WAIT_TIMEOUT == (int)GATE_E_TIMEOUT &&
+                   (int)GATE_WAIT_EXITING == (int)GATE_E_CANCELLED &&
                    (int)GATE_WAIT_RAISED == (int)GATE_E_SCRIPT,
                "ffi_api.h repeats these numbers");
 

@@ -25,6 +25,21 @@ struct gate_vm_timer {
 static void on_start(struct gate_ready *r);
 static void on_step(struct gate_task *t, enum gate_vm_result r);
 
+/* While there are jobs the VM holds the seat that it serves. */
+static void count_jobs(struct gate_vm *vm, int change)
+{
+    uint32_t before = vm->n_jobs;
+
+    vm->n_jobs += (uint32_t)change;
+    vm->worker->jobs += (uint32_t)change;
+    if (vm->seat == NULL)
+        return;
+    if (before == 0)
+        gate_seat_ref(vm->seat);
+    if (vm->n_jobs == 0)
+        gate_seat_unref(&(struct gate_generation_seat *){vm->seat});
+}
+
 static struct gate_job *job_new(struct gate_vm *vm, int32_t number, const char *policy,
                                 const char *hook)
 {
@@ -32,7 +47,7 @@ static struct gate_job *job_new(struct gate_vm *vm, int32_t number, const char *
 
     GATE_MAGIC(job, JOB_MAGIC);
     gate_list_push(&vm->jobs, &job->node);
-    vm->n_jobs++;
+    count_jobs(vm, 1);
     gate_list_init(&job->sibling);
     gate_ready_init(&job->start, on_start);
     gate_task_init(&job->task, vm, GATE_TASK_JOB);
@@ -42,18 +57,15 @@ static struct gate_job *job_new(struct gate_vm *vm, int32_t number, const char *
     job->hook = hook;
     job->budgets[0] = 1;
     job->budgets[1] = vm->config->limits.hook_cpu_us * 1000ull;
-    if (vm->seat != NULL)
-        job->seat = gate_seat_ref(vm->seat);
     gate_loop_ready(&vm->worker->loop, &job->start);
     return job;
 }
 
-/* The coroutine is dropped, whatever state it is in. Giving up the seat may end the VM: last. */
+/* The coroutine is dropped, whatever state it is in. */
 static void job_free(struct gate_job **ptr)
 {
     struct gate_job *job = *ptr;
     struct gate_vm *vm = job->task.vm;
-    struct gate_generation_seat *seat = job->seat;
 
     *ptr = NULL;
     GATE_CHECK_MAGIC(job, JOB_MAGIC);
@@ -63,10 +75,9 @@ static void job_free(struct gate_job **ptr)
     gate_task_cancel(&job->task);
     if (job->timer != NULL)
         job->timer->job = NULL;
-    vm->n_jobs--;
     gate_free(job->policy);
     gate_free(job);
-    gate_seat_unref(&seat);
+    count_jobs(vm, -1);
 }
 
 void gate_job_origin(const struct gate_task *t, struct gate_task_origin *to)
@@ -212,7 +223,7 @@ static void on_tick(struct gate_timer *timer)
     t->job->timer = t;
 }
 
-void gate_jobs_start_timers(struct gate_vm *vm)
+static void start_timers(struct gate_vm *vm)
 {
     const struct gate_config *config = vm->config;
 
@@ -230,6 +241,19 @@ void gate_jobs_start_timers(struct gate_vm *vm)
             gate_loop_timer(&vm->worker->loop, &t->timer, t->period_ms);
     }
     vm->n_timers = config->n_timers;
+}
+
+void gate_jobs_serve(struct gate_vm *vm, struct gate_generation_seat *seat)
+{
+    struct gate_generation_seat *old = vm->seat;
+
+    vm->seat = seat;
+    if (vm->n_jobs > 0 && old != NULL) {
+        gate_seat_ref(seat);
+        gate_seat_unref(&old);
+    }
+    if (vm->timers == NULL)
+        start_timers(vm);
 }
 
 void gate_jobs_stop_timers(struct gate_vm *vm)

@@ -1,6 +1,6 @@
 /* Jobs: script functions that run on tasks of their own: what gate.spawn begins, the members of a
- * gate.all, the ticks of gate.every. One thread; a job belongs to its VM, and ends with it; it
- * holds the VM's generation until then. */
+ * gate.all, the ticks of gate.every. One thread; a job belongs to its VM, and ends with it; while
+ * there are jobs the VM holds the seat that it serves. */
 #ifndef GATE_SCRIPT_JOB_INT_H
 #define GATE_SCRIPT_JOB_INT_H
 
@@ -20,7 +20,6 @@ struct gate_job {
     struct gate_task task;
     struct gate_job_group *group; /* gate.all; NULL: nobody waits for it */
     struct gate_vm_timer *timer;  /* gate.every; NULL: another kind */
-    struct gate_generation_seat *seat;
     int32_t number;               /* by which Lua finds its function; timers: less than 0 */
     char *policy;                 /* who began it; owned */
     const char *hook;
@@ -36,8 +35,9 @@ enum gate_err gate_job_all(struct gate_vm *vm, int32_t first, int32_t n);
 
 void gate_job_origin(const struct gate_task *t, struct gate_task_origin *to);
 
-/* Starts the timers of the VM's configuration; stops them (a newer generation serves). */
-void gate_jobs_start_timers(struct gate_vm *vm);
+/* The seat that the VM serves from now on; with the first one the timers of its configuration start.
+ * stop: another VM serves, or none will. */
+void gate_jobs_serve(struct gate_vm *vm, struct gate_generation_seat *seat);
 void gate_jobs_stop_timers(struct gate_vm *vm);
 
 /* Ends all jobs and timers of the VM. */

@@ -10,6 +10,7 @@ enum gate_task_kind { GATE_TASK_HOOK, GATE_TASK_JOB };
 
 struct gate_task {
     struct gate_vm *vm;
+    struct gate_list node; /* vm->waiting while it waits */
     uint8_t kind; /* enum gate_task_kind: what it is embedded in */
     lua_State *co; /* NULL: none yet, or it died */
     int ref;
