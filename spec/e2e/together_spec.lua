@@ -45,7 +45,7 @@ describe("gate.spawn", function()
     for _, path in ipairs { "/error", "/loop", "/wait" } do
       assert.equal("fine", g:get(path).body)
     end
-    logged(g, "script error: gateway.lua:%d+: oops.-"policy":"p","hook":"spawn"")
+    logged(g, 'script error: gateway.lua:%d+: oops.-"policy":"p","hook":"spawn')
     logged(g, "script stopped: gateway.lua:%d+: stopped: it used more CPU time than its budget, 20 ms")
     logged(g, "stopped: it took longer than task_time, 1000 ms")
     assert.equal(200, g:get("/").status)
