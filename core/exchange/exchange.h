@@ -127,6 +127,7 @@ struct gate_exchange {
     struct gate_timer timer;      /* of the step */
     struct gate_hook_run *hook;   /* the hook chain that runs or waits; NULL: none */
     bool scripted;                /* Lua holds objects of this exchange */
+    struct gate_permit *permits;  /* of semaphores; script's */
     /* match.route is NULL before routing and when a hook supplied the upstream. The last member:
      * captures are not cleared, n_captures says how many there are. */
     struct gate_route_result match;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct gate_vm;
+struct gate_semaphore;
 
 /* One a VM: what a chain is called with, how far it is, and where functions leave what they return.
  * Exchanges are known by handle, id and serial; both are int here, which compiled code passes on as
@@ -142,8 +143,17 @@ struct gate_api {
     int (*spawn)(struct gate_vm *vm, int32_t number);
     int (*all)(struct gate_vm *vm, int32_t first, int32_t n);
 
+    /* 0: the request, or the task, has none to give back. */
+    int (*semaphore_release)(struct gate_vm *vm, struct gate_semaphore *s);
+    uint32_t (*semaphore_free)(const struct gate_semaphore *s);
+    /* Dropped by the finalizer of its Lua object. */
+    struct gate_semaphore *(*semaphore_new)(uint32_t permits);
+    void (*semaphore_drop)(struct gate_semaphore *s);
+
     /* Waits: 1 it is done, 0 yield now and ask wait_result afterwards. */
     int (*sleep)(struct gate_vm *vm, double seconds);
+    /* Less than 0 s: as long as it takes. */
+    int (*semaphore_acquire)(struct gate_vm *vm, struct gate_semaphore *s, double seconds);
     int (*read_body)(struct gate_vm *vm, int32_t id, int32_t serial, int side, double max);
     int (*wait_result)(struct gate_vm *vm);
     int (*body)(struct gate_vm *vm, int32_t id, int32_t serial, int side);

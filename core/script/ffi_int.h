@@ -68,7 +68,14 @@ int gate_ffi_peers(struct gate_vm *, int32_t, int32_t);
 int gate_ffi_peer_use(struct gate_vm *, int32_t, int32_t, const char *, uint32_t);
 int gate_ffi_spawn(struct gate_vm *, int32_t);
 int gate_ffi_all(struct gate_vm *, int32_t, int32_t);
+/* Loop time of now and so many seconds. */
+uint64_t gate_ffi_deadline(struct gate_vm *, double);
 int gate_ffi_sleep(struct gate_vm *, double);
+struct gate_semaphore *gate_ffi_semaphore_new(uint32_t);
+void gate_ffi_semaphore_drop(struct gate_semaphore *);
+int gate_ffi_semaphore_acquire(struct gate_vm *, struct gate_semaphore *, double);
+int gate_ffi_semaphore_release(struct gate_vm *, struct gate_semaphore *);
+uint32_t gate_ffi_semaphore_free(const struct gate_semaphore *);
 int gate_ffi_read_body(struct gate_vm *, int32_t, int32_t, int, double);
 int gate_ffi_wait_result(struct gate_vm *);
 int gate_ffi_body(struct gate_vm *, int32_t, int32_t, int);

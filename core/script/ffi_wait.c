@@ -12,25 +12,31 @@ _Static_assert((int)GATE_WAIT_LIMIT == (int)GATE_E_LIMIT &&
                    (int)GATE_WAIT_RAISED == (int)GATE_E_SCRIPT,
                "ffi_api.h repeats these numbers");
 
+uint64_t gate_ffi_deadline(struct gate_vm *vm, double seconds)
+{
+    struct gate_loop *loop = &vm->worker->loop;
+    uint64_t ms = (uint64_t)ceil((seconds > SLEEP_MAX_S ? SLEEP_MAX_S : seconds) * 1000);
+
+    if (ms > 0) {
+        /* Not shorter than was asked for: counted from now, and from a whole millisecond. */
+        gate_loop_refresh(loop);
+        ms++;
+    }
+    return gate_loop_now(loop) + ms;
+}
+
 int gate_ffi_sleep(struct gate_vm *vm, double seconds)
 {
     struct gate_task *t = vm->task;
-    uint64_t ms;
 
     if (t == NULL)
         return GATE_FFI_WHERE;
     if (!(seconds >= 0))
         return gate_ffi_fail(vm, GATE_FFI_INVALID, "a time is a number that is not negative");
-    ms = (uint64_t)ceil((seconds > SLEEP_MAX_S ? SLEEP_MAX_S : seconds) * 1000);
-    if (ms > 0) {
-        /* Not shorter than was asked for: counted from now, and from a whole millisecond. */
-        gate_loop_refresh(&vm->worker->loop);
-        ms++;
-    }
     /* An earlier wait that could not yield (inside a callback of C) was never waited for. */
     gate_wait_cancel(&t->wait);
     /* Zero waits too, for the loop's next turn, so that others get theirs. */
-    gate_wait_arm(&t->wait, gate_loop_now(&vm->worker->loop) + ms, NULL);
+    gate_wait_arm(&t->wait, gate_ffi_deadline(vm, seconds), NULL);
     return GATE_FFI_NO;
 }
 

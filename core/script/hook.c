@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "script/job_int.h"
 #include "script/run_int.h"
+#include "script/semaphore_int.h"
 
 /* Coroutines that are kept for the next call. */
 #define IDLE_MAX 64
@@ -35,6 +36,7 @@ static struct gate_hook_run *run_take(struct gate_vm *vm, struct gate_hook_chain
     run->chain = chain;
     run->x = x;
     run->piece = NULL;
+    run->permits = NULL;
     return run;
 }
 
@@ -42,6 +44,8 @@ static void run_give(struct gate_hook_run *run)
 {
     struct gate_vm *vm = run->task.vm;
 
+    if (GATE_UNLIKELY(run->permits != NULL))
+        gate_permits_end(&run->permits);
     if (GATE_UNLIKELY(run->again != NULL)) {
         gate_free(run->again);
         run->again = NULL;
@@ -415,6 +419,8 @@ void gate_hook_forget(struct gate_exchange *x)
 
     if (!x->scripted || vm == NULL)
         return;
+    if (GATE_UNLIKELY(x->permits != NULL))
+        gate_permits_end(&x->permits);
     x->scripted = false;
     vm->io.handle = 0;
     lua_pushboolean(vm->L, 0);

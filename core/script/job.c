@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "script/run_int.h"
+#include "script/semaphore_int.h"
 
 #define JOB_MAGIC 0x626f6a67u
 
@@ -73,11 +74,24 @@ static void job_free(struct gate_job **ptr)
     gate_list_remove(&job->sibling);
     gate_ready_cancel(&job->start);
     gate_task_cancel(&job->task);
+    gate_permits_end(&job->permits);
     if (job->timer != NULL)
         job->timer->job = NULL;
     gate_free(job->policy);
     gate_free(job);
     count_jobs(vm, -1);
+}
+
+struct gate_task *gate_job_caller(struct gate_task *t)
+{
+    while (t->kind == GATE_TASK_JOB) {
+        const struct gate_job *job = gate_container_of(t, struct gate_job, task);
+
+        if (job->group == NULL)
+            break;
+        t = job->group->parent;
+    }
+    return t;
 }
 
 void gate_job_origin(const struct gate_task *t, struct gate_task_origin *to)

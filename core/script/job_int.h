@@ -20,6 +20,7 @@ struct gate_job {
     struct gate_task task;
     struct gate_job_group *group; /* gate.all; NULL: nobody waits for it */
     struct gate_vm_timer *timer;  /* gate.every; NULL: another kind */
+    struct gate_permit *permits;  /* of semaphores */
     int32_t number;               /* by which Lua finds its function; timers: less than 0 */
     char *policy;                 /* who began it; owned */
     const char *hook;
@@ -32,6 +33,9 @@ enum gate_err gate_job_spawn(struct gate_vm *vm, int32_t number);
 /* Begins n functions and arms the task's wait, which ends with the last of them: GATE_E_SCRIPT when
  * one raised (task->raised); they share the CPU budget of the call. GATE_E_LIMIT. */
 enum gate_err gate_job_all(struct gate_vm *vm, int32_t first, int32_t n);
+
+/* The task that a job works for: its own, or, through gate.all, the one that waits for it. */
+struct gate_task *gate_job_caller(struct gate_task *t);
 
 void gate_job_origin(const struct gate_task *t, struct gate_task_origin *to);
 

@@ -18,6 +18,7 @@ struct gate_hook_run {
     struct gate_connect_info info;
     struct gate_hook_piece *piece; /* body hooks */
     char *again;                   /* what the hooks before a failed one made of it; owned */
+    struct gate_permit *permits;   /* of a connect hook */
     gate_hook_done *done;
     void *arg;
     struct gate_hook_run **slot; /* where its owner keeps it while it waits */

@@ -11,6 +11,7 @@ local log = require "moongate.log"
 local peer = require "moongate.peer"
 local reply = require "moongate.reply"
 local retry = require "moongate.retry"
+local semaphore = require "moongate.semaphore"
 local sleep = require "moongate.sleep"
 local time = require "moongate.time"
 local together = require "moongate.together"
@@ -40,7 +41,8 @@ end
 function M.new(host)
   return {
     reply = reply.reply, redirect = reply.redirect, retry = retry.retry,
-    spawn = together.spawn, all = together.all, sleep = sleep.sleep,
+    spawn = together.spawn, all = together.all, semaphore = semaphore.new,
+    sleep = sleep.sleep,
     env = env.new(host.getenv), log = log.new(), crypto = crypto.new(),
     time = time.time, clock = time.clock, exiting = exiting,
   }
