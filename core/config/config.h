@@ -191,6 +191,12 @@ struct gate_process_config {
     uint32_t drain_ms;
 };
 
+struct gate_shared_config {
+    struct gate_str name;
+    uint64_t bytes;
+    struct gate_str at;
+};
+
 struct gate_config {
     struct gate_arena arena; /* of all the rest */
     struct gate_str text;    /* the canonical JSON */
@@ -208,6 +214,8 @@ struct gate_config {
     uint32_t global_hooks; /* mask */
     const struct gate_route_config *routes;
     uint32_t n_routes;
+    const struct gate_shared_config *shared;
+    uint32_t n_shared;
 };
 
 /* Reads the canonical JSON that the Lua library emits. The text is our own: a fault in it is a bug

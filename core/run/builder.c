@@ -25,11 +25,9 @@ static void on_done(struct gate_mail *m, void *receiver)
 static void build_one(struct gate_builder *b, struct gate_build *v)
 {
     if (b->o.compile)
-        v->err = gate_load(b->o.options, b->o.bundle, b->o.log, b->o.watchdog, false, &v->loaded,
-                           &v->errors);
+        v->err = gate_load(&b->o.tools, &v->loaded, &v->errors);
     else
-        v->err = gate_load_vm(b->o.options, b->o.bundle, b->o.log, b->o.watchdog, false,
-                              &v->loaded.vm, &v->errors);
+        v->err = gate_load_vm(&b->o.tools, &v->loaded.vm, &v->errors);
 }
 
 /* The last thread to end tells: afterwards nobody touches the builder. */

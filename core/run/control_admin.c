@@ -11,6 +11,7 @@ struct gathering {
     struct gate_report_worker *workers;
     struct gate_addr *listening;
     struct gate_route_totals routes;
+    struct gate_shared_numbers *dicts;
 };
 
 static void gather_workers(struct gate_engine *e, struct gathering *g)
@@ -54,6 +55,7 @@ static uint64_t dropped(const struct gate_log_writer *w)
 
 static void gather(struct gate_engine *e, struct gathering *g)
 {
+    uint32_t n_dicts = gate_shared_report(e->shared, &g->dicts);
     uint32_t generations = 0;
     uint32_t listening = gather_listening(e, g);
 
@@ -74,6 +76,8 @@ static void gather(struct gate_engine *e, struct gathering *g)
         .n_listening = listening,
         .registry = e->registry,
         .routes = &g->routes,
+        .dicts = g->dicts,
+        .n_dicts = n_dicts,
         .lines_dropped = dropped(e->error_writer) + dropped(e->access_writer),
         .reloads = e->reloads,
         .reloads_failed = e->reloads_failed,
@@ -87,6 +91,7 @@ static void drop(struct gathering *g)
     gate_route_totals_fini(&g->routes);
     gate_free(g->workers);
     gate_free(g->listening);
+    gate_free(g->dicts);
 }
 
 static void on_status(void *engine, FILE *to)

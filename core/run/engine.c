@@ -264,6 +264,7 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
         return err;
     e->ip_counts = gate_ip_counts_new();
     e->registry = gate_registry_new(&e->clock);
+    e->shared = gate_shared_new();
     e->resolver = gate_resolver_new(&e->loop, e->registry, &e->log);
     if (supervisor_fd < 0) {
         e->broker = gate_broker_local_new();
@@ -273,6 +274,7 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
         e->broker = gate_broker_remote_new(&e->loop, supervisor_fd, gate_control_command,
                                            gate_control_orphaned, e);
     }
+    gate_memory_adopt(e);
     return GATE_OK;
 }
 
@@ -309,6 +311,7 @@ static void engine_close(struct gate_engine *e)
     gate_watchdog_close(&e->watchdog);
     gate_resolver_free(&e->resolver);
     gate_registry_free(&e->registry);
+    gate_shared_free(&e->shared);
     gate_route_totals_fini(&e->totals);
     gate_loop_close(&e->loop);
     gate_free(e->log_target);

@@ -16,6 +16,7 @@
 #include "run/options.h"
 #include "script/watchdog.h"
 #include "session/session.h"
+#include "shared/shared.h"
 
 struct gate_engine;
 struct gate_live;
@@ -88,6 +89,7 @@ struct gate_engine {
     struct gate_offload *offload;
     struct gate_ip_counts *ip_counts;
     struct gate_registry *registry;
+    struct gate_shared *shared;     /* any thread */
     struct gate_resolver *resolver;
     struct gate_admin *admin;       /* NULL: no control socket */
     struct gate_run_worker *workers;
@@ -142,6 +144,12 @@ void gate_acceptors_apply(struct gate_run_worker *w, const struct gate_live *liv
 /* Takes what has queued up, then stops all. */
 void gate_acceptors_stop(struct gate_run_worker *w);
 void gate_acceptors_init(struct gate_run_worker *w);
+
+/* memory.c: dictionaries and whoever keeps their memory. Takes over what an earlier engine left. */
+void gate_memory_adopt(struct gate_engine *e);
+
+/* Gives what is used to be kept, and lets go of what nobody uses. */
+void gate_memory_settle(struct gate_engine *e);
 
 /* live.c: generations that hang on the engine. */
 struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundle,

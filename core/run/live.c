@@ -85,9 +85,9 @@ static void bury(struct gate_work *w)
     gate_vm_free(&gate_container_of(w, struct burial, work)->vm);
 }
 
-static void on_buried(struct gate_work *w, void *receiver)
+static void on_buried(struct gate_work *w, void *engine)
 {
-    (void)receiver;
+    gate_memory_settle(engine);
     gate_free(gate_container_of(w, struct burial, work));
 }
 

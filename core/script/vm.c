@@ -27,6 +27,7 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     gate_heap_open(&vm->heap, o->memory == 0 ? MEMORY_DEFAULT : o->memory);
     vm->L = vm->heap.L;
     gate_crypto_open(vm);
+    gate_dicts_open(vm, o);
     return vm;
 }
 
@@ -202,6 +203,7 @@ void gate_vm_free(struct gate_vm **vm)
     gate_heap_close(&x->heap);
     gate_crypto_close(x);
     gate_secrets_fini(&x->secrets);
+    gate_dicts_close(x);
     gate_free(x->text);
     gate_free(x);
 }

@@ -52,6 +52,7 @@ local function make_gate(main_name)
     end,
     require = function(name) return modules.library(name) end,
     policies = names,
+    dictionary = runtime.dictionary,
     runtime = runtime.new(host), bound_load = host.bound_load,
   }
 end

@@ -110,6 +110,7 @@ function M.text(load)
     policies = list(load.policies, policy),
     global = list(load.global),
     routes = list(load.routes, route),
+    shared = list(load.shared),
   }
 end
 

@@ -10,6 +10,7 @@ local log = require "moongate.log"
 local peer = require "moongate.peer"
 local reply = require "moongate.reply"
 local retry = require "moongate.retry"
+local shared = require "moongate.shared"
 local sleep = require "moongate.sleep"
 local time = require "moongate.time"
 local upstream = require "moongate.declare.upstream"
@@ -19,6 +20,9 @@ local M = {}
 
 --- `print` of scripts.
 M.print = log.print
+
+--- Opens a dictionary, for its declaration.
+M.dictionary = shared.open
 
 --- The functions that are merged into `gate`.
 ---@param host { getenv: fun(name: string): string|nil }
@@ -37,7 +41,7 @@ end
 function M.protect(protect, gate)
   local list = {
     args.Args, client.Client, cookies.Cookies, errors.Error, reply.Reply, retry.Retry,
-    upstream.Upstream, debug.getmetatable(gate),
+    shared.Dictionary, upstream.Upstream, debug.getmetatable(gate),
   }
   for _, mt in ipairs(list) do protect(mt) end
   for _, mt in ipairs(view.metatables) do protect(mt) end

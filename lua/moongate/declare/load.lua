@@ -16,6 +16,7 @@ local M = {}
 ---@field data? fun(name: string): string|nil, string|nil data supplied by name, and its file
 ---@field require? fun(module: string): any
 ---@field policies? string[] names of the ready-made policies
+---@field dictionary fun(name: string, bytes: integer): any, integer|nil opens one; else errno
 ---@field runtime table<string, any> functions of the runtime half
 ---@field bound_load? fun(load_time_ms: integer|nil, vm_memory: integer|nil) limits of this load
 
@@ -33,6 +34,8 @@ local M = {}
 ---@field policies table[]
 ---@field global integer[]
 ---@field routes table[]
+---@field shared table[] dictionaries
+---@field shared_by_name table<string, table>
 ---@field limits table
 ---@field process table
 local Load = {}
@@ -45,6 +48,7 @@ function M.new(host)
     host = host, open = true, mistakes = {}, raised = {}, tokens = {}, known = {},
     listeners = {}, upstreams = {}, upstream_by_name = {},
     policies = {}, policy_of = {}, global = {}, routes = {}, limits = {}, process = {},
+    shared = {}, shared_by_name = {},
   }, Load)
 end
 
