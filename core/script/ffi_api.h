@@ -29,6 +29,11 @@ struct gate_io {
     uint32_t cursor_i;  /* of header_next; zeroed by the one who begins a walk */
     uint32_t cursor_edits;
     uint32_t walk[3];   /* of dict_next, in the same way */
+    /* After dict_get: the value holds as long as *seen_at is seen, and until *now is seen_until. */
+    uint32_t seen;
+    const uint32_t *seen_at;
+    double seen_until;
+    const uint64_t *now; /* the loop's clock, in ns */
 };
 
 /* A peer as balance hooks see it; the strings live as long as the request. */

@@ -8,9 +8,16 @@
 
 /* A ttl beyond it is none: thirty years. */
 #define TTL_MAX_S 1e9
+/* What was read may be used again so long: in this time nobody makes the 2^31 changes after which a
+ * sequence number comes again. */
+#define SEEN_NS GATE_SEC
 
 void gate_dicts_open(struct gate_vm *vm, const struct gate_vm_options *o)
 {
+    static const uint64_t for_ever = UINT64_MAX;
+
+    /* While the file loads there is no loop: nothing that was read is used again. */
+    vm->io.now = &for_ever;
     vm->own_shared = o->shared == NULL;
     vm->shared = vm->own_shared ? gate_shared_new() : o->shared;
     gate_clock_init(&vm->own_clock);
@@ -104,13 +111,18 @@ double gate_ffi_dict_value_max(struct gate_vm *vm, int32_t dict)
 int gate_ffi_dict_get(struct gate_vm *vm, int32_t dict, const char *key, uint32_t key_n)
 {
     struct gate_dict *d = dict_of(vm, dict);
+    uint64_t now = now_of(vm);
+    struct gate_dict_seen seen;
     struct gate_dict_value v;
     struct gate_dict_key k;
 
     if (GATE_UNLIKELY(d == NULL))
         return no_dict(vm);
     k = gate_dict_key(d, key, key_n);
-    gate_dict_get(d, &k, now_of(vm), &vm->dict_text, &v);
+    gate_dict_get(d, &k, now, &vm->dict_text, &v, &seen);
+    vm->io.seen = seen.seq;
+    vm->io.seen_at = seen.at;
+    vm->io.seen_until = (double)(seen.until_ns < now + SEEN_NS ? seen.until_ns : now + SEEN_NS);
     return leave_value(vm, &v);
 }
 
@@ -187,15 +199,16 @@ int gate_ffi_dict_ttl(struct gate_vm *vm, int32_t dict, const char *key, uint32_
     struct gate_dict *d = dict_of(vm, dict);
     struct gate_dict_key k;
     uint64_t now = now_of(vm);
-    uint64_t until;
+    struct gate_dict_seen seen;
+    struct gate_dict_value v;
 
     if (d == NULL)
         return no_dict(vm);
     k = gate_dict_key(d, key, key_n);
-    until = gate_dict_until(d, &k, now, &vm->dict_text);
-    if (until == 0)
+    gate_dict_get(d, &k, now, &vm->dict_text, &v, &seen);
+    if (v.kind == GATE_DICT_NONE)
         return GATE_FFI_NO;
-    vm->io.number = until == UINT64_MAX ? HUGE_VAL : (double)(until - now) / 1e9;
+    vm->io.number = seen.until_ns == UINT64_MAX ? HUGE_VAL : (double)(seen.until_ns - now) / 1e9;
     return GATE_FFI_YES;
 }
 

@@ -169,6 +169,7 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
     GATE_CHECK_MAGIC(vm, GATE_VM_MAGIC);
     GATE_ASSERT(vm->worker == NULL);
     vm->worker = worker;
+    vm->io.now = &worker->loop.now_ns;
     vm->config = config;
     vm->log = worker->log;
     gate_heap_set_cap(&vm->heap, config->limits.vm_memory);

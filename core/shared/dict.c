@@ -17,10 +17,10 @@
 struct head {
     uint64_t magic;     /* written last */
     uint32_t version;
-    uint32_t shard;     /* sizeof(struct gate_shard): it holds a lock of the C library */
+    uint32_t unused;
     uint64_t bytes;
     struct gate_sipkey key;
-    char unused[24];
+    char room[24];
 };
 
 struct gate_dict {
@@ -80,20 +80,17 @@ static enum gate_err map(struct gate_dict *d)
     return GATE_OK;
 }
 
-static enum gate_err format(struct gate_dict *d)
+static void format(struct gate_dict *d)
 {
     struct head *h = (struct head *)d->map;
-    enum gate_err err = GATE_OK;
 
     gate_sipkey_random(&h->key);
     h->version = VERSION;
-    h->shard = sizeof(struct gate_shard);
     h->bytes = d->bytes;
-    for (uint32_t i = 0; i < d->shards && err == GATE_OK; i++)
-        err = gate_shard_format(shard_at(d, i), &d->plan);
+    for (uint32_t i = 0; i < d->shards; i++)
+        gate_shard_format(shard_at(d, i), &d->plan);
     h->magic = MAGIC;
     d->key = h->key;
-    return err;
 }
 
 enum gate_err gate_dict_create(struct gate_str name, uint64_t bytes, struct gate_dict **out)
@@ -106,9 +103,8 @@ enum gate_err gate_dict_create(struct gate_str name, uint64_t bytes, struct gate
         return GATE_E_SYS;
     d = dict_new(name, bytes, fd);
     err = ftruncate(fd, (off_t)bytes) == 0 ? map(d) : GATE_E_SYS;
-    if (err == GATE_OK)
-        err = format(d);
     if (err == GATE_OK) {
+        format(d);
         *out = d;
     } else {
         int kept = errno;
@@ -132,8 +128,7 @@ enum gate_err gate_dict_adopt(int fd, struct gate_str name, uint64_t bytes,
     if (err == GATE_OK) {
         h = (const struct head *)d->map;
         d->key = h->key;
-        if (h->magic != MAGIC || h->version != VERSION || h->bytes != bytes ||
-            h->shard != sizeof(struct gate_shard))
+        if (h->magic != MAGIC || h->version != VERSION || h->bytes != bytes)
             err = GATE_E_INVALID;
     }
     if (err != GATE_OK) {
@@ -192,21 +187,10 @@ struct gate_dict_key gate_dict_key(const struct gate_dict *d, const char *p, uin
 }
 
 void gate_dict_get(struct gate_dict *d, const struct gate_dict_key *k, uint64_t now_ns,
-                   struct gate_dict_buffer *b, struct gate_dict_value *v)
+                   struct gate_dict_buffer *b, struct gate_dict_value *v,
+                   struct gate_dict_seen *seen)
 {
-    uint64_t until;
-
-    gate_shard_get(shard_of(d, k), &d->plan, k, now_ns, b, v, &until);
-}
-
-uint64_t gate_dict_until(struct gate_dict *d, const struct gate_dict_key *k, uint64_t now_ns,
-                         struct gate_dict_buffer *b)
-{
-    struct gate_dict_value v;
-    uint64_t until = 0;
-
-    gate_shard_get(shard_of(d, k), &d->plan, k, now_ns, b, &v, &until);
-    return v.kind == GATE_DICT_NONE ? 0 : until;
+    gate_shard_get(shard_of(d, k), &d->plan, k, now_ns, b, v, seen);
 }
 
 enum gate_err gate_dict_put(struct gate_dict *d, const struct gate_dict_key *k,

@@ -33,6 +33,13 @@ struct gate_dict_value {
     struct gate_str text;
 };
 
+/* Until when what was read is known to hold: as long as *at is seq, and until until_ns. */
+struct gate_dict_seen {
+    const uint32_t *at;
+    uint32_t seq;
+    uint64_t until_ns; /* UINT64_MAX: it never ends */
+};
+
 /* Made by gate_dict_key. */
 struct gate_dict_key {
     const char *p;
@@ -95,13 +102,11 @@ uint32_t gate_dict_value_max(const struct gate_dict *d);
 /* n <= GATE_DICT_KEY_MAX; `p` stays the caller's. */
 struct gate_dict_key gate_dict_key(const struct gate_dict *d, const char *p, uint32_t n);
 
-/* The value, GATE_DICT_NONE when there is none; a string is in *b until the next call. */
+/* The value, GATE_DICT_NONE when there is none (then *seen says nothing of its end); a string is
+ * in *b until the next call. */
 void gate_dict_get(struct gate_dict *d, const struct gate_dict_key *k, uint64_t now_ns,
-                   struct gate_dict_buffer *b, struct gate_dict_value *v);
-
-/* When it ends; 0: there is no such key; UINT64_MAX: never. */
-uint64_t gate_dict_until(struct gate_dict *d, const struct gate_dict_key *k, uint64_t now_ns,
-                         struct gate_dict_buffer *b);
+                   struct gate_dict_buffer *b, struct gate_dict_value *v,
+                   struct gate_dict_seen *seen);
 
 /* GATE_E_EXISTS: add; GATE_E_NOTFOUND: replace, or a cas whose old value is another. GATE_E_LIMIT:
  * no room, and nothing left that may go (the key has what it had), or the string is longer than

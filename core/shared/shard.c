@@ -1,13 +1,9 @@
 #include "shared/shard_int.h"
 
-#include <errno.h>
-
-#include "base/assert.h"
 #include "base/mem.h"
 #include "shared/entry_int.h"
+#include "shared/lock_int.h"
 
-/* Tries of a lock before the thread goes to sleep: its holder is rarely there for long. */
-#define SPINS 200
 /* Buckets that one step of a walk looks at. */
 #define WALK_SLICE 1024
 #define BUCKETS_MIN 16u
@@ -27,39 +23,28 @@ static void clear_table(struct gate_shard *s, const struct gate_shard_plan *p)
 }
 
 /* The holder died. What it had begun to change is in no known state. */
-static bool take_over(struct gate_shard *s, const struct gate_shard_plan *p)
+static bool mend(struct gate_shard *s, const struct gate_shard_plan *p)
 {
     uint32_t seq = gate_word_get(&s->seq);
 
     if (seq % 2 != 0) {
-        s->buckets = p->buckets;
+        gate_word_put(&s->buckets, p->buckets);
         clear_table(s, p);
         empty(s, p);
         s->drops++;
         gate_word_put(&s->seq, seq + 1);
     }
-    pthread_mutex_consistent(&s->lock);
     return seq % 2 != 0;
 }
 
 bool gate_shard_lock(struct gate_shard *s, const struct gate_shard_plan *p)
 {
-    int e = EBUSY;
-
-    for (int i = 0; i < SPINS && e == EBUSY; i++) {
-        e = pthread_mutex_trylock(&s->lock);
-        if (e == EBUSY)
-            gate_rest_a_little();
-    }
-    if (e == EBUSY)
-        e = pthread_mutex_lock(&s->lock);
-    GATE_ASSERT(e == 0 || e == EOWNERDEAD);
-    return e == EOWNERDEAD && take_over(s, p);
+    return gate_lock_take(&s->lock) && mend(s, p);
 }
 
 void gate_shard_unlock(struct gate_shard *s)
 {
-    pthread_mutex_unlock(&s->lock);
+    gate_lock_give(&s->lock);
 }
 
 void gate_shard_enter(struct gate_shard *s, const struct gate_shard_plan *p)
@@ -88,25 +73,15 @@ bool gate_shard_plan(uint32_t bytes, struct gate_shard_plan *p)
     p->order = table + buckets * 4;
     if (bytes < 4096 || p->order >= bytes)
         return false;
-    /* As many places as there can be entries. */
-    p->first = gate_space_granules(p->order + (bytes - p->order) / least * 4);
+    /* As many places as there can be entries; these begin on a cache line. */
+    p->first = (p->order + (bytes - p->order) / least * 4 + 63) / 64 * (64 / GATE_GRANULE);
     p->end = bytes / GATE_GRANULE;
     return p->first + 64 <= p->end;
 }
 
-enum gate_err gate_shard_format(struct gate_shard *s, const struct gate_shard_plan *p)
+void gate_shard_format(struct gate_shard *s, const struct gate_shard_plan *p)
 {
-    pthread_mutexattr_t attr;
-    int e;
-
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    e = pthread_mutex_init(&s->lock, &attr);
-    pthread_mutexattr_destroy(&attr);
     empty(s, p);
-    errno = e;
-    return e == 0 ? GATE_OK : GATE_E_SYS;
 }
 
 bool gate_shard_mend(struct gate_shard *s, const struct gate_shard_plan *p)

@@ -12,7 +12,6 @@
 #ifndef GATE_SHARED_SHARD_INT_H
 #define GATE_SHARED_SHARD_INT_H
 
-#include <pthread.h>
 #include <stdbool.h>
 
 #include "base/err.h"
@@ -33,13 +32,12 @@ struct gate_shard_plan {
 };
 
 struct gate_shard {
-    pthread_mutex_t lock;
+    uint32_t lock;      /* lock_int.h */
     uint32_t seq;       /* odd: something is being changed */
     uint32_t buckets;   /* in use */
     uint32_t n;         /* entries, those included that have ended and are still there */
     uint32_t n_order;
     uint32_t drops;     /* how often it was emptied because it was torn */
-    uint32_t unused;
     uint64_t evictions;
     struct gate_space space;
 };
@@ -59,7 +57,7 @@ struct gate_entry {
 bool gate_shard_plan(uint32_t bytes, struct gate_shard_plan *p);
 
 /* Zeroed memory becomes an empty shard. */
-enum gate_err gate_shard_format(struct gate_shard *s, const struct gate_shard_plan *p);
+void gate_shard_format(struct gate_shard *s, const struct gate_shard_plan *p);
 
 /* Empties it when its last writer died amid a change; whether that was so. */
 bool gate_shard_mend(struct gate_shard *s, const struct gate_shard_plan *p);
@@ -67,7 +65,7 @@ bool gate_shard_mend(struct gate_shard *s, const struct gate_shard_plan *p);
 /* Reads without a lock. Kind GATE_DICT_NONE: no such key, or it has ended. */
 void gate_shard_get(struct gate_shard *s, const struct gate_shard_plan *p,
                     const struct gate_dict_key *k, uint64_t now_ns, struct gate_dict_buffer *b,
-                    struct gate_dict_value *v, uint64_t *until_ns);
+                    struct gate_dict_value *v, struct gate_dict_seen *seen);
 
 /* Writes; results as in dict.h. */
 enum gate_err gate_shard_put(struct gate_shard *s, const struct gate_shard_plan *p,

@@ -71,20 +71,21 @@ static bool look_up(struct gate_shard *s, const struct gate_shard_plan *p,
 
 void gate_shard_get(struct gate_shard *s, const struct gate_shard_plan *p,
                     const struct gate_dict_key *k, uint64_t now_ns, struct gate_dict_buffer *b,
-                    struct gate_dict_value *v, uint64_t *until_ns)
+                    struct gate_dict_value *v, struct gate_dict_seen *seen)
 {
     bool good;
 
+    seen->at = &s->seq;
     for (int i = 0; i < LOOKS; i++) {
-        uint32_t seq = gate_word_get(&s->seq);
-
-        if (seq % 2 == 0 && look_up(s, p, k, now_ns, b, v, until_ns) &&
-            gate_word_get(&s->seq) == seq)
+        seen->seq = gate_word_get(&s->seq);
+        if (seen->seq % 2 == 0 && look_up(s, p, k, now_ns, b, v, &seen->until_ns) &&
+            gate_word_get(&s->seq) == seen->seq)
             return;
         gate_rest_a_little();
     }
     gate_shard_lock(s, p);
-    good = look_up(s, p, k, now_ns, b, v, until_ns);
+    seen->seq = gate_word_get(&s->seq);
+    good = look_up(s, p, k, now_ns, b, v, &seen->until_ns);
     gate_shard_unlock(s);
     GATE_ASSERT(good);
 }

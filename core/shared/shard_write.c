@@ -106,13 +106,11 @@ static void set_value(struct gate_entry *e, uint32_t key_n, const struct gate_di
     gate_wide_put(&e->bits, bits);
 }
 
-/* Splits a bucket when there are more entries than buckets. */
-static void grow(struct gate_shard *s, const struct gate_shard_plan *p)
+/* Moves half of a bucket to a new one. */
+static void split(struct gate_shard *s, const struct gate_shard_plan *p)
 {
     uint32_t n = s->buckets, low, at, *upper, *link;
 
-    if (s->n < n || n == p->buckets)
-        return;
     low = n & UINT32_MAX >> (__builtin_clz(n) + 1);
     upper = gate_bucket_at(s, p, n);
     link = gate_bucket_at(s, p, low);
@@ -129,6 +127,13 @@ static void grow(struct gate_shard *s, const struct gate_shard_plan *p)
         gate_word_put(&e->next, gate_word_get(upper));
         gate_word_put(upper, at);
     }
+}
+
+/* Two buckets for an entry, as long as there is room: most chains have one. */
+static void grow(struct gate_shard *s, const struct gate_shard_plan *p)
+{
+    for (int i = 0; i < 2 && s->buckets < 2 * s->n && s->buckets < p->buckets; i++)
+        split(s, p);
 }
 
 static void insert(struct gate_shard *s, const struct gate_shard_plan *p,

@@ -280,7 +280,8 @@ describe("gate.shared", function()
       gate.route { path = "/bad", handler = function() d:set("k", {}) end }
     ]])
     assert.equal(500, g:get("/bad").status)
-    assert.matches("gateway.lua:%d+: d:set: values are strings, numbers and booleans, not a table",
-      g:stderr())
+    t.wait_for("the log line", function()
+      return g:stderr():find "gateway.lua:%d+: d:set: values are strings, numbers and booleans"
+    end)
   end)
 end)

@@ -29,6 +29,9 @@ local shared = require "moongate.shared"
 
 leave = engine.leave
 
+local ffi = require "ffi"
+local clock, sequence = ffi.new("uint64_t[1]", 5), ffi.new("uint32_t[1]", 1)
+
 describe("moongate.shared", function()
   local d
 
@@ -45,12 +48,32 @@ describe("moongate.shared", function()
   it("makes values of what the engine leaves", function()
     kept = { s = "text", t = true, f = false, n = 1 }
     engine.io.number = 7
+    engine.io.seen, engine.io.seen_until = 1, 0
+    engine.io.now = clock
+    engine.io.seen_at = sequence
     assert.equal("text", d:get "s")
     assert.is_true(d:get "t")
     assert.is_false(d:get "f")
     assert.equal(7, d:get "n")
     assert.is_nil(d:get "none")
     assert.is_nil(d:get(("k"):rep(4097)))
+  end)
+
+  it("asks again only when something has changed, or after a while", function()
+    kept = { n = 1 }
+    engine.io.number = 7
+    engine.io.seen, engine.io.seen_until = 1, 10
+    engine.io.now, engine.io.seen_at = clock, sequence
+    assert.equal(7, d:get "n")
+    engine.io.number = 8
+    assert.equal(7, d:get "n")
+    sequence[0] = 3
+    engine.io.seen = 3
+    assert.equal(8, d:get "n")
+    engine.io.number = 9
+    assert.equal(8, d:get "n")
+    clock[0] = 10
+    assert.equal(9, d:get "n")
   end)
 
   it("hands over kind, number, text and ttl", function()

@@ -66,9 +66,10 @@ static inline struct gate_dict_key dict_key(struct dict_case *c, const char *key
 static inline struct gate_dict_value dict_get(struct dict_case *c, const char *key)
 {
     struct gate_dict_key k = dict_key(c, key);
+    struct gate_dict_seen seen;
     struct gate_dict_value v;
 
-    gate_dict_get(c->d, &k, c->now, &c->b, &v);
+    gate_dict_get(c->d, &k, c->now, &c->b, &v, &seen);
     return v;
 }
 
@@ -122,11 +123,15 @@ static inline bool dict_delete(struct dict_case *c, const char *key)
     return gate_dict_delete(c->d, &k, c->now);
 }
 
+/* When it ends; 0: there is no such key. */
 static inline uint64_t dict_until(struct dict_case *c, const char *key)
 {
     struct gate_dict_key k = dict_key(c, key);
+    struct gate_dict_seen seen;
+    struct gate_dict_value v;
 
-    return gate_dict_until(c->d, &k, c->now, &c->b);
+    gate_dict_get(c->d, &k, c->now, &c->b, &v, &seen);
+    return v.kind == GATE_DICT_NONE ? 0 : seen.until_ns;
 }
 
 static inline struct gate_dict_numbers dict_numbers(struct dict_case *c)

@@ -105,6 +105,7 @@ static void an_engine_goes_on_with_the_memory_of_another(void **state)
     struct gate_dict_put put = { .value = { .kind = GATE_DICT_NUMBER, .number = 7 },
                                  .ttl_ns = UINT64_MAX };
     struct gate_dict_buffer b = { 0 };
+    struct gate_dict_seen seen;
     struct gate_dict_value v;
     uint64_t drops = 0;
 
@@ -118,7 +119,7 @@ static void an_engine_goes_on_with_the_memory_of_another(void **state)
     gate_shared_free(&s);
     d = open_one(next, "a", BYTES);
     key = gate_dict_key(d, "k", 1);
-    gate_dict_get(d, &key, 1, &b, &v);
+    gate_dict_get(d, &key, 1, &b, &v, &seen);
     assert_true(v.kind == GATE_DICT_NUMBER && v.number == 7);
     k.said[0] = '\0';
     gate_shared_settle(next, &ops, &k);

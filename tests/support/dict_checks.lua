@@ -3,6 +3,7 @@
 local gate = require "moongate"
 
 local d = gate.shared("checks", { bytes = "64k" })
+gate.shared("large", { bytes = "1m" })
 d:set("at load", 1)
 
 local list = {}
@@ -37,6 +38,34 @@ check("get and set", function()
   local nan = d:set("nan", 0 / 0) and d:get("nan")
   is(nan ~= nan, true)
   is(tostring(d), "dictionary 'checks'")
+end)
+
+check("what is read again", function()
+  for _, v in ipairs { "text", 1, true, false, ("x"):rep(1000) } do
+    d:set("k", v)
+    for _ = 1, 3 do is(d:get("k"), v) end
+    d:set("other", 1)
+    is(d:get("k"), v)
+    is(d:delete("k"), true)
+    for _ = 1, 3 do is(d:get("k"), nil) end
+  end
+  d:set("n", 1)
+  for i = 2, 300 do
+    is(d:get("n"), i - 1)
+    is(d:incr("n"), i)
+  end
+  d:set("k", 1, 0.02)
+  is(d:get("k"), 1) is(d:get("k"), 1)
+  gate.sleep(0.03)
+  is(d:get("k"), nil)
+  -- More keys than an object keeps.
+  d:flush()
+  for i = 1, 400 do d:set("k" .. i, i) end
+  local other = gate.shared("large")
+  for i = 1, 3000 do other:set("k" .. i, i) end
+  for _ = 1, 40 do
+    for i = 1, 3000 do is(other:get("k" .. i), i) end
+  end
 end)
 
 check("the same object by name", function()
