@@ -64,7 +64,7 @@ struct side {
     double ns;
 };
 
-static int n_keys = 10000;
+static int n_keys = 1000;
 static char text[4096];
 
 static double round_ns(struct script_rig *r, enum run run, clockid_t clock)
