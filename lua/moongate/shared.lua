@@ -143,7 +143,8 @@ local function note(self, key, seen, value)
   self[3][key] = { io.seen_at, io.seen, io.seen_until, value }
 end
 
---- Asks the engine for a value.
+--- Asks the engine for a value. (A compiled loop that does nothing else may look at the number and
+--- the clock once for all its rounds: it sees the state of its begin, as if it had been faster.)
 local function look(self, key, seen)
   if #key > KEY_MAX then return nil end
   local r = check(api.dict_get(vm, self[1], key, #key))

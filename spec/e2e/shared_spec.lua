@@ -68,6 +68,18 @@ describe("gate.shared", function()
       c:send(t.client.request_text "/incr?k=n")
       assert.equal(tostring(i), c:receive_response().body)
     end
+    local function on(c, path)
+      c:send(t.client.request_text(path))
+      return c:receive_response().body
+    end
+    for i = 1, 10 do
+      -- What one has read it does not take for new when the other has changed it.
+      on(i % 2 == 0 and a or b, "/set?k=v&v=" .. i)
+      for _ = 1, 2 do
+        assert.equal(tostring(i), on(a, "/get?k=v"))
+        assert.equal(tostring(i), on(b, "/get?k=v"))
+      end
+    end
   end)
 
   it("survives reloads, of its own size", function()

@@ -146,6 +146,24 @@ static void a_key_ends_in_time(void **state)
     assert_true(dict_get(c, "k").number == 2);
 }
 
+/* What was read is known to hold as long as nobody changes anything. */
+static void a_read_says_how_long_it_holds(void **state)
+{
+    struct dict_case *c = *state;
+    struct gate_dict_key k = dict_key(c, "k");
+    struct gate_dict_seen seen;
+    struct gate_dict_value v;
+
+    assert_int_equal(dict_set(c, "k", dict_number(1), 100), GATE_OK);
+    gate_dict_get(c->d, &k, c->now, &c->b, &v, &seen);
+    assert_int_equal(seen.until_ns, c->now + 100);
+    dict_get(c, "k");
+    dict_get(c, "other");
+    assert_int_equal(*seen.at, seen.seq);
+    assert_int_equal(dict_set(c, "k", dict_number(2), 100), GATE_OK);
+    assert_int_not_equal(*seen.at, seen.seq);
+}
+
 /* Whoever ends first goes first, in whatever order they came; what never ends stays. */
 static void a_full_one_lets_those_go_that_end_first(void **state)
 {
@@ -437,6 +455,7 @@ int main(void)
         TEST(incr_makes_a_key_only_when_told),
         TEST(cas_compares_and_keeps_the_ttl),
         TEST(a_key_ends_in_time),
+        TEST(a_read_says_how_long_it_holds),
         TEST(a_full_one_lets_those_go_that_end_first),
         TEST(a_full_one_says_so),
         TEST(much_room_is_made_in_slices),
