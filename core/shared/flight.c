@@ -196,19 +196,13 @@ static void on_call(struct gate_mail *m, void *receiver)
     struct gate_flights *fs = seat->flights;
     struct flight *f = NULL;
     bool gone = seat->gone;
-    struct gate_list calls;
 
     (void)receiver;
-    gate_list_init(&calls);
     pthread_mutex_lock(&fs->lock);
     seat->state = SEATED;
-    if (gone) {
-        if (seat->leads)
-            hand_over(fs, seat->flight, &calls);
+    if (gone)
         f = let_go(seat);
-    }
     pthread_mutex_unlock(&fs->lock);
-    post(&calls);
     if (gone)
         free_both(seat, f);
     else
@@ -295,13 +289,14 @@ void gate_flight_leave(struct gate_flight_seat **seat)
     gate_list_init(&calls);
     pthread_mutex_lock(&fs->lock);
     called = s->state == CALLED;
+    if (s->leads && !s->flight->landed)
+        hand_over(fs, s->flight, &calls);
     if (called) {
-        /* Its mail finds it so, and does the rest. */
+        /* Its mail finds it so, and frees it. */
+        s->leads = false;
         s->gone = true;
     } else {
         gate_list_remove(&s->node);
-        if (s->state == SEATED && s->leads && !s->flight->landed)
-            hand_over(fs, s->flight, &calls);
         f = let_go(s);
     }
     pthread_mutex_unlock(&fs->lock);
