@@ -37,9 +37,9 @@ static const char lua[] =
     "  plain.t[keys[i]] = 0\n"
     "  d:add(keys[i], 0)\n"
     "end\n"
-    /* Each key once in N, far from the last one. */
+    /* Each key once in N, far from the last one; two workers begin at different ones. */
     "local function each(body)\n"
-    "  return load('local o, keys, N, n = ... local sum, j = 0, 0 '\n"
+    "  return load('local o, keys, N, n, j = ... local sum = 0 '\n"
     "    .. 'for _ = 1, n do j = j + 7919 if j >= N then j = j %% N end '\n"
     "    .. 'local k = keys[j] ' .. body .. ' end return sum')\n"
     "end\n"
@@ -52,7 +52,7 @@ static const char lua[] =
     "}\n"
     "gate.on.request(function(req)\n"
     "  local run = runs[req.client.port]\n"
-    "  run[2](run[1], keys, N, ROUND)\n"
+    "  run[2](run[1], keys, N, ROUND, math.random(N) - 1)\n"
     "end)\n";
 
 enum run { LOOP = 1, PLAIN_GET, GET, PLAIN_INCR, INCR };
