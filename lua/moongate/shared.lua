@@ -73,7 +73,7 @@ setmetatable(methods, {
 --- Raises for a call that is wrong.
 local function refuse(self, method, key)
   if metatable_of(self) ~= Dictionary then
-    raise(("a dictionary's %s is called with a colon: d:%s(…)"):format(method, method))
+    raise(("a dictionary's %s is called with a colon: d:%s(...)"):format(method, method))
   end
   raise(("d:%s: a key is a string, not a %s"):format(method, type(key)))
 end
