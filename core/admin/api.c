@@ -1,23 +1,45 @@
 #include <stdlib.h>
 
 #include "admin/server_int.h"
+#include "base/assert.h"
 
 /* Paths of the control socket, and what each does. */
 struct endpoint {
     const char *path;
     const char *method;
+    enum gate_admin_page page;      /* of those without `run` */
     void (*run)(struct admin_conn *c, struct gate_str body);
 };
 
+static const char plain[] = "text/plain; charset=utf-8";
+
 static void reply_text(struct admin_conn *c, int status, const char *text)
 {
-    gate_admin_reply(c, status, "text/plain; charset=utf-8", "", text, strlen(text));
+    gate_admin_reply(c, status, plain, "", text, strlen(text));
 }
 
-/* Lets `write` make the body. */
-static void reply_written(struct admin_conn *c, const char *type,
-                          void (*write)(void *arg, FILE *to))
+/* Answers with what was written, and frees it. */
+static void reply_written(struct admin_conn *c, const char *type, FILE *f, char **body,
+                          const size_t *n)
 {
+    fclose(f);
+    gate_admin_reply(c, 200, type, "", *body, *n);
+    free(*body);
+}
+
+/* People see tables, programs JSON. */
+static bool wants_text(const struct admin_conn *c)
+{
+    const struct gate_field *f = gate_fields_find(&c->head.fields, GATE_F_ACCEPT);
+    struct gate_str accept = f == NULL ? GATE_STR_NONE : gate_field_value(f);
+
+    return accept.n >= 10 && memcmp(accept.p, "text/plain", 10) == 0;
+}
+
+static void show(struct admin_conn *c, enum gate_admin_page page)
+{
+    bool text = wants_text(c);
+    const char *type = text ? plain : "application/json";
     char *body = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&body, &n);
@@ -26,28 +48,59 @@ static void reply_written(struct admin_conn *c, const char *type,
         reply_text(c, 503, "503 no memory\n");
         return;
     }
-    write(c->admin->arg, f);
-    fclose(f);
-    gate_admin_reply(c, 200, type, "", body, n);
-    free(body);
-}
-
-static void get_status(struct admin_conn *c, struct gate_str body)
-{
-    (void)body;
-    reply_written(c, "application/json", c->admin->ops->status);
-}
-
-static void get_metrics(struct admin_conn *c, struct gate_str body)
-{
-    (void)body;
-    reply_written(c, "text/plain; version=0.0.4; charset=utf-8", c->admin->ops->metrics);
+    c->admin->ops->show(c->admin->arg, page, text, f);
+    if (page == GATE_PAGE_METRICS)
+        type = "text/plain; version=0.0.4; charset=utf-8";
+    reply_written(c, type, f, &body, &n);
 }
 
 static void post_reload(struct admin_conn *c, struct gate_str body)
 {
     (void)body;
     c->admin->ops->reload(c->admin->arg, c->handle);
+}
+
+/* Bodies are a line of JSON in one form. */
+static void copy_body(struct gate_str body, char to[ADMIN_BODY_MAX + 1])
+{
+    memcpy(to, body.p, body.n);
+    to[body.n] = '\0';
+}
+
+/* {"number": 7}, or nothing: the generation before */
+static void post_rollback(struct admin_conn *c, struct gate_str body)
+{
+    char text[ADMIN_BODY_MAX + 1];
+    unsigned long long number = 0;
+
+    copy_body(body, text);
+    if (body.n > 0 && sscanf(text, " { \"number\" : %18llu }", &number) != 1)
+        reply_text(c, 400, "400 expected {\"number\": generation}\n");
+    else
+        c->admin->ops->rollback(c->admin->arg, number, c->handle);
+}
+
+/* {"method": "GET", "url": "/a"} */
+static void post_explain(struct admin_conn *c, struct gate_str body)
+{
+    char text[ADMIN_BODY_MAX + 1], method[32], url[ADMIN_BODY_MAX + 1];
+    char *answer = NULL;
+    size_t n = 0;
+    FILE *f;
+
+    copy_body(body, text);
+    if (sscanf(text, " { \"method\" : \"%31[^\"\\]\" , \"url\" : \"%1000[^\"\\]\" }", method,
+               url) != 2) {
+        reply_text(c, 400, "400 expected {\"method\": \"GET\", \"url\": \"/path\"}\n");
+        return;
+    }
+    f = open_memstream(&answer, &n);
+    if (f == NULL) {
+        reply_text(c, 503, "503 no memory\n");
+        return;
+    }
+    c->admin->ops->explain(c->admin->arg, method, url, f);
+    reply_written(c, plain, f, &answer, &n);
 }
 
 /* {"advance_ms": 1000} */
@@ -61,8 +114,7 @@ static void post_clock(struct admin_conn *c, struct gate_str body)
         reply_text(c, 409, "409 the clock can be moved under --test-clock only\n");
         return;
     }
-    memcpy(text, body.p, body.n);
-    text[body.n] = '\0';
+    copy_body(body, text);
     if (sscanf(text, " { \"advance_ms\" : %12llu }", &ms) != 1) {
         reply_text(c, 400, refusal);
         return;
@@ -72,27 +124,36 @@ static void post_clock(struct admin_conn *c, struct gate_str body)
 }
 
 static const struct endpoint endpoints[] = {
-    { "/status", "GET", get_status },
-    { "/metrics", "GET", get_metrics },
-    { "/reload", "POST", post_reload },
-    { "/clock", "POST", post_clock },
+    { "/status", "GET", .page = GATE_PAGE_STATUS },
+    { "/metrics", "GET", .page = GATE_PAGE_METRICS },
+    { "/generations", "GET", .page = GATE_PAGE_GENERATIONS },
+    { "/routes", "GET", .page = GATE_PAGE_ROUTES },
+    { "/upstreams", "GET", .page = GATE_PAGE_UPSTREAMS },
+    { "/top", "GET", .page = GATE_PAGE_TOP },
+    { "/explain", "POST", .run = post_explain },
+    { "/reload", "POST", .run = post_reload },
+    { "/rollback", "POST", .run = post_rollback },
+    { "/clock", "POST", .run = post_clock },
 };
 
 void gate_admin_dispatch(struct admin_conn *c, struct gate_str body)
 {
-    for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
+    for (size_t i = 0; i < GATE_COUNT_OF(endpoints); i++) {
         const struct endpoint *e = &endpoints[i];
         char allow[32];
 
         if (!gate_str_eq(c->head.path, gate_str_from_cstr(e->path)))
             continue;
-        if (gate_str_eq(c->head.method_text, gate_str_from_cstr(e->method))) {
+        if (!gate_str_eq(c->head.method_text, gate_str_from_cstr(e->method))) {
+            snprintf(allow, sizeof(allow), "Allow: %s\r\n", e->method);
+            gate_admin_reply(c, 405, plain, allow, "405 wrong method\n", 17);
+        } else if (e->run != NULL) {
             e->run(c, body);
-            return;
+        } else {
+            show(c, e->page);
         }
-        snprintf(allow, sizeof(allow), "Allow: %s\r\n", e->method);
-        gate_admin_reply(c, 405, "text/plain; charset=utf-8", allow, "405 wrong method\n", 17);
         return;
     }
-    reply_text(c, 404, "404 there are /status, /metrics, /reload (POST) and /clock (POST)\n");
+    reply_text(c, 404, "404 there are /status, /metrics, /generations, /routes, /upstreams, /top, "
+                       "and with POST /explain, /reload, /rollback, /clock\n");
 }

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "admin/hook_totals.h"
 #include "admin/route_totals.h"
 #include "exchange/worker.h"
 #include "shared/shared.h"
@@ -13,6 +14,33 @@ struct gate_report_worker {
     const struct gate_worker *worker;   /* only its counters are read */
     bool alive;                         /* answered within the last seconds */
     uint64_t vm_bytes;                  /* of its present VM; 0: none */
+    uint64_t cpu_ns;                    /* of its thread */
+    uint64_t stall_ns;                  /* the longest that a reload kept it from its clients */
+};
+
+struct gate_report_generation {
+    uint64_t number;
+    uint64_t from;                      /* the one that it brought back; 0: read anew */
+    uint64_t hash;
+    uint64_t age_ms;
+    uint64_t active;                    /* requests under way on it */
+    uint64_t memory;
+    bool serves;
+    bool ended;                         /* it has to end: there were too many */
+};
+
+/* A bundle that may come back. */
+struct gate_report_kept {
+    uint64_t number;
+    uint64_t hash;
+};
+
+/* What counters said at an earlier time: /top tells what has happened since. */
+struct gate_report_before {
+    uint64_t ns;                        /* how long ago */
+    const uint64_t *cpu_ns;             /* by worker */
+    const uint64_t *requests;
+    const struct gate_hook_totals *hooks;
 };
 
 struct gate_report {
@@ -35,10 +63,38 @@ struct gate_report {
     uint64_t reloads_failed;
     int64_t reload_s;                   /* wall clock of the last; 0: none */
     const char *reload_error;           /* of the last, "" when it went well */
+    const struct gate_report_generation *live;  /* all, the newest first */
+    uint32_t n_live;
+    const struct gate_report_kept *kept;
+    uint32_t n_kept;
+    const struct gate_hook_totals *hooks;
+    struct gate_report_before before;
 };
 
 void gate_report_status(const struct gate_report *r, FILE *to);
 void gate_report_metrics(const struct gate_report *r, FILE *to);
+
+/* As JSON, or as a table for people. */
+void gate_report_generations(const struct gate_report *r, bool text, FILE *to);
+void gate_report_upstreams(const struct gate_report *r, bool text, FILE *to);
+void gate_report_top(const struct gate_report *r, bool text, FILE *to);
+
+/* Replaces what is secret in a text. */
+struct gate_report_hide {
+    void (*fn)(const void *arg, struct gate_str text, struct gate_out *to);
+    const void *arg;
+};
+
+/* The routes in the order in which they win; `totals` (may be NULL): what each has answered. */
+void gate_report_routes(const struct gate_config *config, const struct gate_router *router,
+                        const struct gate_route_totals *totals,
+                        const struct gate_report_hide *hide, bool text, FILE *to);
+
+/* `"last_reload":{…}` as a further member, when there was one. */
+void gate_report_last_reload(const struct gate_report *r, FILE *to);
+
+/* The list of upstreams with their peers, as JSON. */
+void gate_report_peers(const struct gate_report *r, FILE *to);
 
 /* Sum over the workers. */
 uint64_t gate_report_counter(const struct gate_report *r, enum gate_counter which);

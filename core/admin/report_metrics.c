@@ -81,6 +81,46 @@ static void put_routes(const struct gate_report *r, FILE *to)
     }
 }
 
+enum hook_metric { HOOK_CALLS, HOOK_ERRORS, HOOK_KILLS, HOOK_CPU, HOOK_N };
+
+static const struct {
+    const char *name;
+    const char *help;
+} hook_metrics[HOOK_N] = {
+    { "moongate_policy_calls_total", "Calls, by policy and hook (handler, when: by route)." },
+    { "moongate_policy_errors_total", "Errors and lack of memory, by policy and hook." },
+    { "moongate_policy_kills_total", "Calls that were stopped, by policy and hook." },
+    { "moongate_policy_cpu_seconds_total", "CPU time, sampled, by policy and hook." },
+};
+
+static void put_hook_value(FILE *to, enum hook_metric metric, const struct gate_hook_total *t)
+{
+    if (metric == HOOK_CPU)
+        fprintf(to, "%.3f\n", (double)t->cpu_ns / 1e9);
+    else
+        fprintf(to, "%llu\n",
+                (unsigned long long)(metric == HOOK_CALLS    ? t->calls
+                                     : metric == HOOK_ERRORS ? t->errors
+                                                             : t->kills));
+}
+
+static void put_hooks(const struct gate_report *r, FILE *to)
+{
+    for (int m = 0; m < HOOK_N; m++) {
+        put_head(to, hook_metrics[m].name, "counter", hook_metrics[m].help);
+        for (uint32_t i = 0; i < r->hooks->n; i++) {
+            const struct gate_hook_total *t = &r->hooks->v[i];
+
+            if (t->calls == 0)
+                continue;
+            fprintf(to, "%s{policy=\"", hook_metrics[m].name);
+            put_label(to, gate_str_from_cstr(t->policy));
+            fprintf(to, "\",hook=\"%s\"} ", t->hook);
+            put_hook_value(to, m, t);
+        }
+    }
+}
+
 /* What is told of each peer: the registry is walked once for each, so that samples of a metric
  * stand together. */
 enum peer_metric { PEER_REQUESTS, PEER_FAILURES, PEER_ACTIVE, PEER_CONNECTIONS, PEER_UP, PEER_N };
@@ -145,6 +185,15 @@ static void put_upstreams(const struct gate_report *r, FILE *to)
 
 static void put_workers(const struct gate_report *r, FILE *to)
 {
+    put_head(to, "moongate_worker_cpu_seconds_total", "counter", "CPU time of a worker.");
+    for (uint32_t i = 0; i < r->n_workers; i++)
+        fprintf(to, "moongate_worker_cpu_seconds_total{worker=\"%u\"} %.3f\n",
+                r->workers[i].worker->index, (double)r->workers[i].cpu_ns / 1e9);
+    put_head(to, "moongate_reload_stall_seconds", "gauge",
+             "The longest that a reload has kept a worker from its clients.");
+    for (uint32_t i = 0; i < r->n_workers; i++)
+        fprintf(to, "moongate_reload_stall_seconds{worker=\"%u\"} %.6f\n",
+                r->workers[i].worker->index, (double)r->workers[i].stall_ns / 1e9);
     put_head(to, "moongate_vm_memory_bytes", "gauge", "Memory of a worker's script VM.");
     for (uint32_t i = 0; i < r->n_workers; i++)
         fprintf(to, "moongate_vm_memory_bytes{worker=\"%u\"} %llu\n", r->workers[i].worker->index,
@@ -227,6 +276,7 @@ void gate_report_metrics(const struct gate_report *r, FILE *to)
                    gate_report_counter(r, GATE_C_REQUESTS_DONE));
     put_counters(r, to);
     put_routes(r, to);
+    put_hooks(r, to);
     put_closes(r, to);
     put_upstreams(r, to);
     put_workers(r, to);

@@ -53,7 +53,7 @@ static void put_peers(void *arg, struct gate_str upstream, const struct gate_pee
     fputs("]}", to);
 }
 
-static void put_upstreams(const struct gate_report *r, FILE *to)
+void gate_report_peers(const struct gate_report *r, FILE *to)
 {
     char *text = NULL;
     size_t n = 0;
@@ -64,14 +64,12 @@ static void put_upstreams(const struct gate_report *r, FILE *to)
     gate_registry_each(r->registry, put_peers, f);
     fclose(f);
     /* The first one has a comma too many. */
-    fprintf(to, ",\"upstreams\":[%s]", n > 0 ? text + 1 : "");
+    fprintf(to, "[%s]", n > 0 ? text + 1 : "");
     free(text);
 }
 
-static void put_reload(const struct gate_report *r, FILE *to)
+void gate_report_last_reload(const struct gate_report *r, FILE *to)
 {
-    gate_json_number(to, "reloads", r->reloads);
-    gate_json_number(to, "reloads_failed", r->reloads_failed);
     if (r->reload_s == 0)
         return;
     fprintf(to, ",\"last_reload\":{\"time\":%lld,\"ok\":%s", (long long)r->reload_s,
@@ -109,7 +107,10 @@ void gate_report_status(const struct gate_report *r, FILE *to)
         put_worker(&r->workers[i], to);
     }
     fputc(']', to);
-    put_upstreams(r, to);
-    put_reload(r, to);
+    fputs(",\"upstreams\":", to);
+    gate_report_peers(r, to);
+    gate_json_number(to, "reloads", r->reloads);
+    gate_json_number(to, "reloads_failed", r->reloads_failed);
+    gate_report_last_reload(r, to);
     fputs("}\n", to);
 }

@@ -77,10 +77,23 @@ void gate_route_totals_add(struct gate_route_totals *t, const struct gate_config
 
 void gate_route_totals_merge(struct gate_route_totals *t, const struct gate_route_totals *from)
 {
-    for (uint32_t i = 0; i < from->n; i++) {
-        struct gate_route_total *total = total_of(t, gate_str_from_cstr(from->v[i].name));
+    for (uint32_t i = 0; i < from->n; i++)
+        gate_route_totals_count(t, gate_str_from_cstr(from->v[i].name), from->v[i].by_class);
+}
 
-        for (int c = 0; total != NULL && c < 6; c++)
-            total->by_class[c] += from->v[i].by_class[c];
-    }
+void gate_route_totals_count(struct gate_route_totals *t, struct gate_str name,
+                             const uint64_t by_class[6])
+{
+    struct gate_route_total *total = total_of(t, name);
+
+    for (int c = 0; total != NULL && c < 6; c++)
+        total->by_class[c] += by_class[c];
+}
+
+const struct gate_route_total *gate_route_totals_find(const struct gate_route_totals *t,
+                                                      struct gate_str name)
+{
+    uint32_t slot = t->n_slots == 0 ? 0 : *slot_of(t, name);
+
+    return slot == 0 ? NULL : &t->v[slot - 1];
 }

@@ -28,6 +28,14 @@ void gate_route_totals_fini(struct gate_route_totals *t);
 void gate_route_totals_add(struct gate_route_totals *t, const struct gate_config *config,
                            const struct gate_route_stats *stats);
 
+/* Adds numbers of one name. */
+void gate_route_totals_count(struct gate_route_totals *t, struct gate_str name,
+                             const uint64_t by_class[6]);
+
+/* Of this name; NULL: nothing was counted. */
+const struct gate_route_total *gate_route_totals_find(const struct gate_route_totals *t,
+                                                      struct gate_str name);
+
 /* Adds all of another. */
 void gate_route_totals_merge(struct gate_route_totals *t, const struct gate_route_totals *from);
 

@@ -10,13 +10,26 @@
 
 struct gate_admin;
 
+/* What may be asked for. */
+enum gate_admin_page {
+    GATE_PAGE_STATUS,
+    GATE_PAGE_METRICS,      /* Prometheus text */
+    GATE_PAGE_GENERATIONS,
+    GATE_PAGE_ROUTES,
+    GATE_PAGE_UPSTREAMS,
+    GATE_PAGE_TOP
+};
+
 /* What a request may do. Called on the loop. */
 struct gate_admin_ops {
-    /* Writes the body: JSON, or Prometheus text. */
-    void (*status)(void *arg, FILE *to);
-    void (*metrics)(void *arg, FILE *to);
+    /* Writes the body: JSON, or a table for people (`text`). */
+    void (*show)(void *arg, enum gate_admin_page page, bool text, FILE *to);
+    /* Which route takes a request; text. */
+    void (*explain)(void *arg, const char *method, const char *url, FILE *to);
     /* Begins a reload, which ends with gate_admin_answer for this ticket, from the loop. */
     void (*reload)(void *arg, struct gate_handle ticket);
+    /* The same, to the bundle of a generation; 0: the one before. */
+    void (*rollback)(void *arg, uint64_t number, struct gate_handle ticket);
     /* Moves the test clock; NULL: there is none. */
     void (*advance)(void *arg, uint64_t ms);
 };

@@ -39,7 +39,7 @@ struct gate_exchange *gate_exchange_new(struct gate_worker *w)
     x->magic = EXCHANGE_MAGIC;
     x->worker = w;
     x->handle = gate_handle_make(&w->exchanges, x);
-    x->seat = gate_seat_ref(w->seat);
+    x->seat = gate_seat_ref(gate_worker_seat(w));
     gate_list_push(&w->live, &x->node);
     gate_arena_init(&x->arena, &w->loop.chunks);
     gate_list_init(&x->resume.node);

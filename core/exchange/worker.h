@@ -17,6 +17,7 @@ struct gate_watchdog;   /* script/watchdog.h */
 struct gate_links;      /* upstream/links.h: this worker's links and shelves */
 struct gate_offload;
 struct gate_ip_counts;
+struct gate_tunnel_counts; /* exchange/tunnel_seat.h */
 
 struct gate_worker {
     uint32_t index;
@@ -43,9 +44,16 @@ struct gate_worker {
     uint32_t session_limit; /* this worker's share of limits.connections; 0: none */
     struct gate_ip_counts
         *ip_counts;                /* session/ip_counts.h; the engine's; NULL: none are counted */
+    struct gate_tunnel_counts *tunnels; /* the engine's; NULL: none are counted */
     struct gate_list session_list; /* session/ only: all of them, the longest idle first */
     void *session_shared;          /* session/ only */
 };
+
+/* The seat that a new request takes: the one place where that is chosen. */
+static inline struct gate_generation_seat *gate_worker_seat(const struct gate_worker *w)
+{
+    return w->seat;
+}
 
 /* The Date of now, cached for the second. */
 struct gate_str gate_worker_date(struct gate_worker *w);

@@ -2,6 +2,7 @@
  * tunnel is the same with raw bytes. Then the exchange lets go of the client, so that the session
  * works on while the log hooks run. */
 #include "base/assert.h"
+#include "exchange/tunnel_seat.h"
 #include "flow/flow_int.h"
 
 static bool is_tunnel(const struct gate_exchange *x)
@@ -9,10 +10,25 @@ static bool is_tunnel(const struct gate_exchange *x)
     return x->res.status == 101 && x->res.from == GATE_FROM_UPSTREAM;
 }
 
+/* A tunnel may outlive many generations: it lets its own go, unless log hooks wait for its end. */
+static void leave_generation(struct gate_exchange *x)
+{
+    const struct gate_config *config = gate_flow_config(x);
+    uint32_t hooks = config->global_hooks | (x->match.route != NULL ? x->match.route->hooks : 0);
+
+    if ((hooks & (1u << GATE_HOOK_LOG)) != 0)
+        return;
+    if (x->scripted)
+        gate_hook_forget(x);
+    gate_tunnel_seat_take(x);
+    x->flow->upstream = &gate_flow_config(x)->upstreams[0];
+}
+
 /* Both directions of a tunnel are pumps over raw bytes; what the upload was before is over. */
 static void begin_tunnel(struct gate_exchange *x)
 {
     gate_counters_add(&x->worker->counters, GATE_C_TUNNELS, 1);
+    leave_generation(x);
     gate_pump_fini(&x->up);
     gate_pump_init(&x->up, &x->worker->loop, gate_flow_on_up_end, x);
     x->flow->up_over = false;

@@ -19,11 +19,7 @@ static void end(struct gate_wait *w, enum gate_err result)
 
 static void on_deadline(struct gate_timer *t)
 {
-    struct gate_wait *w = gate_container_of(t, struct gate_wait, timer);
-
-    end(w, GATE_E_TIMEOUT);
-    if (w->on_cancel != NULL)
-        w->on_cancel(w);
+    gate_wait_expire(gate_container_of(t, struct gate_wait, timer), GATE_E_TIMEOUT);
 }
 
 void gate_wait_init(struct gate_wait *w, struct gate_loop *loop,
@@ -65,6 +61,16 @@ void gate_wait_wake(struct gate_wait *w, enum gate_err result)
         return;
     gate_wheel_stop(&w->loop->wheel, &w->timer);
     end(w, result);
+}
+
+void gate_wait_expire(struct gate_wait *w, enum gate_err result)
+{
+    if (w->state != GATE_WAIT_ARMED)
+        return;
+    gate_wheel_stop(&w->loop->wheel, &w->timer);
+    end(w, result);
+    if (w->on_cancel != NULL)
+        w->on_cancel(w);
 }
 
 void gate_wait_cancel(struct gate_wait *w)

@@ -39,6 +39,10 @@ void gate_wait_deadline(struct gate_wait *w, uint64_t deadline_ms);
  * nothing. */
 void gate_wait_wake(struct gate_wait *w, enum gate_err result);
 
+/* Ends an armed wait as its deadline would, but with this result: what it waits for is undone, and
+ * fn runs at the next drain. */
+void gate_wait_expire(struct gate_wait *w, enum gate_err result);
+
 /* Ends it without calling fn; the waiter is idle. on_cancel runs when the wait was armed; one that
  * was woken has nothing left to undo (what it was given is the caller's to return: see state). Safe
  * in every state. */

@@ -2,8 +2,14 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+
+/* Who builds stands back behind those who serve. */
+#define BUILDER_NICE 10
 
 struct gate_builder {
     struct gate_builder_options o;
@@ -22,12 +28,33 @@ static void on_done(struct gate_mail *m, void *receiver)
     b->o.done(b->o.arg);
 }
 
+/* The same files, run again, must have declared the same: workers cannot disagree. */
+static enum gate_err compare(const struct gate_builder *b, struct gate_build *v)
+{
+    if (gate_str_eq(gate_vm_config_text(b->o.like->vm), gate_vm_config_text(v->loaded.vm)))
+        return GATE_OK;
+    gate_load_errors_add(&v->errors, gate_bundle_main_name(b->o.tools.bundle), 0,
+                         "two runs of the file declared different things: declarations may not "
+                         "depend on time, chance or the order of pairs()");
+    return GATE_E_INVALID;
+}
+
+/* What can be made here need not be made on the worker, whose clients would wait. */
 static void build_one(struct gate_builder *b, struct gate_build *v)
 {
-    if (b->o.compile)
-        v->err = gate_load(&b->o.tools, &v->loaded, &v->errors);
-    else
-        v->err = gate_load_vm(&b->o.tools, &v->loaded.vm, &v->errors);
+    const struct gate_builder_options *o = &b->o;
+    const struct gate_config *config;
+
+    if (o->like == NULL) {
+        v->err = gate_load(&o->tools, &v->loaded, &v->errors);
+    } else {
+        v->err = gate_load_vm(&o->tools, &v->loaded.vm, &v->errors);
+        if (v->err == GATE_OK)
+            v->err = compare(b, v);
+    }
+    config = o->like != NULL ? o->like->config : v->loaded.config;
+    if (v->err == GATE_OK && gate_config_scripted(config))
+        gate_vm_prepare(v->loaded.vm, config);
 }
 
 /* The last thread to end tells: afterwards nobody touches the builder. */
@@ -36,6 +63,8 @@ static void *builder_main(void *arg)
     struct gate_builder *b = arg;
     uint32_t i;
 
+    /* On Linux a thread has a priority of its own. */
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BUILDER_NICE);
     while ((i = atomic_fetch_add(&b->next, 1)) < b->n)
         build_one(b, &b->v[i]);
     if (atomic_fetch_sub(&b->threads, 1) == 1)

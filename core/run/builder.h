@@ -21,7 +21,9 @@ struct gate_builder_options {
     void (*done)(void *arg);        /* on the reply's loop, once all are built or have failed */
     void *arg;
     uint32_t threads;               /* at most */
-    bool compile;                   /* configuration and router of each */
+    /* The first VM of the generation: the others have to declare the same. NULL: this is the first,
+     * with configuration and router. */
+    const struct gate_loaded *like;
 };
 
 /* Starts building n VMs. GATE_E_SYS: no thread is to be had; then nothing was started. */

@@ -12,13 +12,27 @@
 #include "run/supervisor.h"
 #include "script/watchdog.h"
 
-static const char *const commands[] = { "run",     "check", "routes", "reload",
-                                        "version", "help",  NULL };
+static const char *const commands[] = { "run",       "check", "routes",  "reload", "rollback",
+                                        "generations", "upstreams", "top", "version", "help",
+                                        NULL };
+
+/* Those that take a file and options, but for run. */
+static const struct {
+    const char *name;
+    int (*run)(const struct gate_options *o);
+} with_file[] = {
+    { "check", gate_cli_check },
+    { "routes", gate_cli_routes },
+    { "reload", gate_cli_reload },
+    { "rollback", gate_cli_rollback },
+    { "generations", gate_cli_generations },
+    { "upstreams", gate_cli_upstreams },
+    { "top", gate_cli_top },
+};
 
 /* Of the language of commands, for later builds. */
-static const char *const later_commands[] = { "test",     "new",   "trace",     "top",
-                                              "policies", "types", "upstreams", "generations",
-                                              "rollback", "cache", "schema",    NULL };
+static const char *const later_commands[] = { "test",  "new",   "trace",  "policies",
+                                              "types", "cache", "schema", NULL };
 
 int gate_cli_fail(const char *message)
 {
@@ -85,15 +99,14 @@ static int engine_command(int argc, char **argv)
     return status;
 }
 
-static int dispatch(const char *command, const struct gate_options *o, char **args)
+/* NULL for run, which wants its arguments too. */
+static int (*command_of(const char *name))(const struct gate_options *o)
 {
-    if (strcmp(command, "run") == 0)
-        return gate_cli_run(o, args);
-    if (strcmp(command, "check") == 0)
-        return gate_cli_check(o);
-    if (strcmp(command, "routes") == 0)
-        return gate_cli_routes(o);
-    return gate_cli_reload(o);
+    for (size_t i = 0; i < sizeof(with_file) / sizeof(with_file[0]); i++) {
+        if (strcmp(with_file[i].name, name) == 0)
+            return with_file[i].run;
+    }
+    return NULL;
 }
 
 static int unknown_command(const char *command)
@@ -119,6 +132,7 @@ static int unknown_command(const char *command)
 
 static int with_options(int argc, char **argv)
 {
+    int (*command)(const struct gate_options *o) = command_of(argv[1]);
     struct gate_options o;
     char why[400];
     int status;
@@ -132,7 +146,7 @@ static int with_options(int argc, char **argv)
     if (!gate_options_parse(argv[1], argc - 2, argv + 2, &o, why, sizeof(why)))
         status = gate_cli_fail(why);
     else
-        status = dispatch(argv[1], &o, argv + 2);
+        status = command == NULL ? gate_cli_run(&o, argv + 2) : command(&o);
     gate_options_fini(&o);
     return status;
 }
@@ -159,9 +173,7 @@ int gate_cli_main(int argc, char **argv)
         return gate_cli_version();
     if (strcmp(command, "engine") == 0)
         return engine_command(argc, argv);
-    for (size_t i = 0; i < 4; i++) {
-        if (strcmp(commands[i], command) == 0)
-            return with_options(argc, argv);
-    }
+    if (strcmp(command, "run") == 0 || command_of(command) != NULL)
+        return with_options(argc, argv);
     return unknown_command(command);
 }

@@ -13,8 +13,15 @@ int gate_cli_main(int argc, char **argv);
 int gate_cli_run(const struct gate_options *o, char **args);
 int gate_cli_check(const struct gate_options *o);
 int gate_cli_routes(const struct gate_options *o);
-int gate_cli_reload(const struct gate_options *o);
 int gate_cli_version(void);
+
+/* What is asked of a gateway that runs, over its control socket. */
+int gate_cli_reload(const struct gate_options *o);
+int gate_cli_rollback(const struct gate_options *o);
+int gate_cli_generations(const struct gate_options *o);
+int gate_cli_upstreams(const struct gate_options *o);
+int gate_cli_live_routes(const struct gate_options *o);
+int gate_cli_top(const struct gate_options *o);
 
 /* The general help, or that of a command (false: there is no such command). */
 bool gate_cli_help(const char *command);

@@ -14,6 +14,10 @@ static const char general[] =
     "  moongate routes gateway.lua GET /users/7\n"
     "                                       which route takes this request, and why\n"
     "  moongate reload gateway.lua          let the running gateway read its files again\n"
+    "  moongate rollback gateway.lua        bring back what served before\n"
+    "  moongate generations gateway.lua     what serves, what ends, what can be brought back\n"
+    "  moongate upstreams gateway.lua       servers: active requests, failures\n"
+    "  moongate top gateway.lua             CPU, memory, calls, errors by policy and hook, live\n"
     "  moongate version                     this program and its libraries\n"
     "  moongate help COMMAND                all options of a command\n"
     "\n"
@@ -57,10 +61,13 @@ static const char check_help[] =
     "Exit status: 0 right, 1 wrong.\n";
 
 static const char routes_help[] =
-    "moongate routes FILE [METHOD URL] [--data NAME=FILE] [--listen ADDRESS] [--trust]\n"
+    "moongate routes FILE [METHOD URL] [--live] [--data NAME=FILE] [--listen ADDRESS] [--trust]\n"
+    "moongate routes --live --socket PATH [METHOD URL]\n"
     "\n"
     "Prints the routes of a gateway in the order in which they win; with a method and a URL\n"
-    "(\"http://shop.test/users/7\" or \"/users/7\") the route that takes the request, and why.\n";
+    "(\"http://shop.test/users/7\" or \"/users/7\") the route that takes the request, and why.\n"
+    "With --live the gateway that runs is asked, which also tells how many requests each route\n"
+    "has answered.\n";
 
 static const char reload_help[] =
     "moongate reload FILE\n"
@@ -70,6 +77,38 @@ static const char reload_help[] =
     "nothing: the gateway goes on as it was.\n"
     "Exit status: 0 the new files serve, 1 they do not.\n";
 
+static const char rollback_help[] =
+    "moongate rollback FILE [GENERATION]\n"
+    "moongate rollback --socket PATH [GENERATION]\n"
+    "\n"
+    "Lets the gateway that runs serve again what served before, or what that generation did\n"
+    "(moongate generations lists those that are kept: the last five). The files stay as they\n"
+    "are: the next reload, or the next change of them, reads them again.\n"
+    "Exit status: 0 it serves, 1 it does not.\n";
+
+static const char generations_help[] =
+    "moongate generations FILE [--json]\n"
+    "moongate generations --socket PATH [--json]\n"
+    "\n"
+    "Lists the generations of the gateway that runs: number, state, hash of the files, age,\n"
+    "requests under way, memory; then what rollback can bring back, and why the last reload\n"
+    "was refused, if it was.\n";
+
+static const char upstreams_help[] =
+    "moongate upstreams FILE [--json]\n"
+    "moongate upstreams --socket PATH [--json]\n"
+    "\n"
+    "Lists the servers of the gateway that runs: state, active requests, connections,\n"
+    "requests and failures so far.\n";
+
+static const char top_help[] =
+    "moongate top FILE [--json]\n"
+    "moongate top --socket PATH [--json]\n"
+    "\n"
+    "Shows what the workers of the gateway that runs do, and which policies and hooks take CPU\n"
+    "time, are called, fail or are stopped. On a terminal anew every two seconds, until ^C;\n"
+    "elsewhere once. CPU time of hooks is sampled.\n";
+
 static const struct {
     const char *command;
     const char *text;
@@ -78,6 +117,10 @@ static const struct {
     { "check", check_help },
     { "routes", routes_help },
     { "reload", reload_help },
+    { "rollback", rollback_help },
+    { "generations", generations_help },
+    { "upstreams", upstreams_help },
+    { "top", top_help },
     { "version", "moongate version\n\nPrints the versions of this program and its libraries.\n" },
     { "help", "moongate help [COMMAND]\n" },
 };

@@ -90,7 +90,7 @@ void gate_control_command(void *engine, enum gate_wire_kind command)
         gate_control_quit(e);
         break;
     case GATE_WIRE_RELOAD:
-        gate_reload_begin(e, NULL);
+        gate_reload_begin(e, GATE_RELOAD_ORDER, NULL);
         break;
     case GATE_WIRE_REOPEN:
         gate_control_reopen(e);
@@ -120,7 +120,7 @@ static void on_signals(struct ev_loop *ev, struct ev_io *io, int events)
     (void)events;
     while (read(e->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGHUP)
-            gate_reload_begin(e, NULL);
+            gate_reload_begin(e, GATE_RELOAD_ORDER, NULL);
         else if (info.ssi_signo == SIGUSR1)
             gate_control_reopen(e);
         else if (e->draining)

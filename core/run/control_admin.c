@@ -1,18 +1,36 @@
 #include "base/mem.h"
 #include "run/engine_int.h"
+#include "run/explain.h"
 #include "run/version.h"
 
 /* Pings that may be unanswered while a worker counts as alive. */
 #define PINGS_OPEN 5
 
+/* /top tells what has happened since the last sample, if that is not older than this. */
+#define SAMPLE_MIN_NS (900 * GATE_MS)
+#define SAMPLE_MAX_NS (60 * GATE_SEC)
+
 /* Everything that a report says, gathered now; freed by drop. */
 struct gathering {
     struct gate_report report;
     struct gate_report_worker *workers;
+    struct gate_report_generation *live;
+    struct gate_report_kept kept[GATE_KEPT_MAX];
     struct gate_addr *listening;
     struct gate_route_totals routes;
     struct gate_shared_numbers *dicts;
+    struct gate_hook_totals hooks;
 };
+
+static uint64_t cpu_of(pthread_t thread)
+{
+    struct timespec t;
+    clockid_t clock;
+
+    if (pthread_getcpuclockid(thread, &clock) != 0 || clock_gettime(clock, &t) != 0)
+        return 0;
+    return (uint64_t)t.tv_sec * GATE_SEC + (uint64_t)t.tv_nsec;
+}
 
 static void gather_workers(struct gate_engine *e, struct gathering *g)
 {
@@ -26,8 +44,45 @@ static void gather_workers(struct gate_engine *e, struct gathering *g)
             .worker = &w->base,
             .alive = e->draining || e->pings - pong <= PINGS_OPEN,
             .vm_bytes = vm == NULL ? 0 : gate_vm_memory(vm),
+            .cpu_ns = w->ended ? 0 : cpu_of(w->thread),
+            .stall_ns = atomic_load_explicit(&w->stall_ns, memory_order_relaxed),
         };
     }
+}
+
+static uint32_t gather_live(struct gate_engine *e, struct gathering *g)
+{
+    uint64_t now = gate_clock_now_ns(&e->clock);
+    uint32_t n = 0;
+
+    for (struct gate_list *at = e->generations.next; at != &e->generations; at = at->next)
+        n++;
+    g->live = gate_calloc(n + 1, sizeof(*g->live));
+    n = 0;
+    for (struct gate_list *at = e->generations.prev; at != &e->generations; at = at->prev) {
+        const struct gate_live *live = gate_container_of(at, struct gate_live, node);
+
+        g->live[n++] = (struct gate_report_generation){
+            .number = live->g.number,
+            .from = live->from,
+            .hash = live->g.hash,
+            .age_ms = (now - live->made_ns) / GATE_MS,
+            .active = gate_live_active(live),
+            .memory = gate_live_memory(live),
+            .serves = live == e->current,
+            .ended = live->ended,
+        };
+    }
+    return n;
+}
+
+static uint32_t gather_kept(const struct gate_engine *e, struct gathering *g)
+{
+    uint32_t n = 0;
+
+    for (; n < GATE_KEPT_MAX && e->kept[n].bundle != NULL; n++)
+        g->kept[n] = (struct gate_report_kept){ e->kept[n].number, e->kept[n].hash };
+    return n;
 }
 
 static uint32_t gather_listening(struct gate_engine *e, struct gathering *g)
@@ -56,17 +111,16 @@ static uint64_t dropped(const struct gate_log_writer *w)
 static void gather(struct gate_engine *e, struct gathering *g)
 {
     uint32_t n_dicts = gate_shared_report(e->shared, &g->dicts);
-    uint32_t generations = 0;
     uint32_t listening = gather_listening(e, g);
+    uint32_t live = gather_live(e, g);
 
     gather_workers(e, g);
     gate_live_totals(e, &g->routes);
-    for (struct gate_list *n = e->generations.next; n != &e->generations; n = n->next)
-        generations++;
+    gate_live_hooks(e, &g->hooks);
     g->report = (struct gate_report){
         .version = GATE_VERSION,
         .generation = e->current == NULL ? NULL : &e->current->g,
-        .generations = generations,
+        .generations = live,
         .uptime_ms = (gate_clock_now_ns(&e->clock) - e->started_ns) / GATE_MS,
         .now_ms = gate_loop_now(&e->loop),
         .draining = e->draining,
@@ -82,39 +136,120 @@ static void gather(struct gate_engine *e, struct gathering *g)
         .reloads = e->reloads,
         .reloads_failed = e->reloads_failed,
         .reload_s = e->reload_s,
-        .reload_error = e->reload_error,
+        .reload_error = e->reload_error == NULL ? "" : e->reload_error,
+        .live = g->live,
+        .n_live = live,
+        .kept = g->kept,
+        .n_kept = gather_kept(e, g),
+        .hooks = &g->hooks,
     };
 }
 
 static void drop(struct gathering *g)
 {
     gate_route_totals_fini(&g->routes);
+    gate_hook_totals_fini(&g->hooks);
     gate_free(g->workers);
+    gate_free(g->live);
     gate_free(g->listening);
     gate_free(g->dicts);
 }
 
-static void on_status(void *engine, FILE *to)
+/* What the counters say now, for the next who asks. Takes the hooks' totals over. */
+static void keep_sample(struct gate_engine *e, struct gathering *g, uint64_t now)
 {
+    struct gate_sample *s = &e->sample;
+
+    gate_hook_totals_fini(&s->hooks);
+    s->hooks = g->hooks;
+    gate_hook_totals_init(&g->hooks);
+    s->ns = now;
+    for (uint32_t i = 0; i < e->n_workers; i++) {
+        s->cpu_ns[i] = g->workers[i].cpu_ns;
+        s->requests[i] = gate_counters_get(&e->workers[i].base.counters, GATE_C_REQUESTS);
+    }
+}
+
+static void show_top(struct gate_engine *e, struct gathering *g, bool text, FILE *to)
+{
+    uint64_t now = gate_clock_now_ns(&e->clock);
+    const struct gate_sample *s = &e->sample;
+    bool fresh = s->ns != 0 && now - s->ns < SAMPLE_MAX_NS;
+
+    g->report.before = (struct gate_report_before){
+        .ns = now - (fresh ? s->ns : e->started_ns),
+        .cpu_ns = fresh ? s->cpu_ns : NULL,
+        .requests = fresh ? s->requests : NULL,
+        .hooks = fresh ? &s->hooks : NULL,
+    };
+    gate_report_top(&g->report, text, to);
+    if (!fresh || now - s->ns >= SAMPLE_MIN_NS)
+        keep_sample(e, g, now);
+}
+
+static void hide(const void *secrets, struct gate_str text, struct gate_out *to)
+{
+    gate_secrets_hide(secrets, text, to);
+}
+
+static void show_routes(const struct gate_engine *e, const struct gathering *g, bool text,
+                        FILE *to)
+{
+    const struct gate_generation *now = &e->current->g;
+
+    struct gate_report_hide h = { hide, &e->current->secrets };
+
+    gate_report_routes(now->config, now->router, &g->routes, &h, text, to);
+}
+
+/* Somebody may ask before anything serves. */
+static void on_show(void *engine, enum gate_admin_page page, bool text, FILE *to)
+{
+    struct gate_engine *e = engine;
     struct gathering g;
 
-    gather(engine, &g);
-    gate_report_status(&g.report, to);
+    gather(e, &g);
+    switch (page) {
+    case GATE_PAGE_STATUS:
+        gate_report_status(&g.report, to);
+        break;
+    case GATE_PAGE_METRICS:
+        gate_report_metrics(&g.report, to);
+        break;
+    case GATE_PAGE_GENERATIONS:
+        gate_report_generations(&g.report, text, to);
+        break;
+    case GATE_PAGE_ROUTES:
+        if (e->current != NULL)
+            show_routes(e, &g, text, to);
+        break;
+    case GATE_PAGE_UPSTREAMS:
+        gate_report_upstreams(&g.report, text, to);
+        break;
+    case GATE_PAGE_TOP:
+        show_top(e, &g, text, to);
+        break;
+    }
     drop(&g);
 }
 
-static void on_metrics(void *engine, FILE *to)
+static void on_explain(void *engine, const char *method, const char *url, FILE *to)
 {
-    struct gathering g;
+    const struct gate_engine *e = engine;
+    struct gate_report_hide h = { hide, e->current == NULL ? NULL : &e->current->secrets };
 
-    gather(engine, &g);
-    gate_report_metrics(&g.report, to);
-    drop(&g);
+    if (e->current != NULL)
+        gate_explain(e->current->g.config, e->current->g.router, &h, method, url, to);
+}
+
+static void on_rollback(void *engine, uint64_t number, struct gate_handle ticket)
+{
+    gate_reload_rollback(engine, number, &ticket);
 }
 
 static void on_reload(void *engine, struct gate_handle ticket)
 {
-    gate_reload_begin(engine, &ticket);
+    gate_reload_begin(engine, GATE_RELOAD_ORDER, &ticket);
 }
 
 static void on_advance(void *engine, uint64_t ms)
@@ -128,14 +263,16 @@ static void on_advance(void *engine, uint64_t ms)
 }
 
 const struct gate_admin_ops gate_control_admin_ops = {
-    .status = on_status,
-    .metrics = on_metrics,
+    .show = on_show,
+    .explain = on_explain,
     .reload = on_reload,
+    .rollback = on_rollback,
 };
 
 const struct gate_admin_ops gate_control_admin_ops_test = {
-    .status = on_status,
-    .metrics = on_metrics,
+    .show = on_show,
+    .explain = on_explain,
     .reload = on_reload,
+    .rollback = on_rollback,
     .advance = on_advance,
 };

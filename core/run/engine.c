@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "exchange/tunnel_seat.h"
 #include "base/pipe.h"
 #include "run/crash.h"
 #include "run/engine_int.h"
 #include "run/reload.h"
 #include "run/resolver.h"
 #include "run/source.h"
+#include "run/watcher.h"
 #include "session/ip_counts.h"
 
 #define OFFLOAD_THREADS 2
@@ -249,7 +251,10 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
     gate_log_fd_sink_init(&e->first_sink, STDERR_FILENO);
     gate_log_init(&e->log, &e->first_sink.sink, GATE_LOG_INFO, !isatty(STDERR_FILENO));
     gate_list_init(&e->generations);
+    gate_list_init(&e->burials);
     gate_route_totals_init(&e->totals);
+    gate_hook_totals_init(&e->hooks);
+    gate_hook_totals_init(&e->sample.hooks);
     e->processors = count_processors();
     e->started_ns = gate_clock_now_ns(&e->clock);
     e->signal_fd = -1;
@@ -263,6 +268,7 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
     if (err != GATE_OK)
         return err;
     e->ip_counts = gate_ip_counts_new();
+    e->tunnels = gate_tunnel_counts_new();
     e->registry = gate_registry_new(&e->clock);
     e->shared = gate_shared_new();
     e->resolver = gate_resolver_new(&e->loop, e->registry, &e->log);
@@ -298,8 +304,12 @@ static bool end_workers(struct gate_engine *e)
 
 static void engine_close(struct gate_engine *e)
 {
+    gate_bury_end(e);
     gate_offload_close(&e->offload);
+    /* Mail of generations that have gone meanwhile is still to be read. */
+    gate_mailbox_close(&e->mail);
     gate_ip_counts_free(&e->ip_counts);
+    gate_tunnel_counts_free(&e->tunnels);
     while (!gate_list_empty(&e->generations)) {
         struct gate_live *live =
             gate_container_of(e->generations.next, struct gate_live, node);
@@ -307,12 +317,16 @@ static void engine_close(struct gate_engine *e)
         gate_list_remove(&live->node);
         gate_live_free(&live);
     }
-    gate_mailbox_close(&e->mail);
     gate_watchdog_close(&e->watchdog);
     gate_resolver_free(&e->resolver);
     gate_registry_free(&e->registry);
+    gate_watcher_close(&e->watcher);
+    gate_kept_drop(e);
     gate_shared_free(&e->shared);
     gate_route_totals_fini(&e->totals);
+    gate_hook_totals_fini(&e->hooks);
+    gate_hook_totals_fini(&e->sample.hooks);
+    free(e->reload_error);
     gate_loop_close(&e->loop);
     gate_free(e->log_target);
     gate_free(e->access_target);
@@ -333,7 +347,7 @@ int gate_engine_run(const struct gate_options *options, int supervisor_fd)
         fprintf(stderr, "moongate: cannot start: %s\n", strerror(errno));
         return 1;
     }
-    gate_reload_begin(&e, NULL);
+    gate_reload_begin(&e, GATE_RELOAD_START, NULL);
     gate_control_run(&e);
     if (!end_workers(&e))
         _exit(e.status);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "admin/hook_totals.h"
 #include "admin/report.h"
 #include "admin/server.h"
 #include "base/log_writer.h"
@@ -14,6 +15,7 @@
 #include "run/broker.h"
 #include "run/load.h"
 #include "run/options.h"
+#include "script/secrets.h"
 #include "script/watchdog.h"
 #include "session/session.h"
 #include "shared/shared.h"
@@ -42,6 +44,7 @@ struct gate_run_worker {
     struct gate_list seats;         /* struct gate_seat_slot, all that this worker has */
     _Atomic uint32_t pong;          /* number of the last ping that was answered; anybody reads */
     _Atomic bool clean;             /* ended with nothing left over */
+    _Atomic uint64_t stall_ns;      /* the longest that a reload kept its loop; anybody reads */
 };
 
 /* A worker's seat in a generation, and the mails that carry it to and fro. */
@@ -54,6 +57,8 @@ struct gate_seat_slot {
     struct gate_mail swapped;       /* to control: done */
     struct gate_ready idle;         /* on the worker: nobody uses it any more */
     struct gate_mail gone;          /* to control: detached, may be freed */
+    struct gate_timer old;          /* on the worker: what a retired one has to do later */
+    uint64_t exit_ms;               /* loop time at which its waits end; 0: not retired */
 };
 
 /* A generation with what it was made from. */
@@ -62,6 +67,11 @@ struct gate_live {
     struct gate_generation g;
     struct gate_engine *engine;
     struct gate_bundle *bundle;
+    struct gate_str code;           /* of its VMs (gate_vm_code_text); owned */
+    struct gate_secrets secrets;    /* that its file has read */
+    uint64_t from;                  /* the generation that it brings back; 0: read anew */
+    uint64_t made_ns;
+    bool ended;                     /* told to end: there were too many */
     struct gate_listen_point **points;  /* by listener */
     uint32_t session_limit;         /* of each worker */
     bool access_log;
@@ -73,6 +83,42 @@ struct gate_live {
 };
 
 struct gate_reload;
+struct gate_watcher;
+
+/* Bundles that may come back: that of the present generation, and those that served before. */
+#define GATE_KEPT_MAX 6
+
+struct gate_kept {
+    struct gate_bundle *bundle;     /* NULL: none */
+    uint64_t number;                /* of the last generation that was made from it */
+    uint64_t hash;
+    int64_t made_s;
+};
+
+/* What counters said when somebody last asked for /top. */
+struct gate_sample {
+    uint64_t ns;                    /* 0: nobody has */
+    uint64_t cpu_ns[GATE_WORKERS_MAX];
+    uint64_t requests[GATE_WORKERS_MAX];
+    struct gate_hook_totals hooks;
+};
+
+/* What was asked for. */
+enum gate_reload_why {
+    GATE_RELOAD_START,
+    GATE_RELOAD_ORDER,      /* a signal, or a command */
+    GATE_RELOAD_WATCH,      /* files have changed */
+    GATE_RELOAD_ROLLBACK
+};
+
+#define GATE_RELOAD_TICKETS 16
+
+struct gate_reload_wish {
+    enum gate_reload_why why;
+    uint64_t number;        /* of a rollback: the generation; 0: the one before */
+    struct gate_handle tickets[GATE_RELOAD_TICKETS];    /* who waits on the control socket */
+    uint32_t n_tickets;
+};
 
 struct gate_engine {
     const struct gate_options *options;
@@ -88,6 +134,7 @@ struct gate_engine {
     struct gate_watchdog *watchdog;
     struct gate_offload *offload;
     struct gate_ip_counts *ip_counts;
+    struct gate_tunnel_counts *tunnels;
     struct gate_registry *registry;
     struct gate_shared *shared;     /* any thread */
     struct gate_resolver *resolver;
@@ -98,14 +145,21 @@ struct gate_engine {
     struct gate_list generations;
     struct gate_live *current;
     struct gate_reload *reload;     /* the load that goes on; NULL: none */
-    bool reload_again;              /* asked for while one went on */
+    struct gate_reload_wish next;   /* asked for meanwhile */
+    bool has_next;
+    struct gate_watcher *watcher;   /* NULL: files are not watched */
+    struct gate_kept kept[GATE_KEPT_MAX];   /* newest first */
     uint64_t last_number;
     struct gate_route_totals totals;    /* of generations that are gone */
+    struct gate_hook_totals hooks;      /* of VMs that are gone */
+    struct gate_sample sample;
+    struct gate_list burials;       /* bury.c only */
+    bool closing;                   /* no thread is started any more */
     uint64_t started_ns;
     uint64_t reloads;
     uint64_t reloads_failed;
     int64_t reload_s;
-    char reload_error[1024];
+    char *reload_error;             /* of the last one; NULL: it went well */
     bool draining;
     bool quitting;
     uint32_t drained;               /* workers that are done */
@@ -151,12 +205,27 @@ void gate_memory_adopt(struct gate_engine *e);
 /* Gives what is used to be kept, and lets go of what nobody uses. */
 void gate_memory_settle(struct gate_engine *e);
 
-/* live.c: generations that hang on the engine. */
+/* live.c: generations that hang on the engine. Takes over a reference to the bundle, and
+ * configuration and router. */
 struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundle,
                                 struct gate_loaded *loaded);
 
+/* Its requests run in the VMs of `old`, which was made of the same code. */
+void gate_live_keep_vms(struct gate_live *live, const struct gate_live *old);
+
 /* Mails its seats to the workers. Afterwards gate_reload_swapped is called once. */
 void gate_live_publish(struct gate_live *live);
+
+/* Requests that are under way on it. */
+uint64_t gate_live_active(const struct gate_live *live);
+
+/* Bytes: its VMs, unless a newer generation has them too, and its configuration. */
+uint64_t gate_live_memory(const struct gate_live *live);
+
+/* bury.c. Frees a VM off the loop. Clears the pointer. The second, when the engine closes, waits
+ * for those that are being freed. */
+void gate_bury(struct gate_engine *e, struct gate_vm **vm);
+void gate_bury_end(struct gate_engine *e);
 
 /* Never published, or all of its seats are gone. */
 void gate_live_free(struct gate_live **live);
@@ -164,12 +233,27 @@ void gate_live_free(struct gate_live **live);
 /* Gives the upstreams of all live generations, and of `next` (may be NULL), to the registry. */
 void gate_live_apply(struct gate_engine *e, const struct gate_config *next);
 
-/* Sum by route over all generations, gone ones included. */
+/* Sums over all generations, gone ones included: by route, by policy and hook. */
 void gate_live_totals(struct gate_engine *e, struct gate_route_totals *out);
+void gate_live_hooks(struct gate_engine *e, struct gate_hook_totals *out);
 
-/* reload.c. Loads the gateway anew; `ticket` (may be NULL) waits on the control socket. */
-void gate_reload_begin(struct gate_engine *e, const struct gate_handle *ticket);
+/* kept.c: bundles for rollback. Notes that a generation serves. */
+void gate_kept_note(struct gate_engine *e, const struct gate_live *live);
+
+/* The bundle of a generation; 0: the one that served before. NULL: it is not kept. */
+const struct gate_kept *gate_kept_find(const struct gate_engine *e, uint64_t number);
+void gate_kept_drop(struct gate_engine *e);
+
+/* reload.c. Loads the gateway anew; `ticket` (may be NULL) waits on the control socket. One after
+ * the other: what is asked for meanwhile comes next. */
+void gate_reload_begin(struct gate_engine *e, enum gate_reload_why why,
+                       const struct gate_handle *ticket);
+void gate_reload_rollback(struct gate_engine *e, uint64_t number,
+                          const struct gate_handle *ticket);
 void gate_reload_swapped(struct gate_engine *e);
+
+/* Begins to watch the files of the gateway. */
+void gate_reload_watch(struct gate_engine *e);
 
 /* control.c. Runs the control loop until the engine has ended. */
 void gate_control_run(struct gate_engine *e);

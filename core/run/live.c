@@ -1,23 +1,91 @@
+#include <time.h>
+
 #include "base/mem.h"
+#include "exchange/tunnel_seat.h"
 #include "flow/access_log.h"
 #include "flow/flow.h"
 #include "run/engine_int.h"
 #include "run/resolver.h"
+
+/* Generations that may be live; the oldest ends first. */
+#define LIVE_MAX 8
+#define FLUSH_AFTER_MS 1000
 
 /* Swap: control mails a seat to each worker; the worker serves from it and answers. The old
  * seat goes when its last exchange ends: detached on its thread, freed off the loops. */
 
 static void on_gone(struct gate_mail *m, void *engine);
 
+/* What a reload does on a worker keeps its clients waiting: the longest is noted, as CPU time. */
+static uint64_t cpu_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * GATE_SEC + (uint64_t)t.tv_nsec;
+}
+
+static void note_stall(struct gate_run_worker *w, uint64_t began)
+{
+    uint64_t took = cpu_now() - began;
+
+    if (took > atomic_load_explicit(&w->stall_ns, memory_order_relaxed))
+        atomic_store_explicit(&w->stall_ns, took, memory_order_relaxed);
+}
+
+/* The newest other seat of this worker that runs in the same VM; NULL: there is none. */
+static struct gate_seat_slot *sharer_of(const struct gate_seat_slot *s)
+{
+    struct gate_list *seats = &s->owner->seats;
+
+    for (struct gate_list *n = seats->prev; n != seats; n = n->prev) {
+        struct gate_seat_slot *other = gate_container_of(n, struct gate_seat_slot, node);
+
+        if (other != s && other->seat.vm == s->seat.vm)
+            return other;
+    }
+    return NULL;
+}
+
+/* Starts the timer of a retired VM. */
+static void arm_old(struct gate_seat_slot *s)
+{
+    struct gate_loop *loop = &s->owner->base.loop;
+    uint64_t now = gate_loop_now(loop);
+    uint64_t left = s->exit_ms > now ? s->exit_ms - now : 0;
+
+    gate_loop_timer(loop, &s->old, left < FLUSH_AFTER_MS ? left : FLUSH_AFTER_MS);
+}
+
+/* The seat lets go of its VM: the last one of all that share it takes the VM from its thread. */
+static void leave_vm(struct gate_seat_slot *s)
+{
+    struct gate_seat_slot *heir = s->seat.vm == NULL ? NULL : sharer_of(s);
+
+    gate_loop_untimer(&s->owner->base.loop, &s->old);
+    if (heir == NULL) {
+        if (s->seat.vm != NULL)
+            gate_vm_detach(s->seat.vm);
+        return;
+    }
+    if (heir->seat.retired)
+        gate_vm_serve(heir->seat.vm, heir->seat.generation);
+    if (s->exit_ms != 0 && heir->exit_ms == 0) {
+        heir->exit_ms = s->exit_ms;
+        arm_old(heir);
+    }
+}
+
 /* Nobody uses the seat. Not from inside the unref: a script of this very VM may be what gave up the
  * last reference. */
 static void on_seat_ready(struct gate_ready *r)
 {
     struct gate_seat_slot *s = gate_container_of(r, struct gate_seat_slot, idle);
+    uint64_t began = cpu_now();
 
-    if (s->seat.vm != NULL)
-        gate_vm_detach(s->seat.vm);
+    leave_vm(s);
     gate_list_remove(&s->node);
+    note_stall(s->owner, began);
     s->gone.deliver = on_gone;
     gate_mailbox_post(&s->owner->engine->mail, &s->gone);
 }
@@ -38,6 +106,36 @@ static void on_swapped(struct gate_mail *m, void *engine)
         gate_reload_swapped(engine);
 }
 
+/* Most retired VMs are gone within a moment. One that is not lets its compiled code go, and later
+ * its waits end. */
+static void on_old(struct gate_timer *t)
+{
+    struct gate_seat_slot *s = gate_container_of(t, struct gate_seat_slot, old);
+    uint64_t now = gate_loop_now(&s->owner->base.loop);
+    uint64_t began = cpu_now();
+
+    if (now >= s->exit_ms) {
+        gate_vm_expire(s->seat.vm);
+    } else {
+        gate_vm_flush(s->seat.vm);
+        gate_loop_timer(&s->owner->base.loop, &s->old, s->exit_ms - now);
+    }
+    note_stall(s->owner, began);
+}
+
+static void retire(struct gate_generation_seat *old, const struct gate_seat_slot *by)
+{
+    struct gate_seat_slot *s = gate_container_of(old, struct gate_seat_slot, seat);
+
+    old->retired = true;
+    if (old->vm != NULL && old->vm != by->seat.vm) {
+        gate_vm_retire(old->vm);
+        s->exit_ms = gate_loop_now(&s->owner->base.loop) + s->live->g.config->process.drain_ms;
+        arm_old(s);
+    }
+    gate_seat_unref(&old);
+}
+
 static void swap_access_log(struct gate_run_worker *w, const struct gate_live *live)
 {
     struct gate_log_writer *writer = w->engine->access_writer;
@@ -53,73 +151,133 @@ static void on_swap(struct gate_mail *m, void *worker)
     struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swap);
     struct gate_run_worker *w = worker;
     struct gate_generation_seat *old = w->base.seat;
+    uint64_t began = cpu_now();
 
     if (w->ended)
         return;
-    if (s->seat.vm != NULL) {
+    gate_list_push(&w->seats, &s->node);
+    if (s->seat.vm != NULL && sharer_of(s) == NULL) {
         gate_vm_attach(s->seat.vm, &w->base, s->live->g.config);
         gate_hook_set_services(s->seat.vm, &gate_flow_services);
     }
-    gate_list_push(&w->seats, &s->node);
+    if (s->seat.vm != NULL)
+        gate_vm_serve(s->seat.vm, &s->live->g);
     w->base.seat = gate_seat_ref(&s->seat);
     w->base.session_limit = s->live->session_limit;
     swap_access_log(w, s->live);
     if (!w->base.draining)
         gate_acceptors_apply(w, s->live);
-    if (old != NULL) {
-        old->retired = true;
-        gate_seat_unref(&old);
-    }
+    if (old != NULL)
+        retire(old, s);
+    note_stall(w, began);
     s->swapped.deliver = on_swapped;
     gate_mailbox_post(&w->engine->mail, &s->swapped);
 }
 
-/* VMs are large: freeing them is work for the pool. */
-struct burial {
-    struct gate_work work;
-    struct gate_vm *vm;
-};
-
-static void bury(struct gate_work *w)
+static void add_hook(void *arg, const struct gate_hook_count *c)
 {
-    gate_vm_free(&gate_container_of(w, struct burial, work)->vm);
+    gate_hook_totals_add(arg, &(struct gate_hook_total){
+        .policy = (char *)c->policy, .hook = c->hook, .calls = c->calls, .errors = c->errors,
+        .kills = c->kills, .cpu_ns = c->cpu_ns });
 }
 
-static void on_buried(struct gate_work *w, void *engine)
+/* Whether a generation newer than `live` has the VM too (`newer`), or any other one. */
+static bool has_vm(const struct gate_engine *e, const struct gate_live *live, uint32_t worker,
+                   bool newer)
 {
-    gate_memory_settle(engine);
-    gate_free(gate_container_of(w, struct burial, work));
+    const struct gate_list *n = newer ? live->node.next : e->generations.next;
+
+    for (; n != &e->generations; n = n->next) {
+        const struct gate_live *other = gate_container_of(n, struct gate_live, node);
+
+        if (other != live && other->slots[worker].seat.vm == live->slots[worker].seat.vm)
+            return true;
+    }
+    return false;
 }
 
-static void free_vm_elsewhere(struct gate_engine *e, struct gate_vm **vm)
-{
-    struct burial *b;
-
-    if (*vm == NULL)
-        return;
-    b = gate_calloc(1, sizeof(*b));
-    b->vm = *vm;
-    *vm = NULL;
-    b->work.reply = &e->mail;
-    b->work.run = bury;
-    b->work.done = on_buried;
-    gate_offload_submit(e->offload, &b->work);
-}
-
+/* The generation's last worker has left it. */
 static void on_gone(struct gate_mail *m, void *engine)
 {
     struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, gone);
     struct gate_live *live = s->live;
     struct gate_engine *e = engine;
 
-    free_vm_elsewhere(e, &s->seat.vm);
     if (++live->gone < live->n)
         return;
-    for (uint32_t i = 0; i < live->n; i++)
-        gate_route_totals_add(&e->totals, live->g.config, live->slots[i].seat.routes);
+    for (uint32_t i = 0; i < live->n; i++) {
+        struct gate_generation_seat *seat = &live->slots[i].seat;
+
+        gate_route_totals_add(&e->totals, live->g.config, seat->routes);
+        if (seat->vm == NULL || has_vm(e, live, i, false))
+            continue;
+        gate_vm_each_hook(seat->vm, add_hook, &e->hooks);
+        gate_bury(e, &seat->vm);
+    }
     gate_list_remove(&live->node);
     gate_live_free(&live);
     gate_live_apply(e, NULL);
+}
+
+/* Too many */
+
+/* By number: it may have ended meanwhile. */
+struct end_mail {
+    struct gate_mail mail;
+    uint64_t number;
+};
+
+/* What waits goes on and sees it; clients are cut. Tunnels stay. */
+static void end_seat(struct gate_run_worker *w, struct gate_seat_slot *s)
+{
+    if (s->seat.vm != NULL && s->seat.vm != w->base.seat->vm)
+        gate_vm_expire(s->seat.vm);
+    gate_session_cut(&w->base, &s->seat);
+}
+
+static void on_end(struct gate_mail *m, void *worker)
+{
+    struct end_mail *end = gate_container_of(m, struct end_mail, mail);
+    struct gate_run_worker *w = worker;
+
+    for (struct gate_list *n = w->seats.next; n != &w->seats; n = n->next) {
+        struct gate_seat_slot *s = gate_container_of(n, struct gate_seat_slot, node);
+
+        if (s->live->g.number == end->number)
+            end_seat(w, s);
+    }
+    gate_free(end);
+}
+
+static void tell_end(struct gate_engine *e, struct gate_live *live)
+{
+    live->ended = true;
+    gate_logf(&e->log, GATE_LOG_WARN, "generation %llu has to end: more than %d are live",
+              (unsigned long long)live->g.number, LIVE_MAX);
+    for (uint32_t i = 0; i < live->n; i++) {
+        struct end_mail *m = gate_alloc(sizeof(*m));
+
+        m->number = live->g.number;
+        m->mail.deliver = on_end;
+        gate_mailbox_post(&e->workers[i].base.mail, &m->mail);
+    }
+}
+
+/* There are more than may live: the oldest are told to end, each once. */
+static void end_oldest(struct gate_engine *e)
+{
+    uint32_t n = 0;
+
+    for (struct gate_list *at = e->generations.next; at != &e->generations; at = at->next)
+        n += !gate_container_of(at, struct gate_live, node)->ended;
+    for (struct gate_list *at = e->generations.next; n > LIVE_MAX; at = at->next) {
+        struct gate_live *live = gate_container_of(at, struct gate_live, node);
+
+        if (live->ended)
+            continue;
+        tell_end(e, live);
+        n--;
+    }
 }
 
 static struct gate_head_limits head_limits_of(const struct gate_limits *l)
@@ -143,11 +301,12 @@ struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundl
     gate_list_init(&live->node);
     live->engine = e;
     live->bundle = bundle;
-    live->g.number = ++e->last_number;
+    live->g.number = e->last_number + 1;
     live->g.hash = gate_bundle_hash(bundle);
     live->g.config = loaded->config;
     live->g.router = loaded->router;
     live->g.head_limits = head_limits_of(&c->limits);
+    live->made_ns = gate_clock_now_ns(&e->clock);
     live->g.made_s = gate_clock_wall_ns(&e->clock) / (int64_t)GATE_SEC;
     live->points = gate_calloc(c->n_listeners + 1, sizeof(*live->points));
     live->access_log = c->process.access_log.n > 0;
@@ -162,6 +321,7 @@ struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundl
         s->owner = &e->workers[i];
         gate_list_init(&s->node);
         gate_ready_init(&s->idle, on_seat_ready);
+        gate_timer_init(&s->old, on_old);
         s->seat.generation = &live->g;
         s->seat.routes = gate_calloc(c->n_routes + 1, sizeof(*s->seat.routes));
         s->seat.on_idle = on_seat_idle;
@@ -172,6 +332,7 @@ struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundl
     return live;
 }
 
+/* VMs that are still there belong to this generation alone. */
 void gate_live_free(struct gate_live **live)
 {
     struct gate_live *l = *live;
@@ -180,17 +341,38 @@ void gate_live_free(struct gate_live **live)
     if (l == NULL)
         return;
     for (uint32_t i = 0; i < l->n; i++) {
-        if (l->slots[i].seat.vm != NULL)
-            gate_vm_free(&l->slots[i].seat.vm);
-        gate_free(l->slots[i].seat.routes);
+        struct gate_generation_seat *seat = &l->slots[i].seat;
+
+        if (seat->vm != NULL && !has_vm(l->engine, l, i, false))
+            gate_vm_free(&seat->vm);
+        gate_route_chains_free(&seat->chains, l->g.config->n_routes);
+        gate_free(seat->routes);
     }
+    gate_upstream_names_free(&l->g.names);
     gate_router_free(&l->g.router);
     gate_config_free(&l->g.config);
     gate_bundle_free(&l->bundle);
+    gate_free((char *)l->code.p);
+    gate_secrets_fini(&l->secrets);
     gate_free(l->g.upstreams);
     gate_free(l->points);
     gate_free(l->slots);
     gate_free(l);
+}
+
+void gate_live_keep_vms(struct gate_live *live, const struct gate_live *old)
+{
+    for (uint32_t i = 0; i < live->n; i++) {
+        struct gate_generation_seat *seat = &live->slots[i].seat;
+        const struct gate_generation_seat *before = &old->slots[i].seat;
+
+        seat->vm = before->vm;
+        if (seat->vm != NULL)
+            seat->chains = gate_vm_route_chains(seat->vm, before->chains, old->g.config,
+                                                live->g.config);
+    }
+    if (live->n > 0 && live->slots[0].seat.vm != NULL)
+        live->g.names = gate_upstream_names_new(old->g.names, old->g.config, live->g.config);
 }
 
 void gate_live_publish(struct gate_live *live)
@@ -203,10 +385,37 @@ void gate_live_publish(struct gate_live *live)
         live->g.upstreams[i] = gate_registry_find(e->registry, c->upstreams[i].name);
     gate_list_push(&e->generations, &live->node);
     e->current = live;
+    e->last_number = live->g.number;
     for (uint32_t i = 0; i < live->n; i++) {
         live->slots[i].swap.deliver = on_swap;
         gate_mailbox_post(&e->workers[i].base.mail, &live->slots[i].swap);
     }
+    end_oldest(e);
+}
+
+uint64_t gate_live_active(const struct gate_live *live)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < live->n; i++)
+        n += atomic_load_explicit(&live->slots[i].seat.refs, memory_order_relaxed);
+    /* Each worker holds its present one. */
+    if (live == live->engine->current)
+        n = n > live->n ? n - live->n : 0;
+    return n;
+}
+
+uint64_t gate_live_memory(const struct gate_live *live)
+{
+    uint64_t n = live->g.config->arena.bytes;
+
+    for (uint32_t i = 0; i < live->n; i++) {
+        const struct gate_vm *vm = live->slots[i].seat.vm;
+
+        if (vm != NULL && !has_vm(live->engine, live, i, true))
+            n += gate_vm_memory(vm);
+    }
+    return n;
 }
 
 static bool declares(const struct gate_upstream_config *v, uint32_t n, struct gate_str name)
@@ -248,14 +457,36 @@ void gate_live_apply(struct gate_engine *e, const struct gate_config *next)
     gate_free(v);
 }
 
+static void add_tunnels(void *arg, struct gate_str route, const uint64_t by_class[6])
+{
+    gate_route_totals_count(arg, route, by_class);
+}
+
 void gate_live_totals(struct gate_engine *e, struct gate_route_totals *out)
 {
     gate_route_totals_init(out);
     gate_route_totals_merge(out, &e->totals);
+    gate_tunnel_counts_each(e->tunnels, add_tunnels, out);
     for (struct gate_list *n = e->generations.next; n != &e->generations; n = n->next) {
         struct gate_live *live = gate_container_of(n, struct gate_live, node);
 
         for (uint32_t i = 0; i < live->n; i++)
             gate_route_totals_add(out, live->g.config, live->slots[i].seat.routes);
+    }
+}
+
+void gate_live_hooks(struct gate_engine *e, struct gate_hook_totals *out)
+{
+    gate_hook_totals_init(out);
+    gate_hook_totals_merge(out, &e->hooks);
+    for (struct gate_list *n = e->generations.next; n != &e->generations; n = n->next) {
+        struct gate_live *live = gate_container_of(n, struct gate_live, node);
+
+        for (uint32_t i = 0; i < live->n; i++) {
+            const struct gate_vm *vm = live->slots[i].seat.vm;
+
+            if (vm != NULL && !has_vm(e, live, i, true))
+                gate_vm_each_hook(vm, add_hook, out);
+        }
     }
 }

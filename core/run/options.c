@@ -10,7 +10,22 @@
 #include "run/nearest.h"
 
 /* Commands, as a mask of where an option may stand. */
-enum { RUN = 1, CHECK = 2, ROUTES = 4, RELOAD = 8 };
+enum {
+    RUN = 1,
+    CHECK = 2,
+    ROUTES = 4,
+    RELOAD = 8,
+    ROLLBACK = 16,
+    GENERATIONS = 32,
+    UPSTREAMS = 64,
+    TOP = 128,
+    /* Those that ask a gateway that runs. */
+    ASKING = RELOAD | ROLLBACK | GENERATIONS | UPSTREAMS | TOP,
+    ANY = RUN | CHECK | ROUTES | ASKING
+};
+
+static const char *const command_names[] = { "run",      "check",       "routes",    "reload",
+                                             "rollback", "generations", "upstreams", "top" };
 
 struct parser {
     struct gate_options *o;
@@ -116,27 +131,28 @@ static bool set_foreground(struct parser *p)
     return true;
 }
 
+/* The gateway that runs is asked. */
 static bool set_live(struct parser *p)
 {
-    snprintf(p->why, p->cap, "--live is right, but not there yet in this build");
-    return false;
+    p->o->live = true;
+    return true;
 }
 
-/* Files are looked at again on a signal or command only, which is what this asks for. */
 static bool set_no_watch(struct parser *p)
 {
-    (void)p;
+    p->o->no_watch = true;
     return true;
 }
 
 static const struct option options[] = {
     { "--workers", RUN, "a number", set_workers },
     { "--listen", RUN | CHECK | ROUTES, "an address", set_listen },
-    { "--data", RUN | CHECK | ROUTES | RELOAD, "name=file", set_data },
+    { "--data", ANY, "name=file", set_data },
     { "--proxy", RUN, "an address and a URL", set_proxy },
-    { "--socket", RUN | RELOAD, "a path", set_socket },
-    { "--json", CHECK, NULL, set_json },
-    { "--trust", RUN | CHECK | ROUTES | RELOAD, NULL, set_trust },
+    { "--socket", RUN | ROUTES | ASKING, "a path", set_socket },
+    { "--json", CHECK | GENERATIONS | UPSTREAMS | TOP, NULL, set_json },
+    { "--live", ROUTES, NULL, set_live },
+    { "--trust", ANY, NULL, set_trust },
     { "--test-clock", RUN, NULL, set_test_clock },
     { "--foreground-engine", RUN, NULL, set_foreground },
     { "--no-watch", RUN, NULL, set_no_watch },
@@ -147,10 +163,8 @@ static const struct option options[] = {
 
 static unsigned command_bit(const char *command)
 {
-    static const char *const names[] = { "run", "check", "routes", "reload" };
-
-    for (unsigned i = 0; i < 4; i++) {
-        if (strcmp(names[i], command) == 0)
+    for (unsigned i = 0; i < sizeof(command_names) / sizeof(command_names[0]); i++) {
+        if (strcmp(command_names[i], command) == 0)
             return 1u << i;
     }
     return 0;
@@ -208,14 +222,29 @@ static bool read_option(const char *command, int argc, char **argv, int *at, str
     return found->set(p);
 }
 
+/* `rollback FILE 7`: the word is a generation. */
+static bool is_number(const char *command, const char *word, struct parser *p)
+{
+    struct gate_options *o = p->o;
+    uint64_t n;
+
+    if (strcmp(command, "rollback") != 0 || (o->file == NULL && o->socket == NULL) ||
+        o->number != 0 || !gate_str_to_u64(gate_str_from_cstr(word), &n))
+        return false;
+    o->number = n;
+    return n > 0;
+}
+
 static bool read_word(const char *command, const char *word, struct parser *p)
 {
     struct gate_options *o = p->o;
     bool routes = strcmp(command, "routes") == 0;
 
+    if (is_number(command, word, p))
+        return true;
     if (o->proxy != NULL && o->proxy_to == NULL)
         o->proxy_to = word;
-    else if (o->file == NULL && o->proxy == NULL)
+    else if (o->file == NULL && o->proxy == NULL && !(o->live && o->socket != NULL))
         o->file = word;
     else if (routes && o->method == NULL)
         o->method = word;
@@ -226,6 +255,12 @@ static bool read_word(const char *command, const char *word, struct parser *p)
         return false;
     }
     return true;
+}
+
+/* Commands that need no file: the socket says which gateway is meant. */
+static bool has_socket(const char *command, const struct gate_options *o)
+{
+    return o->socket != NULL && ((command_bit(command) & ASKING) != 0 || o->live);
 }
 
 static bool check_whole(const char *command, struct parser *p)
@@ -241,8 +276,9 @@ static bool check_whole(const char *command, struct parser *p)
         missing = "a URL behind the address, as in: --proxy :8080 http://127.0.0.1:9000";
     else if (o->method != NULL && o->url == NULL)
         missing = "a method and a URL, as in: routes gateway.lua GET /users/1";
-    else if (o->file == NULL && o->proxy == NULL &&
-             !(o->socket != NULL && strcmp(command, "reload") == 0))
+    else if (strcmp(command, "routes") == 0 && o->socket != NULL && !o->live)
+        missing = "--live with --socket";
+    else if (o->file == NULL && o->proxy == NULL && !has_socket(command, o))
         missing = "a gateway file";
     if (missing == NULL)
         return true;

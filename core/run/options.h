@@ -27,10 +27,13 @@ struct gate_options {
     const char *socket;     /* of the control socket; NULL: the default */
     const char *proxy;      /* address to listen on, of `run --proxy` */
     const char *proxy_to;
+    uint64_t number;        /* of `rollback FILE NUMBER`; 0: not given */
     bool json;
+    bool live;              /* of `routes --live` */
     bool trust;
     bool test_clock;
     bool foreground;
+    bool no_watch;
 };
 
 /* Reads the arguments behind the command. False: *why (one line, without newline) says what is

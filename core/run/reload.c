@@ -9,14 +9,17 @@
 #include "run/reload.h"
 #include "run/resolver.h"
 #include "run/source.h"
+#include "run/watcher.h"
 
-/* A load, first or later: read the files, run them once, compile; run them once for each
- * further worker and compare; listen; resolve; publish. Whatever fails before the publishing
- * changes nothing. */
+/* A load, first or later: read the files (or take a kept bundle), run them once, compile; run them
+ * once for each further worker and compare; listen; resolve; publish. Whatever fails before the
+ * publishing changes nothing. */
 
 struct gate_reload {
     struct gate_engine *engine;
+    struct gate_reload_wish wish;
     bool first;
+    uint64_t from;                      /* of a rollback: the generation that comes back */
     struct gate_bundle *bundle;
     struct gate_builder *builder;       /* that runs */
     struct gate_loaded loaded;          /* of the first VM */
@@ -25,13 +28,14 @@ struct gate_reload {
     bool cannot_listen;
     struct gate_listen_point **fresh;   /* opened by this load */
     uint32_t n_fresh;
-    struct gate_handle tickets[GATE_RELOAD_TICKETS];
-    uint32_t n_tickets;
 };
+
+static const char text_plain[] = "text/plain; charset=utf-8";
 
 static void on_first_built(void *arg);
 static void on_rest_built(void *arg);
 static void on_resolved(void *arg);
+static void begin(struct gate_engine *e, const struct gate_reload_wish *wish);
 
 static void reload_free(struct gate_reload **reload)
 {
@@ -39,6 +43,7 @@ static void reload_free(struct gate_reload **reload)
 
     *reload = NULL;
     gate_builder_free(&r->builder);
+    gate_bury(r->engine, &r->loaded.vm);
     gate_loaded_fini(&r->loaded);
     gate_live_free(&r->live);
     if (r->bundle != NULL)
@@ -50,68 +55,116 @@ static void reload_free(struct gate_reload **reload)
 
 static void answer(struct gate_reload *r, int status, const char *text)
 {
-    struct gate_engine *e = r->engine;
-
-    for (uint32_t i = 0; i < r->n_tickets; i++)
-        gate_admin_answer(e->admin, r->tickets[i], status, "text/plain; charset=utf-8", text,
+    for (uint32_t i = 0; i < r->wish.n_tickets; i++)
+        gate_admin_answer(r->engine->admin, r->wish.tickets[i], status, text_plain, text,
                           strlen(text));
 }
+
+/* Files */
+
+static void on_files_changed(void *engine)
+{
+    gate_reload_begin(engine, GATE_RELOAD_WATCH, NULL);
+}
+
+static void watch_path(void *watcher, const char *path)
+{
+    gate_watcher_add(watcher, path);
+}
+
+/* What serves and what was tried last: also a file that only the failed load has asked for may be
+ * the one that mends it. A change between reading and watching is seen here. */
+static void watch(struct gate_engine *e, struct gate_bundle *tried)
+{
+    if (e->watcher == NULL || tried == NULL)
+        return;
+    gate_watcher_begin(e->watcher);
+    gate_bundle_each_path(e->current->bundle, watch_path, e->watcher);
+    gate_bundle_each_path(tried, watch_path, e->watcher);
+    gate_watcher_end(e->watcher);
+    if (gate_bundle_stale(tried))
+        gate_watcher_touch(e->watcher);
+}
+
+void gate_reload_watch(struct gate_engine *e)
+{
+    if (e->options->no_watch)
+        return;
+    if (gate_watcher_open(&e->loop, &e->log, on_files_changed, e, &e->watcher) != GATE_OK)
+        gate_logf(&e->log, GATE_LOG_WARN, "files are not watched: %s", strerror(errno));
+    watch(e, e->current->bundle);
+}
+
+/* The end of a load */
 
 /* The next one, when it was asked for meanwhile. */
 static void finish(struct gate_engine *e)
 {
-    bool again = e->reload_again;
+    struct gate_reload_wish next = e->next;
+    bool has_next = e->has_next;
 
     reload_free(&e->reload);
     gate_memory_settle(e);
-    e->reload_again = false;
-    if (again)
-        gate_reload_begin(e, NULL);
+    e->has_next = false;
+    if (has_next)
+        begin(e, &next);
 }
 
-static void count(struct gate_engine *e, const char *error)
+/* Takes over the text; NULL: it went well. */
+static void note_result(struct gate_engine *e, char *error)
 {
     e->reloads++;
-    e->reloads_failed += error[0] != '\0';
+    e->reloads_failed += error != NULL;
     e->reload_s = gate_clock_wall_ns(&e->clock) / (int64_t)GATE_SEC;
-    snprintf(e->reload_error, sizeof(e->reload_error), "%s", error);
+    free(e->reload_error);
+    e->reload_error = error;
 }
 
 /* The first load failed: the process says why and ends. */
-static void fail_first(struct gate_reload *r, const char *text)
+static void fail_first(struct gate_reload *r, char *text)
 {
     struct gate_engine *e = r->engine;
 
     fprintf(stderr, "%s%s", r->cannot_listen ? "moongate: " : "", text);
+    free(text);
     e->status = r->cannot_listen ? 2 : 1;
     reload_free(&e->reload);
     gate_control_quit(e);
 }
 
-static void fail(struct gate_reload *r)
+static char *errors_text(const struct gate_load_errors *errors)
 {
-    struct gate_engine *e = r->engine;
     char *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
 
     if (f == NULL)
         abort();
-    gate_load_errors_text(&r->errors, f);
+    gate_load_errors_text(errors, f);
     fclose(f);
+    return text;
+}
+
+static void fail(struct gate_reload *r)
+{
+    struct gate_engine *e = r->engine;
+    char *text = errors_text(&r->errors);
+
     for (uint32_t i = 0; i < r->n_fresh; i++)
         gate_broker_forget(e->broker, &r->fresh[i]);
     r->n_fresh = 0;
     if (r->first) {
         fail_first(r, text);
-    } else {
-        count(e, text);
-        gate_logf(&e->log, GATE_LOG_ERROR, "reload refused, generation %llu goes on: %.*s",
-                  (unsigned long long)e->current->g.number, (int)strcspn(text, "\n"), text);
-        answer(r, 422, text);
-        finish(e);
+        return;
     }
-    free(text);
+    note_result(e, text);
+    gate_logf(&e->log, GATE_LOG_ERROR, "%s refused, generation %llu goes on: %.*s",
+              r->wish.why == GATE_RELOAD_ROLLBACK ? "rollback" : "reload",
+              (unsigned long long)e->current->g.number, (int)strcspn(text, "\n"), text);
+    answer(r, 422, text);
+    if (r->wish.why != GATE_RELOAD_ROLLBACK)
+        watch(e, r->live != NULL ? r->live->bundle : r->bundle);
+    finish(e);
 }
 
 static void fail_with(struct gate_reload *r, const char *message)
@@ -119,6 +172,22 @@ static void fail_with(struct gate_reload *r, const char *message)
     gate_load_errors_add(&r->errors, GATE_STR_NONE, 0, message);
     fail(r);
 }
+
+/* The files were touched, but what they say serves already. */
+static void drop_unchanged(struct gate_reload *r)
+{
+    struct gate_engine *e = r->engine;
+
+    if (e->reload_error != NULL)
+        gate_logf(&e->log, GATE_LOG_INFO, "the files are again what generation %llu serves",
+                  (unsigned long long)e->current->g.number);
+    free(e->reload_error);
+    e->reload_error = NULL;
+    watch(e, r->bundle);
+    finish(e);
+}
+
+/* Begin */
 
 static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*done)(void *arg))
 {
@@ -136,42 +205,99 @@ static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*don
         .done = done,
         .arg = r,
         .threads = e->processors,
-        .compile = done == on_first_built,
+        .like = done == on_first_built ? NULL : &r->loaded,
     };
 
     return gate_builder_start(&o, n, &r->builder);
 }
 
-void gate_reload_begin(struct gate_engine *e, const struct gate_handle *ticket)
+/* The bundle that is to be loaded. False: the load has failed. */
+static bool open_bundle(struct gate_reload *r)
 {
-    struct gate_reload *r = e->reload;
+    struct gate_engine *e = r->engine;
+    const struct gate_kept *kept;
     char why[256], text[400];
 
-    if (e->draining) {
-        if (ticket != NULL)
-            gate_admin_answer(e->admin, *ticket, 503, "text/plain; charset=utf-8",
-                              "the gateway is draining\n", 24);
-        return;
+    if (r->wish.why == GATE_RELOAD_ROLLBACK) {
+        kept = gate_kept_find(e, r->wish.number);
+        if (kept == NULL) {
+            fail_with(r, r->wish.number == 0 ? "there is no earlier bundle to roll back to"
+                                             : "the bundle of that generation is not kept; "
+                                               "see moongate generations");
+            return false;
+        }
+        r->bundle = gate_bundle_ref(kept->bundle);
+        r->from = kept->number;
+        return true;
     }
-    if (r != NULL) {
-        /* What it has read may be old: once more afterwards. Who waits is told of this one. */
-        e->reload_again = true;
-        if (ticket != NULL && r->n_tickets < GATE_RELOAD_TICKETS)
-            r->tickets[r->n_tickets++] = *ticket;
-        return;
-    }
-    r = e->reload = gate_calloc(1, sizeof(*r));
+    if (e->watcher != NULL)
+        gate_watcher_settle(e->watcher);
+    if (gate_source_open(e->options, &r->bundle, why, sizeof(why)) == GATE_OK)
+        return true;
+    snprintf(text, sizeof(text), "%s: %s", e->name, why);
+    fail_with(r, text);
+    return false;
+}
+
+static void begin(struct gate_engine *e, const struct gate_reload_wish *wish)
+{
+    struct gate_reload *r = e->reload = gate_calloc(1, sizeof(*r));
+
     r->engine = e;
+    r->wish = *wish;
     r->first = e->current == NULL;
     gate_load_errors_init(&r->errors);
-    if (ticket != NULL)
-        r->tickets[r->n_tickets++] = *ticket;
-    if (gate_source_open(e->options, &r->bundle, why, sizeof(why)) != GATE_OK) {
-        snprintf(text, sizeof(text), "%s: %s", e->name, why);
-        fail_with(r, text);
-    } else if (start_builder(r, 1, on_first_built) != GATE_OK) {
+    if (open_bundle(r) && start_builder(r, 1, on_first_built) != GATE_OK)
         fail_with(r, "no thread to load with");
+}
+
+/* One load goes on, and may have read what is old by now: the wish comes next. Of several the last
+ * one counts; all who wait hear of it. */
+static void queue(struct gate_engine *e, const struct gate_reload_wish *wish)
+{
+    struct gate_reload_wish *next = &e->next;
+
+    if (!e->has_next)
+        next->n_tickets = 0;
+    /* A change that is seen must not undo a rollback that somebody asks for at this moment. */
+    if (!e->has_next || wish->why != GATE_RELOAD_WATCH) {
+        next->why = wish->why;
+        next->number = wish->number;
     }
+    e->has_next = true;
+    if (wish->n_tickets == 1 && next->n_tickets < GATE_RELOAD_TICKETS)
+        next->tickets[next->n_tickets++] = wish->tickets[0];
+    else if (wish->n_tickets == 1)
+        gate_admin_answer(e->admin, wish->tickets[0], 503, text_plain,
+                          "too many wait for a reload\n", 27);
+}
+
+static void take_wish(struct gate_engine *e, struct gate_reload_wish *wish,
+                      const struct gate_handle *ticket)
+{
+    if (ticket != NULL)
+        wish->tickets[wish->n_tickets++] = *ticket;
+    if (!e->draining && e->reload == NULL)
+        begin(e, wish);
+    else if (!e->draining)
+        queue(e, wish);
+    else if (ticket != NULL)
+        gate_admin_answer(e->admin, *ticket, 503, text_plain, "the gateway is draining\n", 24);
+}
+
+void gate_reload_begin(struct gate_engine *e, enum gate_reload_why why,
+                       const struct gate_handle *ticket)
+{
+    struct gate_reload_wish wish = { .why = why };
+
+    take_wish(e, &wish, ticket);
+}
+
+void gate_reload_rollback(struct gate_engine *e, uint64_t number, const struct gate_handle *ticket)
+{
+    struct gate_reload_wish wish = { .why = GATE_RELOAD_ROLLBACK, .number = number };
+
+    take_wish(e, &wish, ticket);
 }
 
 /* Takes over the errors of a build. */
@@ -180,6 +306,8 @@ static void copy_errors(struct gate_reload *r, const struct gate_build *b)
     for (uint32_t i = 0; i < b->errors.n; i++)
         gate_load_errors_copy(&r->errors, &b->errors.v[i]);
 }
+
+/* VMs */
 
 static void prepare(struct gate_reload *r)
 {
@@ -190,8 +318,44 @@ static void prepare(struct gate_reload *r)
     if (c->limits.connections == 0)
         c->limits.connections = gate_reload_connections();
     r->bundle = NULL;
+    gate_bundle_freeze(bundle);
     r->live = gate_live_new(e, bundle, &r->loaded);
+    r->live->from = r->from;
+    gate_vm_copy_secrets(r->loaded.vm, &r->live->secrets);
     r->live->session_limit = (c->limits.connections + e->n_workers - 1) / e->n_workers;
+}
+
+/* Files have changed, but no code, and the code of both has declared the same: the VMs stay. */
+static bool is_data_only(const struct gate_reload *r)
+{
+    const struct gate_live *old = r->engine->current;
+
+    return old != NULL && old->code.n > 0 && gate_bundle_hash(r->bundle) != old->g.hash &&
+           gate_bundle_code_hash(r->bundle) == gate_bundle_code_hash(old->bundle) &&
+           gate_str_eq(gate_vm_code_text(r->loaded.vm), old->code);
+}
+
+/* The first VM is built, and its configuration. Whether others have to be. */
+static bool first_vm(struct gate_reload *r)
+{
+    struct gate_engine *e = r->engine;
+    struct gate_str code = gate_vm_code_text(r->loaded.vm);
+    bool scripted = gate_config_scripted(r->loaded.config);
+    bool keeps = is_data_only(r);
+
+    if (scripted && !keeps && e->n_workers > 1)
+        return true;
+    prepare(r);
+    if (scripted)
+        r->live->code = gate_str_of(gate_strndup(code.p, code.n), code.n);
+    if (keeps) {
+        gate_live_keep_vms(r->live, e->current);
+    } else if (scripted) {
+        r->live->slots[0].seat.vm = r->loaded.vm;
+        r->loaded.vm = NULL;
+    }
+    gate_bury(e, &r->loaded.vm);
+    return false;
 }
 
 static void on_first_built(void *arg)
@@ -200,7 +364,6 @@ static void on_first_built(void *arg)
     struct gate_engine *e = r->engine;
     struct gate_build *b = gate_builder_at(r->builder, 0);
     enum gate_err err = b->err;
-    bool scripted;
 
     r->loaded = b->loaded;
     memset(&b->loaded, 0, sizeof(b->loaded));
@@ -217,32 +380,25 @@ static void on_first_built(void *arg)
         fail(r);
         return;
     }
+    if (r->wish.why == GATE_RELOAD_WATCH && gate_bundle_hash(r->bundle) == e->current->g.hash) {
+        drop_unchanged(r);
+        return;
+    }
     if (r->first)
         err = gate_engine_settle(e, r->loaded.config, &r->errors);
     if (err != GATE_OK) {
         r->cannot_listen = err == GATE_E_SYS || err == GATE_E_EXISTS;
         fail(r);
-        return;
+    } else if (!first_vm(r)) {
+        on_rest_built(r);
+    } else if (start_builder(r, e->n_workers - 1, on_rest_built) != GATE_OK) {
+        fail_with(r, "no thread to load with");
     }
-    scripted = gate_config_scripted(r->loaded.config);
-    if (scripted && e->n_workers > 1) {
-        if (start_builder(r, e->n_workers - 1, on_rest_built) != GATE_OK)
-            fail_with(r, "no thread to load with");
-        return;
-    }
-    prepare(r);
-    if (scripted)
-        r->live->slots[0].seat.vm = r->loaded.vm;
-    else
-        gate_vm_free(&r->loaded.vm);
-    r->loaded.vm = NULL;
-    on_rest_built(r);
 }
 
-/* The same files, run again, must have declared the same: workers cannot disagree. */
 static enum gate_err take_rest(struct gate_reload *r)
 {
-    struct gate_str first = gate_vm_config_text(r->loaded.vm);
+    struct gate_str code = gate_vm_code_text(r->loaded.vm);
 
     for (uint32_t i = 1; i < r->engine->n_workers; i++) {
         struct gate_build *b = gate_builder_at(r->builder, i - 1);
@@ -251,14 +407,9 @@ static enum gate_err take_rest(struct gate_reload *r)
             copy_errors(r, b);
             return b->err;
         }
-        if (!gate_str_eq(first, gate_vm_config_text(b->loaded.vm))) {
-            gate_load_errors_add(&r->errors, gate_bundle_main_name(r->bundle), 0,
-                                 "two runs of the file declared different things: declarations "
-                                 "may not depend on time, chance or the order of pairs()");
-            return GATE_E_INVALID;
-        }
     }
     prepare(r);
+    r->live->code = gate_str_of(gate_strndup(code.p, code.n), code.n);
     r->live->slots[0].seat.vm = r->loaded.vm;
     r->loaded.vm = NULL;
     for (uint32_t i = 1; i < r->engine->n_workers; i++) {
@@ -269,6 +420,8 @@ static enum gate_err take_rest(struct gate_reload *r)
     }
     return GATE_OK;
 }
+
+/* Publish */
 
 /* Every address gets its sockets, or none does. */
 static enum gate_err listen_all(struct gate_reload *r)
@@ -350,18 +503,25 @@ static void on_resolved(void *arg)
 void gate_reload_swapped(struct gate_engine *e)
 {
     struct gate_reload *r = e->reload;
-    char text[64];
+    unsigned long long number = e->current->g.number;
+    char text[128];
 
+    gate_kept_note(e, e->current);
+    if (e->current->from != 0)
+        snprintf(text, sizeof(text), "generation %llu serves, as generation %llu did\n", number,
+                 (unsigned long long)e->current->from);
+    else
+        snprintf(text, sizeof(text), "generation %llu serves\n", number);
     if (r->first) {
         gate_broker_ready(e->broker, e->current->g.config->process.drain_ms);
         gate_engine_announce(e);
+        gate_reload_watch(e);
     } else {
-        count(e, "");
-        gate_logf(&e->log, GATE_LOG_INFO, "generation %llu serves",
-                  (unsigned long long)e->current->g.number);
+        note_result(e, NULL);
+        gate_logf(&e->log, GATE_LOG_INFO, "%.*s", (int)strlen(text) - 1, text);
+        if (e->current->from == 0)
+            watch(e, e->current->bundle);
     }
-    snprintf(text, sizeof(text), "generation %llu serves\n",
-             (unsigned long long)e->current->g.number);
     answer(r, 200, text);
     finish(e);
     gate_control_left(e);

@@ -5,8 +5,6 @@
 
 #include "run/engine_int.h"
 
-#define GATE_RELOAD_TICKETS 16
-
 /* Connections that the process may hold when the gateway does not say: half of the descriptors,
  * less some for other uses. */
 uint32_t gate_reload_connections(void);

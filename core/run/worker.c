@@ -125,6 +125,8 @@ static void on_drain(struct gate_mail *m, void *worker)
     if (w->base.draining)
         return;
     w->base.draining = true;
+    if (w->base.seat != NULL && w->base.seat->vm != NULL)
+        gate_vm_retire(w->base.seat->vm);
     w->drain_by_ms = gate_loop_now(&w->base.loop) + limit;
     gate_acceptors_stop(w);
     gate_session_drain(&w->base, limit < DRAIN_GRACE_MS ? limit : DRAIN_GRACE_MS);
@@ -236,6 +238,7 @@ enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engin
     w->base.watchdog = e->watchdog;
     w->base.offload = e->offload;
     w->base.ip_counts = e->ip_counts;
+    w->base.tunnels = e->tunnels;
     if (getrandom(&w->base.id_prefix, sizeof(w->base.id_prefix), 0) < 0)
         return GATE_E_SYS;
     sem_init(&w->up, 0, 0);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -12,12 +13,21 @@
 #define FILE_MAX     (64u * 1024 * 1024)
 #define NAME_MAX_LEN 200
 
+/* What was read, and what the disk said of it then. */
+struct content {
+    char *bytes; /* NULL: there was none */
+    size_t n;
+    dev_t dev;
+    ino_t ino;
+    struct timespec changed;
+};
+
 struct file {
     struct gate_list node;
     char *name; /* display name */
     char *path; /* NULL: from memory */
-    char *bytes;
-    size_t n;
+    struct content content;
+    bool data;
 };
 
 /* `--data name=file`. */
@@ -28,7 +38,9 @@ struct data_path {
 };
 
 struct gate_bundle {
-    pthread_mutex_t lock; /* of the lists */
+    _Atomic uint32_t refs;
+    pthread_mutex_t lock; /* of the lists, and of frozen */
+    bool frozen;
     struct gate_list files;
     struct gate_list data_paths;
     struct file *main;
@@ -37,10 +49,9 @@ struct gate_bundle {
     char *scripts_dir;
 };
 
-static enum gate_err read_stream(FILE *f, char **bytes, size_t *n)
+static enum gate_err read_stream(FILE *f, struct content *c)
 {
     struct stat st;
-    char *p;
 
     if (fstat(fileno(f), &st) != 0)
         return GATE_E_SYS;
@@ -52,25 +63,29 @@ static enum gate_err read_stream(FILE *f, char **bytes, size_t *n)
         errno = EFBIG;
         return GATE_E_SYS;
     }
-    p = gate_alloc((size_t)st.st_size + 1);
-    *n = fread(p, 1, (size_t)st.st_size, f);
+    c->bytes = gate_alloc((size_t)st.st_size + 1);
+    c->n = fread(c->bytes, 1, (size_t)st.st_size, f);
     if (ferror(f)) {
-        gate_free(p);
+        gate_free(c->bytes);
+        c->bytes = NULL;
         return GATE_E_SYS;
     }
-    p[*n] = '\0';
-    *bytes = p;
+    c->bytes[c->n] = '\0';
+    c->dev = st.st_dev;
+    c->ino = st.st_ino;
+    c->changed = st.st_mtim;
     return GATE_OK;
 }
 
-static enum gate_err read_file(const char *path, char **bytes, size_t *n)
+/* The caller's *c is all zero. */
+static enum gate_err read_file(const char *path, struct content *c)
 {
     FILE *f = fopen(path, "rbe");
     enum gate_err err;
 
     if (f == NULL)
         return errno == ENOENT || errno == ENOTDIR ? GATE_E_NOTFOUND : GATE_E_SYS;
-    err = read_stream(f, bytes, n);
+    err = read_stream(f, c);
     fclose(f);
     return err;
 }
@@ -86,17 +101,16 @@ static struct file *find_locked(struct gate_bundle *b, struct gate_str name)
     return NULL;
 }
 
-/* Takes over bytes. */
+/* Takes over the content's bytes. */
 static struct file *add_locked(struct gate_bundle *b, struct gate_str name, const char *path,
-                               char *bytes, size_t n)
+                               const struct content *content)
 {
     struct file *f = gate_calloc(1, sizeof(*f));
 
     gate_list_init(&f->node);
     f->name = gate_strndup(name.p, name.n);
     f->path = path == NULL ? NULL : gate_strdup(path);
-    f->bytes = bytes;
-    f->n = n;
+    f->content = *content;
     gate_list_push(&b->files, &f->node);
     return f;
 }
@@ -105,6 +119,7 @@ static struct gate_bundle *bundle_new(void)
 {
     struct gate_bundle *b = gate_calloc(1, sizeof(*b));
 
+    atomic_init(&b->refs, 1);
     pthread_mutex_init(&b->lock, NULL);
     gate_list_init(&b->files);
     gate_list_init(&b->data_paths);
@@ -129,9 +144,8 @@ enum gate_err gate_bundle_open(const char *main_file, const char *scripts_dir,
                                struct gate_bundle **out)
 {
     const char *base = strrchr(main_file, '/');
-    char *bytes = NULL;
-    size_t n = 0;
-    enum gate_err err = read_file(main_file, &bytes, &n);
+    struct content content = { .bytes = NULL };
+    enum gate_err err = read_file(main_file, &content);
     struct gate_bundle *b;
 
     if (err != GATE_OK)
@@ -141,28 +155,32 @@ enum gate_err gate_bundle_open(const char *main_file, const char *scripts_dir,
     b->dir =
         base == main_file ? gate_strdup("") : dir_prefix(main_file, (size_t)(base - main_file));
     b->scripts_dir = scripts_dir == NULL ? NULL : dir_prefix(scripts_dir, strlen(scripts_dir));
-    b->main = add_locked(b, gate_str_from_cstr(base), main_file, bytes, n);
+    b->main = add_locked(b, gate_str_from_cstr(base), main_file, &content);
     *out = b;
     return GATE_OK;
 }
 
-static char *copy_bytes(struct gate_str bytes)
+static struct content copy_bytes(struct gate_str bytes)
 {
-    return gate_strndup(bytes.n == 0 ? "" : bytes.p, bytes.n);
+    return (struct content){ .bytes = gate_strndup(bytes.n == 0 ? "" : bytes.p, bytes.n),
+                             .n = bytes.n };
 }
 
 struct gate_bundle *gate_bundle_from_memory(const char *name, struct gate_str bytes)
 {
     struct gate_bundle *b = bundle_new();
+    struct content content = copy_bytes(bytes);
 
-    b->main = add_locked(b, gate_str_from_cstr(name), NULL, copy_bytes(bytes), bytes.n);
+    b->main = add_locked(b, gate_str_from_cstr(name), NULL, &content);
     return b;
 }
 
 void gate_bundle_add(struct gate_bundle *b, const char *name, struct gate_str bytes)
 {
+    struct content content = copy_bytes(bytes);
+
     pthread_mutex_lock(&b->lock);
-    add_locked(b, gate_str_from_cstr(name), NULL, copy_bytes(bytes), bytes.n);
+    add_locked(b, gate_str_from_cstr(name), NULL, &content);
     pthread_mutex_unlock(&b->lock);
 }
 
@@ -185,7 +203,7 @@ struct gate_str gate_bundle_main_name(const struct gate_bundle *b)
 
 struct gate_str gate_bundle_main(const struct gate_bundle *b)
 {
-    return gate_str_of(b->main->bytes, b->main->n);
+    return gate_str_of(b->main->content.bytes, b->main->content.n);
 }
 
 /* Path of a display name on the disk; names below scripts/ may have a folder of their own. */
@@ -202,22 +220,27 @@ static bool disk_path(const struct gate_bundle *b, const char *name, char *to, s
     return n > 0 && (size_t)n < cap;
 }
 
+/* A file by its display name. What is not there is noted too: all VMs of a generation get the same
+ * answer, and it may appear. */
 static enum gate_err load_locked(struct gate_bundle *b, struct gate_str name, const char *path,
                                  struct file **out)
 {
-    char *bytes = NULL;
-    size_t n = 0;
-    enum gate_err err;
+    struct content content = { .bytes = NULL };
+    struct file *f = find_locked(b, name);
+    enum gate_err err = GATE_OK;
 
-    *out = find_locked(b, name);
-    if (*out != NULL)
-        return GATE_OK;
-    if (path == NULL)
+    if (f == NULL) {
+        if (path == NULL || b->frozen)
+            return GATE_E_NOTFOUND;
+        err = read_file(path, &content);
+        if (err != GATE_OK && err != GATE_E_NOTFOUND)
+            return err;
+        f = add_locked(b, name, path, &content);
+    }
+    if (f->content.bytes == NULL)
         return GATE_E_NOTFOUND;
-    err = read_file(path, &bytes, &n);
-    if (err == GATE_OK)
-        *out = add_locked(b, name, path, bytes, n);
-    return err;
+    *out = f;
+    return GATE_OK;
 }
 
 /* One of the two places of a name: beside the main file, and below scripts/. */
@@ -258,7 +281,7 @@ static bool name_ok(struct gate_str s)
 }
 
 static enum gate_err find_named(struct gate_bundle *b, struct gate_str dotted, const char *suffix,
-                                struct gate_str *name, struct gate_str *bytes)
+                                bool data, struct gate_str *name, struct gate_str *bytes)
 {
     struct file *f = NULL;
     enum gate_err err;
@@ -269,10 +292,12 @@ static enum gate_err find_named(struct gate_bundle *b, struct gate_str dotted, c
     err = load_named_locked(b, "", dotted, suffix, &f);
     if (err == GATE_E_NOTFOUND)
         err = load_named_locked(b, "scripts/", dotted, suffix, &f);
+    if (err == GATE_OK)
+        f->data |= data;
     pthread_mutex_unlock(&b->lock);
     if (err == GATE_OK) {
         *name = gate_str_from_cstr(f->name);
-        *bytes = gate_str_of(f->bytes, f->n);
+        *bytes = gate_str_of(f->content.bytes, f->content.n);
     }
     return err;
 }
@@ -280,7 +305,7 @@ static enum gate_err find_named(struct gate_bundle *b, struct gate_str dotted, c
 enum gate_err gate_bundle_module(struct gate_bundle *b, struct gate_str module,
                                  struct gate_str *name, struct gate_str *bytes)
 {
-    return find_named(b, module, ".lua", name, bytes);
+    return find_named(b, module, ".lua", false, name, bytes);
 }
 
 static const char *data_path_locked(struct gate_bundle *b, struct gate_str data)
@@ -304,12 +329,14 @@ enum gate_err gate_bundle_data(struct gate_bundle *b, struct gate_str data, stru
     pthread_mutex_lock(&b->lock);
     path = data_path_locked(b, data);
     err = path == NULL ? GATE_E_NOTFOUND : load_locked(b, gate_str_from_cstr(path), path, &f);
+    if (f != NULL)
+        f->data = true;
     pthread_mutex_unlock(&b->lock);
     if (path == NULL)
-        return find_named(b, data, ".json", name, bytes);
+        return find_named(b, data, ".json", true, name, bytes);
     if (err == GATE_OK) {
         *name = gate_str_from_cstr(f->name);
-        *bytes = gate_str_of(f->bytes, f->n);
+        *bytes = gate_str_of(f->content.bytes, f->content.n);
     }
     return err;
 }
@@ -321,9 +348,10 @@ bool gate_bundle_read(struct gate_bundle *b, struct gate_str name, struct gate_s
     pthread_mutex_lock(&b->lock);
     f = find_locked(b, name);
     pthread_mutex_unlock(&b->lock);
-    if (f != NULL)
-        *bytes = gate_str_of(f->bytes, f->n);
-    return f != NULL;
+    if (f == NULL || f->content.bytes == NULL)
+        return false;
+    *bytes = gate_str_of(f->content.bytes, f->content.n);
+    return true;
 }
 
 void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const char *path),
@@ -339,6 +367,38 @@ void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const ch
     pthread_mutex_unlock(&b->lock);
 }
 
+static bool is_stale(const struct file *f)
+{
+    const struct content *c = &f->content;
+    struct stat st;
+
+    if (f->path == NULL)
+        return false;
+    if (stat(f->path, &st) != 0)
+        return c->bytes != NULL;
+    return c->bytes == NULL || c->dev != st.st_dev || c->ino != st.st_ino ||
+           (off_t)c->n != st.st_size || c->changed.tv_sec != st.st_mtim.tv_sec ||
+           c->changed.tv_nsec != st.st_mtim.tv_nsec;
+}
+
+bool gate_bundle_stale(struct gate_bundle *b)
+{
+    bool stale = false;
+
+    pthread_mutex_lock(&b->lock);
+    for (struct gate_list *n = b->files.next; n != &b->files && !stale; n = n->next)
+        stale = is_stale(gate_container_of(n, struct file, node));
+    pthread_mutex_unlock(&b->lock);
+    return stale;
+}
+
+void gate_bundle_freeze(struct gate_bundle *b)
+{
+    pthread_mutex_lock(&b->lock);
+    b->frozen = true;
+    pthread_mutex_unlock(&b->lock);
+}
+
 /* FNV-1a: tells bundles apart, protects nothing. */
 static uint64_t hash_more(uint64_t h, const char *p, size_t n)
 {
@@ -348,7 +408,7 @@ static uint64_t hash_more(uint64_t h, const char *p, size_t n)
 }
 
 /* Builders read modules in no certain order, so files add up. */
-uint64_t gate_bundle_hash(struct gate_bundle *b)
+static uint64_t hash_of(struct gate_bundle *b, bool with_data)
 {
     uint64_t sum = 0;
 
@@ -357,18 +417,35 @@ uint64_t gate_bundle_hash(struct gate_bundle *b)
         struct file *f = gate_container_of(n, struct file, node);
         uint64_t h = hash_more(0xcbf29ce484222325ull, f->name, strlen(f->name));
 
-        sum += hash_more(h, f->bytes, f->n);
+        if (f->content.bytes != NULL && (with_data || !f->data))
+            sum += hash_more(h, f->content.bytes, f->content.n);
     }
     pthread_mutex_unlock(&b->lock);
     return sum;
+}
+
+uint64_t gate_bundle_hash(struct gate_bundle *b)
+{
+    return hash_of(b, true);
+}
+
+uint64_t gate_bundle_code_hash(struct gate_bundle *b)
+{
+    return hash_of(b, false);
 }
 
 static void file_free(struct file *f)
 {
     gate_free(f->name);
     gate_free(f->path);
-    gate_free(f->bytes);
+    gate_free(f->content.bytes);
     gate_free(f);
+}
+
+struct gate_bundle *gate_bundle_ref(struct gate_bundle *b)
+{
+    atomic_fetch_add(&b->refs, 1);
+    return b;
 }
 
 void gate_bundle_free(struct gate_bundle **b)
@@ -377,7 +454,7 @@ void gate_bundle_free(struct gate_bundle **b)
     struct gate_list *n;
 
     *b = NULL;
-    if (x == NULL)
+    if (x == NULL || atomic_fetch_sub(&x->refs, 1) > 1)
         return;
     while ((n = gate_list_pop(&x->files)) != NULL)
         file_free(gate_container_of(n, struct file, node));

@@ -39,12 +39,22 @@ enum gate_err gate_bundle_data(struct gate_bundle *b, struct gate_str data, stru
  * and checks. */
 bool gate_bundle_read(struct gate_bundle *b, struct gate_str name, struct gate_str *bytes);
 
-/* Paths of all files that were read, for watching; calls fn for each. */
+/* Paths of all files that were looked for, there or not, for watching; calls fn for each. */
 void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const char *path),
                            void *arg);
 
-/* One hash of all names and bytes. */
+/* Whether the disk has changed since: a file was written, replaced, removed, or has appeared. */
+bool gate_bundle_stale(struct gate_bundle *b);
+
+/* It is whole: from now on what was not looked for is not there. */
+void gate_bundle_freeze(struct gate_bundle *b);
+
+/* One hash of all names and bytes; the second leaves data files out. */
 uint64_t gate_bundle_hash(struct gate_bundle *b);
+uint64_t gate_bundle_code_hash(struct gate_bundle *b);
+
+/* References; the last one that is given up frees it. Any thread. */
+struct gate_bundle *gate_bundle_ref(struct gate_bundle *b);
 void gate_bundle_free(struct gate_bundle **b);
 
 #endif

@@ -28,6 +28,7 @@ struct gate_io {
     int32_t truth;
     uint32_t cursor_i;  /* of header_next; zeroed by the one who begins a walk */
     uint32_t cursor_edits;
+    int32_t exiting;    /* a newer generation serves */
     uint32_t walk[3];   /* of dict_next, in the same way */
     /* After dict_get: the value holds as long as *seen_at is seen, and until *now is seen_until. */
     uint32_t seen;
@@ -65,7 +66,7 @@ enum gate_ffi_result {
 };
 
 /* What wait_result answers besides 0, of enum gate_err. */
-enum gate_ffi_wait { GATE_WAIT_LIMIT = 6, GATE_WAIT_TIMEOUT = 7 };
+enum gate_ffi_wait { GATE_WAIT_LIMIT = 6, GATE_WAIT_TIMEOUT = 7, GATE_WAIT_EXITING = 8 };
 
 enum gate_ffi_side { GATE_SIDE_REQUEST, GATE_SIDE_RESPONSE };
 
@@ -74,7 +75,7 @@ enum gate_ffi_text {
     GATE_TEXT_METHOD, GATE_TEXT_SCHEME, GATE_TEXT_HOST, GATE_TEXT_PATH, GATE_TEXT_QUERY,
     GATE_TEXT_TARGET, GATE_TEXT_ID, GATE_TEXT_ROUTE, GATE_TEXT_CLIENT_IP, GATE_TEXT_PEER_IP,
     GATE_TEXT_FROM, GATE_TEXT_FAULT_CODE, GATE_TEXT_FAULT_MESSAGE, GATE_TEXT_PEER_ADDRESS,
-    GATE_TEXT_PEER_NAME, GATE_TEXT_PEER_ZONE, GATE_TEXT_VERSION
+    GATE_TEXT_PEER_NAME, GATE_TEXT_PEER_ZONE, GATE_TEXT_VERSION, GATE_TEXT_UPSTREAM
 };
 
 /* Fields of number(). */
@@ -129,7 +130,9 @@ struct gate_api {
     int (*header_check)(struct gate_vm *vm, int side, const char *name, uint32_t name_n,
                         const char *value, uint32_t value_n);
     int (*upstream_use)(struct gate_vm *vm, int32_t id, int32_t serial, int32_t ordinal);
-    int (*route_find)(struct gate_vm *vm, const char *name, uint32_t name_n);
+    int (*upstream_find)(struct gate_vm *vm, const char *name, uint32_t name_n);
+    int (*route_find)(struct gate_vm *vm, int32_t id, int32_t serial, const char *name,
+                      uint32_t name_n);
 
     /* Another try (upstream -1: at the same one), as the verdict of a response hook. */
     int (*retry)(struct gate_vm *vm, int32_t id, int32_t serial, int32_t upstream);

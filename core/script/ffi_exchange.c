@@ -103,6 +103,10 @@ int gate_ffi_text(struct gate_vm *vm, int32_t id, int32_t serial, int field)
         return gate_ffi_str(vm, gate_str_of(x->id, x->id_len));
     case GATE_TEXT_ROUTE:
         return x->route_name.n == 0 ? GATE_FFI_NO : gate_ffi_str(vm, x->route_name);
+    case GATE_TEXT_UPSTREAM:
+        return x->upstream == GATE_NO_ORDINAL
+                   ? GATE_FFI_NO
+                   : gate_ffi_str(vm, x->seat->generation->config->upstreams[x->upstream].name);
     case GATE_TEXT_CLIENT_IP:
         return gate_ffi_str(vm, x->client.ip);
     case GATE_TEXT_PEER_IP:
@@ -350,7 +354,7 @@ int gate_ffi_number(struct gate_vm *vm, int32_t id, int32_t serial, int field)
     default:
         if (x->upstream == GATE_NO_ORDINAL)
             return GATE_FFI_NO;
-        vm->io.number = x->upstream;
+        vm->io.number = gate_generation_number(x->seat->generation, x->upstream);
     }
     return GATE_FFI_YES;
 }

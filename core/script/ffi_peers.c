@@ -35,12 +35,15 @@ int gate_ffi_peer_use(struct gate_vm *vm, int32_t id, int32_t serial, const char
 int gate_ffi_retry(struct gate_vm *vm, int32_t id, int32_t serial, int32_t upstream)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
+    uint32_t ordinal = GATE_NO_ORDINAL;
 
     if (x == NULL)
         return GATE_FFI_OVER;
-    if (upstream >= 0 && (uint32_t)upstream >= vm->config->n_upstreams)
-        return gate_ffi_fail(vm, GATE_FFI_INVALID, "no upstream of this gateway");
-    vm->io.route = upstream < 0 ? (int32_t)GATE_NO_ORDINAL : upstream;
+    if (upstream >= 0)
+        ordinal = gate_generation_upstream(x->seat->generation, (uint32_t)upstream);
+    if (upstream >= 0 && ordinal == GATE_NO_ORDINAL)
+        return gate_ffi_fail(vm, GATE_FFI_INVALID, "this upstream is not declared any more");
+    vm->io.route = (int32_t)ordinal;
     vm->io.verdict = GATE_VERDICT_RETRY;
     return GATE_FFI_YES;
 }

@@ -47,18 +47,36 @@ int gate_ffi_upstream_use(struct gate_vm *vm, int32_t id, int32_t serial, int32_
 
     if (x == NULL)
         return GATE_FFI_OVER;
-    if (ordinal < 0 || (uint32_t)ordinal >= vm->config->n_upstreams)
-        return gate_ffi_fail(vm, GATE_FFI_INVALID, "no upstream of this gateway");
-    x->upstream = (uint32_t)ordinal;
+    x->upstream = gate_generation_upstream(x->seat->generation, (uint32_t)ordinal);
+    if (x->upstream == GATE_NO_ORDINAL)
+        return gate_ffi_fail(vm, GATE_FFI_INVALID, "this upstream is not declared any more");
     x->upstream_by_hook = true;
     vm->io.verdict = GATE_VERDICT_UPSTREAM;
     return GATE_FFI_YES;
 }
 
-int gate_ffi_route_find(struct gate_vm *vm, const char *name, uint32_t name_n)
+int gate_ffi_upstream_find(struct gate_vm *vm, const char *name, uint32_t name_n)
 {
-    for (uint32_t i = 0; i < vm->config->n_routes; i++)
-        if (gate_str_eq(vm->config->routes[i].name, gate_str_of(name, name_n))) {
+    const struct gate_config *c = vm->config;
+
+    for (uint32_t i = 0; i < c->n_upstreams; i++)
+        if (gate_str_eq(c->upstreams[i].name, gate_str_of(name, name_n))) {
+            vm->io.number = vm->names == NULL ? i : vm->names->number_of[i];
+            return GATE_FFI_YES;
+        }
+    return GATE_FFI_NO;
+}
+
+int gate_ffi_route_find(struct gate_vm *vm, int32_t id, int32_t serial, const char *name,
+                        uint32_t name_n)
+{
+    const struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
+    const struct gate_config *c = x == NULL ? NULL : x->seat->generation->config;
+
+    if (x == NULL)
+        return GATE_FFI_OVER;
+    for (uint32_t i = 0; i < c->n_routes; i++)
+        if (gate_str_eq(c->routes[i].name, gate_str_of(name, name_n))) {
             vm->io.route = (int32_t)i;
             vm->io.verdict = GATE_VERDICT_ROUTE;
             return GATE_FFI_YES;

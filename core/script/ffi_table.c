@@ -17,6 +17,7 @@ const struct gate_api gate_api_table = {
     .reply_begin = gate_ffi_reply_begin,
     .reply_header = gate_ffi_reply_header,
     .upstream_use = gate_ffi_upstream_use,
+    .upstream_find = gate_ffi_upstream_find,
     .route_find = gate_ffi_route_find,
     .retry = gate_ffi_retry,
     .piece_begin = gate_ffi_piece_begin,

@@ -7,7 +7,8 @@
 #define SLEEP_MAX_S 100000.0
 
 _Static_assert((int)GATE_WAIT_LIMIT == (int)GATE_E_LIMIT &&
-                   (int)GATE_WAIT_TIMEOUT == (int)GATE_E_TIMEOUT,
+                   (int)GATE_WAIT_TIMEOUT == (int)GATE_E_TIMEOUT &&
+                   (int)GATE_WAIT_EXITING == (int)GATE_E_CANCELLED,
                "ffi_api.h repeats these numbers");
 
 int gate_ffi_sleep(struct gate_vm *vm, double seconds)

@@ -115,13 +115,28 @@ static bool is_failure(enum gate_vm_result r)
     return r != GATE_VM_DONE && r != GATE_VM_YIELD;
 }
 
-static void count_failure(struct gate_vm *vm, enum gate_vm_result r)
+static void count_failure(const struct gate_hook_run *run, enum gate_vm_result r)
 {
+    struct gate_vm *vm = run->task.vm;
+    uint32_t at = (uint32_t)vm->io.at;
     enum gate_counter which = r == GATE_VM_KILLED  ? GATE_C_HOOK_KILLS
                               : r == GATE_VM_NOMEM ? GATE_C_HOOK_NOMEM
                                                    : GATE_C_HOOK_ERRORS;
 
     gate_counters_add(&vm->worker->counters, which, 1);
+    if (at >= 1 && at <= run->chain->n)
+        gate_tally_add(r == GATE_VM_KILLED ? &run->chain->tallies[at - 1].kills
+                                           : &run->chain->tallies[at - 1].errors);
+}
+
+/* Calls are counted by where runs begin, and where they end before the chain does: one addition for
+ * most. */
+static void count_end(const struct gate_hook_run *run)
+{
+    uint32_t at = (uint32_t)run->task.vm->io.at;
+
+    if (at >= 1 && at < run->chain->n)
+        gate_tally_add(&run->chain->tallies[at - 1].ended);
 }
 
 /* Whether the chain goes on behind a policy that failed. A log hook's failure is nobody else's
@@ -140,6 +155,7 @@ static bool goes_on(const struct gate_hook_run *run, uint32_t at)
 
 static enum gate_vm_result call_from(struct gate_hook_run *run, uint32_t start)
 {
+    gate_tally_add(&run->chain->tallies[start - 1].begun);
     gate_task_begin(&run->task, run->chain->ref, run->chain->budgets);
     set_args(run, start);
     return gate_task_resume(&run->task);
@@ -153,13 +169,14 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
     while (is_failure(r)) {
         uint32_t at = (uint32_t)vm->io.at;
 
-        count_failure(vm, r);
+        count_failure(run, r);
         gate_run_report(run, r);
         gate_task_drop(&run->task);
         if (!goes_on(run, at))
             return r;
         if (at >= run->chain->n)
             return GATE_VM_DONE;
+        count_end(run);
         r = call_from(run, at + 1);
     }
     return r;
@@ -196,6 +213,7 @@ static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate
 {
     struct gate_vm *vm = run->task.vm;
 
+    count_end(run);
     v->result = r;
     v->kind = r == GATE_VM_DONE ? (enum gate_verdict_kind)vm->io.verdict : GATE_VERDICT_FAULT;
     v->route = (uint32_t)vm->io.route;
@@ -299,7 +317,10 @@ enum gate_vm_result gate_hook_handler(struct gate_exchange *x, gate_hook_done *d
 enum gate_vm_result gate_hook_balancer(struct gate_exchange *x, gate_hook_done *done,
                                        struct gate_hook_verdict *v)
 {
-    return call_chain(x, x->seat->vm->balancers[x->upstream], done, v);
+    /* Only code has functions: its upstreams keep their numbers. */
+    uint32_t number = gate_generation_number(x->seat->generation, x->upstream);
+
+    return call_chain(x, x->seat->vm->balancers[number], done, v);
 }
 
 enum gate_vm_result gate_hook_piece(struct gate_exchange *x, enum gate_hook hook,

@@ -1,5 +1,6 @@
 /* Chains: which functions a hook call runs, in which order (LUA_API.md section 3), made once a VM.
  */
+#include "base/assert.h"
 #include "base/mem.h"
 #include "script/run_int.h"
 
@@ -41,8 +42,9 @@ static struct gate_hook_chain *keep(struct gate_vm *vm, struct gate_hook_chain *
 {
     lua_State *L = vm->L;
 
-    c->budgets = gate_calloc(c->n + 1, sizeof(*c->budgets));
-    c->budgets[0] = c->n;
+    c->budgets = gate_calloc(2 * c->n + 1, sizeof(*c->budgets));
+    c->budgets[0] = c->n | GATE_BUDGETS_SAMPLED;
+    c->tallies = gate_calloc(c->n + 1, sizeof(*c->tallies));
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref_boot);
     lua_getfield(L, -1, "chain");
     lua_pushstring(L, gate_chain_hook_name(c->hook));
@@ -60,8 +62,8 @@ static struct gate_hook_chain *keep(struct gate_vm *vm, struct gate_hook_chain *
     lua_call(L, 4, 1);
     c->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pop(L, 1);
-    c->next = vm->chains;
-    vm->chains = c;
+    c->next = atomic_load_explicit(&vm->chains, memory_order_relaxed);
+    atomic_store_explicit(&vm->chains, c, memory_order_release);
     return c;
 }
 
@@ -78,7 +80,8 @@ static struct gate_hook_chain *unique(struct gate_vm *vm, struct gate_hook_chain
         gate_free(c);
         return NULL;
     }
-    for (struct gate_hook_chain *old = vm->chains; old != NULL; old = old->next)
+    for (struct gate_hook_chain *old = atomic_load_explicit(&vm->chains, memory_order_relaxed);
+         old != NULL; old = old->next)
         if (same(old, c)) {
             gate_free(c);
             return old;
@@ -155,6 +158,8 @@ void gate_chains_build(struct gate_vm *vm)
 {
     const struct gate_config *config = vm->config;
 
+    vm->n_policies = config->n_policies;
+    vm->n_routes = config->n_routes;
     vm->policy_names = gate_calloc(config->n_policies + 1, sizeof(*vm->policy_names));
     for (uint32_t i = 0; i < config->n_policies; i++)
         vm->policy_names[i] = gate_strndup(config->policies[i].name.p, config->policies[i].name.n);
@@ -170,37 +175,86 @@ void gate_chains_build(struct gate_vm *vm)
         vm->routes[i] = make_route(vm, &config->routes[i]);
 }
 
+static void chain_free(struct gate_hook_chain *c)
+{
+    gate_free(c->budgets);
+    gate_free(c->tallies);
+    gate_free(c->name);
+    gate_free(c);
+}
+
 void gate_chains_free(struct gate_vm *vm)
 {
-    if (vm->config == NULL)
-        return;
-    while (vm->chains != NULL) {
-        struct gate_hook_chain *c = vm->chains;
+    struct gate_hook_chain *c = atomic_load_explicit(&vm->chains, memory_order_relaxed);
+    struct gate_hook_chain *next;
 
-        vm->chains = c->next;
-        gate_free(c->budgets);
-        gate_free(c->name);
-        gate_free(c);
+    for (; c != NULL; c = next) {
+        next = c->next;
+        chain_free(c);
     }
-    for (uint32_t i = 0; i < vm->config->n_routes; i++)
-        gate_free(vm->routes[i]);
-    for (uint32_t i = 0; i < vm->config->n_policies; i++)
+    gate_route_chains_free(&vm->routes, vm->n_routes);
+    for (uint32_t i = 0; i < vm->n_policies; i++)
         gate_free(vm->policy_names[i]);
-    gate_free(vm->routes);
     gate_free(vm->balancers);
     gate_free(vm->policy_names);
-    memset(vm->global, 0, sizeof(vm->global));
-    vm->routes = NULL;
-    vm->balancers = NULL;
-    vm->policy_names = NULL;
-    vm->config = NULL;
+}
+
+void gate_route_chains_free(struct gate_route_chains ***chains, uint32_t n_routes)
+{
+    struct gate_route_chains **v = *chains;
+
+    *chains = NULL;
+    for (uint32_t i = 0; v != NULL && i < n_routes; i++)
+        gate_free(v[i]);
+    gate_free(v);
+}
+
+static bool has_function(const struct gate_route_config *r)
+{
+    return r->when || r->action == GATE_ACTION_HANDLER;
+}
+
+/* Data holds no functions: those of routes are the same in both, in the same order. Chains of
+ * policies alone are made when they are first wanted. */
+struct gate_route_chains **gate_vm_route_chains(const struct gate_vm *vm,
+                                                struct gate_route_chains *const *old,
+                                                const struct gate_config *from,
+                                                const struct gate_config *to)
+{
+    struct gate_route_chains **v = gate_calloc(to->n_routes + 1, sizeof(v[0]));
+    uint32_t at = 0;
+
+    if (old == NULL)
+        old = vm->routes;
+    for (uint32_t i = 0; i < to->n_routes; i++) {
+        if (!has_function(&to->routes[i]))
+            continue;
+        while (at < from->n_routes && !has_function(&from->routes[at]))
+            at++;
+        GATE_ASSERT(at < from->n_routes);
+        v[i] = gate_alloc(sizeof(*v[i]));
+        *v[i] = *old[at++];
+    }
+    return v;
+}
+
+/* The chains of the matched route. */
+static struct gate_route_chains *chains_of(struct gate_vm *vm, const struct gate_exchange *x)
+{
+    const struct gate_route_config *route = x->match.route;
+    struct gate_route_chains **all = x->seat->chains != NULL ? x->seat->chains : vm->routes;
+
+    if (route == NULL)
+        return NULL;
+    if (GATE_UNLIKELY(all[route->ordinal] == NULL && route->n_use > 0))
+        all[route->ordinal] = make_route(vm, route);
+    return all[route->ordinal];
 }
 
 struct gate_hook_chain *gate_chain_of(struct gate_vm *vm, const struct gate_exchange *x, int hook,
                                       enum gate_hook_scope scope)
 {
-    const struct gate_route_config *route = x->match.route;
-    struct gate_route_chains *rc = route == NULL ? NULL : vm->routes[route->ordinal];
+    struct gate_route_chains *rc = chains_of(vm, x);
 
     if (hook == GATE_CHAIN_WHEN)
         return rc == NULL ? NULL : rc->when;
@@ -211,4 +265,46 @@ struct gate_hook_chain *gate_chain_of(struct gate_vm *vm, const struct gate_exch
     if (rc == NULL)
         return NULL;
     return scope == GATE_SCOPE_ROUTE ? rc->own[hook] : rc->all[hook];
+}
+
+static uint64_t read_tally(const _Atomic uint64_t *n)
+{
+    return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+static const char *link_name(const struct gate_vm *vm, const struct gate_hook_chain *c, uint32_t i)
+{
+    return c->name != NULL ? c->name : vm->policy_names[c->v[i].policy];
+}
+
+/* Calls of a link: the runs that began there or before, less those that ended before. The numbers
+ * move while they are read. */
+static void tell_chain(const struct gate_vm *vm, const struct gate_hook_chain *c,
+                       void (*fn)(void *arg, const struct gate_hook_count *c), void *arg)
+{
+    int64_t running = 0;
+
+    for (uint32_t i = 0; i < c->n; i++) {
+        const struct gate_hook_tally *t = &c->tallies[i];
+        struct gate_hook_count count = {
+            .policy = link_name(vm, c, i),
+            .hook = gate_chain_hook_name(c->hook),
+            .errors = read_tally(&t->errors),
+            .kills = read_tally(&t->kills),
+            .cpu_ns = __atomic_load_n(&c->budgets[c->n + 1 + i], __ATOMIC_RELAXED),
+        };
+
+        running += (int64_t)read_tally(&t->begun);
+        count.calls = running > 0 ? (uint64_t)running : 0;
+        running -= (int64_t)read_tally(&t->ended);
+        fn(arg, &count);
+    }
+}
+
+void gate_vm_each_hook(const struct gate_vm *vm,
+                       void (*fn)(void *arg, const struct gate_hook_count *c), void *arg)
+{
+    for (const struct gate_hook_chain *c = atomic_load_explicit(&vm->chains, memory_order_acquire);
+         c != NULL; c = c->next)
+        tell_chain(vm, c, fn, arg);
 }

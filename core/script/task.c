@@ -11,6 +11,7 @@ void gate_task_init(struct gate_task *t, struct gate_vm *vm)
     t->vm = vm;
     t->ref = LUA_NOREF;
     gate_list_init(&t->holds);
+    gate_list_init(&t->node);
     gate_timer_init(&t->limit, on_limit);
     gate_wait_init(&t->wait, &vm->worker->loop, on_woken, t);
 }
@@ -87,6 +88,9 @@ static void account(struct gate_task *t, uint64_t cpu_before)
         t->used_ns = vm->watch == NULL ? 0 : gate_watch_seen_since(vm->watch);
     t->at = vm->io.at;
     t->verdict = vm->io.verdict;
+    gate_list_push(&vm->waiting, &t->node);
+    if (GATE_UNLIKELY(vm->expired))
+        gate_wait_expire(&t->wait, GATE_E_CANCELLED);
     if (t->waited)
         return;
     t->waited = true;
@@ -154,7 +158,7 @@ static bool is_spent(const struct gate_task *t)
 {
     uint32_t at = (uint32_t)t->at;
 
-    return at >= 1 && at <= t->budgets[0] && t->used_ns >= t->budgets[at];
+    return at >= 1 && at <= gate_budgets_n(t->budgets) && t->used_ns >= t->budgets[at];
 }
 
 static void on_woken(struct gate_wait *w, enum gate_err result)
@@ -163,6 +167,7 @@ static void on_woken(struct gate_wait *w, enum gate_err result)
     struct gate_vm *vm = t->vm;
     enum gate_vm_result r = GATE_VM_KILLED;
 
+    gate_list_remove(&t->node);
     t->woken = result;
     __atomic_store_n(&vm->io.at, t->at, __ATOMIC_RELAXED);
     vm->io.verdict = t->verdict;
@@ -178,6 +183,7 @@ static void on_limit(struct gate_timer *timer)
 {
     struct gate_task *t = gate_container_of(timer, struct gate_task, limit);
 
+    gate_list_remove(&t->node);
     gate_wait_cancel(&t->wait);
     __atomic_store_n(&t->vm->io.at, t->at, __ATOMIC_RELAXED);
     t->vm->io.verdict = t->verdict;
@@ -187,9 +193,17 @@ static void on_limit(struct gate_timer *timer)
 
 void gate_task_cancel(struct gate_task *t)
 {
+    gate_list_remove(&t->node);
     gate_wait_cancel(&t->wait);
     gate_loop_untimer(&t->vm->worker->loop, &t->limit);
     gate_task_drop(t);
+}
+
+void gate_vm_expire(struct gate_vm *vm)
+{
+    vm->expired = true;
+    for (struct gate_list *n = vm->waiting.next; n != &vm->waiting; n = n->next)
+        gate_wait_expire(&gate_container_of(n, struct gate_task, node)->wait, GATE_E_CANCELLED);
 }
 
 void gate_task_drop(struct gate_task *t)

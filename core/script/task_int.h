@@ -14,6 +14,7 @@ struct gate_task_hold {
 
 struct gate_task {
     struct gate_vm *vm;
+    struct gate_list node; /* vm->waiting while it waits */
     lua_State *co; /* NULL: none yet, or it died */
     int ref;
     bool waited;             /* it has waited at least once since begin */

@@ -1,5 +1,6 @@
 #include "script/vm.h"
 
+#include <luajit.h>
 #include <lualib.h>
 
 #include "base/assert.h"
@@ -24,6 +25,7 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     vm->log = o->log;
     vm->bundle = o->bundle;
     gate_list_init(&vm->runs);
+    gate_list_init(&vm->waiting);
     gate_heap_open(&vm->heap, o->memory == 0 ? MEMORY_DEFAULT : o->memory);
     vm->L = vm->heap.L;
     gate_crypto_open(vm);
@@ -96,11 +98,11 @@ static enum gate_vm_result run_file(struct gate_vm *vm, const struct gate_vm_opt
 
 static void keep_text(struct gate_vm *vm, lua_State *co)
 {
-    size_t n;
-    const char *p = lua_tolstring(co, 1, &n);
+    const char *text = lua_tolstring(co, 1, &vm->text_n);
+    const char *code = lua_tolstring(co, 2, &vm->code_n);
 
-    vm->text = gate_strndup(p, n);
-    vm->text_n = n;
+    vm->text = gate_strndup(text, vm->text_n);
+    vm->code = gate_strndup(code, vm->code_n);
 }
 
 /* Leaves on the stack what calls between hooks use. */
@@ -163,22 +165,51 @@ struct gate_str gate_vm_config_text(const struct gate_vm *vm)
     return gate_str_of(vm->text, vm->text_n);
 }
 
+struct gate_str gate_vm_code_text(const struct gate_vm *vm)
+{
+    return gate_str_of(vm->code, vm->code_n);
+}
+
+void gate_vm_prepare(struct gate_vm *vm, const struct gate_config *config)
+{
+    GATE_CHECK_MAGIC(vm, GATE_VM_MAGIC);
+    GATE_ASSERT(vm->config == NULL && vm->worker == NULL);
+    vm->config = config;
+    gate_heap_set_cap(&vm->heap, config->limits.vm_memory);
+    vm->timed |= config->process.access_json && config->process.access_log.n > 0;
+    gate_chains_build(vm);
+}
+
 void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
                     const struct gate_config *config)
 {
     GATE_CHECK_MAGIC(vm, GATE_VM_MAGIC);
     GATE_ASSERT(vm->worker == NULL);
+    if (vm->config == NULL)
+        gate_vm_prepare(vm, config);
     vm->worker = worker;
     vm->io.now = &worker->loop.now_ns;
-    vm->config = config;
     vm->log = worker->log;
-    gate_heap_set_cap(&vm->heap, config->limits.vm_memory);
-    vm->timed |= config->process.access_json && config->process.access_log.n > 0;
-    gate_chains_build(vm);
     if (worker->watchdog != NULL) {
         vm->watch = gate_watch_join(worker->watchdog, vm);
         bind_watch(vm);
     }
+}
+
+void gate_vm_serve(struct gate_vm *vm, const struct gate_generation *g)
+{
+    vm->config = g->config;
+    vm->names = g->names;
+}
+
+void gate_vm_retire(struct gate_vm *vm)
+{
+    vm->io.exiting = 1;
+}
+
+void gate_vm_flush(struct gate_vm *vm)
+{
+    luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
 }
 
 void gate_vm_detach(struct gate_vm *vm)
@@ -188,7 +219,6 @@ void gate_vm_detach(struct gate_vm *vm)
     gate_vm_end_runs(vm);
     vm->heap.watch = NULL;
     gate_watch_leave(&vm->watch);
-    gate_chains_free(vm);
     vm->worker = NULL;
 }
 
@@ -202,11 +232,19 @@ void gate_vm_free(struct gate_vm **vm)
     GATE_CHECK_MAGIC(x, GATE_VM_MAGIC);
     GATE_ASSERT(x->worker == NULL);
     gate_heap_close(&x->heap);
+    gate_chains_free(x);
     gate_crypto_close(x);
     gate_secrets_fini(&x->secrets);
     gate_dicts_close(x);
     gate_free(x->text);
+    gate_free(x->code);
     gate_free(x);
+}
+
+void gate_vm_copy_secrets(const struct gate_vm *vm, struct gate_secrets *to)
+{
+    for (uint32_t i = 0; i < vm->secrets.n; i++)
+        gate_secrets_add(to, vm->secrets.v[i].name, vm->secrets.v[i].value);
 }
 
 void gate_vm_hide(const struct gate_vm *vm, struct gate_str text, struct gate_out *to)

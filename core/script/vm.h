@@ -10,6 +10,7 @@
 #include "script/bundle.h"
 
 struct gate_vm;
+struct gate_route_chains;
 
 enum gate_vm_result {
     GATE_VM_DONE,
@@ -60,17 +61,64 @@ enum gate_err gate_vm_build(const struct gate_vm_options *o, struct gate_vm **ou
 /* Writes the text; values of environment variables that the file has read are left out. */
 void gate_vm_hide(const struct gate_vm *vm, struct gate_str text, struct gate_out *to);
 
+/* The same values for who outlives the VM; before it is attached. */
+struct gate_secrets;
+void gate_vm_copy_secrets(const struct gate_vm *vm, struct gate_secrets *to);
+
 /* The canonical JSON of what the file declared; lives as long as the VM. */
 struct gate_str gate_vm_config_text(const struct gate_vm *vm);
 
-/* Binds to the worker's thread and applies the configuration (memory cap, budgets, policies,
- * chains). `config` is the parsed text. */
+/* What it comes to without the data that the file handed over unchanged: VMs of the same text may
+ * serve each other's data. Empty: it handed none over. */
+struct gate_str gate_vm_code_text(const struct gate_vm *vm);
+
+/* Applies the configuration (memory cap, budgets, policies, chains); `config` is the parsed text.
+ * Any thread, before attach, which does it otherwise: then attaching costs little. */
+void gate_vm_prepare(struct gate_vm *vm, const struct gate_config *config);
+
+/* Binds to the worker's thread. */
 void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
                     const struct gate_config *config);
+
+/* On the worker's thread: a generation whose requests begin now, the VM's first or one that differs
+ * in data only. */
+void gate_vm_serve(struct gate_vm *vm, const struct gate_generation *g);
+
+/* Chains of the routes of a further configuration, for its seats (seat->chains): `from` is the one
+ * that `old` was made for (NULL: by prepare), or any between. Control. */
+struct gate_route_chains **gate_vm_route_chains(const struct gate_vm *vm,
+                                                struct gate_route_chains *const *old,
+                                                const struct gate_config *from,
+                                                const struct gate_config *to);
+void gate_route_chains_free(struct gate_route_chains ***chains, uint32_t n_routes);
+
+/* On the worker's thread: another VM serves, or none will. gate.exiting() is true; whatever stops
+ * at a swap stops here. */
+void gate_vm_retire(struct gate_vm *vm);
+
+/* On the worker's thread: lets compiled code go. For a retired VM that lives on. */
+void gate_vm_flush(struct gate_vm *vm);
+
+/* On the worker's thread: what waits goes on with `nil, err` (exiting), and whatever waits later
+ * does so at once. */
+void gate_vm_expire(struct gate_vm *vm);
 
 /* On the worker's thread: ends waiting tasks, leaves the worker; afterwards only free may follow.
  */
 void gate_vm_detach(struct gate_vm *vm);
+
+/* Calls so far, by policy and hook (of handler and when: by route). Any thread that keeps the VM
+ * from being freed. */
+struct gate_hook_count {
+    const char *policy;
+    const char *hook;
+    uint64_t calls;
+    uint64_t errors;
+    uint64_t kills;
+    uint64_t cpu_ns; /* sampled */
+};
+void gate_vm_each_hook(const struct gate_vm *vm,
+                       void (*fn)(void *arg, const struct gate_hook_count *c), void *arg);
 
 /* Any thread, detached or never attached. Clears the pointer. */
 void gate_vm_free(struct gate_vm **vm);

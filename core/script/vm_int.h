@@ -33,15 +33,32 @@ enum {
     GATE_CHAIN_COUNT
 };
 
-/* The functions that one hook call runs, in order; made once at attach. */
+/* How often runs began and ended at one function of a chain, and what went wrong there. Written by
+ * the worker, read by control. */
+struct gate_hook_tally {
+    _Atomic uint64_t begun;
+    _Atomic uint64_t ended; /* before the chain's end */
+    _Atomic uint64_t errors;
+    _Atomic uint64_t kills;
+};
+
+static inline void gate_tally_add(_Atomic uint64_t *n)
+{
+    uint64_t old = atomic_load_explicit(n, memory_order_relaxed);
+
+    atomic_store_explicit(n, old + 1, memory_order_relaxed);
+}
+
+/* The functions that one hook call runs, in order. Made once; lives as long as its VM. */
 struct gate_hook_chain {
     struct gate_hook_chain *next; /* all of a VM, for free and for look-up */
     int hook;                     /* enum gate_hook, or GATE_CHAIN_WHEN / _HANDLER */
     int ref;                      /* the Lua function that runs it */
+    struct gate_hook_tally *tallies; /* n */
     uint32_t route;               /* of when and handler, or the upstream; and its name */
     char *name;
     uint32_t n;
-    uint64_t *budgets; /* as the watchdog reads them: n, then ns of each */
+    uint64_t *budgets; /* as the watchdog reads them: n, ns of each, CPU time of each so far */
     struct gate_hook_link {
         uint32_t policy; /* ordinal */
         uint32_t depth;  /* its place in the onion, 0 outermost */
@@ -70,20 +87,27 @@ struct gate_vm {
     struct gate_bundle *bundle;       /* borrowed, while it loads */
     struct gate_watch *watch;         /* of the thread it is bound to; NULL: none */
     struct gate_worker *worker;       /* NULL: not attached */
-    const struct gate_config *config; /* of the attached generation */
+    const struct gate_config *config; /* of the newest generation that it serves */
+    const struct gate_upstream_names *names; /* of the same; NULL: as the file declared them */
     struct gate_hook_services services;
     char *text; /* canonical JSON */
     size_t text_n;
+    char *code; /* the part of it that does not come from data */
+    size_t code_n;
     int ref_boot;               /* the table that boot.lua returned */
     struct gate_task *task;     /* inside lua_resume; NULL: none that may wait */
     struct gate_list runs;      /* hook runs that wait */
+    struct gate_list waiting;   /* struct gate_task: all tasks that wait */
+    bool expired;               /* waits end at once: it has been retired for long */
     struct gate_hook_run *idle; /* runs with a coroutine to use again */
     uint32_t n_idle;
-    struct gate_hook_chain *chains;
+    _Atomic(struct gate_hook_chain *) chains; /* control walks them: only ever grows */
     struct gate_hook_chain *global[GATE_HOOK_COUNT];
     struct gate_hook_chain **balancers; /* by upstream; NULL: no function */
     struct gate_route_chains **routes; /* by ordinal; NULL: no policies of its own */
-    char **policy_names;               /* by ordinal, NUL-terminated */
+    uint32_t n_routes;
+    char **policy_names; /* by ordinal, NUL-terminated */
+    uint32_t n_policies;
     struct gate_log_field log_fields[GATE_VM_LOG_FIELDS];
     uint32_t n_log_fields;
     EVP_MD *sha256; /* fetched once */
@@ -111,7 +135,7 @@ bool gate_library_push_chunk(lua_State *L, const char *module);
 /* Limits that the file has declared for its own load, from here on. */
 void gate_vm_bound_load(struct gate_vm *vm, uint32_t load_time_ms, uint64_t memory);
 
-/* Chains: made at attach from the configuration's policies. */
+/* Chains: made from the configuration's policies before the VM serves. */
 void gate_chains_build(struct gate_vm *vm);
 void gate_chains_free(struct gate_vm *vm);
 struct gate_hook_chain *gate_chain_of(struct gate_vm *vm, const struct gate_exchange *x, int hook,

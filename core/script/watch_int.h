@@ -29,8 +29,8 @@ struct gate_watch {
     _Atomic uint64_t target; /* the call that has to end */
     _Atomic(lua_State *) L;
     /* Inside one lua_resume several hooks may run in turn. `at` says which, from 1; budgets[*at] is
-     * its budget in ns of CPU time (budgets[0]: how many there are), of which the one with number
-     * first_at has used `used` before. */
+     * its budget in ns of CPU time (budgets[0]: how many there are, gate_budgets_n), of which the
+     * one with number first_at has used `used` before. */
     _Atomic(const int32_t *) at;
     _Atomic(const uint64_t *) budgets;
     _Atomic uint32_t first_at;
@@ -50,8 +50,18 @@ struct gate_watch {
     uint64_t seen_cpu;          /* the thread's CPU time when it was seen first */
     _Atomic uint64_t seen_word; /* both, for the watched thread */
     _Atomic uint64_t seen_cpu_word;
-    bool told; /* on_stuck was called for this call */
+    bool told;           /* on_stuck was called for this call */
+    uint64_t looked_cpu; /* the thread's CPU time at the last look */
 };
+
+/* A flag in budgets[0]: behind the budgets stand as many numbers into which the watchdog adds the
+ * CPU time that it saw, in ns. */
+#define GATE_BUDGETS_SAMPLED (1ull << 32)
+
+static inline uint32_t gate_budgets_n(const uint64_t *budgets)
+{
+    return (uint32_t)budgets[0];
+}
 
 void gate_watch_wake_dog(struct gate_watch *w);
 

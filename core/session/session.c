@@ -26,6 +26,7 @@ void gate_session_close(struct gate_session *s, enum gate_close_reason why)
 
     if (s->hook != NULL)
         gate_hook_cancel(&s->hook);
+    gate_seat_unref(&s->hook_seat);
     gate_session_h1_drop(s);
     gate_list_remove(&s->node);
     gate_deadline_stop(&w->loop, &s->deadline);
@@ -203,6 +204,7 @@ static void connect_done(void *arg, const struct gate_hook_verdict *v)
 
     GATE_CHECK_MAGIC(s, GATE_SESSION_MAGIC);
     s->hook = NULL;
+    gate_seat_unref(&s->hook_seat);
     if (v->kind == GATE_VERDICT_NEXT)
         gate_session_idle(s);
     else
@@ -218,6 +220,7 @@ static void ask_hooks(struct gate_session *s, const struct gate_addr *peer)
     info.ip = gate_str_of(s->ip, s->ip_len);
     info.peer_ip = info.ip;
     s->state = GATE_SESSION_HOOK;
+    s->hook_seat = gate_seat_ref(s->worker->seat);
     if (gate_flow_connect(s->worker, &info, connect_done, s, &s->hook, &v) != GATE_VM_YIELD)
         connect_done(s, &v);
 }
@@ -305,5 +308,25 @@ void gate_session_close_all(struct gate_worker *w)
         struct gate_session *s = gate_container_of(w->session_list.next, struct gate_session, node);
 
         gate_session_close(s, GATE_CLOSE_DRAIN);
+    }
+}
+
+static bool is_on_seat(const struct gate_session *s, const struct gate_generation_seat *seat)
+{
+    const struct gate_exchange *x = s->h1 == NULL ? NULL : s->h1->x;
+
+    return x != NULL && x->seat == seat && x->res.status != 101;
+}
+
+void gate_session_cut(struct gate_worker *w, const struct gate_generation_seat *seat)
+{
+    struct gate_list *next;
+
+    for (struct gate_list *n = w->session_list.next; n != &w->session_list; n = next) {
+        struct gate_session *s = gate_container_of(n, struct gate_session, node);
+
+        next = n->next;
+        if (is_on_seat(s, seat))
+            gate_session_close(s, GATE_CLOSE_DRAIN);
     }
 }

@@ -29,6 +29,10 @@ void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd,
  * first; the others after their answer. */
 void gate_session_drain(struct gate_worker *w, uint32_t grace_ms);
 
+/* Closes the clients whose requests are under way on this seat, but for tunnels: their exchanges
+ * end as those of clients that have gone. */
+void gate_session_cut(struct gate_worker *w, const struct gate_generation_seat *seat);
+
 /* The drain limit is over, or the worker ends: closes all that is left; their exchanges end as
  * client_gone with an access line. */
 void gate_session_close_all(struct gate_worker *w);

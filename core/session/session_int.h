@@ -81,6 +81,7 @@ struct gate_session {
     struct gate_listener *listener;
     struct gate_h1_server *h1;  /* NULL while idle */
     struct gate_hook_run *hook; /* connect hooks that wait */
+    struct gate_generation_seat *hook_seat; /* their VM's; a reference */
     uint32_t requests;
     char ip[GATE_IP_TEXT]; /* of the peer, as text */
     union {

@@ -51,6 +51,7 @@ local function make_gate(main_name)
       return bytes, file
     end,
     require = function(name) return modules.library(name) end,
+    upstream = runtime.upstream_named,
     policies = names,
     dictionary = runtime.dictionary,
     runtime = runtime.new(host), bound_load = host.bound_load,
@@ -82,7 +83,7 @@ end
 ---@param check boolean
 ---@param trust boolean
 ---@return string|nil json canonical text of the declarations
----@return table[]|nil mistakes
+---@return string|table[] code the part that is no data; or the mistakes
 function B.load(check, trust)
   task.enter()
   local name, text = host.main()
@@ -108,7 +109,7 @@ function B.load(check, trust)
   modules.finish()
   runtime.finish(out)
   jit.opt.start(SERVING)
-  return out.json
+  return out.json, out.code
 end
 
 --- Makes the function that runs a chain; called by the engine when it knows the configuration.

@@ -1,5 +1,6 @@
 --- What the declarations come to: canonical JSON for the engine, and the functions by ordinal.
 
+local handed = require "moongate.declare.handed"
 local json = require "moongate.json"
 local limits = require "moongate.declare.limits"
 local process = require "moongate.declare.process"
@@ -93,11 +94,16 @@ local function route(given)
   return result
 end
 
---- The canonical JSON of a load without mistakes: object keys sorted, all defaults filled in.
----@param load moongate.Load
----@return string
-function M.text(load)
-  return json.canonical {
+--- Everything that was declared, with those routes and upstreams of which `keep` says so.
+local function declared(load, keep)
+  local function kept(entries)
+    local result = {}
+    for _, entry in ipairs(entries) do
+      if keep(entry) then result[#result + 1] = entry end
+    end
+    return result
+  end
+  return {
     format = M.FORMAT,
     process = process.complete(load.process),
     limits = (function()
@@ -106,16 +112,37 @@ function M.text(load)
       return all
     end)(),
     listeners = list(load.listeners, listener),
-    upstreams = list(load.upstreams, upstream),
+    upstreams = list(kept(load.upstreams), upstream),
     policies = list(load.policies, policy),
     global = list(load.global),
-    routes = list(load.routes, route),
+    routes = list(kept(load.routes), route),
     shared = list(load.shared),
   }
 end
 
+--- The canonical JSON of a load without mistakes: object keys sorted, all defaults filled in.
+---@param load moongate.Load
+---@return string
+function M.text(load)
+  return json.canonical(declared(load, function() return true end))
+end
+
+--- The part of it that code declared, and all that the file may know of data: two loads of which
+--- this is the same differ at most in routes and upstreams that were handed over unchanged. Empty
+--- when none were: then everything is code.
+---@param load moongate.Load
+---@return string
+function M.code(load)
+  if not handed.is_any(load) then return "" end
+  local result = declared(load, function(entry) return not entry.from_data end)
+  result.data, result.uses = handed.used(load), list(load.data_uses)
+  result.asked = next(load.asked) and load.asked or json.null
+  return json.canonical(result)
+end
+
 ---@class moongate.Output
 ---@field json string
+---@field code string "" when no data was handed over
 ---@field policies table[] in order; the ordinal is the index less one
 ---@field routes { when: table<integer, function>, handler: table<integer, function> } by ordinal
 ---@field upstreams table<string, moongate.Upstream>
@@ -139,8 +166,8 @@ function M.output(load)
     if type(balance) == "function" then balancers[i - 1] = balance end
   end
   return {
-    json = M.text(load), policies = load.policies, routes = routes, upstreams = upstreams,
-    route_names = names, balancers = balancers,
+    json = M.text(load), code = M.code(load), policies = load.policies, routes = routes,
+    upstreams = upstreams, route_names = names, balancers = balancers,
   }
 end
 

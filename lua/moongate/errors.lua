@@ -34,6 +34,7 @@ local function codes()
   local C = ffi.C
   return {
     [tonumber(C.GATE_WAIT_TIMEOUT)] = M.new("timeout", "it took too long"),
+    [tonumber(C.GATE_WAIT_EXITING)] = M.new("exiting", "a newer generation serves"),
     [tonumber(C.GATE_WAIT_LIMIT)] = M.new("too_large", "the body is larger than the limit given"),
   }
 end
@@ -43,7 +44,7 @@ end
 ---@return moongate.Error
 function M.of_code(code)
   CODES = CODES or codes()
-  return CODES[code] or M.new("closed", "the connection ended before all of it came")
+  return CODES[tonumber(code)] or M.new("closed", "the connection ended before all of it came")
 end
 
 return M

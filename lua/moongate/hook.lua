@@ -122,7 +122,7 @@ function judges.route(refused, id, serial, value)
     judges.request(refused, id, serial, value)
     return true
   end
-  if api.route_find(vm, value, #value) ~= 1 then refused(value) end
+  if api.route_find(vm, id, serial, value, #value) ~= 1 then refused(value) end
   return true
 end
 

@@ -4,6 +4,7 @@
 local data = require "moongate.data"
 local emit = require "moongate.emit"
 local fields = require "moongate.declare.fields"
+local handed = require "moongate.declare.handed"
 local json = require "moongate.json"
 local limits = require "moongate.declare.limits"
 local listen = require "moongate.declare.listen"
@@ -54,7 +55,10 @@ local function declare_data(load, name)
     return {}
   end
   local value, err = data.decode(text, file)
-  if not err then return value end
+  if not err then
+    handed.note(load, declaration, name, text, value)
+    return value
+  end
   local at = { file = file, line = err.line }
   load:add(mistake.new(at, { expected = "JSON", message = err.message }))
   return {}
@@ -74,7 +78,9 @@ local function upstreams_table(load, gate)
       if type(name) ~= "string" then
         place.misuse("gate.upstreams.get", "the name of an upstream", name)
       end
+      if not load.open and load.host.upstream then return load.host.upstream(name) end
       local entry = load.upstream_by_name[name]
+      load.asked[name] = entry ~= nil
       return entry and entry.object
     end,
   }
@@ -137,7 +143,9 @@ function M.new(host)
     local mistakes = load:all_mistakes(err)
     load:close()
     if #mistakes > 0 then return nil, mistakes end
-    return emit.output(load), mistakes
+    local output = emit.output(load)
+    load.data_calls = {}
+    return output, mistakes
   end
 
   return build(load), loading

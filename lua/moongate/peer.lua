@@ -2,6 +2,7 @@
 
 local engine = require "moongate.engine"
 local ffi = require "ffi"
+local upstream = require "moongate.declare.upstream"
 local view = require "moongate.view"
 
 local M = {}
@@ -96,9 +97,19 @@ function M.of(id, serial)
   }
 end
 
---- Upstream objects by ordinal; filled when the gateway file has been loaded.
+--- Upstream objects by ordinal; those of the gateway file, and what data brought since.
 ---@type table<integer, table>
 M.upstreams = {}
+
+--- The object of an upstream, made when it is new.
+local function object_of(ordinal, name)
+  local object = M.upstreams[ordinal]
+  if not object then
+    object = upstream.new(name, ordinal)
+    M.upstreams[ordinal] = object
+  end
+  return object
+end
 
 --- The upstream that the request takes; nil when there is none, or not yet.
 ---@param id integer
@@ -106,7 +117,16 @@ M.upstreams = {}
 ---@return table|nil
 function M.upstream_of(id, serial)
   local ordinal = number(id, serial, C.GATE_NUMBER_UPSTREAM)
-  return ordinal and M.upstreams[ordinal]
+  if not ordinal then return nil end
+  return M.upstreams[ordinal] or object_of(ordinal, text(id, serial, C.GATE_TEXT_UPSTREAM))
+end
+
+--- The upstream of a name, or nil when no generation has it that this VM serves.
+---@param name any
+---@return table|nil
+function M.upstream_named(name)
+  if type(name) ~= "string" or api.upstream_find(vm, name, #name) ~= 1 then return nil end
+  return object_of(io.number, name)
 end
 
 return M

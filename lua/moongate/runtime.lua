@@ -4,6 +4,7 @@ local args = require "moongate.args"
 local client = require "moongate.client"
 local cookies = require "moongate.cookies"
 local crypto = require "moongate.crypto"
+local engine = require "moongate.engine"
 local env = require "moongate.env"
 local errors = require "moongate.errors"
 local log = require "moongate.log"
@@ -18,11 +19,23 @@ local view = require "moongate.view"
 
 local M = {}
 
+local io = engine.io
+
 --- `print` of scripts.
 M.print = log.print
 
 --- Opens a dictionary, for its declaration.
 M.dictionary = shared.open
+
+--- `gate.upstreams.get` of requests.
+M.upstream_named = peer.upstream_named
+
+--- Whether a newer generation serves: what goes on for long should come to its end. Legal at any
+--- time. Example: `while not gate.exiting() do work() gate.sleep(1) end`.
+---@return boolean
+local function exiting()
+  return io.exiting ~= 0
+end
 
 --- The functions that are merged into `gate`.
 ---@param host { getenv: fun(name: string): string|nil }
@@ -31,7 +44,7 @@ function M.new(host)
   return {
     reply = reply.reply, redirect = reply.redirect, retry = retry.retry, sleep = sleep.sleep,
     env = env.new(host.getenv), log = log.new(), crypto = crypto.new(),
-    time = time.time, clock = time.clock,
+    time = time.time, clock = time.clock, exiting = exiting,
   }
 end
 

@@ -90,7 +90,7 @@ describe("control socket", function()
         family = name
       elseif line:sub(1, 1) ~= "#" then
         assert.equal(family, line:match "^([%w_]+)[%s{]")
-        assert.matches(" %d+$", line)
+        assert.matches(" %d+%.?%d*$", line)
       else
         assert.matches("^# HELP %S+ %S", line)
       end

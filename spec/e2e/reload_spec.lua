@@ -1,5 +1,5 @@
 -- covers: run/reload.c run/live.c run/builder.c run/resolver.c run/listen_set.c run/wire.c
--- covers: run/broker_local.c admin/route_totals.c
+-- covers: run/broker_local.c admin/route_totals.c exchange/tunnel_seat.c
 local t = require "e2e.support"
 
 local function text(port, word, more)
@@ -208,5 +208,153 @@ describe("reload", function()
     ]]):format(o.port))
     assert.equal(200, g:get("/").status)
     assert.matches('upstream="o",peer="127.0.0.1:' .. o.port, g:control("/metrics").body, 1, true)
+  end)
+
+  it("changes limits and policies", function()
+    local g = t.gateway(text(0, "one", "gate.limits { target_bytes = 1024 }"))
+    local long = "/word?" .. ("x"):rep(600)
+    assert.equal(200, g:get(long).status)
+    g:rewrite(text(0, "two", [[gate.limits { target_bytes = 512 }
+      gate.on.response(function(req, res) res.headers["x-policy"] = "new" end)]]))
+    assert.equal(0, reload(g).status)
+    assert.equal(414, g:get(long).status)
+    assert.equal("new", g:get("/word").headers["x-policy"])
+  end)
+
+  it("keeps what is known of servers, and connections to them", function()
+    local o = t.origin()
+    local function with(word)
+      return text(0, word, ([[gate.route { path = "/up",
+        upstream = gate.upstream("o", { servers = { "%s", "127.0.0.1:1" } }) }]]):format(o.address))
+    end
+    local g = t.gateway(with "one")
+    for _ = 1, 12 do assert.equal(200, g:get("/up").status) end
+    local up = 'moongate_upstream_up{upstream="o",peer="127.0.0.1:1"}'
+    assert.equal(0, g:metric(up))
+    local opened = g:metric "moongate_upstream_connections_opened_total"
+    g:rewrite(with "two")
+    assert.equal(0, reload(g).status)
+    assert.equal(0, g:metric(up))
+    assert.equal(200, g:get("/up").status)
+    assert.is_true(opened > 0)
+    assert.equal(opened, g:metric "moongate_upstream_connections_opened_total")
+  end)
+
+  it("waits for connect hooks on the generation that they began with", function()
+    local hook = 'gate.on.connect(function() gate.sleep("400ms") end)'
+    local g = t.gateway(text(0, "one", hook), { args = { "--workers", "1" } })
+    local c = g:connect()
+    c:send(t.client.request_text "/word")
+    t.wait_for("the hook", function() return g:metric "moongate_hook_calls_total" == 1 end)
+    g:rewrite(text(0, "two"))
+    assert.equal(0, reload(g).status)
+    assert.equal("2", g:status "live_generations")
+    assert.equal("two", c:receive_response().body)
+    t.wait_for("the old one's end", function() return g:status "live_generations" == "1" end)
+  end)
+
+  it("keeps no worker from its clients", function()
+    local routes = {}
+    for i = 1, 5000 do
+      routes[i] = ('{"path": "/%d/:id", "host": "h%d.test", "reply": [200, "x"]}')
+        :format(i, i % 100)
+    end
+    local data = "[" .. table.concat(routes, ",") .. "]"
+    local policies = {}
+    for i = 1, 200 do
+      policies[i] = ('gate.route { path = "/p%d", handler = function() end }'):format(i)
+    end
+    local source = text(0, "one", 'gate.routes(gate.data "routes") '
+      .. table.concat(policies, "\n"))
+    local g = t.gateway(source, { args = { "--workers", "2" }, files = { ["routes.json"] = data } })
+    for i = 1, 3 do
+      t.write(g.dir .. "/routes.json", (data:gsub('"x"', '"' .. i .. '"')))
+      assert.equal(0, reload(g).status)
+      g:rewrite(source .. " -- " .. i)
+      assert.equal(0, reload(g).status)
+      g:get "/p1"
+    end
+    t.wait_for("old generations to end", function() return g:status "live_generations" == "1" end)
+    for worker = 0, 1 do
+      local stall = g:metric(('moongate_reload_stall_seconds{worker="%d"}'):format(worker))
+      assert.is_true(stall > 0 and stall < 0.002 * (t.patience / 10), tostring(stall))
+    end
+  end)
+end)
+
+describe("reload and tunnels", function()
+  after_each(t.cleanup)
+
+  --- An origin that switches protocols, then sends back what it gets.
+  local function echo()
+    return t.origin(function(c, req)
+      c:send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: "
+        .. req.headers.upgrade .. "\r\n\r\n")
+      while true do
+        local line = c:receive_until "\n"
+        if not line then return end
+        c:send(line)
+      end
+    end)
+  end
+
+  local function with(o, word, more)
+    return text(0, word, ([[gate.route { name = "tunnel", path = "/t",
+      upstream = gate.upstream("%s", { servers = { "%s" } }) } %s]]):format(word, o.address,
+      more or ""))
+  end
+
+  local function open(g)
+    local c = g:connect()
+    c:send("GET /t HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+    assert.equal(101, c:receive_response().status)
+    return c
+  end
+
+  local function say(c, words)
+    c:send(words .. "\n")
+    assert.equal(words .. "\n", c:receive(#words + 1))
+  end
+
+  it("lets the generation go, and counts and logs the tunnel all the same", function()
+    local o = echo()
+    local head = 'gate.process { access_log = "stdout", access_format = "json" } '
+    local hook = 'gate.on.request(function(req) req.ctx.x = 1 end)'
+    local g = t.gateway(head .. with(o, "one", hook))
+    local c = open(g)
+    say(c, "before")
+    g:rewrite(head .. with(o, "two", hook))
+    assert.equal(0, reload(g).status)
+    t.wait_for("the old one's end", function() return g:status "live_generations" == "1" end)
+    say(c, "after")
+    c:close()
+    t.wait_for("the count", function()
+      return g:metric 'moongate_requests_total{route="tunnel",class="1xx"}' == 1
+    end)
+    t.wait_for("the line", function()
+      return g:stdout():find('"route":"tunnel","upstream":"one"', 1, true)
+    end)
+  end)
+
+  it("keeps it for the log hook", function()
+    local o = echo()
+    local function logging(word)
+      return with(o, word, ([[gate.on.log(function(req, res)
+        gate.log.info("end of " .. req.route .. " in %s", { status = res.status })
+      end)]]):format(word))
+    end
+    local g = t.gateway(logging "one")
+    local c = open(g)
+    for i = 1, 9 do
+      g:rewrite(logging("w" .. i))
+      assert.equal(0, reload(g).status)
+    end
+    assert.equal("2", g:status "live_generations")
+    say(c, "still here")
+    c:close()
+    t.wait_for("the hook", function()
+      return g:stderr():find("end of tunnel in one", 1, true)
+    end)
+    t.wait_for("the old one's end", function() return g:status "live_generations" == "1" end)
   end)
 end)

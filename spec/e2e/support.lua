@@ -236,8 +236,8 @@ local function make(text, options)
 end
 
 --- Starts a gateway with this text and waits until it serves. options: args, env, files, name,
--- ready = false (do not wait), supervised = true, stdout, stderr (paths), socket = false (the
--- default place), wrap (words before the command).
+-- ready = false (do not wait), supervised = true, watch = true (files), stdout, stderr (paths),
+-- socket = false (the default place), wrap (words before the command).
 function M.gateway(text, options)
   options = options or {}
   local self = make(text, options)
@@ -251,6 +251,7 @@ function M.gateway(text, options)
     argv[#argv + 1] = self.socket
   end
   if not options.supervised then argv[#argv + 1] = "--foreground-engine" end
+  if not options.watch then argv[#argv + 1] = "--no-watch" end
   for _, arg in ipairs(options.args or { "--workers", "1" }) do argv[#argv + 1] = arg end
   self.process = process.start(argv, { stdout = options.stdout or self.dir .. "/stdout",
     stderr = options.stderr or self.dir .. "/stderr", env = options.env })

@@ -2,7 +2,7 @@ local calls
 
 local engine = require "support.engine" {
   upstream_use = function(_, _, _, ordinal) calls[#calls + 1] = "upstream " .. ordinal return 1 end,
-  route_find = function(_, name)
+  route_find = function(_, _, _, name)
     calls[#calls + 1] = "route " .. name
     return name == "known" and 1 or 0
   end,

@@ -22,6 +22,7 @@ struct rig {
     char dir[32];
     char path[64];
     int reloads;
+    uint64_t rollback;
     struct gate_handle ticket;
     uint64_t advanced;
 };
@@ -55,7 +56,32 @@ static void on_advance(void *arg, uint64_t ms)
     ((struct rig *)arg)->advanced += ms;
 }
 
-static const struct gate_admin_ops ops = { on_status, on_metrics, on_reload, on_advance };
+static void on_show(void *arg, enum gate_admin_page page, bool text, FILE *to)
+{
+    if (page == GATE_PAGE_STATUS)
+        on_status(arg, to);
+    else if (page == GATE_PAGE_METRICS)
+        on_metrics(arg, to);
+    else
+        fprintf(to, "page %d %s", page, text ? "text" : "json");
+}
+
+static void on_explain(void *arg, const char *method, const char *url, FILE *to)
+{
+    (void)arg;
+    fprintf(to, "%s of %s", method, url);
+}
+
+static void on_rollback(void *arg, uint64_t number, struct gate_handle ticket)
+{
+    struct rig *r = arg;
+
+    r->rollback = number;
+    r->ticket = ticket;
+}
+
+static const struct gate_admin_ops ops = { on_show, on_explain, on_reload, on_rollback,
+                                           on_advance };
 
 static int rig_open(void **state)
 {
@@ -142,6 +168,36 @@ static void answers_status_and_metrics(void **state)
     assert_non_null(strstr(text, "\r\n\r\nm 1\n"));
 }
 
+static void tells_people_and_programs(void **state)
+{
+    struct rig *r = *state;
+    const char *text = ask(r, "GET /generations HTTP/1.1\r\nHost: x\r\n\r\n");
+
+    assert_non_null(strstr(text, "Content-Type: application/json\r\n"));
+    assert_non_null(strstr(text, "page 2 json"));
+    text = ask(r, "GET /top HTTP/1.1\r\nHost: x\r\nAccept: text/plain\r\n\r\n");
+    assert_non_null(strstr(text, "Content-Type: text/plain; charset=utf-8\r\n"));
+    assert_non_null(strstr(text, "page 5 text"));
+    text = ask(r, "POST /explain HTTP/1.1\r\nHost: x\r\nContent-Length: 36\r\n\r\n"
+                  "{\"method\": \"GET\", \"url\": \"/a?b=c d\"}");
+    assert_non_null(strstr(text, "\r\n\r\nGET of /a?b=c d"));
+}
+
+static void rolls_back(void **state)
+{
+    struct rig *r = *state;
+    int fd = dial(r);
+    static const char request[] = "POST /rollback HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n"
+                                  "{\"number\": 7}";
+
+    assert_int_equal(write(fd, request, sizeof(request) - 1), (ssize_t)sizeof(request) - 1);
+    while (r->rollback == 0)
+        gate_loop_turn(&r->loop, true);
+    assert_int_equal(r->rollback, 7);
+    gate_admin_answer(r->admin, r->ticket, 422, "text/plain", "no\n", 3);
+    assert_true(starts(answer(r, fd), "HTTP/1.1 422 "));
+}
+
 static void refuses(void **state)
 {
     static const char *const cases[][2] = {
@@ -153,6 +209,8 @@ static void refuses(void **state)
         { "POST /clock HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
           "HTTP/1.1 413 " },
         { "POST /clock HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 400 " },
+        { "POST /rollback HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 400 " },
+        { "POST /explain HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 400 " },
     };
     struct rig *r = *state;
 
@@ -221,6 +279,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answers_status_and_metrics, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(tells_people_and_programs, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(rolls_back, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(refuses, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(a_head_without_end_is_cut, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(moves_the_clock, rig_open, rig_close),

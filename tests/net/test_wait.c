@@ -103,6 +103,21 @@ static void deadline_undoes_then_ends(void **state)
     assert_int_equal(f->result, GATE_E_TIMEOUT);
 }
 
+static void expire_undoes_then_ends(void **state)
+{
+    struct fixture *f = *state;
+
+    gate_wait_expire(&f->w, GATE_E_CANCELLED);  /* idle: nothing */
+    gate_wait_arm(&f->w, in_ms(f, 1000), on_cancel);
+    gate_wait_expire(&f->w, GATE_E_CANCELLED);
+    gate_wait_expire(&f->w, GATE_E_TIMEOUT);    /* the first one counts */
+    assert_int_equal(f->undone, 1);
+    assert_int_equal(f->ended, 0);
+    turn_after(f, 2000);
+    assert_int_equal(f->ended, 1);
+    assert_int_equal(f->result, GATE_E_CANCELLED);
+}
+
 static void deadline_can_move(void **state)
 {
     struct fixture *f = *state;
@@ -200,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(wake_runs_from_the_drain),
         TEST(deadline_undoes_then_ends),
+        TEST(expire_undoes_then_ends),
         TEST(deadline_can_move),
         TEST(cancel_in_every_state),
         TEST(can_be_armed_from_its_end),

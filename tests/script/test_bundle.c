@@ -175,8 +175,63 @@ static void test_paths_and_hash(void **state)
     assert_int_equal(gate_bundle_module(b, GATE_STR("lib.a"), &name, &bytes), GATE_OK);
     assert_int_equal(gate_bundle_hash(a), gate_bundle_hash(b));
     gate_bundle_each_path(a, count_path, &n);
-    assert_int_equal(n, 3);
+    assert_int_equal(n, 4); /* also b.lua beside the file, which is not there */
     gate_bundle_free(&a);
+    gate_bundle_free(&b);
+}
+
+static void test_code_hash(void **state)
+{
+    struct gate_bundle *a = open_disk(), *b = open_disk();
+    struct gate_str name, bytes;
+
+    (void)state;
+    assert_int_equal(gate_bundle_data(a, GATE_STR("routes"), &name, &bytes), GATE_OK);
+    assert_int_not_equal(gate_bundle_hash(a), gate_bundle_hash(b));
+    assert_int_equal(gate_bundle_code_hash(a), gate_bundle_code_hash(b));
+    assert_int_equal(gate_bundle_module(a, GATE_STR("b"), &name, &bytes), GATE_OK);
+    assert_int_not_equal(gate_bundle_code_hash(a), gate_bundle_code_hash(b));
+    gate_bundle_free(&a);
+    gate_bundle_free(&b);
+}
+
+static void test_stale(void **state)
+{
+    struct gate_bundle *a = open_disk(), *b;
+    struct gate_str name, bytes;
+    char path[300];
+
+    (void)state;
+    assert_int_equal(gate_bundle_module(a, GATE_STR("b"), &name, &bytes), GATE_OK);
+    assert_false(gate_bundle_stale(a));
+    write_file("b.lua", "it appears beside the gateway file");
+    assert_true(gate_bundle_stale(a));
+    b = open_disk();
+    assert_int_equal(gate_bundle_module(b, GATE_STR("b"), &name, &bytes), GATE_OK);
+    assert_str(name, "b.lua");
+    assert_false(gate_bundle_stale(b));
+    write_file("b.lua", "other");
+    assert_true(gate_bundle_stale(b));
+    snprintf(path, sizeof(path), "%s/b.lua", dir);
+    assert_int_equal(unlink(path), 0);
+    assert_true(gate_bundle_stale(b));
+    assert_false(gate_bundle_stale(a));
+    gate_bundle_free(&a);
+    gate_bundle_free(&b);
+}
+
+static void test_frozen(void **state)
+{
+    struct gate_bundle *a = open_disk(), *b = gate_bundle_ref(a);
+    struct gate_str name, bytes;
+
+    (void)state;
+    assert_int_equal(gate_bundle_module(a, GATE_STR("lib.a"), &name, &bytes), GATE_OK);
+    gate_bundle_freeze(a);
+    gate_bundle_free(&a);
+    assert_int_equal(gate_bundle_module(b, GATE_STR("lib.a"), &name, &bytes), GATE_OK);
+    assert_str(bytes, "beside");
+    assert_int_equal(gate_bundle_module(b, GATE_STR("b"), &name, &bytes), GATE_E_NOTFOUND);
     gate_bundle_free(&b);
 }
 
@@ -196,7 +251,8 @@ int main(void)
         cmocka_unit_test(test_disk),      cmocka_unit_test(test_read_once),
         cmocka_unit_test(test_names),     cmocka_unit_test(test_memory),
         cmocka_unit_test(test_data_path), cmocka_unit_test(test_paths_and_hash),
-        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_missing),   cmocka_unit_test(test_code_hash),
+        cmocka_unit_test(test_stale),     cmocka_unit_test(test_frozen),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -15,6 +15,7 @@ local M = {}
 ---@field read fun(name: string): string|nil, string|nil bytes of a bundle file
 ---@field data? fun(name: string): string|nil, string|nil data supplied by name, and its file
 ---@field require? fun(module: string): any
+---@field upstream? fun(name: string): moongate.Upstream|nil that of a name, after the load
 ---@field policies? string[] names of the ready-made policies
 ---@field dictionary fun(name: string, bytes: integer): any, integer|nil opens one; else errno
 ---@field runtime table<string, any> functions of the runtime half
@@ -38,6 +39,9 @@ local M = {}
 ---@field shared_by_name table<string, table>
 ---@field limits table
 ---@field process table
+---@field data_calls moongate.DataCall[]
+---@field data_uses table[] what routes from handed data use
+---@field asked table<string, boolean> upstreams that the file asked for: whether there is one
 local Load = {}
 Load.__index = Load
 
@@ -49,6 +53,7 @@ function M.new(host)
     listeners = {}, upstreams = {}, upstream_by_name = {},
     policies = {}, policy_of = {}, global = {}, routes = {}, limits = {}, process = {},
     shared = {}, shared_by_name = {},
+    data_calls = {}, data_uses = {}, asked = {},
   }, Load)
 end
 

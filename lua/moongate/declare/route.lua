@@ -1,6 +1,7 @@
 --- `gate.route { … }` and `gate.routes(list)`.
 
 local answer = require "moongate.declare.answer"
+local handed = require "moongate.declare.handed"
 local http = require "moongate.declare.http"
 local json = require "moongate.json"
 local load_state = require "moongate.declare.load"
@@ -176,7 +177,7 @@ local function check_name(load, route, given, spot)
 end
 
 --- Checks one route and adds it to the load.
-local function add(load, given, spot)
+local function add(load, given, spot, from_data)
   load.route_names = load.route_names or {}
   local route, meant = schema_for(load):check(given, spot)
   if not route then return end
@@ -186,6 +187,8 @@ local function add(load, given, spot)
   if route.rewrite then check_template(route.rewrite, "rewrite", route, given, spot) end
   if route.redirect then check_template(route.redirect.to, "redirect", route, given, spot) end
   load.routes[#load.routes + 1] = route
+  route.from_data = from_data
+  if from_data and given.use then load.data_uses[#load.data_uses + 1] = given.use end
 end
 
 -- Declarations ------------------------------------------------------------------------------------
@@ -210,7 +213,8 @@ function M.declare_many(load, list)
     spot:unexpected(list, "a list of routes")
     return
   end
-  for i, entry in ipairs(list) do add(load, entry, spot:at(i, list)) end
+  local from_data = handed.take(load, declaration, list)
+  for i, entry in ipairs(list) do add(load, entry, spot:at(i, list), from_data) end
   for key in pairs(list) do
     if type(key) ~= "number" then
       spot:at(key, list):fail {

@@ -1,6 +1,7 @@
 --- `gate.upstream(name, options)` and `gate.upstreams(list)`, and the upstream objects that
 --- scripts hold.
 
+local handed = require "moongate.declare.handed"
 local language = require "moongate.declare.fields"
 local load_state = require "moongate.declare.load"
 local place = require "moongate.declare.place"
@@ -202,7 +203,7 @@ end)()
 
 --- Adds an upstream that was checked. A name that exists is a mistake, but gets an object too, so
 --- that the load can go on.
-local function add(load, name, options, spot, at)
+local function add(load, name, options, spot, at, from_data)
   local first = name and load.upstream_by_name[name]
   if first then
     spot:fail {
@@ -212,7 +213,9 @@ local function add(load, name, options, spot, at)
     return first.object
   end
   local object = M.new(name or "?", #load.upstreams)
-  local entry = { object = object, name = object.name, options = options, at = at }
+  local entry = {
+    object = object, name = object.name, options = options, at = at, from_data = from_data,
+  }
   load.upstreams[#load.upstreams + 1] = entry
   if name then load.upstream_by_name[name] = entry end
   return object
@@ -253,6 +256,7 @@ function M.declare_many(load, list)
     return
   end
   local by_name = list[1] == nil
+  local from_data = handed.take(load, declaration, list)
   for i, key in ipairs(entries_of(list)) do
     local entry = spot:at(by_name and key or i, list)
     local here = entry
@@ -264,7 +268,7 @@ function M.declare_many(load, list)
       name = options and options.name
       here = options and here:at("name", list[i]) or here
     end
-    add(load, name, options, here, load_state.at(entry:place()))
+    add(load, name, options, here, load_state.at(entry:place()), from_data)
   end
 end
 

@@ -1,0 +1,50 @@
+#include "admin/report.h"
+#include "admin/table.h"
+
+struct walk {
+    struct gate_table table;
+    uint64_t now_ms;
+};
+
+static const char *state_of(const struct walk *w, const struct gate_peer_entry *e)
+{
+    if (e->down)
+        return "down";
+    return gate_peer_is_down(e->peer, w->now_ms) ? "left out" : "up";
+}
+
+static void put_peers(void *arg, struct gate_str upstream, const struct gate_peer_set *set)
+{
+    struct walk *w = arg;
+    struct gate_table *t = &w->table;
+
+    for (uint32_t i = 0; i < set->n; i++) {
+        struct gate_peer *p = set->v[i].peer;
+
+        gate_table_put(t, upstream);
+        gate_table_put(t, gate_str_from_cstr(p->text));
+        gate_table_fmt(t, "%s", state_of(w, &set->v[i]));
+        gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->active));
+        gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->connections));
+        gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->requests));
+        gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->failures));
+    }
+}
+
+void gate_report_upstreams(const struct gate_report *r, bool text, FILE *to)
+{
+    static const char *const titles[] = { "UPSTREAM",    "ADDRESS",  "STATE",   "ACTIVE",
+                                          "CONNECTIONS", "REQUESTS", "FAILURES" };
+    struct walk w = { .now_ms = r->now_ms };
+
+    if (!text) {
+        fputs("{\"upstreams\":", to);
+        gate_report_peers(r, to);
+        fputs("}\n", to);
+        return;
+    }
+    gate_table_init(&w.table, titles, 7);
+    gate_registry_each(r->registry, put_peers, &w);
+    gate_table_print(&w.table, to);
+    gate_table_fini(&w.table);
+}
