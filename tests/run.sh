@@ -79,7 +79,7 @@ all)
     stage debug "unit, spec, end-to-end, lint"
     stage release "the binary as shipped, end-to-end" -L '^e2e$'
     stage asan "address and undefined behaviour, all" -LE '^lint$'
-    stage tsan "threads: end-to-end, net, script" -L '^(e2e|net|script)$'
+    stage tsan "threads: end-to-end, net, shared, script" -L '^(e2e|net|shared|script)$'
     stage fuzz "parsers, $FUZZ_SECONDS s each"
     ;;
 *)

@@ -8,6 +8,7 @@
 #include "admin/hook_totals.h"
 #include "admin/route_totals.h"
 #include "exchange/worker.h"
+#include "shared/shared.h"
 
 struct gate_report_worker {
     const struct gate_worker *worker;   /* only its counters are read */
@@ -55,6 +56,8 @@ struct gate_report {
     uint32_t n_listening;
     struct gate_registry *registry;
     const struct gate_route_totals *routes;
+    const struct gate_shared_numbers *dicts;
+    uint32_t n_dicts;
     uint64_t lines_dropped;             /* log lines, by the writers */
     uint64_t reloads;                   /* since the start, the first load not counted */
     uint64_t reloads_failed;

@@ -204,6 +204,54 @@ static void put_workers(const struct gate_report *r, FILE *to)
                 r->workers[i].alive);
 }
 
+/* What is told of each dictionary. */
+enum dict_metric { DICT_LIMIT, DICT_BYTES, DICT_ENTRIES, DICT_EVICTIONS, DICT_DROPS, DICT_N };
+
+static const struct {
+    const char *name;
+    const char *type;
+    const char *help;
+} dict_metrics[DICT_N] = {
+    { "moongate_shared_limit_bytes", "gauge", "Memory that a dictionary may take." },
+    { "moongate_shared_bytes", "gauge", "Memory of a dictionary's entries." },
+    { "moongate_shared_entries", "gauge",
+      "Entries of a dictionary, with those that have ended and were not yet taken away." },
+    { "moongate_shared_evictions_total", "counter",
+      "Entries that made room for others before their end." },
+    { "moongate_shared_drops_total", "counter",
+      "Parts of a dictionary that began anew because an engine died while it changed them." },
+};
+
+static uint64_t dict_value(const struct gate_dict_numbers *n, int metric)
+{
+    switch (metric) {
+    case DICT_LIMIT:
+        return n->bytes;
+    case DICT_BYTES:
+        return n->used;
+    case DICT_ENTRIES:
+        return n->entries;
+    case DICT_EVICTIONS:
+        return n->evictions;
+    default:
+        return n->drops;
+    }
+}
+
+static void put_dicts(const struct gate_report *r, FILE *to)
+{
+    for (int m = 0; m < DICT_N && r->n_dicts > 0; m++) {
+        put_head(to, dict_metrics[m].name, dict_metrics[m].type, dict_metrics[m].help);
+        for (uint32_t i = 0; i < r->n_dicts; i++) {
+            const struct gate_shared_numbers *d = &r->dicts[i];
+
+            fprintf(to, "%s{dictionary=\"", dict_metrics[m].name);
+            put_label(to, gate_str_of(d->name, d->name_n));
+            fprintf(to, "\"} %llu\n", (unsigned long long)dict_value(&d->numbers, m));
+        }
+    }
+}
+
 void gate_report_metrics(const struct gate_report *r, FILE *to)
 {
     uint64_t closed = gate_report_counter(r, GATE_C_CLIENT_CLOSED);
@@ -232,4 +280,5 @@ void gate_report_metrics(const struct gate_report *r, FILE *to)
     put_closes(r, to);
     put_upstreams(r, to);
     put_workers(r, to);
+    put_dicts(r, to);
 }

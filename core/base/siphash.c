@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,21 @@ void gate_sipkey_random(struct gate_sipkey *key)
     }
 }
 
+/* The n (below 8) bytes at p as a number. `more`: there are eight others before them, so that one
+ * load brings them all. */
+static inline uint64_t last_bytes(const unsigned char *p, size_t n, bool more)
+{
+    uint64_t v = 0;
+
+    if (n > 0 && more) {
+        memcpy(&v, p + n - 8, 8);
+        return le64toh(v) >> (64 - 8 * n);
+    }
+    for (size_t i = 0; i < n; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
 uint64_t gate_siphash(const struct gate_sipkey *key, const void *p, size_t n)
 {
     struct state s = {
@@ -63,9 +79,7 @@ uint64_t gate_siphash(const struct gate_sipkey *key, const void *p, size_t n)
         s.v0 ^= m;
     }
     /* The last word: what is left, and the length in the top byte. */
-    m = (uint64_t)n << 56;
-    for (size_t i = 0; i < rest; i++)
-        m |= (uint64_t)at[i] << (8 * i);
+    m = (uint64_t)n << 56 | last_bytes(at, rest, words > 0);
     s.v3 ^= m;
     sip_round(&s);
     s.v0 ^= m;

@@ -33,6 +33,7 @@ static bool read_config(struct reader *r, struct gate_config *c)
         {"policies", gate_config_read_policies, 0, 0, 0, NULL},
         {"process", gate_config_read_process, offsetof(struct gate_config, process), 0, 0, NULL},
         {"routes", gate_config_read_routes, 0, 0, 0, NULL},
+        {"shared", gate_config_read_shared, 0, 0, 0, NULL},
         {"timers", gate_config_read_timers, 0, 0, 0, NULL},
         {"upstreams", gate_config_read_upstreams, 0, 0, 0, NULL},
     };

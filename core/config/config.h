@@ -198,6 +198,12 @@ struct gate_timer_config {
     struct gate_str at;
 };
 
+struct gate_shared_config {
+    struct gate_str name;
+    uint64_t bytes;
+    struct gate_str at;
+};
+
 struct gate_config {
     struct gate_arena arena; /* of all the rest */
     struct gate_str text;    /* the canonical JSON */
@@ -217,6 +223,8 @@ struct gate_config {
     uint32_t n_routes;
     const struct gate_timer_config *timers;
     uint32_t n_timers;
+    const struct gate_shared_config *shared;
+    uint32_t n_shared;
 };
 
 /* Reads the canonical JSON that the Lua library emits. The text is our own: a fault in it is a bug

@@ -101,6 +101,7 @@ bool gate_config_read_policies(struct reader *r, const struct field *f, void *co
 bool gate_config_read_global(struct reader *r, const struct field *f, void *config);
 bool gate_config_read_routes(struct reader *r, const struct field *f, void *config);
 bool gate_config_read_timers(struct reader *r, const struct field *f, void *config);
+bool gate_config_read_shared(struct reader *r, const struct field *f, void *config);
 
 /* Defaults of what the text leaves out. */
 void gate_config_default(struct gate_config *c);

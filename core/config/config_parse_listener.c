@@ -99,6 +99,32 @@ bool gate_config_read_global(struct reader *r, const struct field *f, void *conf
     return gate_reader_ordinals(r, &c->global, &c->n_global);
 }
 
+static bool one_shared(struct reader *r, void *to, uint32_t index)
+{
+#define MEMBER(key, read, member, min, max)                                                        \
+    {                                                                                              \
+        key, read, offsetof(struct gate_shared_config, member), min, max, NULL                     \
+    }
+    static const struct field fields[] = {
+        MEMBER("at", gate_field_str, at, 0, 0),
+        MEMBER("bytes", gate_field_i64, bytes, 1, INT64_MAX),
+        MEMBER("name", gate_field_str, name, 0, 0),
+    };
+#undef MEMBER
+    static const struct field_table table = FIELD_TABLE(fields);
+
+    (void)index;
+    return gate_reader_object(r, &table, to);
+}
+
+bool gate_config_read_shared(struct reader *r, const struct field *f, void *config)
+{
+    struct gate_config *c = config;
+
+    (void)f;
+    return gate_reader_array(r, sizeof(*c->shared), one_shared, &c->shared, &c->n_shared);
+}
+
 static bool one_timer(struct reader *r, void *to, uint32_t index)
 {
 #define MEMBER(key, read, member, min, max)                                                        \

@@ -1,5 +1,6 @@
-/* Broker: where an engine gets its listening sockets from; one interface, two back ends: the
- * supervisor (broker_remote.c), or the process itself (broker_local.c). Control thread only. */
+/* Broker: where an engine gets from what outlives it, its listening sockets and the memory of
+ * dictionaries; one interface, two back ends: the supervisor (broker_remote.c), or the process
+ * itself (broker_local.c). Control thread only. */
 #ifndef GATE_RUN_BROKER_H
 #define GATE_RUN_BROKER_H
 
@@ -14,6 +15,9 @@ struct gate_broker_ops {
                             struct gate_listen_point **out);
     void (*forget)(struct gate_broker *b, struct gate_listen_point **point);
     void (*ready)(struct gate_broker *b, uint32_t drain_ms);
+    void (*keep)(struct gate_broker *b, const struct gate_store_name *name, int fd);
+    void (*drop)(struct gate_broker *b, const struct gate_store_name *name);
+    int (*kept)(struct gate_broker *b, uint32_t i, struct gate_store_name *name);
     void (*free)(struct gate_broker *b);
 };
 
@@ -42,6 +46,26 @@ static inline void gate_broker_forget(struct gate_broker *b, struct gate_listen_
 static inline void gate_broker_ready(struct gate_broker *b, uint32_t drain_ms)
 {
     b->ops->ready(b, drain_ms);
+}
+
+/* Memory that later engines are to have too; the descriptor stays the caller's. */
+static inline void gate_broker_keep(struct gate_broker *b, const struct gate_store_name *name,
+                                    int fd)
+{
+    b->ops->keep(b, name, fd);
+}
+
+/* No engine needs it any more. */
+static inline void gate_broker_drop(struct gate_broker *b, const struct gate_store_name *name)
+{
+    b->ops->drop(b, name);
+}
+
+/* The i-th piece that an earlier engine has left: a descriptor, which is the caller's, or -1. */
+static inline int gate_broker_kept(struct gate_broker *b, uint32_t i,
+                                   struct gate_store_name *name)
+{
+    return b->ops->kept(b, i, name);
 }
 
 /* Closes what is left. Clears the pointer. */

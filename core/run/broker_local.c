@@ -19,6 +19,28 @@ static void local_ready(struct gate_broker *b, uint32_t drain_ms)
     (void)drain_ms;
 }
 
+/* The process holds its memory itself, and nobody comes after it. */
+static void local_keep(struct gate_broker *b, const struct gate_store_name *name, int fd)
+{
+    (void)b;
+    (void)name;
+    (void)fd;
+}
+
+static void local_drop(struct gate_broker *b, const struct gate_store_name *name)
+{
+    (void)b;
+    (void)name;
+}
+
+static int local_kept(struct gate_broker *b, uint32_t i, struct gate_store_name *name)
+{
+    (void)b;
+    (void)i;
+    (void)name;
+    return -1;
+}
+
 static void local_free(struct gate_broker *b)
 {
     gate_listen_set_fini(&b->set);
@@ -29,6 +51,9 @@ static const struct gate_broker_ops local_ops = {
     .listen = local_listen,
     .forget = local_forget,
     .ready = local_ready,
+    .keep = local_keep,
+    .drop = local_drop,
+    .kept = local_kept,
     .free = local_free,
 };
 

@@ -152,6 +152,41 @@ static void remote_ready(struct gate_broker *b, uint32_t drain_ms)
         lose_supervisor(r);
 }
 
+static void tell(struct remote_broker *r, enum gate_wire_kind kind,
+                 const struct gate_store_name *name, int fd)
+{
+    struct gate_wire m = { .kind = kind, .memory = *name };
+
+    if (r->fd >= 0 && gate_wire_send(r->fd, &m, &fd, fd >= 0) != GATE_OK)
+        lose_supervisor(r);
+}
+
+static void remote_keep(struct gate_broker *b, const struct gate_store_name *name, int fd)
+{
+    tell(gate_container_of(b, struct remote_broker, base), GATE_WIRE_KEEP, name, fd);
+}
+
+static void remote_drop(struct gate_broker *b, const struct gate_store_name *name)
+{
+    tell(gate_container_of(b, struct remote_broker, base), GATE_WIRE_DROP, name, -1);
+}
+
+static int remote_kept(struct gate_broker *b, uint32_t i, struct gate_store_name *name)
+{
+    struct remote_broker *r = gate_container_of(b, struct remote_broker, base);
+    struct gate_wire m = { .kind = GATE_WIRE_KEPT, .number = i };
+    int fds[GATE_LISTEN_MAX];
+    struct gate_wire answer;
+    uint32_t n = 0;
+
+    if (r->fd < 0 || ask(r, &m, GATE_WIRE_MEMORY, &answer, fds, &n) != GATE_OK || n == 0)
+        return -1;
+    *name = answer.memory;
+    while (n > 1)
+        close(fds[--n]);
+    return fds[0];
+}
+
 static void remote_free(struct gate_broker *b)
 {
     struct remote_broker *r = gate_container_of(b, struct remote_broker, base);
@@ -176,6 +211,9 @@ static const struct gate_broker_ops remote_ops = {
     .listen = remote_listen,
     .forget = remote_forget,
     .ready = remote_ready,
+    .keep = remote_keep,
+    .drop = remote_drop,
+    .kept = remote_kept,
     .free = remote_free,
 };
 

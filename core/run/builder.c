@@ -33,7 +33,7 @@ static enum gate_err compare(const struct gate_builder *b, struct gate_build *v)
 {
     if (gate_str_eq(gate_vm_config_text(b->o.like->vm), gate_vm_config_text(v->loaded.vm)))
         return GATE_OK;
-    gate_load_errors_add(&v->errors, gate_bundle_main_name(b->o.bundle), 0,
+    gate_load_errors_add(&v->errors, gate_bundle_main_name(b->o.tools.bundle), 0,
                          "two runs of the file declared different things: declarations may not "
                          "depend on time, chance or the order of pairs()");
     return GATE_E_INVALID;
@@ -46,11 +46,9 @@ static void build_one(struct gate_builder *b, struct gate_build *v)
     const struct gate_config *config;
 
     if (o->like == NULL) {
-        v->err = gate_load(o->options, o->bundle, o->log, o->watchdog, false, &v->loaded,
-                           &v->errors);
+        v->err = gate_load(&o->tools, &v->loaded, &v->errors);
     } else {
-        v->err = gate_load_vm(o->options, o->bundle, o->log, o->watchdog, false, &v->loaded.vm,
-                              &v->errors);
+        v->err = gate_load_vm(&o->tools, &v->loaded.vm, &v->errors);
         if (v->err == GATE_OK)
             v->err = compare(b, v);
     }

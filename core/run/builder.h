@@ -16,10 +16,7 @@ struct gate_build {
 struct gate_builder;
 
 struct gate_builder_options {
-    const struct gate_options *options;
-    struct gate_bundle *bundle;     /* outlives the builder */
-    struct gate_log *log;
-    struct gate_watchdog *watchdog;
+    struct gate_load_tools tools;   /* the bundle outlives the builder */
     struct gate_mailbox *reply;
     void (*done)(void *arg);        /* on the reply's loop, once all are built or have failed */
     void *arg;

@@ -49,6 +49,7 @@ static void on_buried(struct gate_mail *m, void *engine)
     struct gate_work *w;
 
     burial_end(gate_container_of(m, struct burial, mail));
+    gate_memory_settle(e);
     if (!gate_list_empty(&e->burials) || e->closing)
         return;
     w = gate_calloc(1, sizeof(*w));

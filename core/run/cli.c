@@ -43,9 +43,9 @@ int gate_cli_fail(const char *message)
 enum gate_err gate_cli_load(const struct gate_options *o, bool check, struct gate_bundle **bundle,
                             struct gate_loaded *out, struct gate_load_errors *errors)
 {
-    struct gate_watchdog *dog = NULL;
     struct gate_log_fd_sink sink;
     struct gate_log log;
+    struct gate_load_tools tools = { .options = o, .log = &log, .check = check };
     char why[256];
     enum gate_err err;
 
@@ -57,11 +57,12 @@ enum gate_err gate_cli_load(const struct gate_options *o, bool check, struct gat
         gate_load_errors_add(errors, gate_str_from_cstr(gate_source_name(o)), 0, why);
         return err;
     }
-    err = gate_watchdog_open(&dog, NULL, NULL);
+    tools.bundle = *bundle;
+    err = gate_watchdog_open(&tools.watchdog, NULL, NULL);
     if (err == GATE_OK)
-        err = gate_load(o, *bundle, &log, dog, check, out, errors);
-    if (dog != NULL)
-        gate_watchdog_close(&dog);
+        err = gate_load(&tools, out, errors);
+    if (tools.watchdog != NULL)
+        gate_watchdog_close(&tools.watchdog);
     if (err != GATE_OK)
         gate_bundle_free(bundle);
     return err;

@@ -18,6 +18,7 @@ struct gathering {
     struct gate_report_kept kept[GATE_KEPT_MAX];
     struct gate_addr *listening;
     struct gate_route_totals routes;
+    struct gate_shared_numbers *dicts;
     struct gate_hook_totals hooks;
 };
 
@@ -109,6 +110,7 @@ static uint64_t dropped(const struct gate_log_writer *w)
 
 static void gather(struct gate_engine *e, struct gathering *g)
 {
+    uint32_t n_dicts = gate_shared_report(e->shared, &g->dicts);
     uint32_t listening = gather_listening(e, g);
     uint32_t live = gather_live(e, g);
 
@@ -128,6 +130,8 @@ static void gather(struct gate_engine *e, struct gathering *g)
         .n_listening = listening,
         .registry = e->registry,
         .routes = &g->routes,
+        .dicts = g->dicts,
+        .n_dicts = n_dicts,
         .lines_dropped = dropped(e->error_writer) + dropped(e->access_writer),
         .reloads = e->reloads,
         .reloads_failed = e->reloads_failed,
@@ -148,6 +152,7 @@ static void drop(struct gathering *g)
     gate_free(g->workers);
     gate_free(g->live);
     gate_free(g->listening);
+    gate_free(g->dicts);
 }
 
 /* What the counters say now, for the next who asks. Takes the hooks' totals over. */

@@ -18,6 +18,7 @@
 #include "script/secrets.h"
 #include "script/watchdog.h"
 #include "session/session.h"
+#include "shared/shared.h"
 
 struct gate_engine;
 struct gate_live;
@@ -135,6 +136,7 @@ struct gate_engine {
     struct gate_ip_counts *ip_counts;
     struct gate_tunnel_counts *tunnels;
     struct gate_registry *registry;
+    struct gate_shared *shared;     /* any thread */
     struct gate_resolver *resolver;
     struct gate_admin *admin;       /* NULL: no control socket */
     struct gate_run_worker *workers;
@@ -196,6 +198,12 @@ void gate_acceptors_apply(struct gate_run_worker *w, const struct gate_live *liv
 /* Takes what has queued up, then stops all. */
 void gate_acceptors_stop(struct gate_run_worker *w);
 void gate_acceptors_init(struct gate_run_worker *w);
+
+/* memory.c: dictionaries and whoever keeps their memory. Takes over what an earlier engine left. */
+void gate_memory_adopt(struct gate_engine *e);
+
+/* Gives what is used to be kept, and lets go of what nobody uses. */
+void gate_memory_settle(struct gate_engine *e);
 
 /* live.c: generations that hang on the engine. Takes over a reference to the bundle, and
  * configuration and router. */

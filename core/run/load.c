@@ -77,34 +77,34 @@ static enum gate_err compile(const struct gate_options *o, struct gate_bundle *b
     return err;
 }
 
-enum gate_err gate_load_vm(const struct gate_options *o, struct gate_bundle *bundle,
-                           struct gate_log *log, struct gate_watchdog *dog, bool check,
-                           struct gate_vm **out, struct gate_load_errors *errors)
+enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out,
+                           struct gate_load_errors *errors)
 {
     struct gate_vm_options options = {
-        .bundle = bundle,
-        .log = log,
+        .bundle = t->bundle,
+        .log = t->log,
         .memory = MEMORY_FIRST,
         .load_time_ms = LOAD_MS,
-        .check = check,
-        .trust = o->trust,
-        .watchdog = dog,
+        .check = t->check,
+        .trust = t->options->trust,
+        .watchdog = t->watchdog,
+        .shared = t->shared,
+        .clock = t->clock,
     };
 
     *out = NULL;
     return gate_vm_build(&options, out, errors);
 }
 
-enum gate_err gate_load(const struct gate_options *o, struct gate_bundle *bundle,
-                        struct gate_log *log, struct gate_watchdog *dog, bool check,
-                        struct gate_loaded *out, struct gate_load_errors *errors)
+enum gate_err gate_load(const struct gate_load_tools *t, struct gate_loaded *out,
+                        struct gate_load_errors *errors)
 {
     enum gate_err err;
 
     memset(out, 0, sizeof(*out));
-    err = gate_load_vm(o, bundle, log, dog, check, &out->vm, errors);
+    err = gate_load_vm(t, &out->vm, errors);
     if (err == GATE_OK)
-        err = compile(o, bundle, out, errors);
+        err = compile(t->options, t->bundle, out, errors);
     if (err != GATE_OK)
         gate_loaded_fini(out);
     return err;

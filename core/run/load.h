@@ -15,15 +15,24 @@ struct gate_loaded {
     struct gate_router *router;
 };
 
+/* What a load is done with; all of it outlives what is loaded, but the bundle. */
+struct gate_load_tools {
+    const struct gate_options *options;
+    struct gate_bundle *bundle;
+    struct gate_log *log;
+    struct gate_watchdog *watchdog;
+    struct gate_shared *shared;     /* NULL: dictionaries are only tried (`moongate check`) */
+    const struct gate_clock *clock; /* NULL: the system's */
+    bool check;                     /* reads the sources for misspelt fields too */
+};
+
 /* Runs the gateway file and compiles what it declared. On failure *errors has at least one
- * entry and nothing is kept. `check`: reads the sources for misspelt fields too. */
-enum gate_err gate_load(const struct gate_options *o, struct gate_bundle *bundle,
-                        struct gate_log *log, struct gate_watchdog *dog, bool check,
-                        struct gate_loaded *out, struct gate_load_errors *errors);
+ * entry and nothing is kept. */
+enum gate_err gate_load(const struct gate_load_tools *t, struct gate_loaded *out,
+                        struct gate_load_errors *errors);
 /* Only the VM. */
-enum gate_err gate_load_vm(const struct gate_options *o, struct gate_bundle *bundle,
-                           struct gate_log *log, struct gate_watchdog *dog, bool check,
-                           struct gate_vm **out, struct gate_load_errors *errors);
+enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out,
+                           struct gate_load_errors *errors);
 void gate_loaded_fini(struct gate_loaded *l);
 
 /* Whether any function has to be there when requests come. */

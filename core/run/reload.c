@@ -104,6 +104,7 @@ static void finish(struct gate_engine *e)
     bool has_next = e->has_next;
 
     reload_free(&e->reload);
+    gate_memory_settle(e);
     e->has_next = false;
     if (has_next)
         begin(e, &next);
@@ -192,10 +193,14 @@ static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*don
 {
     struct gate_engine *e = r->engine;
     struct gate_builder_options o = {
-        .options = e->options,
-        .bundle = r->bundle,
-        .log = &e->log,
-        .watchdog = e->watchdog,
+        .tools = {
+            .options = e->options,
+            .bundle = r->bundle,
+            .log = &e->log,
+            .watchdog = e->watchdog,
+            .shared = e->shared,
+            .clock = &e->clock,
+        },
         .reply = &e->mail,
         .done = done,
         .arg = r,

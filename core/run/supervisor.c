@@ -25,6 +25,7 @@ struct supervisor {
     struct gate_log *log;
     char *const *args;
     struct gate_listen_set set;
+    struct gate_store store;    /* memory of dictionaries */
     int signals;
     int wire;                   /* our end; -1: no engine */
     pid_t engine;               /* 0: none */
@@ -212,6 +213,15 @@ static void answer_listen(struct supervisor *s, const struct gate_wire *question
     gate_wire_send(s->wire, &m, p == NULL ? NULL : p->fds, p == NULL ? 0 : p->n);
 }
 
+static void answer_kept(struct supervisor *s, uint32_t i)
+{
+    struct gate_wire m = { .kind = GATE_WIRE_MEMORY };
+    int fd = gate_store_at(&s->store, i, &m.memory);
+
+    m.err = fd < 0 ? GATE_E_NOTFOUND : GATE_OK;
+    gate_wire_send(s->wire, &m, &fd, fd >= 0);
+}
+
 /* An engine that serves has asked for all that it wants: what an earlier one left over goes. */
 static void on_ready(struct supervisor *s, uint32_t drain_ms)
 {
@@ -226,10 +236,35 @@ static void on_ready(struct supervisor *s, uint32_t drain_ms)
     }
 }
 
+static void answer(struct supervisor *s, const struct gate_wire *m)
+{
+    struct gate_listen_point *p;
+
+    switch (m->kind) {
+    case GATE_WIRE_LISTEN:
+        answer_listen(s, m);
+        break;
+    case GATE_WIRE_FORGET:
+        p = gate_listen_set_find(&s->set, &m->wish);
+        if (p != NULL)
+            gate_listen_set_drop(&p);
+        order(s, GATE_WIRE_FORGOTTEN);
+        break;
+    case GATE_WIRE_READY:
+        on_ready(s, m->number);
+        break;
+    case GATE_WIRE_DROP:
+        gate_store_drop(&s->store, &m->memory);
+        break;
+    case GATE_WIRE_KEPT:
+        answer_kept(s, m->number);
+        break;
+    }
+}
+
 static void on_wire(struct supervisor *s)
 {
     struct gate_wire m;
-    struct gate_listen_point *p;
     int fds[GATE_LISTEN_MAX];
     uint32_t n;
     enum gate_err err = gate_wire_receive(s->wire, &m, fds, &n);
@@ -242,20 +277,10 @@ static void on_wire(struct supervisor *s)
         s->wire = -1;
         return;
     }
-    switch (m.kind) {
-    case GATE_WIRE_LISTEN:
-        answer_listen(s, &m);
-        break;
-    case GATE_WIRE_FORGET:
-        p = gate_listen_set_find(&s->set, &m.wish);
-        if (p != NULL)
-            gate_listen_set_drop(&p);
-        order(s, GATE_WIRE_FORGOTTEN);
-        break;
-    case GATE_WIRE_READY:
-        on_ready(s, m.number);
-        break;
-    }
+    if (m.kind == GATE_WIRE_KEEP && n == 1)
+        gate_store_keep(&s->store, &m.memory, fds[--n]);
+    else
+        answer(s, &m);
     while (n > 0)
         close(fds[--n]);
 }
@@ -307,6 +332,7 @@ int gate_supervisor_run(char *const *args, struct gate_log *log)
     struct supervisor s = { .log = log, .args = args, .wire = -1, .drain_ms = FIRST_DRAIN_MS };
 
     gate_listen_set_init(&s.set);
+    gate_store_init(&s.store);
     s.signals = open_signals();
     start_engine(&s);
     while (!s.done) {
@@ -323,6 +349,7 @@ int gate_supervisor_run(char *const *args, struct gate_log *log)
         on_time(&s);
     }
     gate_listen_set_fini(&s.set);
+    gate_store_fini(&s.store);
     close(s.signals);
     return s.status;
 }

@@ -1,18 +1,23 @@
 /* Wire: what supervisor and engine tell each other, over a socket pair that keeps messages whole
- * (SOCK_SEQPACKET), listening sockets passed along. No state. */
+ * (SOCK_SEQPACKET), listening sockets and the memory of dictionaries passed along. No state. */
 #ifndef GATE_RUN_WIRE_H
 #define GATE_RUN_WIRE_H
 
 #include "run/listen_set.h"
+#include "run/store.h"
 
 enum gate_wire_kind {
     /* From the engine. */
     GATE_WIRE_LISTEN,       /* wish; answered by SOCKETS */
     GATE_WIRE_FORGET,       /* wish: nobody accepts there any more; answered by FORGOTTEN */
     GATE_WIRE_READY,        /* it serves; number: the drain limit in ms */
+    GATE_WIRE_KEEP,         /* memory, with its descriptor: to be handed to later engines */
+    GATE_WIRE_DROP,         /* memory: nobody uses it any more */
+    GATE_WIRE_KEPT,         /* number: which one; answered by MEMORY */
     /* From the supervisor. */
     GATE_WIRE_SOCKETS,      /* err, sys_errno; bound and the descriptors */
     GATE_WIRE_FORGOTTEN,
+    GATE_WIRE_MEMORY,       /* err GATE_E_NOTFOUND: there are no more; memory and the descriptor */
     GATE_WIRE_DRAIN,
     GATE_WIRE_QUIT,
     GATE_WIRE_RELOAD,
@@ -26,6 +31,7 @@ struct gate_wire {
     uint32_t number;
     struct gate_listen_wish wish;
     struct gate_addr bound;
+    struct gate_store_name memory;
 };
 
 /* Sends with n descriptors, which stay the caller's. GATE_E_RESET: the other side is gone. */

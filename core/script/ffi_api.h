@@ -30,6 +30,12 @@ struct gate_io {
     uint32_t cursor_i;  /* of header_next; zeroed by the one who begins a walk */
     uint32_t cursor_edits;
     int32_t exiting;    /* a newer generation serves */
+    uint32_t walk[3];   /* of dict_next, in the same way */
+    /* After dict_get: the value holds as long as *seen_at is seen, and until *now is seen_until. */
+    uint32_t seen;
+    const uint32_t *seen_at;
+    double seen_until;
+    const uint64_t *now; /* the loop's clock, in ns */
 };
 
 /* A peer as balance hooks see it; the strings live as long as the request. */
@@ -86,6 +92,16 @@ enum gate_ffi_number {
     GATE_NUMBER_TIME_UPSTREAM, GATE_NUMBER_TIME_SCRIPT, GATE_NUMBER_TIME_TOTAL,
     GATE_NUMBER_PEER_PORT, GATE_NUMBER_PEER_WEIGHT, GATE_NUMBER_PEER_HEALTHY,
     GATE_NUMBER_PEER_ACTIVE, GATE_NUMBER_PEER_REQUESTS, GATE_NUMBER_PEER_LATENCY
+};
+
+/* What a dictionary's function answers besides the kinds of values (1 to 4, as in shared/dict.h;
+ * 0: there is none). */
+enum gate_ffi_dict {
+    GATE_DICT_AGAIN = 5,   /* not yet done: call again */
+    GATE_DICT_FULL = 6,
+    GATE_DICT_OTHER = 7,   /* there is a value, but not such a one */
+    GATE_DICT_LEAD = 8,    /* fetch: it is on the caller to make the value */
+    GATE_DICT_FAILED = 9   /* fetch: the leader had an error: code in p, message in p2 */
 };
 
 struct gate_api {
@@ -176,6 +192,34 @@ struct gate_api {
     int (*hash_add)(struct gate_vm *vm, const char *bytes, uint32_t bytes_n);
     int (*hash_end)(struct gate_vm *vm, uint8_t *to);
     int (*equal)(const char *a, const char *b, uint32_t n);
+
+    /* Shared dictionaries, by the number that dict_open gives (less than 0: errno, negative).
+     * Values come as their kind, a number in io->number, a string in p; they are handed over as
+     * kind, number and string. Times to live in seconds; less than 0: for ever. */
+    int (*dict_open)(struct gate_vm *vm, const char *name, uint32_t name_n, double bytes);
+    double (*dict_value_max)(struct gate_vm *vm, int32_t dict);
+    int (*dict_get)(struct gate_vm *vm, int32_t dict, const char *key, uint32_t key_n);
+    int (*dict_put)(struct gate_vm *vm, int32_t dict, const char *key, uint32_t key_n, int mode,
+                    int kind, double number, const char *text, uint32_t text_n, double ttl);
+    int (*dict_cas)(struct gate_vm *vm, int32_t dict, const char *key, uint32_t key_n,
+                    int old_kind, double old_number, const char *old_text, uint32_t old_n,
+                    int kind, double number, const char *text, uint32_t text_n);
+    int (*dict_incr)(struct gate_vm *vm, int32_t dict, const char *key, uint32_t key_n, double by,
+                     double init, int make, double ttl);
+    int (*dict_delete)(struct gate_vm *vm, int32_t dict, const char *key, uint32_t key_n);
+    int (*dict_ttl)(struct gate_vm *vm, int32_t dict, const char *key, uint32_t key_n);
+    int (*dict_next)(struct gate_vm *vm, int32_t dict);
+    int (*dict_flush)(struct gate_vm *vm, int32_t dict, int begin);
+
+    /* The flight of a key: join answers GATE_DICT_LEAD, or 0: yield now and ask dict_joined.
+     * A leader ends it by land (kind 0: with nothing, or with an error if there is a code), or by
+     * leave: then another one leads. */
+    int (*dict_join)(struct gate_vm *vm, int32_t dict, const char *key, uint32_t key_n);
+    int (*dict_joined)(struct gate_vm *vm, int32_t dict, const char *key, uint32_t key_n);
+    int (*dict_land)(struct gate_vm *vm, int32_t dict, const char *key, uint32_t key_n, int kind,
+                     double number, const char *text, uint32_t text_n, const char *code,
+                     uint32_t code_n);
+    int (*dict_leave)(struct gate_vm *vm, int32_t dict, const char *key, uint32_t key_n);
 };
 
 #endif

@@ -90,5 +90,23 @@ int gate_ffi_hash_begin(struct gate_vm *, const char *, uint32_t, int);
 int gate_ffi_hash_add(struct gate_vm *, const char *, uint32_t);
 int gate_ffi_hash_end(struct gate_vm *, uint8_t *);
 int gate_ffi_equal(const char *, const char *, uint32_t);
+int gate_ffi_dict_open(struct gate_vm *, const char *, uint32_t, double);
+double gate_ffi_dict_value_max(struct gate_vm *, int32_t);
+int gate_ffi_dict_get(struct gate_vm *, int32_t, const char *, uint32_t);
+int gate_ffi_dict_put(struct gate_vm *, int32_t, const char *, uint32_t, int, int, double,
+                      const char *, uint32_t, double);
+int gate_ffi_dict_cas(struct gate_vm *, int32_t, const char *, uint32_t, int, double, const char *,
+                      uint32_t, int, double, const char *, uint32_t);
+int gate_ffi_dict_incr(struct gate_vm *, int32_t, const char *, uint32_t, double, double, int,
+                       double);
+int gate_ffi_dict_delete(struct gate_vm *, int32_t, const char *, uint32_t);
+int gate_ffi_dict_ttl(struct gate_vm *, int32_t, const char *, uint32_t);
+int gate_ffi_dict_next(struct gate_vm *, int32_t);
+int gate_ffi_dict_flush(struct gate_vm *, int32_t, int);
+int gate_ffi_dict_join(struct gate_vm *, int32_t, const char *, uint32_t);
+int gate_ffi_dict_joined(struct gate_vm *, int32_t, const char *, uint32_t);
+int gate_ffi_dict_land(struct gate_vm *, int32_t, const char *, uint32_t, int, double,
+                       const char *, uint32_t, const char *, uint32_t);
+int gate_ffi_dict_leave(struct gate_vm *, int32_t, const char *, uint32_t);
 
 #endif

@@ -14,6 +14,7 @@ void gate_task_init(struct gate_task *t, struct gate_vm *vm, enum gate_task_kind
     t->kind = (uint8_t)kind;
     t->ref = LUA_NOREF;
     t->raised = LUA_NOREF;
+    gate_list_init(&t->holds);
     gate_list_init(&t->node);
     gate_timer_init(&t->limit, on_limit);
     gate_wait_init(&t->wait, &vm->worker->loop, on_woken, t);
@@ -66,6 +67,18 @@ enum gate_vm_result gate_task_result(const struct gate_vm *vm, lua_State *co, in
     if (status == LUA_ERRMEM || (vm->heap.refused && is_memory_error(co)))
         return GATE_VM_NOMEM;
     return GATE_VM_ERROR;
+}
+
+/* Newest first: what came later may rest on what was there. */
+static void release_holds(struct gate_task *t)
+{
+    while (!gate_list_empty(&t->holds)) {
+        struct gate_task_hold *h =
+            gate_container_of(t->holds.prev, struct gate_task_hold, node);
+
+        gate_list_remove(&h->node);
+        h->release(h);
+    }
 }
 
 /* The task waits: notes how much it has used. The clock is read only here, where a task is slow
@@ -148,6 +161,8 @@ enum gate_vm_result gate_task_resume(struct gate_task *t)
     /* A wait that was begun where nothing can yield; its error was caught. */
     if (GATE_UNLIKELY(t->wait.state != GATE_WAIT_IDLE))
         gate_wait_cancel(&t->wait);
+    if (GATE_UNLIKELY(!gate_list_empty(&t->holds)))
+        release_holds(t);
     return r;
 }
 
@@ -230,6 +245,7 @@ void gate_task_drop(struct gate_task *t)
         luaL_unref(t->vm->L, LUA_REGISTRYINDEX, t->raised);
         t->raised = LUA_NOREF;
     }
+    release_holds(t);
     if (t->co == NULL)
         return;
     luaL_unref(t->vm->L, LUA_REGISTRYINDEX, t->ref);

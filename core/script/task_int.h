@@ -7,6 +7,11 @@
 #include "script/vm_int.h"
 
 enum gate_task_kind { GATE_TASK_HOOK, GATE_TASK_JOB };
+/* Something that a task has to give back when it ends, however it ends; embedded in that. */
+struct gate_task_hold {
+    struct gate_list node; /* the task's, newest last */
+    void (*release)(struct gate_task_hold *h);
+};
 
 struct gate_task {
     struct gate_vm *vm;
@@ -26,6 +31,7 @@ struct gate_task {
     struct gate_wait wait;
     struct gate_timer limit; /* task_time */
     enum gate_err woken;     /* what the last wait ended with */
+    struct gate_list holds;  /* struct gate_task_hold */
     /* a resume from the loop returned r; not YIELD */
     void (*step)(struct gate_task *t, enum gate_vm_result r);
 };
@@ -65,7 +71,7 @@ enum gate_vm_result gate_task_resume(struct gate_task *t);
 /* Ends a task that waits: its wait is cancelled, the coroutine is dropped. */
 void gate_task_cancel(struct gate_task *t);
 
-/* Lets go of the coroutine. */
+/* Lets go of the coroutine, and of what it held. */
 void gate_task_drop(struct gate_task *t);
 
 /* lua_resume within the budgets (watch_int.h) and the memory cap. The only place that calls it. */

@@ -30,6 +30,7 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     gate_heap_open(&vm->heap, o->memory == 0 ? MEMORY_DEFAULT : o->memory);
     vm->L = vm->heap.L;
     gate_crypto_open(vm);
+    gate_dicts_open(vm, o);
     return vm;
 }
 
@@ -190,6 +191,7 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
     if (vm->config == NULL)
         gate_vm_prepare(vm, config);
     vm->worker = worker;
+    vm->io.now = &worker->loop.now_ns;
     vm->log = worker->log;
     if (worker->watchdog != NULL) {
         vm->watch = gate_watch_join(worker->watchdog, vm);
@@ -238,6 +240,7 @@ void gate_vm_free(struct gate_vm **vm)
     gate_chains_free(x);
     gate_crypto_close(x);
     gate_secrets_fini(&x->secrets);
+    gate_dicts_close(x);
     gate_free(x->text);
     gate_free(x->code);
     gate_free(x);

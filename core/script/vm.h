@@ -48,6 +48,8 @@ struct gate_vm_options {
     bool check;            /* `moongate check`: also reads the sources for misspelt fields */
     bool trust;            /* --trust */
     struct gate_watchdog *watchdog; /* bounds the load too; NULL: unbounded (never in the engine) */
+    struct gate_shared *shared; /* outlives the VM; NULL: its dictionaries are nobody else's */
+    const struct gate_clock *clock; /* of dictionaries while the file loads; NULL: the system's */
 };
 
 /* Makes a state, runs the prelude and the gateway file. GATE_OK: *out is a loaded VM, its

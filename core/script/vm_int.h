@@ -13,6 +13,7 @@
 #include "script/secrets.h"
 #include "script/vm.h"
 #include "script/watch_int.h"
+#include "shared/shared.h"
 
 struct gate_task;
 
@@ -120,6 +121,13 @@ struct gate_vm {
     EVP_MD_CTX *hash; /* the running computation */
     EVP_MAC_CTX *mac;
     bool keyed;
+    struct gate_shared *shared; /* where the dictionaries come from */
+    bool own_shared;
+    struct gate_clock own_clock;
+    const struct gate_clock *clock;
+    struct gate_dict **dicts;   /* those that were opened, by the number that Lua has */
+    uint32_t n_dicts;
+    struct gate_dict_buffer dict_text; /* strings that were read */
 };
 
 /* Loads what is embedded (or below MOONGATE_LUA_DIR) and makes the functions that boot.lua gets
@@ -144,6 +152,10 @@ void gate_vm_end_runs(struct gate_vm *vm);
 
 void gate_crypto_open(struct gate_vm *vm);
 void gate_crypto_close(struct gate_vm *vm);
+
+/* Dictionaries of a VM (ffi_dict.c). */
+void gate_dicts_open(struct gate_vm *vm, const struct gate_vm_options *o);
+void gate_dicts_close(struct gate_vm *vm);
 
 extern const struct gate_api gate_api_table;
 

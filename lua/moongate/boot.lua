@@ -56,6 +56,7 @@ local function make_gate(main_name)
     require = function(name) return modules.library(name) end,
     upstream = runtime.upstream_named,
     policies = names,
+    dictionary = runtime.dictionary,
     runtime = runtime.new(host), bound_load = host.bound_load,
   }
 end

@@ -120,6 +120,7 @@ local function declared(load, keep)
     policies = list(load.policies, policy),
     global = list(load.global),
     routes = list(kept(load.routes), route),
+    shared = list(load.shared),
     timers = list(load.timers, timer),
   }
 end

@@ -15,6 +15,7 @@ local place = require "moongate.declare.place"
 local policy = require "moongate.declare.policy"
 local process = require "moongate.declare.process"
 local route = require "moongate.declare.route"
+local shared = require "moongate.declare.shared"
 local strict = require "moongate.declare.strict"
 local upstream = require "moongate.declare.upstream"
 
@@ -113,7 +114,8 @@ local function build(load)
   local declarations = {
     listen = listen.declare, upstream = upstream.declare, route = route.declare,
     routes = route.declare_many, use = policy.use, limits = limits.declare,
-    process = process.declare, data = declare_data, every = every.declare,
+    process = process.declare, data = declare_data, shared = shared.declare,
+    every = every.declare,
   }
   for name, declare in pairs(declarations) do gate[name] = dotted(load, gate, name, declare) end
   for _, name in ipairs(LATER_DECLARATIONS) do

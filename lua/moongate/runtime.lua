@@ -12,6 +12,7 @@ local peer = require "moongate.peer"
 local reply = require "moongate.reply"
 local retry = require "moongate.retry"
 local semaphore = require "moongate.semaphore"
+local shared = require "moongate.shared"
 local sleep = require "moongate.sleep"
 local time = require "moongate.time"
 local together = require "moongate.together"
@@ -24,6 +25,9 @@ local io = engine.io
 
 --- `print` of scripts.
 M.print = log.print
+
+--- Opens a dictionary, for its declaration.
+M.dictionary = shared.open
 
 --- `gate.upstreams.get` of requests.
 M.upstream_named = peer.upstream_named
@@ -54,7 +58,7 @@ end
 function M.protect(protect, gate)
   local list = {
     args.Args, client.Client, cookies.Cookies, errors.Error, reply.Reply, retry.Retry,
-    upstream.Upstream, debug.getmetatable(gate),
+    shared.Dictionary, upstream.Upstream, debug.getmetatable(gate),
   }
   for _, mt in ipairs(list) do protect(mt) end
   for _, mt in ipairs(view.metatables) do protect(mt) end

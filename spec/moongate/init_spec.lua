@@ -118,7 +118,6 @@ gate.on.requst(function() end)
       for name, call in pairs {
         cache = 'gate.cache { memory = "1m" }', every = "gate.every(1, print)",
           fetch = "gate.fetch 'x'",
-        shared = 'gate.shared("x", {})',
       } do
         assert.same({
           ("gateway.lua:3: gate.%s is right, but not there yet in this build"):format(name),

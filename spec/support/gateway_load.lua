@@ -19,6 +19,10 @@ function M.load(text, files, host)
   local settings = {
     file = "gateway.lua", runtime = RUNTIME,
     read = function(name) return all[name], "no such file" end,
+    dictionary = function(name, bytes)
+      if name == "none" then return nil, 24 end
+      return { name = name, bytes = bytes }
+    end,
   }
   for key, value in pairs(host or {}) do settings[key] = value end
   local gate, loading = moongate.new(settings)

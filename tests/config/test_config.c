@@ -163,6 +163,21 @@ static void test_upstreams(void **state)
     parse_bad("{\"upstreams\":[{\"name\":\"a\",\"servers\":[{\"address\":\"x\"}]}]}", "no server");
 }
 
+static void test_shared(void **state)
+{
+    struct gate_config *c = parse_ok(
+        "{\"format\":1,\"shared\":[{\"at\":\"g.lua:2\",\"bytes\":65536,\"name\":\"d\"}]}");
+
+    (void)state;
+    assert_int_equal(c->n_shared, 1);
+    assert_str(c->shared[0].name, "d");
+    assert_int_equal(c->shared[0].bytes, 65536);
+    assert_str(c->shared[0].at, "g.lua:2");
+    gate_config_free(&c);
+    parse_bad("{\"format\":1,\"shared\":[{\"bytes\":0}]}", "/shared/0/bytes: expected an integer");
+    parse_bad("{\"format\":1,\"shared\":{}}", "/shared: expected an array");
+}
+
 static void test_policies(void **state)
 {
     struct gate_config *c =
@@ -347,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_listeners),
         cmocka_unit_test(test_upstreams),
         cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_shared),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_bad_text),
         cmocka_unit_test(test_every_cut_is_refused),

@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "net/socket.h"
@@ -22,6 +24,7 @@ struct rig {
     struct gate_broker *broker;
     int far;
     struct gate_listen_set owned;   /* the supervisor's */
+    struct gate_store store;
     enum gate_wire_kind commands[8];
     int n_commands;
     int orphaned;
@@ -53,6 +56,7 @@ static int rig_open(void **state)
     r.far = pair[0];
     r.broker = gate_broker_remote_new(&r.loop, pair[1], on_command, on_orphaned, &r);
     gate_listen_set_init(&r.owned);
+    gate_store_init(&r.store);
     *state = &r;
     return 0;
 }
@@ -65,6 +69,7 @@ static int rig_close(void **state)
     if (r->far >= 0)
         close(r->far);
     gate_listen_set_fini(&r->owned);
+    gate_store_fini(&r->store);
     gate_loop_close(&r->loop);
     return 0;
 }
@@ -145,6 +150,57 @@ static void sockets_come_over_the_wire(void **state)
     assert_int_equal(r->commands[0], GATE_WIRE_RELOAD);
 }
 
+/* The supervisor's side of memory. */
+static void *memory_keeper(void *arg)
+{
+    struct rig *r = arg;
+    struct gate_wire m;
+    int fds[GATE_LISTEN_MAX];
+    uint32_t n;
+
+    while (gate_wire_receive(r->far, &m, fds, &n) == GATE_OK && m.kind != GATE_WIRE_READY) {
+        struct gate_wire a = { .kind = GATE_WIRE_MEMORY };
+        int fd;
+
+        if (m.kind == GATE_WIRE_KEEP) {
+            gate_store_keep(&r->store, &m.memory, fds[0]);
+        } else if (m.kind == GATE_WIRE_DROP) {
+            gate_store_drop(&r->store, &m.memory);
+        } else {
+            fd = gate_store_at(&r->store, m.number, &a.memory);
+            gate_wire_send(r->far, &a, &fd, fd >= 0);
+        }
+    }
+    return NULL;
+}
+
+static void memory_comes_back_over_the_wire(void **state)
+{
+    struct rig *r = *state;
+    struct gate_store_name a = gate_store_name_of(GATE_STR("a"), 4096);
+    struct gate_store_name b = gate_store_name_of(GATE_STR("b"), 4096), name;
+    int fd = memfd_create("test", MFD_CLOEXEC), back;
+    struct stat is, was;
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, memory_keeper, r);
+    assert_int_equal(gate_broker_kept(r->broker, 0, &name), -1);
+    gate_broker_keep(r->broker, &b, fd);
+    gate_broker_keep(r->broker, &a, fd);
+    gate_broker_drop(r->broker, &b);
+    back = gate_broker_kept(r->broker, 0, &name);
+    assert_true(back >= 0 && back != fd);
+    assert_memory_equal(&name, &a, sizeof(a));
+    assert_int_equal(fstat(fd, &was), 0);
+    assert_int_equal(fstat(back, &is), 0);
+    assert_int_equal(is.st_ino, was.st_ino);
+    assert_int_equal(gate_broker_kept(r->broker, 1, &name), -1);
+    close(back);
+    close(fd);
+    gate_broker_ready(r->broker, 100);
+    pthread_join(thread, NULL);
+}
+
 static void orders_arrive_in_order(void **state)
 {
     struct rig *r = *state;
@@ -182,6 +238,7 @@ static void a_local_broker_needs_nobody(void **state)
 {
     struct gate_broker *b = gate_broker_local_new();
     struct gate_listen_wish w = wish_of("127.0.0.1:0");
+    struct gate_store_name name = gate_store_name_of(GATE_STR("a"), 4096);
     struct gate_listen_point *p, *q;
 
     (void)state;
@@ -189,6 +246,9 @@ static void a_local_broker_needs_nobody(void **state)
     w.nth = 1;
     assert_int_equal(gate_broker_listen(b, &w, &q), GATE_OK);
     gate_broker_ready(b, 0);
+    gate_broker_keep(b, &name, -1);
+    gate_broker_drop(b, &name);
+    assert_int_equal(gate_broker_kept(b, 0, &name), -1);
     gate_broker_forget(b, &p);
     assert_null(p);
     gate_broker_free(&b);
@@ -199,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sockets_come_over_the_wire, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(memory_comes_back_over_the_wire, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(orders_arrive_in_order, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(an_orphan_listens_itself, rig_open, rig_close),
         cmocka_unit_test(a_local_broker_needs_nobody),

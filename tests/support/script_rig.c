@@ -27,6 +27,7 @@ void script_rig_begin(struct script_rig *r, const char *lua)
     script_rig_clear_log(r);
     GATE_ASSERT(gate_watchdog_open(&r->dog, NULL, NULL) == GATE_OK);
     GATE_ASSERT(gate_loop_open(&r->worker.loop, &r->clock, &r->log) == GATE_OK);
+    gate_mailbox_open(&r->worker.mail, &r->worker.loop, NULL);
     r->worker.log = &r->log;
     r->worker.watchdog = r->dog;
     gate_handle_table_init(&r->worker.exchanges);
@@ -53,7 +54,8 @@ void script_rig_attach(struct script_rig *r)
 enum gate_err script_rig_load(struct script_rig *r)
 {
     struct gate_vm_options o = {
-        .bundle = r->bundle, .log = &r->log, .load_time_ms = 5000, .watchdog = r->dog};
+        .bundle = r->bundle, .log = &r->log, .load_time_ms = 5000, .watchdog = r->dog,
+        .shared = r->shared, .clock = &r->clock};
     enum gate_err err = gate_vm_build(&o, &r->seat.vm, &r->errors);
 
     if (err == GATE_OK)
@@ -83,6 +85,7 @@ void script_rig_close(struct script_rig *r)
     gate_load_errors_fini(&r->errors);
     gate_slab_fini(&r->worker.exchange_slab);
     gate_handle_table_fini(&r->worker.exchanges);
+    gate_mailbox_close(&r->worker.mail);
     gate_loop_close(&r->worker.loop);
     gate_watchdog_close(&r->dog);
     free(r->lines);

@@ -13,6 +13,7 @@ struct script_rig {
     char *lines; /* the log so far, NUL-terminated */
     size_t lines_n;
     struct gate_watchdog *dog;
+    struct gate_shared *shared; /* NULL: dictionaries of its own */
     struct gate_worker worker;
     struct gate_bundle *bundle;
     struct gate_generation generation;

@@ -17,6 +17,7 @@ local M = {}
 ---@field require? fun(module: string): any
 ---@field upstream? fun(name: string): moongate.Upstream|nil that of a name, after the load
 ---@field policies? string[] names of the ready-made policies
+---@field dictionary fun(name: string, bytes: integer): any, integer|nil opens one; else errno
 ---@field runtime table<string, any> functions of the runtime half
 ---@field bound_load? fun(load_time_ms: integer|nil, vm_memory: integer|nil) limits of this load
 
@@ -34,6 +35,8 @@ local M = {}
 ---@field policies table[]
 ---@field global integer[]
 ---@field routes table[]
+---@field shared table[] dictionaries
+---@field shared_by_name table<string, table>
 ---@field limits table
 ---@field process table
 ---@field timers table[]
@@ -50,7 +53,7 @@ function M.new(host)
     host = host, open = true, mistakes = {}, raised = {}, tokens = {}, known = {},
     listeners = {}, upstreams = {}, upstream_by_name = {},
     policies = {}, policy_of = {}, global = {}, routes = {}, limits = {}, process = {},
-    timers = {},
+    shared = {}, shared_by_name = {}, timers = {},
     data_calls = {}, data_uses = {}, asked = {},
   }, Load)
 end
