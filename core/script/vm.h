@@ -80,8 +80,8 @@ void gate_vm_prepare(struct gate_vm *vm, const struct gate_config *config);
 void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
                     const struct gate_config *config);
 
-/* On the worker's thread: a seat whose requests begin now, the VM's first (then its timers start) or
- * one of a generation that differs in data only. Tasks of no request hold it while they work. */
+/* On the worker's thread: a seat whose requests begin now, the VM's first (then its timers start)
+ * or one of a generation that differs in data only. Tasks of no request hold it while they work. */
 void gate_vm_serve(struct gate_vm *vm, struct gate_generation_seat *seat);
 
 /* Chains of the routes of a further configuration, for its seats (seat->chains): `from` is the one
