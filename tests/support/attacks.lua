@@ -197,6 +197,19 @@ bound("growth that is caught, again", function()
   local t = {}
   while true do pcall(function() while true do t[#t + 1] = { 1, 2, 3 } end end) end
 end)
+-- Compiled code that gets no memory, entered from calls within calls.
+local function deep(n, grow)
+  if n == 0 then grow() else deep(n - 1, grow) end
+  return n
+end
+bound("strings that double, caught in calls, again", function()
+  local function grow() local s = "x" while true do s = s .. s end end
+  while true do pcall(deep, 5, grow) end
+end)
+bound("arrays that double, caught in calls, again", function()
+  local function grow() local t = {} while true do t[#t + 1] = 1 end end
+  while true do pcall(deep, 5, grow) end
+end)
 bound("big strings, dropped, again", function() while true do local _ = ("x"):rep(1e6) end end)
 bound("a format that grows", function()
   local s = "%s"
