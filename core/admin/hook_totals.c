@@ -64,6 +64,7 @@ void gate_hook_totals_add(struct gate_hook_totals *t, const struct gate_hook_tot
         *slot = ++t->n;
     }
     v = &t->v[*slot - 1];
+    v->runs += from->runs;
     v->calls += from->calls;
     v->errors += from->errors;
     v->kills += from->kills;

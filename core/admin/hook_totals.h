@@ -9,6 +9,7 @@
 struct gate_hook_total {
     char *policy;               /* owned; of handler and when: the route */
     const char *hook;           /* static */
+    uint64_t runs;              /* of chains that began with it */
     uint64_t calls;
     uint64_t errors;
     uint64_t kills;

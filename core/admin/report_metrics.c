@@ -106,6 +106,11 @@ static void put_hook_value(FILE *to, enum hook_metric metric, const struct gate_
 
 static void put_hooks(const struct gate_report *r, FILE *to)
 {
+    uint64_t runs = 0;
+
+    for (uint32_t i = 0; i < r->hooks->n; i++)
+        runs += r->hooks->v[i].runs;
+    put_number(to, "moongate_hook_calls_total", "counter", "Script hooks called.", runs);
     for (int m = 0; m < HOOK_N; m++) {
         put_head(to, hook_metrics[m].name, "counter", hook_metrics[m].help);
         for (uint32_t i = 0; i < r->hooks->n; i++) {

@@ -36,7 +36,6 @@ static const struct wording words[GATE_C_COUNT] = {
     [GATE_C_TUNNELS] = {"moongate_tunnels_total", "Connections that became tunnels."},
     [GATE_C_UNDERSCORES_DROPPED] = {"moongate_header_underscores_dropped_total",
                                     "Request fields dropped for an underscore in the name."},
-    [GATE_C_HOOK_CALLS] = {"moongate_hook_calls_total", "Script hooks called."},
     [GATE_C_HOOK_ERRORS] = {"moongate_hook_errors_total", "Script hooks that raised an error."},
     [GATE_C_HOOK_KILLS] = {"moongate_hook_kills_total",
                            "Script hooks stopped for their time budget."},

@@ -176,9 +176,17 @@ static void on_swap(struct gate_mail *m, void *worker)
 
 static void add_hook(void *arg, const struct gate_hook_count *c)
 {
-    gate_hook_totals_add(arg, &(struct gate_hook_total){
-        .policy = (char *)c->policy, .hook = c->hook, .calls = c->calls, .errors = c->errors,
-        .kills = c->kills, .cpu_ns = c->cpu_ns });
+    const struct gate_hook_total total = {
+        .policy = (char *)c->policy,
+        .hook = c->hook,
+        .runs = c->runs,
+        .calls = c->calls,
+        .errors = c->errors,
+        .kills = c->kills,
+        .cpu_ns = c->cpu_ns,
+    };
+
+    gate_hook_totals_add(arg, &total);
 }
 
 /* Whether a generation newer than `live` has the VM too (`newer`), or any other one. */

@@ -165,7 +165,6 @@ static bool goes_on(const struct gate_hook_run *run, uint32_t at)
 
 static enum gate_vm_result call_from(struct gate_hook_run *run, uint32_t start)
 {
-    gate_tally_add(&run->chain->tallies[start - 1].begun);
     gate_task_begin(&run->task, run->chain->ref, run->chain->budgets);
     set_args(run, start);
     return gate_task_resume(&run->task);
@@ -187,7 +186,6 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
             return r;
         if (at >= run->chain->n)
             return GATE_VM_DONE;
-        count_end(run);
         r = call_from(run, at + 1);
     }
     return r;
@@ -245,7 +243,7 @@ static enum gate_vm_result run_begin(struct gate_hook_run *run, uint32_t start,
 
     vm->io.verdict = GATE_VERDICT_NEXT;
     run->began_ns = clock_ns(vm);
-    gate_counters_add(&vm->worker->counters, GATE_C_HOOK_CALLS, 1);
+    gate_tally_add(&run->chain->tallies[start - 1].begun);
     r = call_from(run, start);
     if (GATE_UNLIKELY(is_failure(r)))
         r = go_on(run, r);

@@ -289,12 +289,13 @@ static void tell_chain(const struct gate_vm *vm, const struct gate_hook_chain *c
         struct gate_hook_count count = {
             .policy = link_name(vm, c, i),
             .hook = gate_chain_hook_name(c->hook),
+            .runs = read_tally(&t->begun),
             .errors = read_tally(&t->errors),
             .kills = read_tally(&t->kills),
             .cpu_ns = __atomic_load_n(&c->budgets[c->n + 1 + i], __ATOMIC_RELAXED),
         };
 
-        running += (int64_t)read_tally(&t->begun);
+        running += (int64_t)count.runs;
         count.calls = running > 0 ? (uint64_t)running : 0;
         running -= (int64_t)read_tally(&t->ended);
         fn(arg, &count);

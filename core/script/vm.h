@@ -112,6 +112,7 @@ void gate_vm_detach(struct gate_vm *vm);
 struct gate_hook_count {
     const char *policy;
     const char *hook;
+    uint64_t runs; /* of chains that began here */
     uint64_t calls;
     uint64_t errors;
     uint64_t kills;

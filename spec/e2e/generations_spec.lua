@@ -238,6 +238,24 @@ describe("data that changes alone", function()
     assert.equal(3, g:metric 'moongate_policy_calls_total{policy="count",hook="handler"}')
   end)
 
+  it("keeps functions of routes and upstreams", function()
+    local o = t.origin()
+    local more = ([[
+      gate.upstream("code", { servers = { "127.0.0.1:1", "%s" },
+        balance = function(req, peers) return peers.all[2] end })
+      gate.route { name = "when", path = "/f", upstream = "code",
+        when = function(req) return req.args.x == "1" end }
+    ]]):format(o.address)
+    local g = t.gateway(source .. more, { files = files({}, {}) })
+    assert.equal("1", g:get("/count").body)
+    put(g, { { name = "n", servers = { o.address } } }, { { path = "/a", reply = { 200, "a" } },
+      { path = "/b", upstream = "n" } })
+    for _ = 1, 3 do assert.equal("code", g:get("/f?x=1").headers["x-up"]) end
+    assert.equal(404, g:get("/f?x=2").status)
+    assert.equal(200, g:get("/b").status)
+    assert.equal("2", g:get("/count").body)
+  end)
+
   it("keeps them under requests of the older data", function()
     local o = t.origin()
     local up = { name = "a", servers = { o.address } }

@@ -200,6 +200,23 @@ describe("reload", function()
     assert.matches('"target":"/word?third"', t.read(g.dir .. "/file"), 1, true)
   end)
 
+  it("reads again for who asks while another load goes on", function()
+    local g = t.gateway(text(0, "one"))
+    local function ask()
+      local c = t.connect(g.socket)
+      c:send "POST /reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+      return c
+    end
+    g:rewrite(text(0, "two", "local from = os.clock() while os.clock() < from + 0.3 do end"))
+    local first = ask()
+    t.sleep(0.1) -- it has read the file, most likely; the outcome is the same if not
+    g:rewrite(text(0, "three"))
+    local second = ask()
+    assert.equal(200, first:receive_response().status)
+    assert.equal("generation 3 serves\n", second:receive_response().body)
+    assert.equal("three", g:get("/word").body)
+  end)
+
   it("resolves names before it serves them", function()
     local o = t.origin()
     local g = t.gateway(([[
