@@ -68,6 +68,8 @@ void gate_hook_totals_add(struct gate_hook_totals *t, const struct gate_hook_tot
     v->calls += from->calls;
     v->errors += from->errors;
     v->kills += from->kills;
+    v->barred += from->barred;
+    v->quarantined |= from->quarantined;
     v->cpu_ns += from->cpu_ns;
 }
 

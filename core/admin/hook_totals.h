@@ -13,6 +13,8 @@ struct gate_hook_total {
     uint64_t calls;
     uint64_t errors;
     uint64_t kills;
+    uint64_t barred;            /* calls that quarantine kept from it */
+    bool quarantined;           /* in any worker's VM, now */
     uint64_t cpu_ns;
 };
 

@@ -81,27 +81,42 @@ static void put_routes(const struct gate_report *r, FILE *to)
     }
 }
 
-enum hook_metric { HOOK_CALLS, HOOK_ERRORS, HOOK_KILLS, HOOK_CPU, HOOK_N };
+enum hook_metric {
+    HOOK_CALLS,
+    HOOK_ERRORS,
+    HOOK_KILLS,
+    HOOK_BARRED,
+    HOOK_QUARANTINED,
+    HOOK_CPU,
+    HOOK_N
+};
 
 static const struct {
     const char *name;
+    const char *type;
     const char *help;
 } hook_metrics[HOOK_N] = {
-    { "moongate_policy_calls_total", "Calls, by policy and hook (handler, when: by route)." },
-    { "moongate_policy_errors_total", "Errors and lack of memory, by policy and hook." },
-    { "moongate_policy_kills_total", "Calls that were stopped, by policy and hook." },
-    { "moongate_policy_cpu_seconds_total", "CPU time, sampled, by policy and hook." },
+    { "moongate_policy_calls_total", "counter",
+      "Calls, by policy and hook (handler, when: by route)." },
+    { "moongate_policy_errors_total", "counter",
+      "Errors and lack of memory, by policy and hook." },
+    { "moongate_policy_kills_total", "counter", "Calls that were stopped, by policy and hook." },
+    { "moongate_policy_barred_total", "counter",
+      "Calls that quarantine prevented, by policy and hook." },
+    { "moongate_policy_quarantined", "gauge",
+      "1 while a hook is in quarantine, by policy and hook." },
+    { "moongate_policy_cpu_seconds_total", "counter",
+      "CPU time, sampled, by policy and hook." },
 };
 
 static void put_hook_value(FILE *to, enum hook_metric metric, const struct gate_hook_total *t)
 {
+    const uint64_t numbers[HOOK_CPU] = {t->calls, t->errors, t->kills, t->barred, t->quarantined};
+
     if (metric == HOOK_CPU)
         fprintf(to, "%.3f\n", (double)t->cpu_ns / 1e9);
     else
-        fprintf(to, "%llu\n",
-                (unsigned long long)(metric == HOOK_CALLS    ? t->calls
-                                     : metric == HOOK_ERRORS ? t->errors
-                                                             : t->kills));
+        fprintf(to, "%llu\n", (unsigned long long)numbers[metric]);
 }
 
 static void put_hooks(const struct gate_report *r, FILE *to)
@@ -112,7 +127,7 @@ static void put_hooks(const struct gate_report *r, FILE *to)
         runs += r->hooks->v[i].runs;
     put_number(to, "moongate_hook_calls_total", "counter", "Script hooks called.", runs);
     for (int m = 0; m < HOOK_N; m++) {
-        put_head(to, hook_metrics[m].name, "counter", hook_metrics[m].help);
+        put_head(to, hook_metrics[m].name, hook_metrics[m].type, hook_metrics[m].help);
         for (uint32_t i = 0; i < r->hooks->n; i++) {
             const struct gate_hook_total *t = &r->hooks->v[i];
 

@@ -94,6 +94,8 @@ static void put_hook(const struct rate *v, FILE *to)
     gate_json_number(to, "calls", v->total->calls);
     gate_json_number(to, "errors", v->total->errors);
     gate_json_number(to, "kills", v->total->kills);
+    gate_json_number(to, "barred", v->total->barred);
+    fprintf(to, ",\"quarantined\":%s", v->total->quarantined ? "true" : "false");
     fprintf(to, ",\"cpu_seconds\":%.3f,\"cpu\":%.4f,\"calls_per_second\":%.1f}",
             (double)v->total->cpu_ns / 1e9, v->cpu, v->calls);
 }
@@ -134,10 +136,11 @@ static void put_workers(const struct gate_report *r, FILE *to)
 static void put_hooks(const struct rate *v, uint32_t n, FILE *to)
 {
     static const char *const titles[] = { "POLICY",   "HOOK",  "CPU",    "CALLS/S", "ERRORS/S",
-                                          "KILLS/S", "CALLS", "ERRORS", "KILLS" };
+                                          "KILLS/S", "CALLS", "ERRORS", "KILLS",
+                                          "BARRED" };
     struct gate_table t;
 
-    gate_table_init(&t, titles, 9);
+    gate_table_init(&t, titles, 10);
     for (uint32_t i = 0; i < n && i < ROWS_MAX; i++) {
         const struct gate_hook_total *total = v[i].total;
 
@@ -150,6 +153,8 @@ static void put_hooks(const struct rate *v, uint32_t n, FILE *to)
         gate_table_fmt(&t, "%llu", (unsigned long long)total->calls);
         gate_table_fmt(&t, "%llu", (unsigned long long)total->errors);
         gate_table_fmt(&t, "%llu", (unsigned long long)total->kills);
+        gate_table_fmt(&t, "%llu%s", (unsigned long long)total->barred,
+                       total->quarantined ? " quarantine" : "");
     }
     gate_table_print(&t, to);
     gate_table_fini(&t);

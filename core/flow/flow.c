@@ -191,6 +191,13 @@ enum gate_step_result gate_flow_ask(struct gate_exchange *x, enum gate_flow_ques
     return GATE_STEP_NEXT;
 }
 
+enum gate_fault_code gate_flow_hook_fault(const struct gate_hook_verdict *v)
+{
+    if (v->quarantined)
+        return GATE_FAULT_QUARANTINED;
+    return v->result == GATE_VM_KILLED ? GATE_FAULT_SCRIPT_KILLED : GATE_FAULT_SCRIPT_ERROR;
+}
+
 enum gate_step_result gate_flow_verdict(struct gate_exchange *x)
 {
     const struct gate_hook_verdict *v = &x->flow->verdict;
@@ -199,9 +206,7 @@ enum gate_step_result gate_flow_verdict(struct gate_exchange *x)
         return gate_flow_jump(x, GATE_STEP_RESPONSE_HOOKS);
     if (v->kind != GATE_VERDICT_FAULT)
         return GATE_STEP_NEXT;
-    return gate_flow_fail(
-        x, v->result == GATE_VM_KILLED ? GATE_FAULT_SCRIPT_KILLED : GATE_FAULT_SCRIPT_ERROR, 0,
-        "a hook failed");
+    return gate_flow_fail(x, gate_flow_hook_fault(v), 0, "a hook failed");
 }
 
 enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info,

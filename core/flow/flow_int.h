@@ -120,6 +120,9 @@ static inline enum gate_step_result gate_flow_hook(struct gate_exchange *x, enum
 /* What request-side hooks may answer, in one place: reply, upstream, fault. NEXT: go on. */
 enum gate_step_result gate_flow_verdict(struct gate_exchange *x);
 
+/* The fault of a verdict that is one. */
+enum gate_fault_code gate_flow_hook_fault(const struct gate_hook_verdict *v);
+
 /* The attempt failed with `e` before an answer came: another try, or the fault. */
 enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,
                                                const char *why);

@@ -91,10 +91,7 @@ static enum gate_filter_result settle(struct hook_filter *h, const struct gate_h
     bool more = !all_cut(h) || (h->f.last && !h->piece.last);
 
     if (v->kind == GATE_VERDICT_FAULT)
-        return fail(h,
-                    v->result == GATE_VM_KILLED ? GATE_FAULT_SCRIPT_KILLED
-                                                : GATE_FAULT_SCRIPT_ERROR,
-                    0, "a body hook failed");
+        return fail(h, gate_flow_hook_fault(v), 0, "a body hook failed");
     if (v->kind == GATE_VERDICT_REPLY)
         return GATE_FILTER_FAIL; /* x->reply is set: the steps go on with it */
     gate_chain_move(out, h->piece.changed ? &h->piece.out : &h->cut);

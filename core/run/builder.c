@@ -48,7 +48,10 @@ static void build_one(struct gate_builder *b, struct gate_build *v)
     if (o->like == NULL) {
         v->err = gate_load(&o->tools, &v->loaded, &v->errors);
     } else {
-        v->err = gate_load_vm(&o->tools, &v->loaded.vm, &v->errors);
+        struct gate_load_tools tools = o->tools;
+
+        tools.quarantine = gate_vm_quarantine(o->like->vm);
+        v->err = gate_load_vm(&tools, &v->loaded.vm, &v->errors);
         if (v->err == GATE_OK)
             v->err = compare(b, v);
     }

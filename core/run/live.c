@@ -174,18 +174,34 @@ static void on_swap(struct gate_mail *m, void *worker)
     gate_mailbox_post(&w->engine->mail, &s->swapped);
 }
 
-static void add_hook(void *arg, const struct gate_hook_count *c)
+static struct gate_hook_total total_of(const struct gate_hook_count *c)
 {
-    const struct gate_hook_total total = {
+    return (struct gate_hook_total){
         .policy = (char *)c->policy,
         .hook = c->hook,
         .runs = c->runs,
         .calls = c->calls,
         .errors = c->errors,
         .kills = c->kills,
+        .barred = c->barred,
+        .quarantined = c->quarantined,
         .cpu_ns = c->cpu_ns,
     };
+}
 
+static void add_hook(void *arg, const struct gate_hook_count *c)
+{
+    const struct gate_hook_total total = total_of(c);
+
+    gate_hook_totals_add(arg, &total);
+}
+
+/* Of a VM that is gone, quarantine with it. */
+static void add_past_hook(void *arg, const struct gate_hook_count *c)
+{
+    struct gate_hook_total total = total_of(c);
+
+    total.quarantined = false;
     gate_hook_totals_add(arg, &total);
 }
 
@@ -219,7 +235,7 @@ static void on_gone(struct gate_mail *m, void *engine)
         gate_route_totals_add(&e->totals, live->g.config, seat->routes);
         if (seat->vm == NULL || has_vm(e, live, i, false))
             continue;
-        gate_vm_each_hook(seat->vm, add_hook, &e->hooks);
+        gate_vm_each_hook(seat->vm, add_past_hook, &e->hooks);
         gate_bury(e, &seat->vm);
     }
     gate_list_remove(&live->node);

@@ -89,6 +89,7 @@ enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out
         .trust = t->options->trust,
         .watchdog = t->watchdog,
         .shared = t->shared,
+        .quarantine = t->quarantine,
         .clock = t->clock,
     };
 

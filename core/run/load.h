@@ -22,6 +22,7 @@ struct gate_load_tools {
     struct gate_log *log;
     struct gate_watchdog *watchdog;
     struct gate_shared *shared;     /* NULL: dictionaries are only tried (`moongate check`) */
+    struct gate_quarantine *quarantine; /* of the first VM of the load; NULL: this is the first */
     const struct gate_clock *clock; /* NULL: the system's */
     bool check;                     /* reads the sources for misspelt fields too */
 };

@@ -15,6 +15,7 @@ struct gate_semaphore;
  * they are. */
 struct gate_io {
     int32_t start;      /* the chain's entry to begin with, from 1 */
+    int32_t stop;       /* the entry before which it returns; then it sets 0 here */
     int32_t id;         /* the exchange; connect: the client's port */
     int32_t serial;
     uint64_t handle;    /* both in one word, serial above; 0: no exchange is being served */

@@ -37,12 +37,17 @@ static struct gate_hook_run *run_take(struct gate_vm *vm, struct gate_hook_chain
     run->x = x;
     run->piece = NULL;
     run->permits = NULL;
+    run->probe = 0;
+    run->quarantined = false;
     return run;
 }
 
 static void run_give(struct gate_hook_run *run)
 {
     struct gate_vm *vm = run->task.vm;
+
+    if (GATE_UNLIKELY(run->probe != 0))
+        gate_run_probed(run, false);
 
     if (GATE_UNLIKELY(run->permits != NULL))
         gate_permits_end(&run->permits);
@@ -163,27 +168,65 @@ static bool goes_on(const struct gate_hook_run *run, uint32_t at)
     return p->open && !p->guards;
 }
 
+/* Calls the chain from an entry on, up to one that is in quarantine (is_barred). */
 static enum gate_vm_result call_from(struct gate_hook_run *run, uint32_t start)
 {
+    struct gate_vm *vm = run->task.vm;
+
+    run->stop = gate_run_bar(run, start);
+    vm->io.stop = run->stop == start ? 0 : (int32_t)run->stop;
+    if (GATE_UNLIKELY(run->stop == start))
+        return GATE_VM_DONE;
     gate_task_begin(&run->task, run->chain->ref, run->chain->budgets);
     set_args(run, start);
     return gate_task_resume(&run->task);
 }
 
-/* After a failure: reports it, and calls the rest of the chain when the policy says so. */
-static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result r)
+/* The chain has come to an entry that is in quarantine. */
+static bool is_barred(const struct gate_vm *vm, enum gate_vm_result r)
+{
+    return r == GATE_VM_DONE && vm->io.stop == 0;
+}
+
+/* Reports a failure; where it was. */
+static uint32_t note_failure(struct gate_hook_run *run, enum gate_vm_result r)
+{
+    uint32_t at = (uint32_t)run->task.vm->io.at;
+
+    count_failure(run, r);
+    if (!run->task.reported)
+        gate_task_report(&run->task, r);
+    if (r == GATE_VM_KILLED)
+        gate_run_killed(run, at);
+    gate_task_drop(&run->task);
+    return at;
+}
+
+/* The entry is as one that was stopped, but it has not been called. */
+static uint32_t note_barred(struct gate_hook_run *run)
 {
     struct gate_vm *vm = run->task.vm;
 
-    while (is_failure(r)) {
-        uint32_t at = (uint32_t)vm->io.at;
+    vm->io.stop = INT32_MAX;
+    __atomic_store_n(&vm->io.at, (int32_t)run->stop, __ATOMIC_RELAXED);
+    gate_tally_add(&run->chain->tallies[run->stop - 1].barred);
+    return run->stop;
+}
 
-        count_failure(run, r);
-        if (!run->task.reported)
-            gate_task_report(&run->task, r);
-        gate_task_drop(&run->task);
-        if (!goes_on(run, at))
+/* After a failure: reports it, and calls the rest of the chain when the policy says so. */
+static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result r)
+{
+    for (;;) {
+        bool barred = is_barred(run->task.vm, r);
+        uint32_t at;
+
+        if (!barred && !is_failure(r))
             return r;
+        at = barred ? note_barred(run) : note_failure(run, r);
+        if (!goes_on(run, at)) {
+            run->quarantined = barred;
+            return barred ? GATE_VM_KILLED : r;
+        }
         if (at >= run->chain->n)
             return GATE_VM_DONE;
         r = call_from(run, at + 1);
@@ -228,6 +271,9 @@ static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate
     v->route = (uint32_t)vm->io.route;
     v->upstream = (uint32_t)vm->io.route;
     v->truth = vm->io.truth != 0;
+    v->quarantined = run->quarantined;
+    if (GATE_UNLIKELY(run->probe != 0))
+        gate_run_probed(run, (uint32_t)vm->io.at >= run->probe);
     if (run->x != NULL) {
         note_onion(run, v);
         run->x->times.script_ns += clock_ns(vm) - run->began_ns;
@@ -245,7 +291,7 @@ static enum gate_vm_result run_begin(struct gate_hook_run *run, uint32_t start,
     run->began_ns = clock_ns(vm);
     gate_tally_add(&run->chain->tallies[start - 1].begun);
     r = call_from(run, start);
-    if (GATE_UNLIKELY(is_failure(r)))
+    if (GATE_UNLIKELY(is_failure(r) || is_barred(vm, r)))
         r = go_on(run, r);
     if (r == GATE_VM_YIELD) {
         gate_list_push(&vm->runs, &run->node);

@@ -19,6 +19,12 @@ const char *gate_chain_hook_name(int hook)
     return hook == GATE_CHAIN_HANDLER ? "handler" : gate_hook_name((enum gate_hook)hook);
 }
 
+struct gate_quarantine_key gate_chain_key(const struct gate_hook_chain *c, uint32_t at)
+{
+    return (struct gate_quarantine_key){
+        c->hook, c->hook < GATE_HOOK_COUNT ? c->v[at - 1].policy : c->route};
+}
+
 const char *gate_run_policy(const struct gate_hook_run *run)
 {
     uint32_t at = (uint32_t)run->task.vm->io.at;
@@ -292,6 +298,9 @@ static void tell_chain(const struct gate_vm *vm, const struct gate_hook_chain *c
             .runs = read_tally(&t->begun),
             .errors = read_tally(&t->errors),
             .kills = read_tally(&t->kills),
+            .barred = read_tally(&t->barred),
+            .quarantined = gate_quarantine_any(vm->quarantine) &&
+                           gate_quarantine_holds(vm->quarantine, gate_chain_key(c, i + 1)),
             .cpu_ns = __atomic_load_n(&c->budgets[c->n + 1 + i], __ATOMIC_RELAXED),
         };
 

@@ -22,6 +22,9 @@ struct gate_hook_run {
     gate_hook_done *done;
     void *arg;
     struct gate_hook_run **slot; /* where its owner keeps it while it waits */
+    uint32_t stop;  /* entry before which it stops; past the last: none */
+    uint32_t probe; /* entry that it tries out of quarantine; 0: none */
+    bool quarantined; /* it ended at an entry that is in quarantine */
     uint64_t began_ns;
 };
 
@@ -34,5 +37,14 @@ uint64_t gate_hook_script_ns(const struct gate_vm *vm, const struct gate_exchang
  */
 const char *gate_run_policy(const struct gate_hook_run *run);
 const char *gate_chain_hook_name(int hook);
+
+/* Quarantine. bar: the first entry from `start` on that is not to be called, else one past the
+ * last. killed: an entry was stopped. probed: what became of run->probe. */
+uint32_t gate_run_bar(struct gate_hook_run *run, uint32_t start);
+void gate_run_killed(struct gate_hook_run *run, uint32_t at);
+void gate_run_probed(struct gate_hook_run *run, bool passed);
+
+/* An entry, from 1, as quarantine knows it. */
+struct gate_quarantine_key gate_chain_key(const struct gate_hook_chain *c, uint32_t at);
 
 #endif

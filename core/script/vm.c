@@ -24,6 +24,9 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     GATE_MAGIC(vm, GATE_VM_MAGIC);
     vm->log = o->log;
     vm->bundle = o->bundle;
+    vm->quarantine = o->quarantine == NULL ? gate_quarantine_new()
+                                           : gate_quarantine_ref(o->quarantine);
+    vm->io.stop = INT32_MAX;
     gate_list_init(&vm->runs);
     gate_list_init(&vm->jobs);
     gate_list_init(&vm->waiting);
@@ -163,6 +166,11 @@ enum gate_err gate_vm_build(const struct gate_vm_options *o, struct gate_vm **ou
     return err;
 }
 
+struct gate_quarantine *gate_vm_quarantine(const struct gate_vm *vm)
+{
+    return vm->quarantine;
+}
+
 struct gate_str gate_vm_config_text(const struct gate_vm *vm)
 {
     return gate_str_of(vm->text, vm->text_n);
@@ -238,6 +246,7 @@ void gate_vm_free(struct gate_vm **vm)
     GATE_ASSERT(x->worker == NULL);
     gate_heap_close(&x->heap);
     gate_chains_free(x);
+    gate_quarantine_unref(&x->quarantine);
     gate_crypto_close(x);
     gate_secrets_fini(&x->secrets);
     gate_dicts_close(x);

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "exchange/worker.h"
 #include "script/bundle.h"
+#include "script/quarantine.h"
 
 struct gate_vm;
 struct gate_route_chains;
@@ -49,6 +50,7 @@ struct gate_vm_options {
     bool trust;            /* --trust */
     struct gate_watchdog *watchdog; /* bounds the load too; NULL: unbounded (never in the engine) */
     struct gate_shared *shared; /* outlives the VM; NULL: its dictionaries are nobody else's */
+    struct gate_quarantine *quarantine; /* of the load's other VMs; NULL: a new one */
     const struct gate_clock *clock; /* of dictionaries while the file loads; NULL: the system's */
 };
 
@@ -57,6 +59,9 @@ struct gate_vm_options {
  * thread: nothing else of the engine is touched. */
 enum gate_err gate_vm_build(const struct gate_vm_options *o, struct gate_vm **out,
                             struct gate_load_errors *errors);
+
+/* What the other VMs of the same load share with it. */
+struct gate_quarantine *gate_vm_quarantine(const struct gate_vm *vm);
 
 /* Writes the text; values of environment variables that the file has read are left out. */
 void gate_vm_hide(const struct gate_vm *vm, struct gate_str text, struct gate_out *to);
@@ -116,6 +121,8 @@ struct gate_hook_count {
     uint64_t calls;
     uint64_t errors;
     uint64_t kills;
+    uint64_t barred;  /* calls that quarantine kept from it */
+    bool quarantined; /* now */
     uint64_t cpu_ns; /* sampled */
 };
 void gate_vm_each_hook(const struct gate_vm *vm,

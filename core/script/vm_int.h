@@ -40,6 +40,7 @@ struct gate_hook_tally {
     _Atomic uint64_t ended; /* before the chain's end */
     _Atomic uint64_t errors;
     _Atomic uint64_t kills;
+    _Atomic uint64_t barred;
 };
 
 static inline void gate_tally_add(_Atomic uint64_t *n)
@@ -86,6 +87,7 @@ struct gate_vm {
     bool timed; /* hooks read the clock: a script or the access log tells how long they took */
     struct gate_bundle *bundle;       /* borrowed, while it loads */
     struct gate_watch *watch;         /* of the thread it is bound to; NULL: none */
+    struct gate_quarantine *quarantine; /* a reference */
     struct gate_worker *worker;       /* NULL: not attached */
     const struct gate_config *config; /* of the newest generation that it serves */
     const struct gate_upstream_names *names; /* of the same; NULL: as the file declared them */

@@ -161,11 +161,19 @@ local io, judge, refused, client, Request, Response, response, fault, fns, cast,
   type, peers = ...
 %s
 return function()
-  local start, id, serial = io.start, io.id, io.serial
+  local start, stop, id, serial = io.start, io.stop, io.id, io.serial
   local first, second = %s, %s
 ]]
 
-local CALL = [[
+--- The entry before which it stops is in quarantine; the engine decides what that means.
+local STOP = [[
+  if stop == %d then
+    io.stop = 0
+    return
+  end
+]]
+
+local CALL = STOP .. [[
   if start <= %d then
     io.at = %d
     local v = f%d(first, second)
@@ -176,7 +184,7 @@ local CALL = [[
 --- The same for body hooks: each gets what the one before it made of the piece.
 local PIECE_TAKE = "  local chunk, last = take()\n"
 
-local PIECE_CALL = [[
+local PIECE_CALL = STOP .. [[
   if start <= %d then
     io.at = %d
     local v = f%d(%s, chunk, last)
@@ -191,6 +199,10 @@ local PIECE_CALL = [[
 
 local PIECE_LOOP = [[
   for i = start, #fns do
+    if stop == i then
+      io.stop = 0
+      return
+    end
     io.at = i
     local v = fns[i](%s, chunk, last)
     if type(v) == "string" then
@@ -207,6 +219,10 @@ local PIECE_ARGS = { request_body = "first", body = "first, second" }
 
 local LOOP = [[
   for i = start, #fns do
+    if stop == i then
+      io.stop = 0
+      return
+    end
     io.at = i
     local v = fns[i](first, second)
     if v ~= nil and judge(refused, id, serial, v) then return end
@@ -225,7 +241,7 @@ function M.source(hook, n)
   else
     for i = 1, n do
       locals[i] = ("local f%d = fns[%d]"):format(i, i)
-      calls[i] = args and PIECE_CALL:format(i, i, i, args) or CALL:format(i, i, i)
+      calls[i] = args and PIECE_CALL:format(i, i, i, i, args) or CALL:format(i, i, i, i)
     end
   end
   if args then table.insert(calls, 1, PIECE_TAKE) end
