@@ -15,7 +15,9 @@ struct gate_builder {
     struct gate_builder_options o;
     struct gate_mail mail;
     _Atomic uint32_t next;
-    _Atomic uint32_t threads;   /* that still run */
+    _Atomic uint32_t running;   /* threads */
+    pthread_t *threads;
+    uint32_t n_threads;
     uint32_t n;
     struct gate_build v[];
 };
@@ -25,6 +27,9 @@ static void on_done(struct gate_mail *m, void *receiver)
     struct gate_builder *b = gate_container_of(m, struct gate_builder, mail);
 
     (void)receiver;
+    /* They are at their end; what a library keeps for a thread goes with it. */
+    for (uint32_t i = 0; i < b->n_threads; i++)
+        pthread_join(b->threads[i], NULL);
     b->o.done(b->o.arg);
 }
 
@@ -70,33 +75,28 @@ static void *builder_main(void *arg)
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BUILDER_NICE);
     while ((i = atomic_fetch_add(&b->next, 1)) < b->n)
         build_one(b, &b->v[i]);
-    if (atomic_fetch_sub(&b->threads, 1) == 1)
+    if (atomic_fetch_sub(&b->running, 1) == 1)
         gate_mailbox_post(b->o.reply, &b->mail);
     return NULL;
 }
 
 static int start_threads(struct gate_builder *b, uint32_t wanted)
 {
-    pthread_attr_t attr;
-    pthread_t thread;
     int e = 0;
 
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    b->threads = gate_calloc(wanted + 1, sizeof(*b->threads));
     /* Counted before they run, so that the first cannot take itself for the last. */
-    atomic_store(&b->threads, wanted);
-    for (uint32_t i = 0; i < wanted && e == 0; i++) {
-        e = pthread_create(&thread, &attr, builder_main, b);
-        if (e != 0 && i > 0) {
-            /* Those that run do all the work. */
-            if (atomic_fetch_sub(&b->threads, wanted - i) == wanted - i)
-                gate_mailbox_post(b->o.reply, &b->mail);
-            e = 0;
-            break;
-        }
+    atomic_store(&b->running, wanted);
+    while (b->n_threads < wanted && e == 0) {
+        e = pthread_create(&b->threads[b->n_threads], NULL, builder_main, b);
+        b->n_threads += e == 0;
     }
-    pthread_attr_destroy(&attr);
-    return e;
+    if (e == 0 || b->n_threads == 0)
+        return e;
+    /* Those that run do all the work. */
+    if (atomic_fetch_sub(&b->running, wanted - b->n_threads) == wanted - b->n_threads)
+        gate_mailbox_post(b->o.reply, &b->mail);
+    return 0;
 }
 
 enum gate_err gate_builder_start(const struct gate_builder_options *o, uint32_t n,
@@ -135,5 +135,6 @@ void gate_builder_free(struct gate_builder **builder)
         gate_loaded_fini(&b->v[i].loaded);
         gate_load_errors_fini(&b->v[i].errors);
     }
+    gate_free(b->threads);
     gate_free(b);
 }

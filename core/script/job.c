@@ -56,8 +56,6 @@ static struct gate_job *job_new(struct gate_vm *vm, int32_t number, const char *
     job->number = number;
     job->policy = gate_strdup(policy);
     job->hook = hook;
-    job->budgets[0] = 1;
-    job->budgets[1] = vm->config->limits.hook_cpu_us * 1000ull;
     gate_loop_ready(&vm->worker->loop, &job->start);
     return job;
 }
@@ -178,7 +176,7 @@ static void on_start(struct gate_ready *r)
     enum gate_vm_result result;
 
     GATE_CHECK_MAGIC(job, JOB_MAGIC);
-    gate_task_begin(&job->task, vm->ref_job, job->budgets);
+    gate_task_begin(&job->task, vm->ref_job, vm->job_budgets);
     if (job->group != NULL)
         job->task.owner = gate_task_owner(job->group->parent);
     owner = gate_task_owner(&job->task);

@@ -24,7 +24,6 @@ struct gate_job {
     int32_t number;               /* by which Lua finds its function; timers: less than 0 */
     char *policy;                 /* who began it; owned */
     const char *hook;
-    uint64_t budgets[2];          /* as the watchdog reads them; members of a group use its own's */
 };
 
 /* From inside a script (vm->task): begins the function of a number; GATE_E_LIMIT. */

@@ -186,6 +186,8 @@ void gate_vm_prepare(struct gate_vm *vm, const struct gate_config *config)
     GATE_CHECK_MAGIC(vm, GATE_VM_MAGIC);
     GATE_ASSERT(vm->config == NULL && vm->worker == NULL);
     vm->config = config;
+    vm->job_budgets[0] = 1;
+    vm->job_budgets[1] = config->limits.hook_cpu_us * 1000ull;
     gate_heap_set_cap(&vm->heap, config->limits.vm_memory);
     vm->timed |= config->process.access_json && config->process.access_log.n > 0;
     gate_chains_build(vm);

@@ -102,6 +102,7 @@ struct gate_vm {
     struct gate_list runs;      /* hook runs that wait */
     struct gate_list jobs;      /* struct gate_job, all */
     uint32_t n_jobs;
+    uint64_t job_budgets[2];    /* as the watchdog reads them, which may look late */
     struct gate_vm_timer *timers; /* of gate.every, by ordinal; owned */
     uint32_t n_timers;
     struct gate_generation_seat *seat; /* that the VM serves; NULL in tests */

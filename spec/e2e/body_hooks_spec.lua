@@ -325,7 +325,7 @@ describe("body hooks", function()
 
   it("may make much more of a piece than it was, but not without end", function()
     local g = gateway([[
-      gate.limits { vm_memory = "256m" }
+      gate.limits { vm_memory = "256m", hook_cpu = "10s" }
       gate.on.body(function(req, res, chunk, last)
         return ("x"):rep(req.path == "/much" and 3000000 or 17 * 1024 * 1024)
       end)

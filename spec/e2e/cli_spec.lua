@@ -173,6 +173,7 @@ describe("command line", function()
         calls[i], list[i] = "gate.route " .. one, one .. ","
       end
       local head = 'local gate = require "moongate"\n'
+        .. 'gate.limits { load_time = "60s" }\n'
         .. 'gate.upstream("u", { servers = { "127.0.0.1:1" } })\n'
       -- Several functions: one may hold at most 65,536 constants.
       for _, text in ipairs { head .. table.concat(calls, "\n"),

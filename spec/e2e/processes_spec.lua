@@ -63,8 +63,10 @@ describe("processes", function()
     g:signal "TERM"
     t.wait_for("the drain", function() return g:stderr():find "draining" end)
     -- The idle connection has a moment left: an answer that says close.
-    idle:send(t.client.request_text "/hello")
-    assert.equal("close", idle:receive_response().headers.connection)
+    t.wait_for("close", function()
+      idle:send(t.client.request_text "/hello")
+      return idle:receive_response().headers.connection == "close"
+    end)
     assert.is_true(idle:is_closed())
     local res = busy:receive_response()
     assert.equal("slow\n", res.body)
