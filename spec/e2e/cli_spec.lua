@@ -180,7 +180,7 @@ describe("command line", function()
         head .. "gate.routes {\n" .. table.concat(list, "\n", 1, 8000) .. "\n}\n"
           .. "gate.routes((function() return {\n" .. table.concat(list, "\n", 8001) .. "} end)())",
       } do
-        local out = t.run { "check", t.file(text) }
+        local out = t.run({ "check", t.file(text) }, { seconds = t.patience * 6 })
         assert.equal(0, out.status, out.stderr)
         assert.matches("10000 routes", out.stdout, 1, true)
       end
