@@ -20,6 +20,9 @@ _Noreturn void gate_assert_fail(const char *text, const char *file, int line);
 
 #define GATE_LIKELY(x) __builtin_expect(!!(x), 1)
 #define GATE_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* A function that hot ones call seldom: what it needs of the stack does not burden them. */
+#define GATE_COLD __attribute__((cold, noinline))
 #define GATE_COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

@@ -193,7 +193,7 @@ enum gate_step_result gate_flow_ask(struct gate_exchange *x, enum gate_flow_ques
 
 enum gate_fault_code gate_flow_hook_fault(const struct gate_hook_verdict *v)
 {
-    if (v->quarantined)
+    if (v->result == GATE_VM_BARRED)
         return GATE_FAULT_QUARANTINED;
     return v->result == GATE_VM_KILLED ? GATE_FAULT_SCRIPT_KILLED : GATE_FAULT_SCRIPT_ERROR;
 }

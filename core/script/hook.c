@@ -36,9 +36,6 @@ static struct gate_hook_run *run_take(struct gate_vm *vm, struct gate_hook_chain
     run->chain = chain;
     run->x = x;
     run->piece = NULL;
-    run->permits = NULL;
-    run->probe = 0;
-    run->quarantined = false;
     return run;
 }
 
@@ -48,7 +45,6 @@ static void run_give(struct gate_hook_run *run)
 
     if (GATE_UNLIKELY(run->probe != 0))
         gate_run_probed(run, false);
-
     if (GATE_UNLIKELY(run->permits != NULL))
         gate_permits_end(&run->permits);
     if (GATE_UNLIKELY(run->again != NULL)) {
@@ -169,7 +165,7 @@ static bool goes_on(const struct gate_hook_run *run, uint32_t at)
 }
 
 /* Calls the chain from an entry on, up to one that is in quarantine (is_barred). */
-static enum gate_vm_result call_from(struct gate_hook_run *run, uint32_t start)
+static inline enum gate_vm_result call_from(struct gate_hook_run *run, uint32_t start)
 {
     struct gate_vm *vm = run->task.vm;
 
@@ -223,10 +219,8 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
         if (!barred && !is_failure(r))
             return r;
         at = barred ? note_barred(run) : note_failure(run, r);
-        if (!goes_on(run, at)) {
-            run->quarantined = barred;
-            return barred ? GATE_VM_KILLED : r;
-        }
+        if (!goes_on(run, at))
+            return barred ? GATE_VM_BARRED : r;
         if (at >= run->chain->n)
             return GATE_VM_DONE;
         r = call_from(run, at + 1);
@@ -251,14 +245,18 @@ static void note_onion(struct gate_hook_run *run, struct gate_hook_verdict *v)
         run->x->onion = run->chain->v[at - 1].depth + 1;
 }
 
+static GATE_COLD uint64_t refreshed_ns(struct gate_loop *loop)
+{
+    gate_loop_refresh(loop);
+    return loop->now_ns;
+}
+
 /* The time of the loop; where somebody looks at how long hooks take, that of now. */
 static uint64_t clock_ns(struct gate_vm *vm)
 {
     struct gate_loop *loop = &vm->worker->loop;
 
-    if (GATE_UNLIKELY(vm->timed))
-        gate_loop_refresh(loop);
-    return loop->now_ns;
+    return GATE_UNLIKELY(vm->timed) ? refreshed_ns(loop) : loop->now_ns;
 }
 
 static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate_hook_verdict *v)
@@ -271,7 +269,6 @@ static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate
     v->route = (uint32_t)vm->io.route;
     v->upstream = (uint32_t)vm->io.route;
     v->truth = vm->io.truth != 0;
-    v->quarantined = run->quarantined;
     if (GATE_UNLIKELY(run->probe != 0))
         gate_run_probed(run, (uint32_t)vm->io.at >= run->probe);
     if (run->x != NULL) {

@@ -27,7 +27,6 @@ struct gate_hook_verdict {
     uint32_t route;
     uint32_t upstream; /* of a retry; GATE_NO_ORDINAL: the same */
     bool truth; /* of a `when` function */
-    bool quarantined; /* a fault because a hook is in quarantine */
     /* a response hook replied: hooks further out have yet to see the reply (call again) */
     bool more;
 };

@@ -24,7 +24,6 @@ struct gate_hook_run {
     struct gate_hook_run **slot; /* where its owner keeps it while it waits */
     uint32_t stop;  /* entry before which it stops; past the last: none */
     uint32_t probe; /* entry that it tries out of quarantine; 0: none */
-    bool quarantined; /* it ended at an entry that is in quarantine */
     uint64_t began_ns;
 };
 

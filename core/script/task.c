@@ -107,8 +107,8 @@ static void account(struct gate_task *t, uint64_t cpu_before)
     gate_loop_timer(&vm->worker->loop, &t->limit, vm->config->limits.task_time_ms);
 }
 
-int gate_task_enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *budgets,
-                    uint64_t used)
+static inline int enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *budgets,
+                        uint64_t used)
 {
     int status;
 
@@ -125,6 +125,12 @@ int gate_task_enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *bu
     return status;
 }
 
+int gate_task_enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *budgets,
+                    uint64_t used)
+{
+    return enter(vm, co, n, budgets, used);
+}
+
 static int resume(struct gate_task *t)
 {
     struct gate_vm *vm = t->vm;
@@ -133,7 +139,7 @@ static int resume(struct gate_task *t)
     int status;
 
     loop->in_script = true;
-    status = gate_task_enter(vm, t->co, 0, owner->budgets, owner->used_ns);
+    status = enter(vm, t->co, 0, owner->budgets, owner->used_ns);
     loop->in_script = false;
     return status;
 }
