@@ -257,7 +257,10 @@ static void claims_without_an_id(void **state)
     static const char *const claims[] = {
         "X-Forwarded-Prefix", "x-forwarded-ssl",  "X-FORWARDED-SERVER", "X-Forwarded",
         "X-Original-Host",    "X-Real-Port",      "X-HTTP-Method",      "Client-IP",
-        "True-Client-IP",     "CF-Connecting-IP", "Front-End-Https"};
+        "True-Client-IP",     "CF-Connecting-IP", "Front-End-Https",    "X-Host",
+        "X-Scheme",           "X-Client-IP",      "X-Remote-IP",        "X-URL-Scheme",
+        "X-Remote-Addr",      "X-ProxyUser-IP",   "X-Originating-IP",   "Fastly-Client-IP",
+        "X-Method-Override",  "X-Cluster-Client-IP", "X-HTTP-Host-Override"};
     static const char *const plain[] = {
         "X-Forward", "X-Original", "X-Requested-With", "Content-Language", "Client", "X-A",
         "F",         "T"};
