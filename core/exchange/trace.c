@@ -55,7 +55,7 @@ void gate_trace_write(const struct gate_trace *t, struct gate_log *log, struct g
     }
     if (t->dropped > 0)
         gate_out_fmt(&o, " and %u more", t->dropped);
-    fields[0] = (struct gate_log_field){"id", id};
+    fields[0] = (struct gate_log_field){"request", id};
     fields[1] = (struct gate_log_field){"steps", gate_out_view(&o)};
     gate_log_write(log, GATE_LOG_INFO, "trace", fields, 2);
 }
