@@ -102,15 +102,17 @@ describe("logs", function()
       gate.route { path = "/dead", upstream = dead }
       gate.route { path = "/error", handler = function() error "oh" end }
     ]])
+    local function line_of(msg, id)
+      for line in g:stderr():gmatch "[^\n]+" do
+        if line:find(msg, 1, true) and line:find(id, 1, true) then return line end
+      end
+    end
     for path, word in pairs { ["/dead"] = "fault connect", ["/error"] = "script error" } do
       local res = g:get(path, { headers = { ["X-Moongate-Trace"] = "1" } })
+      local id = res.headers["x-request-id"]
       for _, msg in ipairs { word, '"msg":"trace"' } do
-        local line = t.wait_for(msg, function()
-          for l in g:stderr():gmatch "[^\n]+" do
-            if l:find(msg, 1, true) and l:find(res.headers["x-request-id"], 1, true) then return l end
-          end
-        end)
-        assert.equal(res.headers["x-request-id"], json.decode(line).request)
+        local line = t.wait_for(msg, function() return line_of(msg, id) end)
+        assert.equal(id, json.decode(line).request)
       end
     end
   end)
