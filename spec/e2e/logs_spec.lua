@@ -124,16 +124,19 @@ describe("logs", function()
         gate.listen { "127.0.0.1:0", trust = { %s } }
         gate.route { path = "/hello", reply = { 200, "hello\n" } }
       ]]):format(level, trust))
-      g:get("/hello", { headers = level == "info" and { ["X-Moongate-Trace"] = "1" } or nil })
+      g:get("/hello", { headers = level ~= "debug" and { ["X-Moongate-Trace"] = "1" } or nil })
       g:signal "TERM"
       g:wait()
       local line = g:stderr():match '[^\n]*"msg":"trace"[^\n]*'
       return line and json.decode(line).steps
     end
-    for _, text in ipairs { steps('"127.0.0.0/8"', "info"), steps("", "debug") } do
+    local function assert_traced(text)
       assert.matches("^begin%+%d+%.%d+ms:GET /hello from 127%.0%.0%.1 admit%+%d", text)
       assert.matches(" route%+%d+%.%d+ms:ok .* log%+%d+%.%d+ms:ok$", text)
     end
+    assert_traced(steps('"127.0.0.0/8"', "info"))
+    assert_traced(steps('"127.0.0.0/8"', "error"))
+    assert_traced(steps("", "debug"))
     assert.is_nil(steps("", "info"))
   end)
 
