@@ -44,7 +44,11 @@ void gate_trace_write(const struct gate_trace *t, struct gate_log *log, struct g
     char text[6 * 1024];
     struct gate_out o = gate_out_on(text, sizeof(text));
     struct gate_log_field fields[2];
+    enum gate_log_level level = GATE_LOG_INFO;
 
+    /* Somebody asked for it, so it is written whatever the log leaves out. */
+    while (!gate_log_on(log, level) && level < GATE_LOG_ERROR)
+        level++;
     for (uint32_t i = 0; i < t->n; i++) {
         const struct gate_trace_entry *e = &t->v[i];
 
@@ -55,7 +59,7 @@ void gate_trace_write(const struct gate_trace *t, struct gate_log *log, struct g
     }
     if (t->dropped > 0)
         gate_out_fmt(&o, " and %u more", t->dropped);
-    fields[0] = (struct gate_log_field){"id", id};
+    fields[0] = (struct gate_log_field){"request", id};
     fields[1] = (struct gate_log_field){"steps", gate_out_view(&o)};
-    gate_log_write(log, GATE_LOG_INFO, "trace", fields, 2);
+    gate_log_write(log, level, "trace", fields, 2);
 }

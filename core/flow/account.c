@@ -91,7 +91,7 @@ static void note_latency(struct gate_exchange *x)
 static void log_fault(const struct gate_exchange *x)
 {
     struct gate_log_field v[] = {
-        {"id", gate_str_of(x->id, x->id_len)},
+        {"request", gate_str_of(x->id, x->id_len)},
         {"route", x->route_name},
         {"upstream", x->upstream == GATE_NO_ORDINAL
                          ? GATE_STR_NONE

@@ -155,7 +155,7 @@ void gate_flow_on_up_end(struct gate_pump *p, enum gate_pump_end how)
 
     x->flow->up_over = true;
     if (how == GATE_PUMP_LIMIT)
-        gate_exchange_fault(x, GATE_FAULT_TOO_LARGE, 0, "the body grew over max_body");
+        gate_exchange_fault(x, GATE_FAULT_TOO_LARGE, 0, "the body grew over its limit");
     else if (how == GATE_PUMP_FILTER && !x->reply.set)
         gate_exchange_fault(x, GATE_FAULT_SCRIPT_ERROR, 0, "a body filter failed");
     gate_flow_resume(x);

@@ -74,17 +74,17 @@ static enum gate_step_result no_route(struct gate_exchange *x)
 static enum gate_step_result check_body(struct gate_exchange *x)
 {
     const struct gate_route_config *route = x->match.route;
-    int64_t max = gate_flow_config(x)->limits.body_bytes;
+    bool of_route = route != NULL && route->max_body >= 0;
+    int64_t max = of_route ? route->max_body : gate_flow_config(x)->limits.body_bytes;
 
-    if (route != NULL && route->max_body >= 0)
-        max = route->max_body;
     if (max < 0)
         return GATE_STEP_NEXT;
     x->up.max = (uint64_t)max;
     if ((x->req.head.framing == GATE_BODY_LENGTH && x->req.head.content_length > (uint64_t)max) ||
         x->up.got > (uint64_t)max)
         return gate_flow_fail(x, GATE_FAULT_TOO_LARGE, 0,
-                              "the body is larger than the route's max_body");
+                              of_route ? "the body is larger than the route's max_body"
+                                       : "the body is larger than limits.body_bytes");
     return GATE_STEP_NEXT;
 }
 

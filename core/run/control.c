@@ -63,9 +63,13 @@ void gate_control_drained(struct gate_engine *e)
 
 void gate_control_left(struct gate_engine *e)
 {
-    struct gate_list *points = &e->broker->set.points;
+    struct gate_list *points;
     struct gate_list *next;
 
+    /* The last mail is read when the broker has closed everything already. */
+    if (e->broker == NULL)
+        return;
+    points = &e->broker->set.points;
     /* Until a swap is complete, workers that have not made it may still begin to watch. */
     if (e->reload != NULL && !e->draining)
         return;

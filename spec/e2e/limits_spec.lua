@@ -83,6 +83,22 @@ describe("limits of size", function()
     end
   end)
 
+  it("of the body, and say which one it was", function()
+    local g = t.proxy(t.origin(), { more = [[
+      gate.process { access_log = "stdout", access_format = "json" }
+      gate.limits { body_bytes = 1000 }
+      gate.route { path = "/small", max_body = 10, upstream = "o" }
+    ]] })
+    local function why(path)
+      outcome(g, ("POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n"):format(path))
+      return t.wait_for("the access line", function()
+        return g:stdout():match('"target":"' .. path .. '".-"why":"([^"]+)"')
+      end)
+    end
+    assert.equal("the body is larger than limits.body_bytes", why "/any")
+    assert.equal("the body is larger than the route's max_body", why "/small")
+  end)
+
   it("of the body, without reading it", function()
     local g = limited "body_bytes = 1000"
     local status = outcome(g,

@@ -95,6 +95,51 @@ describe("logs", function()
     assert.equal("from a script\n\27[31m", entry.msg)
   end)
 
+  it("name a request as its error page does: faults, scripts and traces", function()
+    local g = t.gateway([[
+      gate.listen { "127.0.0.1:0", trust = { "127.0.0.0/8" } }
+      local dead = gate.upstream("dead", { servers = { "127.0.0.1:1" } })
+      gate.route { path = "/dead", upstream = dead }
+      gate.route { path = "/error", handler = function() error "oh" end }
+    ]])
+    local function line_of(msg, id)
+      for line in g:stderr():gmatch "[^\n]+" do
+        if line:find(msg, 1, true) and line:find(id, 1, true) then return line end
+      end
+    end
+    for path, word in pairs { ["/dead"] = "fault connect", ["/error"] = "script error" } do
+      local res = g:get(path, { headers = { ["X-Moongate-Trace"] = "1" } })
+      local id = res.headers["x-request-id"]
+      for _, msg in ipairs { word, '"msg":"trace"' } do
+        local line = t.wait_for(msg, function() return line_of(msg, id) end)
+        assert.equal(id, json.decode(line).request)
+      end
+    end
+  end)
+
+  it("trace a request step by step, when a trusted source asks or at level debug", function()
+    local function steps(trust, level)
+      local g = t.gateway(([[
+        gate.process { log_level = %q }
+        gate.listen { "127.0.0.1:0", trust = { %s } }
+        gate.route { path = "/hello", reply = { 200, "hello\n" } }
+      ]]):format(level, trust))
+      g:get("/hello", { headers = level ~= "debug" and { ["X-Moongate-Trace"] = "1" } or nil })
+      g:signal "TERM"
+      g:wait()
+      local line = g:stderr():match '[^\n]*"msg":"trace"[^\n]*'
+      return line and json.decode(line).steps
+    end
+    local function assert_traced(text)
+      assert.matches("^begin%+%d+%.%d+ms:GET /hello from 127%.0%.0%.1 admit%+%d", text)
+      assert.matches(" route%+%d+%.%d+ms:ok .* log%+%d+%.%d+ms:ok$", text)
+    end
+    assert_traced(steps('"127.0.0.0/8"', "info"))
+    assert_traced(steps('"127.0.0.0/8"', "error"))
+    assert_traced(steps("", "debug"))
+    assert.is_nil(steps("", "info"))
+  end)
+
   it("are opened anew on SIGUSR1, and no line is lost", function()
     local dir = t.folder()
     local g = t.gateway(([[

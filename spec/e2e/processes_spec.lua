@@ -89,7 +89,7 @@ describe("processes", function()
 
   for _, supervised in ipairs { true, false } do
     it("ends at once on a second signal, supervised: " .. tostring(supervised), function()
-      local g = t.gateway(HELLO, { supervised = supervised })
+      local g = t.gateway(HELLO, { supervised = supervised, args = { "--workers", "2" } })
       local busy = g:connect()
       busy:send(t.client.request_text "/slow?s=30")
       t.wait_for("the request", function() return g:status "requests_active" == "1" end)
@@ -99,6 +99,7 @@ describe("processes", function()
       g:signal "TERM"
       assert.equal(0, g:wait())
       assert.is_true(t.now() - begun < 3)
+      assert.not_matches("crash", g:stderr())
     end)
   end
 
