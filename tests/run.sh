@@ -77,7 +77,10 @@ all)
     say "installing what is missing"
     sh core/build/install-deps.sh all
     stage debug "unit, spec, end-to-end, lint"
+    MOONGATE_SOAK_KILLS=${MOONGATE_SOAK_KILLS:-10000}
+    export MOONGATE_SOAK_KILLS
     stage release "the binary as shipped, end-to-end" -L '^e2e$'
+    unset MOONGATE_SOAK_KILLS
     stage asan "address and undefined behaviour, all" -LE '^lint$'
     stage tsan "threads: end-to-end, net, shared, script" -L '^(e2e|net|shared|script)$'
     stage fuzz "parsers, $FUZZ_SECONDS s each"
