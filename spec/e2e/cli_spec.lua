@@ -166,23 +166,25 @@ describe("command line", function()
     end)
 
     it("has room for ten thousand routes that are written out", function()
+      -- Sanitizers look at every access: what is measured here they cannot show.
+      local n = t.slow > 1 and 500 or 10000
       local calls, list = {}, {}
-      for i = 1, 10000 do
+      for i = 1, n do
         local one = ('{ name = "r%d", host = "h%d.test", path = "/a%d/:id", methods = { "GET" }, '
           .. 'upstream = "u" }'):format(i, i % 100, i)
         calls[i], list[i] = "gate.route " .. one, one .. ","
       end
       local head = 'local gate = require "moongate"\n'
-        .. 'gate.limits { load_time = "60s" }\n'
         .. 'gate.upstream("u", { servers = { "127.0.0.1:1" } })\n'
       -- Several functions: one may hold at most 65,536 constants.
       for _, text in ipairs { head .. table.concat(calls, "\n"),
-        head .. "gate.routes {\n" .. table.concat(list, "\n", 1, 8000) .. "\n}\n"
-          .. "gate.routes((function() return {\n" .. table.concat(list, "\n", 8001) .. "} end)())",
+        head .. "gate.routes {\n" .. table.concat(list, "\n", 1, n * 0.8) .. "\n}\n"
+          .. "gate.routes((function() return {\n"
+          .. table.concat(list, "\n", n * 0.8 + 1) .. "} end)())",
       } do
-        local out = t.run({ "check", t.file(text) }, { seconds = t.patience * 6 })
+        local out = t.run { "check", t.file(text) }
         assert.equal(0, out.status, out.stderr)
-        assert.matches("10000 routes", out.stdout, 1, true)
+        assert.matches(n .. " routes", out.stdout, 1, true)
       end
     end)
 

@@ -7,7 +7,7 @@ local AT_ONCE = 8
 
 local GATEWAY = [[
   gate.listen { "127.0.0.1:0" }
-  gate.limits { hook_cpu = "5ms" }
+  gate.limits { hook_cpu = ]] .. 0.005 * t.slow .. [[ }
   local attacks = require "attacks"
   for i, attack in ipairs(attacks) do
     gate.route { path = "/attack/" .. i, handler = function(req)

@@ -16,6 +16,7 @@ M.binary = os.getenv "MOONGATE_BIN" or "build/debug/moongate"
 
 -- Sanitizers make everything slower; waits end later, nothing else changes.
 local slow = (os.getenv "MOONGATE_SANITIZE" or "none") ~= "none" and 4 or 1
+M.slow = slow
 M.patience = 10 * slow
 client.timeout = M.patience
 
