@@ -225,7 +225,6 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
             return GATE_VM_DONE;
         r = call_from(run, at + 1);
     }
-    return r;
 }
 
 /* A reply or a failure in a request hook bounds the onion of later hooks, a reply in a response

@@ -25,6 +25,12 @@ struct gate_quarantine_key gate_chain_key(const struct gate_hook_chain *c, uint3
         c->hook, c->hook < GATE_HOOK_COUNT ? c->v[at - 1].policy : c->route};
 }
 
+const char *gate_chain_policy(const struct gate_vm *vm, const struct gate_hook_chain *c,
+                              uint32_t at)
+{
+    return c->name != NULL ? c->name : vm->policy_names[c->v[at - 1].policy];
+}
+
 const char *gate_run_policy(const struct gate_hook_run *run)
 {
     uint32_t at = (uint32_t)run->task.vm->io.at;
@@ -278,11 +284,6 @@ static uint64_t read_tally(const _Atomic uint64_t *n)
     return atomic_load_explicit(n, memory_order_relaxed);
 }
 
-static const char *link_name(const struct gate_vm *vm, const struct gate_hook_chain *c, uint32_t i)
-{
-    return c->name != NULL ? c->name : vm->policy_names[c->v[i].policy];
-}
-
 /* Calls of a link: the runs that began there or before, less those that ended before. The numbers
  * move while they are read. */
 static void tell_chain(const struct gate_vm *vm, const struct gate_hook_chain *c,
@@ -293,7 +294,7 @@ static void tell_chain(const struct gate_vm *vm, const struct gate_hook_chain *c
     for (uint32_t i = 0; i < c->n; i++) {
         const struct gate_hook_tally *t = &c->tallies[i];
         struct gate_hook_count count = {
-            .policy = link_name(vm, c, i),
+            .policy = gate_chain_policy(vm, c, i + 1),
             .hook = gate_chain_hook_name(c->hook),
             .runs = read_tally(&t->begun),
             .errors = read_tally(&t->errors),

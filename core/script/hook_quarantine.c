@@ -6,9 +6,8 @@ static void note(const struct gate_hook_run *run, uint32_t at, enum gate_log_lev
 {
     const struct gate_hook_chain *c = run->chain;
     struct gate_vm *vm = run->task.vm;
-    const char *policy = c->name != NULL ? c->name : vm->policy_names[c->v[at - 1].policy];
     struct gate_log_field fields[] = {
-        {"policy", gate_str_from_cstr(policy)},
+        {"policy", gate_str_from_cstr(gate_chain_policy(vm, c, at))},
         {"hook", gate_str_from_cstr(gate_chain_hook_name(c->hook))},
     };
 

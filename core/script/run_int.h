@@ -43,6 +43,11 @@ uint32_t gate_run_bar(struct gate_hook_run *run, uint32_t start);
 void gate_run_killed(struct gate_hook_run *run, uint32_t at);
 void gate_run_probed(struct gate_hook_run *run, bool passed);
 
+/* Whose function an entry is, from 1: the policy; for when and handler the route, for balancer the
+ * upstream. */
+const char *gate_chain_policy(const struct gate_vm *vm, const struct gate_hook_chain *c,
+                              uint32_t at);
+
 /* An entry, from 1, as quarantine knows it. */
 struct gate_quarantine_key gate_chain_key(const struct gate_hook_chain *c, uint32_t at);
 
