@@ -45,6 +45,18 @@ static const struct wording words[GATE_C_COUNT] = {
                             "Access and error lines dropped by a stuck sink."},
     [GATE_C_ACCEPT_FAILURES] = {"moongate_accept_failures_total",
                                 "Failed calls of accept."},
+    [GATE_C_H2_CONNECTIONS] = {"moongate_http2_connections_total",
+                               "Client connections that speak HTTP/2."},
+    [GATE_C_H2_STREAMS_REFUSED] = {"moongate_http2_streams_refused_total",
+                                   "HTTP/2 streams refused over the limit of open streams."},
+    [GATE_C_H2_RESETS_RECEIVED] = {"moongate_http2_resets_received_total",
+                                   "HTTP/2 streams reset by the other side."},
+    [GATE_C_H2_RESETS_SENT] = {"moongate_http2_resets_sent_total",
+                               "HTTP/2 streams reset with an error."},
+    [GATE_C_H2_ERRORS] = {"moongate_http2_errors_total",
+                          "HTTP/2 frames and messages that break the protocol."},
+    [GATE_C_H2_FLOODS] = {"moongate_http2_floods_total",
+                          "HTTP/2 connections ended for a flood of frames or resets."},
 };
 
 const char *gate_counter_name(enum gate_counter which)

@@ -30,6 +30,12 @@ enum gate_counter {
     GATE_C_HOOK_NOMEM,
     GATE_C_LOG_DROPPED,          /* access or error lines dropped by a stuck sink */
     GATE_C_ACCEPT_FAILURES,
+    GATE_C_H2_CONNECTIONS,
+    GATE_C_H2_STREAMS_REFUSED,   /* over the limit of open streams */
+    GATE_C_H2_RESETS_RECEIVED,
+    GATE_C_H2_RESETS_SENT,       /* with an error */
+    GATE_C_H2_ERRORS,            /* frames and messages against the protocol */
+    GATE_C_H2_FLOODS,            /* connections ended because a budget was used up */
     GATE_C_COUNT
 };
 

@@ -157,6 +157,14 @@ static struct gate_filter *with_more(const struct gate_pump *p)
     return found;
 }
 
+/* What may be on its way to a sink that others share: as much as it has room for. */
+static size_t part_of(const struct gate_pump *p)
+{
+    size_t room = p->dst->ops->room(p->dst);
+
+    return room < p->window ? room : p->window;
+}
+
 /* Allows the source more, when what it was allowed is half used and the sink takes bytes. */
 static void replenish(struct gate_pump *p)
 {
@@ -167,8 +175,14 @@ static void replenish(struct gate_pump *p)
         return;
     if (p->dst == NULL || p->granted > p->window / 2 || p->dst->ops->room(p->dst) == 0)
         return;
-    n = p->window - p->granted;
-    p->granted = p->window;
+    n = p->window;
+    if (GATE_UNLIKELY(p->dst->shares)) {
+        n = part_of(p);
+        if (n <= p->granted)
+            return;
+    }
+    n -= p->granted;
+    p->granted += n;
     p->src->ops->grant(p->src, n);
 }
 

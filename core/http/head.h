@@ -68,6 +68,7 @@ struct gate_request_head {
     struct gate_str authority; /* Host as it goes up: host[:port] */
     uint16_t port;             /* 0: none given */
     uint8_t minor;             /* HTTP/1.minor */
+    bool h2;                   /* over HTTP/2: minor is 1, what is written here stands for it */
     bool keep_alive;           /* what the client wants */
     bool expect_continue;
     bool options_star;             /* OPTIONS * */

@@ -90,6 +90,7 @@ struct gate_stream {
     const struct gate_stream_ops *ops;
     const struct gate_stream_events *events; /* NULL while nobody is attached */
     void *user;                              /* of the events */
+    bool shares;      /* its connection carries others: what waits for one must stay small */
     bool takes_pipes; /* on_body may bring bytes in pipes: the user only passes them on */
     bool rests; /* the user is busy with what came: the peer's clocks stand still */
 };

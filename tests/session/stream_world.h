@@ -14,15 +14,17 @@
 #include <cmocka.h>
 
 #include "../support/gateway.h"
+#include "../support/stream_h2.h"
 #include "../support/stream_mem.h"
 #include "../support/talk.h"
 #include "session/session_int.h"
 
 #define BODY_MAX (24u << 20)
 
-enum kind { MEMORY, H1, H1_BYTES, KINDS };
+enum kind { MEMORY, H1, H1_BYTES, H2, H2_BYTES, KINDS };
 
-static const char *const kind_names[KINDS] = {"memory", "h1", "h1, a byte at a time"};
+static const char *const kind_names[KINDS] = {"memory", "h1", "h1, a byte at a time", "h2",
+                                              "h2, a byte at a time"};
 
 /* What one side has seen. */
 struct party {
@@ -44,6 +46,7 @@ struct world {
     struct test_gateway g;
     struct gate_arena arena;
     struct test_stream_mem mem;
+    struct test_stream_h2 h2;
     struct gate_link *link;
     bool connected;
     bool session_open;
@@ -222,6 +225,19 @@ static void on_request(struct test_stream_mem *m, struct gate_stream *server,
         world->server.ended = true;
 }
 
+static bool on_h2_request(struct test_stream_h2 *t, struct gate_stream *server,
+                          const struct gate_request_head *head, struct gate_refusal refusal,
+                          struct gate_h2_use *use)
+{
+    (void)t;
+    assert_int_equal(refusal.status, 0);
+    world->server.s = server;
+    if (head->framing == GATE_BODY_NONE)
+        world->server.ended = true;
+    use->events = &events;
+    return true;
+}
+
 static void turn(int n)
 {
     test_gateway_turns(&world->g, n);
@@ -292,6 +308,10 @@ static void begin(enum gate_method method)
         world->client.s = test_stream_mem_begin(&world->mem, &events, world);
         return;
     }
+    if (world->kind == H2 || world->kind == H2_BYTES) {
+        world->client.s = test_stream_h2_begin(&world->h2, method, &events, world);
+        return;
+    }
     connect_h1();
     world->client.s = gate_link_begin(world->link, &use);
 }
@@ -306,6 +326,9 @@ static void open_world(struct world *w, enum kind kind, const struct gate_fault_
     gate_arena_init(&w->arena, &w->g.worker.loop.chunks);
     test_stream_mem_open(&w->mem, &w->g.worker.loop, &w->arena);
     w->mem.on_request = on_request;
+    test_stream_h2_open(&w->h2, &w->g.worker.loop, &w->arena, &w->g.generation.head_limits,
+                        kind == H2_BYTES ? plan->max_bytes : SIZE_MAX);
+    w->h2.on_request = on_h2_request;
     w->client.body = malloc(BODY_MAX);
     w->server.body = malloc(BODY_MAX);
 }
@@ -335,6 +358,7 @@ static void close_world(void)
     turn(20);
     assert_null(world->x);
     test_stream_mem_close(&world->mem);
+    test_stream_h2_close(&world->h2);
     gate_arena_clear(&world->arena);
     test_gateway_close(&world->g);
     free(world->client.body);

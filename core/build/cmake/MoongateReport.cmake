@@ -9,6 +9,7 @@ function(moongate_report)
     "llhttp" "${llhttp_VERSION} (${llhttp_HOW})"
     "libev" "${Libev_VERSION}"
     "c-ares" "${CARES_VERSION}"
+    "nghttp2" "${NGHTTP2_VERSION}"
     "OpenSSL" "${OPENSSL_VERSION}")
   if(MOONGATE_TESTS)
     list(APPEND pairs "tests" "${MOONGATE_TEST_SUMMARY}")

@@ -1,0 +1,220 @@
+/* Receiving: nghttp2's callbacks note what came, stream by stream. What they note is told by
+ * gate_h2_deliver. */
+#include "base/assert.h"
+#include "http/h2_int.h"
+
+static int no_memory(void)
+{
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
+}
+
+static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+{
+    struct gate_h2 *c = user;
+    struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
+
+    if (c->server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+        s = gate_h2_stream_new(c);
+        s->id = frame->hd.stream_id;
+        s->in_ended = s->bodiless = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+        nghttp2_session_set_stream_user_data(ng, s->id, s);
+        c->begun++;
+        gate_h2_head_begin(c, s, false);
+        return 0;
+    }
+    gate_h2_head_drop(c);
+    if (s != NULL && !s->cut)
+        gate_h2_head_begin(c, s, c->server || (s->events & GATE_H2_HEAD) || s->answered);
+    return 0;
+}
+
+static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                     nghttp2_rcbuf *value, uint8_t flags, void *user)
+{
+    struct gate_h2 *c = user;
+
+    (void)ng;
+    (void)flags;
+    if (c->head.s == NULL || c->head.s->id != frame->hd.stream_id)
+        return 0;
+    return gate_h2_head_field(c, name, value) ? 0 : no_memory();
+}
+
+/* Never dropped in silence: the stream is reset. */
+static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                             nghttp2_rcbuf *value, uint8_t flags, void *user)
+{
+    (void)ng, (void)frame, (void)name, (void)value, (void)flags, (void)user;
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+/* A whole head of an answer: interim ones are told at once, for others may follow in this read. */
+static void answer(struct gate_h2_stream *s)
+{
+    struct gate_response_head head;
+    const char *why = NULL;
+
+    if (s->stream.events == NULL)
+        return;
+    if (!gate_h2_response(s, &head, &why) || (head.status < 200 && ++s->infos > GATE_H2_INFOS)) {
+        s->why = why != NULL ? why : "too many interim responses";
+        s->malformed = true;
+        nghttp2_submit_rst_stream(s->h2->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_PROTOCOL_ERROR);
+        return;
+    }
+    if (head.status < 200) {
+        s->stream.events->on_info(&s->stream, &head);
+        return;
+    }
+    s->answer = gate_arena_alloc(s->arena, sizeof(head));
+    *s->answer = head;
+    s->events |= GATE_H2_HEAD;
+}
+
+static int headers_done(struct gate_h2 *c, const nghttp2_frame *frame)
+{
+    struct gate_h2_stream *s = c->head.s;
+    bool trailers = c->head.trailers;
+
+    if (s == NULL || s->id != frame->hd.stream_id)
+        return 0;
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+        s->bodiless |= !trailers;
+        s->in_ended = true;
+    }
+    if (!gate_h2_head_end(c))
+        return no_memory();
+    if (!c->server && !trailers)
+        answer(s);
+    gate_h2_wake(s);
+    return 0;
+}
+
+static void data_done(struct gate_h2 *c, const nghttp2_frame *frame)
+{
+    struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
+
+    if (s == NULL)
+        return;
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+        s->in_ended = true;
+        gate_h2_wake(s);
+    } else if (frame->hd.length == 0 && ++s->empty_frames > GATE_H2_EMPTY_FRAMES) {
+        gate_h2_flooded(c, "empty DATA frames");
+    }
+}
+
+static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+{
+    struct gate_h2 *c = user;
+    bool ack = (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0;
+
+    (void)ng;
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+        return headers_done(c, frame);
+    case NGHTTP2_DATA:
+        data_done(c, frame);
+        break;
+    case NGHTTP2_RST_STREAM:
+        gate_counters_add(c->counters, GATE_C_H2_RESETS_RECEIVED, 1);
+        if (c->server)
+            gate_h2_charge(c);
+        break;
+    case NGHTTP2_SETTINGS:
+        c->greeted = c->greeted || !ack;
+        break;
+    case NGHTTP2_PING:
+        c->pong = c->pong || (ack && c->noticed);
+        break;
+    case NGHTTP2_GOAWAY:
+        c->leaving = true;
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *p, size_t n,
+                   void *user)
+{
+    struct gate_h2 *c = user;
+    struct gate_h2_stream *s = gate_h2_find(c, id);
+
+    (void)ng;
+    (void)flags;
+    c->owed += (uint32_t)n;
+    c->flood.content += n;
+    if (s == NULL || !gate_h2_stream_listens(s))
+        return 0;
+    gate_chain_add(&s->in, c->in, (const char *)p, n);
+    c->held += (uint32_t)n;
+    gate_h2_wake(s);
+    return 0;
+}
+
+static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *user)
+{
+    struct gate_h2 *c = user;
+    struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
+
+    (void)ng;
+    if (error == NGHTTP2_ERR_REFUSED_STREAM) {
+        gate_counters_add(c->counters, GATE_C_H2_STREAMS_REFUSED, 1);
+        return 0;
+    }
+    gate_counters_add(c->counters, GATE_C_H2_ERRORS, 1);
+    if (s == NULL)
+        return 0;
+    s->malformed = true;
+    s->why = "malformed HTTP/2 message";
+    if (c->server && frame->hd.type == NGHTTP2_HEADERS && !(s->events & GATE_H2_ASKED))
+        c->owner->on_malformed(c, s->why);
+    return 0;
+}
+
+void gate_h2_recv_callbacks(nghttp2_session_callbacks *cb)
+{
+    nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback2(cb, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback2(cb, on_invalid_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(cb, on_invalid_frame);
+}
+
+void gate_h2_repay(struct gate_h2 *c)
+{
+    if (c->owed == 0 || c->held > GATE_H2_WINDOW)
+        return;
+    nghttp2_session_consume_connection(c->ng, c->owed);
+    c->owed = 0;
+}
+
+static enum gate_err failed(struct gate_h2 *c, ssize_t error)
+{
+    bool flood = error == NGHTTP2_ERR_FLOODED;
+
+    gate_counters_add(c->counters, flood ? GATE_C_H2_FLOODS : GATE_C_H2_ERRORS, 1);
+    c->flooded = c->flooded || flood;
+    c->why = nghttp2_strerror((int)error);
+    return error == NGHTTP2_ERR_NOMEM ? GATE_E_NOMEM : GATE_E_SYNTAX;
+}
+
+enum gate_err gate_h2_recv(struct gate_h2 *c, struct gate_block *b, const char *p, size_t n)
+{
+    ssize_t used;
+
+    c->in = b;
+    c->flood.bytes += n;
+    used = nghttp2_session_mem_recv(c->ng, (const uint8_t *)p, n);
+    c->in = NULL;
+    if (used < 0)
+        return failed(c, used);
+    if (gate_h2_flood_idle(&c->flood, gate_h2_now(c)))
+        gate_h2_flooded(c, "frames without content");
+    gate_h2_repay(c);
+    gate_h2_deliver(c);
+    return GATE_OK;
+}

@@ -1,0 +1,209 @@
+/* Sending: what waits of all streams, in the order that nghttp2 finds by their urgency (RFC 9218),
+ * into one chain. Heads of frames and small bodies lie one behind the other in a block, so that one
+ * plain send carries many answers; larger ones go by reference. */
+#include "http/h2_int.h"
+
+/* Up to here a copy is cheaper than a second iovec and a longer-held block. */
+#define COPY_BELOW 4096
+
+#define FRAME_HEAD 9
+
+static bool move_body(struct gate_chain *to, struct gate_chain *from, size_t n)
+{
+    struct gate_slice slice;
+
+    if (n > COPY_BELOW) {
+        gate_chain_move_n(to, from, n);
+        return true;
+    }
+    while (n > 0 && gate_chain_front(from, &slice)) {
+        size_t take = slice.n < n ? slice.n : n;
+
+        if (gate_chain_copy(to, slice.p, take) != 0)
+            return false;
+        gate_chain_drop(from, take);
+        n -= take;
+    }
+    return true;
+}
+
+/* One DATA frame whose payload nghttp2 has not seen. */
+static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t n,
+                        nghttp2_data_source *source, void *user)
+{
+    struct gate_h2 *c = user;
+    struct gate_h2_stream *s = source->ptr;
+
+    (void)ng;
+    (void)frame;
+    if (gate_chain_copy(c->sink, head, FRAME_HEAD) != 0 || !move_body(c->sink, &s->out, n))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    c->flood.content += n;
+    s->out_ms = gate_h2_now(c);
+    if (s->attached && !s->out_ended) {
+        s->events |= GATE_H2_ROOM;
+        gate_h2_wake(s);
+    }
+    c->paused = c->sink->bytes >= c->sink_max;
+    return c->paused ? NGHTTP2_ERR_PAUSE : 0;
+}
+
+ssize_t gate_h2_read_out(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length,
+                         uint32_t *flags, nghttp2_data_source *source, void *user)
+{
+    struct gate_h2_stream *s = source->ptr;
+    size_t n = s->out.bytes < length ? s->out.bytes : length;
+
+    (void)buf;
+    (void)user;
+    if (n == 0 && !s->out_ended) {
+        s->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (n < s->out.bytes || !s->out_ended)
+        return (ssize_t)n;
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (s->trailers != NULL) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        if (nghttp2_submit_trailer(ng, id, s->trailers->v, s->trailers->n) != 0)
+            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        gate_free(s->trailers);
+        s->trailers = NULL;
+    }
+    return (ssize_t)n;
+}
+
+/* Our message has left whole. Whatever is still to come of a request whose answer is complete is of
+ * no interest to anybody (RFC 9113 section 8.1). */
+static void message_sent(struct gate_h2 *c, struct gate_h2_stream *s)
+{
+    s->out_sent = true;
+    if (c->server && !s->in_ended && !s->attached)
+        nghttp2_submit_rst_stream(c->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+}
+
+static void reset_sent(struct gate_h2 *c, const nghttp2_frame *frame)
+{
+    struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
+
+    if (frame->rst_stream.error_code == NGHTTP2_NO_ERROR)
+        return;
+    gate_counters_add(c->counters, GATE_C_H2_RESETS_SENT, 1);
+    if (c->server && (s == NULL || !s->cut))
+        gate_h2_charge(c);
+}
+
+static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+{
+    struct gate_h2 *c = user;
+    struct gate_h2_stream *s;
+
+    (void)ng;
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_DATA:
+        s = gate_h2_find(c, frame->hd.stream_id);
+        if (s != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+            message_sent(c, s);
+        break;
+    case NGHTTP2_RST_STREAM:
+        reset_sent(c, frame);
+        break;
+    case NGHTTP2_GOAWAY:
+        if (frame->goaway.error_code != NGHTTP2_NO_ERROR && c->why == NULL)
+            c->why = nghttp2_http2_strerror(frame->goaway.error_code);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* The protocol is done with the stream, in order or not. */
+static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *user)
+{
+    struct gate_h2 *c = user;
+    struct gate_h2_stream *s = gate_h2_find(c, id);
+    bool whole;
+
+    (void)ng;
+    if (s == NULL)
+        return 0;
+    whole = s->in_ended && !s->malformed && (!c->server || s->out_sent);
+    if (c->head.s == s)
+        gate_h2_head_drop(c);
+    s->refused = code == NGHTTP2_REFUSED_STREAM;
+    gate_h2_stream_close(s);
+    if (!whole) {
+        s->events |= GATE_H2_RESET;
+        gate_h2_stream_discard(s);
+        if (s->why == NULL)
+            s->why = c->server ? "the client cancelled the stream"
+                               : "the upstream cancelled the stream";
+    }
+    return 0;
+}
+
+/* A request that could not leave any more: the peer has not seen it. */
+static int on_frame_not_sent(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *user)
+{
+    struct gate_h2 *c = user;
+
+    (void)ng;
+    (void)error;
+    if (c->server || frame->hd.type != NGHTTP2_HEADERS ||
+        frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    for (struct gate_list *n = c->streams.next; n != &c->streams; n = n->next) {
+        struct gate_h2_stream *s = gate_container_of(n, struct gate_h2_stream, node);
+
+        if (s->id != frame->hd.stream_id || s->closed)
+            continue;
+        s->refused = true;
+        s->why = "the upstream takes no more streams";
+        s->events |= GATE_H2_RESET;
+        gate_h2_stream_close(s);
+        break;
+    }
+    return 0;
+}
+
+void gate_h2_send_callbacks(nghttp2_session_callbacks *cb)
+{
+    nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
+    nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(cb, on_frame_not_sent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
+}
+
+static enum gate_err fill(struct gate_h2 *c, struct gate_chain *out, size_t max)
+{
+    while (out->bytes < max) {
+        const uint8_t *p = NULL;
+        ssize_t n = nghttp2_session_mem_send(c->ng, &p);
+
+        if (n < 0)
+            return n == NGHTTP2_ERR_NOMEM ? GATE_E_NOMEM : GATE_E_SYNTAX;
+        if (n == 0)
+            break; /* nothing more, or the sink is full */
+        if (gate_chain_copy(out, p, (size_t)n) != 0)
+            return GATE_E_NOMEM;
+    }
+    return GATE_OK;
+}
+
+enum gate_err gate_h2_send(struct gate_h2 *c, struct gate_chain *out, size_t max)
+{
+    enum gate_err e;
+
+    c->sink = out;
+    c->sink_max = max;
+    e = fill(c, out, max);
+    c->sink = NULL;
+    if (e == GATE_OK) {
+        gate_h2_repay(c);
+        gate_h2_deliver(c);
+    }
+    return e;
+}
