@@ -42,6 +42,7 @@ struct gate_listener_config {
     int mode;    /* of a Unix socket; -1: none given */
     int backlog; /* 0: the system's */
     bool half_close;
+    bool proxy_protocol; /* a PROXY header is required, from `trust` */
     struct gate_str at; /* "gateway.lua:3" */
 };
 
