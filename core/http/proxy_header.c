@@ -224,3 +224,82 @@ enum gate_err gate_proxy_feed(struct gate_proxy_reader *r, const char *p, size_t
         return feed_v1(r, p, n, took, out);
     return GATE_E_SYNTAX;
 }
+
+/* Writing */
+
+/* An address in its own family: IPv4-mapped IPv6 is IPv4. False: it is no IP. */
+static bool as_ip(const struct gate_addr *a, struct gate_addr *out)
+{
+    *out = *a;
+    if (a->u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a->u.in6.sin6_addr)) {
+        memset(out, 0, sizeof(*out));
+        out->len = sizeof(out->u.in4);
+        out->u.in4.sin_family = AF_INET;
+        out->u.in4.sin_port = a->u.in6.sin6_port;
+        memcpy(&out->u.in4.sin_addr, a->u.in6.sin6_addr.s6_addr + 12, 4);
+    }
+    return out->u.sa.sa_family == AF_INET || out->u.sa.sa_family == AF_INET6;
+}
+
+/* The server's address in the client's family: a header has room for one family only. */
+static void as_server(const struct gate_addr *server, int family, struct gate_addr *out)
+{
+    if (server != NULL && as_ip(server, out) && out->u.sa.sa_family == family)
+        return;
+    memset(out, 0, sizeof(*out));
+    out->u.sa.sa_family = (sa_family_t)family;
+    out->len = family == AF_INET ? sizeof(out->u.in4) : sizeof(out->u.in6);
+}
+
+static size_t write_v1(const struct gate_addr *client, const struct gate_addr *server, char *to)
+{
+    struct gate_out o = gate_out_on(to, GATE_PROXY_V1_MAX);
+    char from[GATE_IP_TEXT], at[GATE_IP_TEXT];
+
+    gate_addr_format_ip(client, from, sizeof(from));
+    gate_addr_format_ip(server, at, sizeof(at));
+    gate_out_fmt(&o, "PROXY TCP%c %s %s %u %u\r\n", client->u.sa.sa_family == AF_INET ? '4' : '6',
+                 from, at, gate_addr_port(client), gate_addr_port(server));
+    return o.n;
+}
+
+static size_t write_v2(const struct gate_addr *client, const struct gate_addr *server, char *to)
+{
+    bool is_ip4 = client->u.sa.sa_family == AF_INET;
+    size_t n = is_ip4 ? TCP4_BYTES : TCP6_BYTES;
+    char *at = to + V2_HEAD;
+
+    to[13] = is_ip4 ? TCP4 : TCP6;
+    to[15] = (char)n;
+    if (is_ip4) {
+        memcpy(at, &client->u.in4.sin_addr, 4);
+        memcpy(at + 4, &server->u.in4.sin_addr, 4);
+        memcpy(at + 8, &client->u.in4.sin_port, 2);
+        memcpy(at + 10, &server->u.in4.sin_port, 2);
+    } else {
+        memcpy(at, &client->u.in6.sin6_addr, 16);
+        memcpy(at + 16, &server->u.in6.sin6_addr, 16);
+        memcpy(at + 32, &client->u.in6.sin6_port, 2);
+        memcpy(at + 34, &server->u.in6.sin6_port, 2);
+    }
+    return V2_HEAD + n;
+}
+
+size_t gate_proxy_write(enum gate_proxy_version version, const struct gate_addr *client,
+                        const struct gate_addr *server, char *to)
+{
+    static const char v2_unspecified[] = SIGNATURE "\x21\0\0";
+    struct gate_addr from, at;
+    bool is_ip = as_ip(client, &from);
+
+    if (is_ip)
+        as_server(server, from.u.sa.sa_family, &at);
+    if (version == GATE_PROXY_V2) {
+        memcpy(to, v2_unspecified, V2_HEAD);
+        return is_ip ? write_v2(&from, &at, to) : V2_HEAD;
+    }
+    if (is_ip)
+        return write_v1(&from, &at, to);
+    memcpy(to, "PROXY UNKNOWN\r\n", V1_MIN);
+    return V1_MIN;
+}

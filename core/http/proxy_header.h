@@ -34,4 +34,12 @@ struct gate_proxy_source {
 enum gate_err gate_proxy_feed(struct gate_proxy_reader *r, const char *p, size_t n, size_t *took,
                               struct gate_proxy_source *out);
 
+enum gate_proxy_version { GATE_PROXY_NONE, GATE_PROXY_V1, GATE_PROXY_V2 };
+
+/* Writes the header for a client that speaks to us at `server` (NULL: not known; then it is the
+ * unspecified address). A client that is no IP is not named. Room for GATE_PROXY_V1_MAX bytes;
+ * answers how many. */
+size_t gate_proxy_write(enum gate_proxy_version version, const struct gate_addr *client,
+                        const struct gate_addr *server, char *to);
+
 #endif

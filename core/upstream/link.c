@@ -448,6 +448,11 @@ void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd)
     l->keep = true;
 }
 
+enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes)
+{
+    return gate_chain_copy(&l->out.out, bytes.p, bytes.n) == 0 ? GATE_OK : GATE_E_NOMEM;
+}
+
 void gate_link_park(struct gate_link *l, uint32_t idle_ms)
 {
     l->state = GATE_LINK_IDLE;

@@ -45,7 +45,7 @@ local function upstream(entry)
   local o = entry.options
   return {
     name = entry.name, balance = type(o.balance) == "function" and "function" or o.balance,
-    host = o.host, forwarded = o.forwarded,
+    host = o.host, forwarded = o.forwarded, proxy_protocol = o.proxy_protocol,
     servers = list(o.servers, server),
     keepalive = {
       idle = o.keepalive.idle, idle_timeout_ms = o.keepalive.idle_timeout,

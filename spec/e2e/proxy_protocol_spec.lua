@@ -38,7 +38,7 @@ local function refused(g)
   return g:metric 'moongate_connections_closed_total{reason="proxy_header"}'
 end
 
-describe("the PROXY protocol", function()
+describe("the PROXY protocol of clients", function()
   after_each(t.cleanup)
 
   it("names the client of a connection, in both versions", function()
@@ -115,5 +115,55 @@ describe("the PROXY protocol", function()
       local ok, b = pcall(said, g, "PROXY TCP4 192.0.2.1 192.0.2.9 1 2\r\n" .. REQUEST)
       return ok and b == "192.0.2.1"
     end)
+  end)
+end)
+
+describe("the PROXY protocol to servers", function()
+  after_each(t.cleanup)
+
+  local function in_front(of, version)
+    return t.gateway(([[
+      gate.listen { "127.0.0.1:0" }
+      gate.upstream("o", { servers = { "127.0.0.1:%d" }, proxy_protocol = "%s" })
+      gate.route { path = "/", upstream = "o", max_body = "1m" }
+    ]]):format(of, version), { args = { "--workers", "1" } })
+  end
+
+  it("names the client of each request", function()
+    local back = behind "127.0.0.0/8"
+    for _, version in ipairs { "v1", "v2" } do
+      local front = in_front(back.port, version)
+      for _ = 1, 2 do
+        local c = front:connect()
+        local _, port = c.conn:getsockname()
+        for _ = 1, 2 do
+          c:send(REQUEST)
+          assert.equal(("127.0.0.1 %d 127.0.0.1"):format(port), assert(c:receive_response()).body)
+        end
+      end
+    end
+  end)
+
+  it("goes before the request, with its body, in one piece", function()
+    local server = assert(require("socket").bind("127.0.0.1", 0))
+    local _, port = server:getsockname()
+    local front = in_front(port, "v1")
+    local c = front:connect()
+    local _, from = c.conn:getsockname()
+    c:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+    local got = server:accept()
+    got:settimeout(t.patience)
+    local seen = got:receive "*l"
+    assert.equal(("PROXY TCP4 127.0.0.1 127.0.0.1 %d %d"):format(from, front.port), seen)
+    assert.equal("POST / HTTP/1.1", got:receive "*l")
+    repeat seen = got:receive "*l" until seen == ""
+    assert.equal("hello", got:receive(5))
+    got:send "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    assert.equal("ok", assert(c:receive_response()).body)
+    -- The connection spoke for that client; it is not kept for another one.
+    local _, why = got:receive(1)
+    assert.equal("closed", why)
+    got:close()
+    server:close()
   end)
 end)

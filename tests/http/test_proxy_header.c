@@ -149,6 +149,65 @@ static void bad_version_2(void **state)
     BAD(SIGNATURE "\x21\x21\0\x0c" IP4);
 }
 
+static struct gate_addr address(const char *text)
+{
+    struct gate_addr a;
+
+    assert_int_equal(gate_addr_parse(gate_str_from_cstr(text), &a), GATE_OK);
+    return a;
+}
+
+/* What is written is read again, and names the client. */
+static void written(void **state)
+{
+    static const char *const clients[] = {"192.0.2.1:9", "[2001:db8::1]:65535", "unix:/run/x"};
+    struct gate_addr servers[] = {address("10.0.0.1:80"), address("[2001:db8::9]:443")};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct gate_addr client = address(clients[i]);
+        const char *want = client.u.sa.sa_family == AF_UNIX ? NULL : clients[i];
+        char bytes[GATE_PROXY_V1_MAX + 1];
+
+        for (size_t k = 0; k < 3; k++) {
+            const struct gate_addr *server = k < 2 ? &servers[k] : NULL;
+
+            size_t n = gate_proxy_write(GATE_PROXY_V1, &client, server, bytes);
+
+            check_good(bytes, n, n, want);
+            n = gate_proxy_write(GATE_PROXY_V2, &client, server, bytes);
+            check_good(bytes, n, n, want);
+        }
+    }
+}
+
+static void check_written(enum gate_proxy_version v, const char *client, const char *server,
+                          const char *want, size_t n)
+{
+    struct gate_addr from = address(client), at = address(server);
+    char bytes[GATE_PROXY_V1_MAX];
+
+    assert_int_equal(gate_proxy_write(v, &from, &at, bytes), n);
+    assert_memory_equal(bytes, want, n);
+}
+
+#define WRITTEN(v, client, server, text) check_written(v, client, server, text, sizeof(text) - 1)
+
+static void exactly(void **state)
+{
+    (void)state;
+    WRITTEN(GATE_PROXY_V1, "192.0.2.1:9", "10.0.0.1:80", "PROXY TCP4 192.0.2.1 10.0.0.1 9 80\r\n");
+    WRITTEN(GATE_PROXY_V1, "[::ffff:192.0.2.1]:9", "[::ffff:10.0.0.1]:80",
+            "PROXY TCP4 192.0.2.1 10.0.0.1 9 80\r\n");
+    WRITTEN(GATE_PROXY_V1, "[2001:db8::1]:9", "10.0.0.1:80",
+            "PROXY TCP6 2001:db8::1 :: 9 0\r\n");
+    WRITTEN(GATE_PROXY_V1, "unix:/x", "unix:/y", "PROXY UNKNOWN\r\n");
+    WRITTEN(GATE_PROXY_V2, "192.0.2.1:4660", "198.51.100.9:80", SIGNATURE "\x21\x11\0\x0c" IP4);
+    WRITTEN(GATE_PROXY_V2, "[2001:db8::1]:7", "[2001:db8::2]:80",
+            SIGNATURE "\x21\x21\0\x24" IP6);
+    WRITTEN(GATE_PROXY_V2, "unix:/x", "unix:/y", SIGNATURE "\x21\0\0\0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +216,8 @@ int main(void)
         cmocka_unit_test(version_2),
         cmocka_unit_test(a_long_version_2),
         cmocka_unit_test(bad_version_2),
+        cmocka_unit_test(written),
+        cmocka_unit_test(exactly),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
