@@ -49,7 +49,8 @@ static const char run_help[] =
     "\n"
     "Signals: TERM, INT and QUIT let requests end, then exit with 0; a second one ends at once.\n"
     "HUP reads the files again, USR1 opens the logs anew.\n"
-    "Exit status: 1 the file or an option is wrong, 2 an address cannot be listened on.\n";
+    "Exit status: 1 the file or an option is wrong, 2 an address cannot be listened on, 3 the\n"
+    "engine crashed before it was ready or while it ended.\n";
 
 static const char check_help[] =
     "moongate check FILE [--json] [--data NAME=FILE] [--listen ADDRESS] [--trust]\n"

@@ -35,6 +35,7 @@ struct supervisor {
     uint32_t crashes;
     uint32_t drain_ms;
     bool ever_ready;
+    bool killed;                /* by us: it did not end in time */
     enum stop_state stop;
     bool done;
     int status;
@@ -141,11 +142,35 @@ static void stop(struct supervisor *s)
 
 static void describe_end(int status, char *to, size_t cap)
 {
-    if (WIFSIGNALED(status))
-        snprintf(to, cap, "was killed by signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
-    else
+    const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+
+    if (WIFEXITED(status))
         snprintf(to, cap, "ended with status %d", WEXITSTATUS(status));
+    else if (name == NULL)
+        snprintf(to, cap, "was killed by signal %d", WTERMSIG(status));
+    else
+        snprintf(to, cap, "was killed by SIG%s", name);
+}
+
+/* An engine ended after which no other one is started: what that makes of us. */
+static void on_last_end(struct supervisor *s, int status, const char *how)
+{
+    static const char *const during[] = {
+        [RUNNING] = "before it was ready",
+        [DRAINING] = "while it drained",
+        [QUITTING] = "while it ended",
+    };
+
+    s->done = true;
+    if (WIFEXITED(status)) {
+        s->status = WEXITSTATUS(status);
+    } else if (s->killed) {
+        /* Who asked for an end at once has got it. */
+        s->status = s->stop == QUITTING ? 0 : GATE_EXIT_CRASH;
+    } else {
+        s->status = GATE_EXIT_CRASH;
+        gate_logf(s->log, GATE_LOG_ERROR, "the engine %s %s", how, during[s->stop]);
+    }
 }
 
 static void on_engine_end(struct supervisor *s, int status)
@@ -161,10 +186,7 @@ static void on_engine_end(struct supervisor *s, int status)
     s->wire = -1;
     describe_end(status, how, sizeof(how));
     if (s->stop != RUNNING || !s->ever_ready) {
-        s->done = true;
-        s->status = s->stop != RUNNING ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-        if (s->stop == RUNNING && WIFSIGNALED(status))
-            gate_logf(s->log, GATE_LOG_ERROR, "the engine %s before it was ready", how);
+        on_last_end(s, status, how);
         return;
     }
     if (now_ms() - s->started_ms >= HEALTHY_MS)
@@ -305,6 +327,7 @@ static void on_time(struct supervisor *s)
     if (s->kill_ms != 0 && s->kill_ms <= now) {
         gate_logf(s->log, GATE_LOG_WARN, "the engine did not end in time and is killed");
         kill(s->engine, SIGKILL);
+        s->killed = true;
         s->kill_ms = 0;
     }
     if (s->restart_ms != 0 && s->restart_ms <= now)

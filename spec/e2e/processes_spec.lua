@@ -103,6 +103,35 @@ describe("processes", function()
     end)
   end
 
+  it("fails when the engine crashes while it drains", function()
+    local g = t.gateway(HELLO, { supervised = true })
+    local busy = g:connect()
+    busy:send(t.client.request_text "/slow?s=30")
+    t.wait_for("the request", function() return g:status "requests_active" == "1" end)
+    g:signal "TERM"
+    t.wait_for("the drain", function() return g:stderr():find "draining" end)
+    t.process.kill(g:engine(), "KILL")
+    assert.equal(3, g:wait())
+    local _, lines = g:stderr():gsub("the engine was killed by SIGKILL while it drained", "")
+    assert.equal(1, lines)
+  end)
+
+  it("fails when the first engine crashes before it is ready", function()
+    local g = t.gateway("while true do end", { supervised = true, ready = false })
+    t.process.kill(g:engine(), "KILL")
+    assert.equal(3, g:wait())
+    assert.matches("the engine was killed by SIGKILL before it was ready", g:stderr())
+  end)
+
+  it("has ended as it was told when the engine hangs and is killed at the second signal", function()
+    local g = t.gateway(HELLO, { supervised = true })
+    t.process.kill(g:engine(), "STOP")
+    g:signal "INT"
+    g:signal "TERM"
+    assert.equal(0, g:wait())
+    assert.matches("did not end in time", g:stderr())
+  end)
+
   it("starts another engine when one dies; nobody is refused meanwhile", function()
     local g = t.gateway(HELLO, { supervised = true, args = { "--workers", "2" } })
     for round = 1, 3 do
@@ -113,7 +142,7 @@ describe("processes", function()
       g:until_ready(round + 1)
       assert.not_equal(pid, g:engine())
     end
-    assert.matches("was killed by signal 9", g:stderr())
+    assert.matches("was killed by SIGKILL; its listeners stay open", g:stderr())
   end)
 
   it("goes on without its supervisor, and then ends on SIGTERM", function()
