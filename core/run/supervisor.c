@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "run/wire.h"
 
-#define HEALTHY_MS 10000
+#define HEALTHY_MS 1000         /* who serves that long starts no storm of restarts */
 #define KILL_GRACE_MS 5000      /* beyond the drain limit */
 #define QUIT_MS 2000            /* from the order to end at once to SIGKILL */
 #define FIRST_DRAIN_MS 30000    /* until the engine has said its own */
@@ -29,7 +29,7 @@ struct supervisor {
     int signals;
     int wire;                   /* our end; -1: no engine */
     pid_t engine;               /* 0: none */
-    uint64_t started_ms;
+    uint64_t ready_ms;          /* since when the engine serves; 0: not yet */
     uint64_t restart_ms;        /* when the next engine is due; 0: not */
     uint64_t kill_ms;           /* when the engine's time is over; 0: not set */
     uint32_t crashes;
@@ -113,7 +113,7 @@ static void start_engine(struct supervisor *s)
     }
     s->engine = pid;
     s->wire = pair[0];
-    s->started_ms = now_ms();
+    s->ready_ms = 0;
 }
 
 static void order(struct supervisor *s, enum gate_wire_kind kind)
@@ -189,7 +189,7 @@ static void on_engine_end(struct supervisor *s, int status)
         on_last_end(s, status, how);
         return;
     }
-    if (now_ms() - s->started_ms >= HEALTHY_MS)
+    if (s->ready_ms != 0 && now_ms() - s->ready_ms >= HEALTHY_MS)
         s->crashes = 0;
     delay = gate_supervisor_delay(++s->crashes);
     s->restart_ms = now_ms() + delay;
@@ -248,6 +248,7 @@ static void answer_kept(struct supervisor *s, uint32_t i)
 static void on_ready(struct supervisor *s, uint32_t drain_ms)
 {
     s->ever_ready = true;
+    s->ready_ms = now_ms();
     s->drain_ms = drain_ms;
     for (struct gate_list *n = s->set.points.next, *next; n != &s->set.points; n = next) {
         struct gate_listen_point *p = gate_container_of(n, struct gate_listen_point, node);

@@ -14,7 +14,7 @@
  * ready. */
 int gate_supervisor_run(char *const *args, struct gate_log *log);
 
-/* How long to wait before the next engine, in ms: `crashes` since one lived for 10 s. */
+/* How long to wait before the next engine, in ms: `crashes` since one served for 1 s. */
 uint32_t gate_supervisor_delay(uint32_t crashes);
 
 #endif

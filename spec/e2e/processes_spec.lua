@@ -1,5 +1,5 @@
 -- covers: run/supervisor.c run/engine.c run/worker.c run/acceptor.c run/control.c run/main.c
--- covers: run/broker_remote.c run/crash.c
+-- covers: run/broker_remote.c
 local t = require "e2e.support"
 
 local HELLO = [[
@@ -103,48 +103,6 @@ describe("processes", function()
     end)
   end
 
-  it("fails when the engine crashes while it drains", function()
-    local g = t.gateway(HELLO, { supervised = true })
-    local busy = g:connect()
-    busy:send(t.client.request_text "/slow?s=30")
-    t.wait_for("the request", function() return g:status "requests_active" == "1" end)
-    g:signal "TERM"
-    t.wait_for("the drain", function() return g:stderr():find "draining" end)
-    t.process.kill(g:engine(), "KILL")
-    assert.equal(3, g:wait())
-    local _, lines = g:stderr():gsub("the engine was killed by SIGKILL while it drained", "")
-    assert.equal(1, lines)
-  end)
-
-  it("fails when the first engine crashes before it is ready", function()
-    local g = t.gateway("while true do end", { supervised = true, ready = false })
-    t.process.kill(g:engine(), "KILL")
-    assert.equal(3, g:wait())
-    assert.matches("the engine was killed by SIGKILL before it was ready", g:stderr())
-  end)
-
-  it("has ended as it was told when the engine hangs and is killed at the second signal", function()
-    local g = t.gateway(HELLO, { supervised = true })
-    t.process.kill(g:engine(), "STOP")
-    g:signal "INT"
-    g:signal "TERM"
-    assert.equal(0, g:wait())
-    assert.matches("did not end in time", g:stderr())
-  end)
-
-  it("starts another engine when one dies; nobody is refused meanwhile", function()
-    local g = t.gateway(HELLO, { supervised = true, args = { "--workers", "2" } })
-    for round = 1, 3 do
-      local pid = g:engine()
-      t.process.kill(pid, "KILL")
-      -- These wait in the backlog of sockets that the supervisor holds.
-      for _ = 1, 4 do assert.equal("hello\n", g:get("/hello").body) end
-      g:until_ready(round + 1)
-      assert.not_equal(pid, g:engine())
-    end
-    assert.matches("was killed by SIGKILL; its listeners stay open", g:stderr())
-  end)
-
   it("goes on without its supervisor, and then ends on SIGTERM", function()
     local g = t.gateway(HELLO, { supervised = true })
     local pid = g:engine()
@@ -195,15 +153,4 @@ describe("processes", function()
     assert.equal("hello\n", g:get("/hello").body)
     assert.is_true(g:metric "moongate_accept_failures_total" > 0)
   end)
-
-  it("says what a crashed engine was busy with", function()
-    if os.getenv "MOONGATE_SANITIZE" ~= "none" then return end -- they have reports of their own
-    local g = t.gateway(HELLO, { supervised = true })
-    t.process.kill(g:engine(), "SEGV")
-    t.wait_for("the report", function()
-      return g:stderr():find "moongate crash: segmentation fault"
-    end)
-    assert.equal("hello\n", g:get("/hello").body)
-  end)
-
 end)
