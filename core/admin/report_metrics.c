@@ -98,7 +98,7 @@ static const struct {
     const char *help;
 } hook_metrics[HOOK_N] = {
     { "moongate_policy_calls_total", "counter",
-      "Calls, by policy and hook (handler, when: by route)." },
+      "Calls, by policy and hook (handler, when: by route; spawn, every: tasks)." },
     { "moongate_policy_errors_total", "counter",
       "Errors and lack of memory, by policy and hook." },
     { "moongate_policy_kills_total", "counter", "Calls that were stopped, by policy and hook." },

@@ -106,9 +106,9 @@ static const char top_help[] =
     "moongate top FILE [--json]\n"
     "moongate top --socket PATH [--json]\n"
     "\n"
-    "Shows what the workers of the gateway that runs do, and which policies and hooks take CPU\n"
-    "time, are called, fail or are stopped. On a terminal anew every two seconds, until ^C;\n"
-    "elsewhere once. CPU time of hooks is sampled.\n";
+    "Shows what the workers of the gateway that runs do, and which policies and hooks (and tasks\n"
+    "that they began) take CPU time, are called, fail or are stopped. On a terminal anew every\n"
+    "two seconds, until ^C; elsewhere once. CPU time is sampled.\n";
 
 static const struct {
     const char *command;

@@ -113,6 +113,13 @@ function M.origin(handler, options)
   return o
 end
 
+--- A terminal that a program may write to (process.lua).
+function M.terminal()
+  local terminal = process.terminal()
+  started[#started + 1] = terminal
+  return terminal
+end
+
 local Gateway = {}
 Gateway.__index = Gateway
 
