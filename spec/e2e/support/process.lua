@@ -13,6 +13,7 @@ int close(int fd);
 void _exit(int status);
 int setenv(const char *name, const char *value, int overwrite);
 int getpid(void);
+unsigned getuid(void);
 int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 int symlink(const char *target, const char *path);
 int posix_openpt(int flags);
@@ -142,6 +143,11 @@ end
 --- This process.
 function M.pid()
   return C.getpid()
+end
+
+--- The user that runs this.
+function M.user()
+  return C.getuid()
 end
 
 --- Whether every thread of a process has stopped (signal STOP).
