@@ -1,4 +1,5 @@
-/* Open, the clock of each state, close. Reading is session_h1.c, writing session_stream.c. */
+/* Open, the clock of each state, close. Reading is session_h1.c and session_body.c, writing
+ * session_stream.c. */
 #include "base/assert.h"
 #include "session/ip_counts.h"
 #include "session/session_int.h"

@@ -139,12 +139,22 @@ void gate_session_readable(struct gate_conn *c);
 void gate_session_proxy_begin(struct gate_session *s);
 void gate_session_proxy_drop(struct gate_session *s);
 
+/* How a read went. After GATE_READ_GONE the session may be closed and must not be touched. */
+enum gate_session_read { GATE_READ_GONE, GATE_READ_NOTHING, GATE_READ_SHORT, GATE_READ_FULL };
+
 /* session_h1.c: reading */
 void gate_session_h1_readable(struct gate_session *s);
 void gate_session_h1_begin(struct gate_session *s);
 void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struct gate_str line,
                             enum gate_close_reason why);
 void gate_session_h1_drop(struct gate_session *s);
+
+/* The client ended its side, or cut the connection. */
+void gate_session_h1_ended(struct gate_session *s, enum gate_err e);
+
+/* session_body.c: bodies; what came with the head, and one read */
+void gate_session_body_take(struct gate_session *s);
+enum gate_session_read gate_session_body_read(struct gate_session *s);
 
 /* session_stream.c: writing, and the server side of the stream interface */
 extern const struct gate_stream_ops gate_session_stream_ops;
