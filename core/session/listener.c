@@ -14,6 +14,7 @@ struct gate_listener *gate_listener_new(const struct gate_listener_config *confi
     l->text = gate_str_of(gate_strndup(config->text.p, config->text.n), config->text.n);
     l->trust = (struct gate_cidr_set){trust, config->trust.n};
     l->half_close = config->half_close;
+    l->proxy_protocol = config->proxy_protocol;
     return l;
 }
 

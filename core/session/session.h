@@ -14,6 +14,7 @@ struct gate_listener {
     struct gate_cidr_set trust; /* owned */
     bool https;
     bool half_close;
+    bool proxy_protocol;
 };
 
 /* Copies from the configuration; refs is 1. */
