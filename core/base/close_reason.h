@@ -21,6 +21,8 @@ enum gate_close_reason {
     GATE_CLOSE_PROXY_HEADER,        /* no PROXY header, or from a stranger */
     GATE_CLOSE_DRAIN,
     GATE_CLOSE_TUNNEL_END,
+    GATE_CLOSE_HTTP2_ERROR,         /* frames against the protocol */
+    GATE_CLOSE_HTTP2_FLOOD,         /* too many frames or resets for what they brought */
     GATE_CLOSE_LINK_IDLE,           /* an upstream link idled out, or the shelf was full */
     GATE_CLOSE_LINK_DIRTY,          /* an upstream link with bytes nobody asked for */
     GATE_CLOSE_LINK_ENDED,          /* the upstream closed it */

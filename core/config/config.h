@@ -43,6 +43,7 @@ struct gate_listener_config {
     int backlog; /* 0: the system's */
     bool half_close;
     bool proxy_protocol; /* a PROXY header is required, from `trust` */
+    bool http2; /* by prior knowledge where it is plain */
     struct gate_str at; /* "gateway.lua:3" */
 };
 

@@ -13,7 +13,7 @@ struct gate_access_record {
     struct gate_str ip;     /* the client, after trusted forwarding */
     struct gate_str method; /* empty: the head did not parse */
     struct gate_str target; /* as received; cut where the line gets too long */
-    uint8_t minor;
+    struct gate_str version; /* "1.1" */
     struct gate_str host;
     int status; /* what went to the client, or 499; 0: nothing */
     uint64_t bytes_in;

@@ -131,8 +131,8 @@ static void put_combined(struct gate_access_log *log, struct gate_out *o,
         put_escaped(o, r->method, MAX_SHORT, false);
         gate_out_char(o, ' ');
         put_escaped(o, r->target, MAX_TARGET, false);
-        GATE_OUT_LIT(o, " HTTP/1.");
-        gate_out_u64(o, r->minor);
+        GATE_OUT_LIT(o, " HTTP/");
+        gate_out_str(o, r->version);
     } else {
         gate_out_char(o, '-');
     }
@@ -180,8 +180,7 @@ static void put_json(struct gate_access_log *log, struct gate_out *o,
     put_text(o, "method", r->method, MAX_SHORT);
     put_text(o, "host", r->host, MAX_NAME);
     put_text(o, "target", r->target, MAX_TARGET);
-    if (r->method.n > 0)
-        gate_out_fmt(o, ",\"version\":\"1.%u\"", (unsigned)r->minor);
+    put_text(o, "version", r->version, MAX_SHORT);
     put_number(o, "status", (uint64_t)r->status);
     put_number(o, "bytes_in", r->bytes_in);
     put_number(o, "bytes_out", r->bytes_out);

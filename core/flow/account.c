@@ -32,7 +32,7 @@ static void write_line(struct gate_exchange *x)
         .ip = x->client.ip,
         .method = h->method_text,
         .target = h->target,
-        .minor = h->minor,
+        .version = gate_request_version(h),
         .host = h->host,
         .status = final_status(x),
         .bytes_in = x->bytes_in,

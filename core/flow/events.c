@@ -38,6 +38,7 @@ static void down_reset(struct gate_stream *s, enum gate_err err, const char *why
 {
     (void)err;
     gate_flow_client_gone(exchange_of(s), why);
+    s->ops->reset(s, GATE_CLOSE_CLIENT_RESET);
 }
 
 static void down_room(struct gate_stream *s)

@@ -392,6 +392,14 @@ static void extra_field(struct gate_field *f, enum gate_field_id id, struct gate
     *f = (struct gate_field){name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n};
 }
 
+/* The version is that of the request as it came (RFC 9110 section 7.6.3). */
+static struct gate_str via_of(const struct gate_request_head *h)
+{
+    if (h->h2)
+        return GATE_STR("2.0 moongate");
+    return h->minor == 0 ? GATE_STR("1.0 moongate") : GATE_STR("1.1 moongate");
+}
+
 #define EXTRA_MAX (GATE_FORWARDED_MAX + 3)
 
 /* The gateway's own fields: Host, forwarding, Upgrade, Max-Forwards. */
@@ -401,7 +409,7 @@ static uint32_t request_extra(struct gate_exchange *x, bool upgrade, struct gate
     uint32_t n = 0;
 
     extra_field(&v[n++], GATE_F_HOST, host_field(x));
-    n += gate_forwarded_write(&h->fields, &x->client, x->peer_ip, x->https, h->authority, h->minor,
+    n += gate_forwarded_write(&h->fields, &x->client, x->peer_ip, x->https, h->authority, via_of(h),
                               (enum gate_forwarded_style)x->flow->upstream->forwarded, &x->arena,
                               v + n);
     if (upgrade)

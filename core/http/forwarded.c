@@ -315,10 +315,9 @@ static struct gate_str chain_7239(const struct gate_fields *fs,
 
 uint32_t gate_forwarded_write(const struct gate_fields *fs, const struct gate_client_view *client,
                               struct gate_str peer_ip, bool https, struct gate_str host,
-                              uint8_t minor, enum gate_forwarded_style style,
+                              struct gate_str via, enum gate_forwarded_style style,
                               struct gate_arena *arena, struct gate_field v[GATE_FORWARDED_MAX])
 {
-    struct gate_str via = minor == 0 ? GATE_STR("1.0 moongate") : GATE_STR("1.1 moongate");
     struct gate_str here = https ? GATE_STR("https") : GATE_STR("http");
     uint32_t n = 0;
 

@@ -30,11 +30,11 @@ void gate_forwarded_read(const struct gate_fields *fs, const struct gate_cidr_se
 
 /* The fields to write for the next hop, into v (room for GATE_FORWARDED_MAX); values from the
  * arena. Replaced for untrusted peers, appended to otherwise. Returns how many. Via is always among
- * them ("1.1 moongate", appended to a received Via). */
+ * them, appended to a received one. */
 #define GATE_FORWARDED_MAX 6
 uint32_t gate_forwarded_write(const struct gate_fields *fs, const struct gate_client_view *client,
                               struct gate_str peer_ip, bool https, struct gate_str host,
-                              uint8_t minor, enum gate_forwarded_style style,
+                              struct gate_str via, enum gate_forwarded_style style,
                               struct gate_arena *arena, struct gate_field v[GATE_FORWARDED_MAX]);
 
 /* Whether a field without an id claims something about the client or about an original request that

@@ -148,6 +148,19 @@ void gate_h2_fail(struct gate_h2 *c, uint32_t code, const char *why)
     c->owner->on_output(c);
 }
 
+void gate_h2_late(struct gate_h2 *c)
+{
+    gate_h2_fail(c, c->greeted ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_SETTINGS_TIMEOUT, "too slow");
+}
+
+void gate_h2_stall(struct gate_h2_stream *s)
+{
+    s->why = "what was sent is not taken";
+    gate_chain_clear(&s->out);
+    nghttp2_submit_rst_stream(s->h2->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
+    s->h2->owner->on_output(s->h2);
+}
+
 void gate_h2_flooded(struct gate_h2 *c, const char *why)
 {
     if (c->flooded)
@@ -173,6 +186,8 @@ static void attach(struct gate_h2_stream *s, const struct gate_h2_use *use)
     s->arena = use->arena;
     s->limits = use->limits;
     s->method = use->method;
+    s->bytes_in = use->bytes_in;
+    s->bytes_out = use->bytes_out;
 }
 
 void gate_h2_attach(struct gate_h2_stream *s, const struct gate_request_head *head,
@@ -225,6 +240,8 @@ static void tell_body(struct gate_h2_stream *s)
     s->credit -= n;
     s->window_bytes += n;
     s->h2->held -= (uint32_t)n;
+    if (s->bytes_in != NULL)
+        *s->bytes_in += n;
     if (!s->closed)
         nghttp2_session_consume_stream(s->h2->ng, s->id, n);
     s->stream.events->on_body(&s->stream, &chunk);
@@ -297,7 +314,7 @@ static void tell(struct gate_h2_stream *s)
         if (!s->attached)
             gate_h2_stream_discard(s);
     }
-    if (s->stream.events != NULL && !(s->events & GATE_H2_RESET)) {
+    if (s->stream.events != NULL && !(s->events & GATE_H2_RESET) && !s->malformed) {
         tell_head(s);
         tell_body(s);
         tell_end(s);
@@ -308,7 +325,7 @@ static void tell(struct gate_h2_stream *s)
         gate_h2_stream_free(s);
 }
 
-void gate_h2_deliver(struct gate_h2 *c)
+void gate_h2_tell(struct gate_h2 *c)
 {
     struct gate_list *n;
 
@@ -317,6 +334,4 @@ void gate_h2_deliver(struct gate_h2 *c)
     gate_h2_repay(c);
     if (c->open == 0 && c->head.s == NULL)
         gate_block_unref(&c->head.b);
-    if (nghttp2_session_want_write(c->ng))
-        c->owner->on_output(c);
 }

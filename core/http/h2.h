@@ -73,7 +73,8 @@ struct gate_h2 {
     struct gate_h2_head head;
     struct gate_h2_flood flood;
     struct gate_block *in;   /* of the bytes that are being received */
-    struct gate_chain *sink; /* of the bytes that are being sent */
+    struct gate_chain *sink;   /* of the bytes that are being sent */
+    struct gate_block *frames; /* heads of frames and small bodies are put here meanwhile */
     size_t sink_max;
     uint32_t open; /* streams */
     uint32_t begun; /* streams, ever */
@@ -138,6 +139,8 @@ struct gate_h2_stream {
     struct gate_arena *arena;
     const struct gate_head_limits *limits;
     enum gate_method method;
+    uint64_t *bytes_in;
+    uint64_t *bytes_out;
     struct gate_response_head *answer; /* until it is told */
 };
 
@@ -147,6 +150,8 @@ struct gate_h2_use {
     enum gate_method method;
     const struct gate_stream_events *events;
     void *user;
+    uint64_t *bytes_in; /* body bytes are counted here; NULL: not */
+    uint64_t *bytes_out;
 };
 
 /* Begins: the preface waits to be sent. The pool and `blocks` outlive it. */
@@ -173,6 +178,9 @@ enum gate_err gate_h2_recv(struct gate_h2 *c, struct gate_block *b, const char *
  * urgency. GATE_E_NOMEM, GATE_E_SYNTAX: close. */
 enum gate_err gate_h2_send(struct gate_h2 *c, struct gate_chain *out, size_t max);
 
+/* Tells what there is to tell, while nothing can be sent. */
+void gate_h2_tell(struct gate_h2 *c);
+
 /* Nothing will be said any more by either side. */
 bool gate_h2_done(const struct gate_h2 *c);
 
@@ -181,8 +189,21 @@ bool gate_h2_done(const struct gate_h2 *c);
 void gate_h2_notice(struct gate_h2 *c);
 void gate_h2_leave(struct gate_h2 *c);
 
-/* Ends at once: GOAWAY with an error code of RFC 9113 section 7. */
-void gate_h2_fail(struct gate_h2 *c, uint32_t code, const char *why);
+/* Ends at once: the peer did not say in time what it had begun to say. */
+void gate_h2_late(struct gate_h2 *c);
+
+/* The answer is complete, and has left; the request is not, and of no interest to anybody. */
+static inline bool gate_h2_is_early(const struct gate_h2_stream *s)
+{
+    return !s->attached && s->out_sent && !s->in_ended && !s->closed && !s->cut;
+}
+
+/* Asks the client to stop such a request (RFC 9113 section 8.1). Not at once: there are clients
+ * that do not see the answer when the reset comes with it. */
+void gate_h2_stop(struct gate_h2_stream *s);
+
+/* Ends a stream whose peer does not take what waits for it; its user is told. */
+void gate_h2_stall(struct gate_h2_stream *s);
 
 /* Servers: the head of a request, judged. status 0: *out is complete. */
 struct gate_refusal gate_h2_request(struct gate_h2_stream *s, struct gate_arena *arena,

@@ -1,7 +1,7 @@
-/* Heads that come in: each is written down as the HTTP/1.1 head that it stands for, so that the code
- * that judges HTTP/1 (http/parse.h) judges its target, Host, framing and fields, and so that runs
- * of lines go on to an HTTP/1 upstream in one copy. What a text could not tell apart (a line end
- * inside a value, a space in a method) is refused before it is written. */
+/* Heads that come in: each is written down as the HTTP/1.1 head that it stands for, so that the
+ * code that judges HTTP/1 (http/parse.h) judges its target, Host, framing and fields, and so that
+ * runs of lines go on to an HTTP/1 upstream in one copy. What a text could not tell apart (a line
+ * end inside a value, a space in a method) is refused before it is written. */
 #include "base/assert.h"
 #include "http/h2_int.h"
 #include "http/parse.h"

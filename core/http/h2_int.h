@@ -92,7 +92,7 @@ void gate_h2_repay(struct gate_h2 *c);
 void gate_h2_charge(struct gate_h2 *c);
 void gate_h2_flooded(struct gate_h2 *c, const char *why);
 
-/* Tells users and owner what came. */
-void gate_h2_deliver(struct gate_h2 *c);
+/* Ends at once: GOAWAY with an error code of RFC 9113 section 7. */
+void gate_h2_fail(struct gate_h2 *c, uint32_t code, const char *why);
 
 #endif

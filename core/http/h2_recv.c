@@ -1,5 +1,5 @@
 /* Receiving: nghttp2's callbacks note what came, stream by stream. What they note is told by
- * gate_h2_deliver. */
+ * gate_h2_tell. */
 #include "base/assert.h"
 #include "http/h2_int.h"
 
@@ -215,6 +215,8 @@ enum gate_err gate_h2_recv(struct gate_h2 *c, struct gate_block *b, const char *
     if (gate_h2_flood_idle(&c->flood, gate_h2_now(c)))
         gate_h2_flooded(c, "frames without content");
     gate_h2_repay(c);
-    gate_h2_deliver(c);
+    gate_h2_tell(c);
+    if (nghttp2_session_want_write(c->ng))
+        c->owner->on_output(c);
     return GATE_OK;
 }

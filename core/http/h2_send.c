@@ -8,18 +8,44 @@
 
 #define FRAME_HEAD 9
 
-static bool move_body(struct gate_chain *to, struct gate_chain *from, size_t n)
+/* Copies behind what is in the sink. A block of the call's own takes it, so that what lies between
+ * bodies that go by reference does not take a block each. */
+static bool put(struct gate_h2 *c, const void *bytes, size_t n)
+{
+    const char *p = bytes;
+
+    while (n > 0) {
+        struct gate_block *b = c->frames;
+        size_t take;
+
+        if (b == NULL || b->used == b->cap) {
+            gate_block_unref(&c->frames);
+            c->frames = b = gate_block_take(c->blocks);
+            if (b == NULL)
+                return false;
+        }
+        take = b->cap - b->used < n ? b->cap - b->used : n;
+        memcpy(b->data + b->used, p, take);
+        gate_chain_add(c->sink, b, b->data + b->used, take);
+        b->used += (uint32_t)take;
+        p += take;
+        n -= take;
+    }
+    return true;
+}
+
+static bool move_body(struct gate_h2 *c, struct gate_chain *from, size_t n)
 {
     struct gate_slice slice;
 
     if (n > COPY_BELOW) {
-        gate_chain_move_n(to, from, n);
+        gate_chain_move_n(c->sink, from, n);
         return true;
     }
     while (n > 0 && gate_chain_front(from, &slice)) {
         size_t take = slice.n < n ? slice.n : n;
 
-        if (gate_chain_copy(to, slice.p, take) != 0)
+        if (!put(c, slice.p, take))
             return false;
         gate_chain_drop(from, take);
         n -= take;
@@ -36,7 +62,7 @@ static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
 
     (void)ng;
     (void)frame;
-    if (gate_chain_copy(c->sink, head, FRAME_HEAD) != 0 || !move_body(c->sink, &s->out, n))
+    if (!put(c, head, FRAME_HEAD) || !move_body(c, &s->out, n))
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     c->flood.content += n;
     s->out_ms = gate_h2_now(c);
@@ -74,15 +100,6 @@ ssize_t gate_h2_read_out(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
     return (ssize_t)n;
 }
 
-/* Our message has left whole. Whatever is still to come of a request whose answer is complete is of
- * no interest to anybody (RFC 9113 section 8.1). */
-static void message_sent(struct gate_h2 *c, struct gate_h2_stream *s)
-{
-    s->out_sent = true;
-    if (c->server && !s->in_ended && !s->attached)
-        nghttp2_submit_rst_stream(c->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
-}
-
 static void reset_sent(struct gate_h2 *c, const nghttp2_frame *frame)
 {
     struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
@@ -105,7 +122,7 @@ static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *
     case NGHTTP2_DATA:
         s = gate_h2_find(c, frame->hd.stream_id);
         if (s != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-            message_sent(c, s);
+            s->out_sent = true;
         break;
     case NGHTTP2_RST_STREAM:
         reset_sent(c, frame);
@@ -187,7 +204,7 @@ static enum gate_err fill(struct gate_h2 *c, struct gate_chain *out, size_t max)
             return n == NGHTTP2_ERR_NOMEM ? GATE_E_NOMEM : GATE_E_SYNTAX;
         if (n == 0)
             break; /* nothing more, or the sink is full */
-        if (gate_chain_copy(out, p, (size_t)n) != 0)
+        if (!put(c, p, (size_t)n))
             return GATE_E_NOMEM;
     }
     return GATE_OK;
@@ -201,9 +218,11 @@ enum gate_err gate_h2_send(struct gate_h2 *c, struct gate_chain *out, size_t max
     c->sink_max = max;
     e = fill(c, out, max);
     c->sink = NULL;
-    if (e == GATE_OK) {
-        gate_h2_repay(c);
-        gate_h2_deliver(c);
-    }
-    return e;
+    gate_block_unref(&c->frames);
+    if (e != GATE_OK || gate_list_empty(&c->events))
+        return e;
+    gate_h2_tell(c);
+    if (nghttp2_session_want_write(c->ng))
+        c->owner->on_output(c);
+    return GATE_OK;
 }

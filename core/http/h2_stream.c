@@ -167,6 +167,8 @@ static enum gate_err op_send_body(struct gate_stream *stream, struct gate_chain 
     }
     if (s->out.bytes == 0)
         s->out_ms = gate_h2_now(s->h2);
+    if (s->bytes_out != NULL)
+        *s->bytes_out += chunk->bytes;
     gate_chain_move(&s->out, chunk);
     if (last && s->framing == GATE_BODY_LENGTH && s->left > 0)
         return GATE_E_INVALID;
@@ -236,6 +238,7 @@ static void detach(struct gate_h2_stream *s)
 {
     s->stream.events = NULL;
     s->attached = false;
+    s->bytes_in = s->bytes_out = NULL;
     gate_h2_stream_discard(s);
     gate_h2_wake(s);
     poke(s);
@@ -249,6 +252,12 @@ static void stop(struct gate_h2_stream *s, uint32_t code)
         gate_h2_stream_close(s);
     else
         nghttp2_submit_rst_stream(s->h2->ng, NGHTTP2_FLAG_NONE, s->id, code);
+}
+
+void gate_h2_stop(struct gate_h2_stream *s)
+{
+    stop(s, NGHTTP2_NO_ERROR);
+    poke(s);
 }
 
 static void op_reset(struct gate_stream *stream, enum gate_close_reason why)
@@ -267,8 +276,6 @@ static void server_give_back(struct gate_stream *stream)
 
     if (!is_over(s) && !s->out_ended)
         stop(s, NGHTTP2_INTERNAL_ERROR);
-    else if (!is_over(s) && s->out_sent && !s->in_ended)
-        nghttp2_submit_rst_stream(s->h2->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
     detach(s);
 }
 

@@ -81,6 +81,14 @@ struct gate_request_head {
     struct gate_fields fields; /* all fields, including those that are not relayed */
 };
 
+/* "1.0", "1.1" or "2.0". */
+static inline struct gate_str gate_request_version(const struct gate_request_head *h)
+{
+    if (h->h2)
+        return GATE_STR("2.0");
+    return h->minor == 0 ? GATE_STR("1.0") : GATE_STR("1.1");
+}
+
 struct gate_response_head {
     int status;
     uint8_t minor;

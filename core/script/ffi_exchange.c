@@ -38,7 +38,7 @@ static int request_text(struct gate_vm *vm, const struct gate_exchange *x, int f
     case GATE_TEXT_TARGET:
         return gate_ffi_str(vm, x->req.head.target);
     case GATE_TEXT_VERSION:
-        return gate_ffi_str(vm, x->req.head.minor == 0 ? GATE_STR("1.0") : GATE_STR("1.1"));
+        return gate_ffi_str(vm, gate_request_version(&x->req.head));
     default:
         return GATE_FFI_NO;
     }

@@ -15,6 +15,7 @@ struct gate_listener *gate_listener_new(const struct gate_listener_config *confi
     l->trust = (struct gate_cidr_set){trust, config->trust.n};
     l->half_close = config->half_close;
     l->proxy_protocol = config->proxy_protocol;
+    l->http2 = config->http2;
     return l;
 }
 

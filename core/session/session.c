@@ -1,5 +1,5 @@
 /* Open, the clock of each state, close. Reading is session_h1.c and session_body.c, writing
- * session_stream.c. */
+ * session_stream.c; HTTP/2 is session_h2.c. */
 #include "base/assert.h"
 #include "session/ip_counts.h"
 #include "session/session_int.h"
@@ -30,6 +30,7 @@ void gate_session_close(struct gate_session *s, enum gate_close_reason why)
     gate_seat_unref(&s->hook_seat);
     gate_session_proxy_drop(s);
     gate_session_h1_drop(s);
+    gate_session_h2_drop(s);
     gate_list_remove(&s->node);
     gate_deadline_stop(&w->loop, &s->deadline);
     gate_conn_close(&s->conn);
@@ -296,6 +297,7 @@ void gate_session_init(struct gate_worker *w)
     gate_slab_init(&w->session_slab, "session", sizeof(struct gate_session));
     gate_slab_init(&shared->h1, "h1 server", sizeof(struct gate_h1_server));
     gate_slab_init(&shared->proxy, "PROXY header", sizeof(struct gate_proxy_reader));
+    gate_slab_init(&shared->h2, "h2 server", sizeof(struct gate_h2_server));
     gate_list_init(&w->session_list);
     w->session_shared = shared;
 }
@@ -307,6 +309,8 @@ void gate_session_fini(struct gate_worker *w)
     gate_session_close_all(w);
     gate_slab_fini(&shared->proxy);
     gate_slab_fini(&shared->h1);
+    gate_slab_fini(&shared->h2);
+    gate_h2_pool_free(&shared->pool);
     gate_slab_fini(&w->session_slab);
     gate_free(shared);
     w->session_shared = NULL;
@@ -321,7 +325,9 @@ void gate_session_drain(struct gate_worker *w, uint32_t grace_ms)
         struct gate_session *s = gate_container_of(n, struct gate_session, node);
 
         next = n->next;
-        if (s->state == GATE_SESSION_IDLE)
+        if (s->h2 != NULL)
+            gate_session_h2_drain(s);
+        else if (s->state == GATE_SESSION_IDLE)
             gate_deadline_set(&w->loop, &s->deadline, gate_loop_now(&w->loop) + grace_ms);
     }
 }
@@ -350,7 +356,9 @@ void gate_session_cut(struct gate_worker *w, const struct gate_generation_seat *
         struct gate_session *s = gate_container_of(n, struct gate_session, node);
 
         next = n->next;
-        if (is_on_seat(s, seat))
+        if (s->h2 != NULL)
+            gate_session_h2_cut(s, seat);
+        else if (is_on_seat(s, seat))
             gate_session_close(s, GATE_CLOSE_DRAIN);
     }
 }

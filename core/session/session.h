@@ -1,5 +1,5 @@
-/* Sessions: the life of one client connection; h1 now. One thread (the worker's); a session owns
- * its client conn and lives in the worker's slab until it is closed. */
+/* Sessions: the life of one client connection, over HTTP/1 or HTTP/2. One thread (the worker's); a
+ * session owns its client conn and lives in the worker's slab until it is closed. */
 #ifndef GATE_SESSION_SESSION_H
 #define GATE_SESSION_SESSION_H
 
@@ -15,6 +15,7 @@ struct gate_listener {
     bool https;
     bool half_close;
     bool proxy_protocol;
+    bool http2;
 };
 
 /* Copies from the configuration; refs is 1. */

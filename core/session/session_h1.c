@@ -115,14 +115,13 @@ void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struc
 
 /* ------------------------------------------------------------------ heads */
 
-static void fill_exchange(struct gate_session *s, struct gate_exchange *x)
+void gate_session_fill(struct gate_session *s, struct gate_exchange *x, struct gate_stream *down,
+                       uint64_t begin_ns)
 {
-    struct gate_h1_server *h = s->h1;
-
     x->session = s;
-    x->down = &h->stream;
+    x->down = down;
     x->https = s->listener->https;
-    x->times.begin = h->begin_ns;
+    x->times.begin = begin_ns;
     gate_session_addr(s, &x->peer_addr);
     x->peer_ip = client_ip(s, &x->arena);
     x->client_port = gate_addr_port(&x->peer_addr);
@@ -152,7 +151,7 @@ static void start_exchange(struct gate_session *s, struct gate_exchange *x)
     h->tunnel = false;
     h->stream.takes_pipes = h->stream.rests = false;
     gate_h1_reader_begin_body(&h->in, head->framing, head->content_length);
-    fill_exchange(s, x);
+    gate_session_fill(s, x, &h->stream, h->begin_ns);
     if (head->dropped_underscores > 0)
         gate_counters_add(&s->worker->counters, GATE_C_UNDERSCORES_DROPPED,
                           head->dropped_underscores);
@@ -168,7 +167,8 @@ static void take_head(struct gate_session *s, const char *p, size_t n)
 
     if (r.status != 0) {
         gate_exchange_free(&x);
-        gate_session_h1_refuse(s, r, first_line(gate_str_of(p, n)), GATE_CLOSE_BAD_REQUEST);
+        if (!gate_session_h2_preface(s, gate_str_of(p, n)))
+            gate_session_h1_refuse(s, r, first_line(gate_str_of(p, n)), GATE_CLOSE_BAD_REQUEST);
         return;
     }
     x->head_block = gate_block_ref(s->h1->in.b);
@@ -250,7 +250,7 @@ void gate_session_h1_begin(struct gate_session *s)
         r = judge_part(h, held, limits);
         break;
     }
-    if (r.status != 0)
+    if (r.status != 0 && !gate_session_h2_awaits(s, held))
         gate_session_h1_refuse(s, r, first_line(held), GATE_CLOSE_BAD_REQUEST);
     else
         await_head(s);

@@ -1,4 +1,4 @@
-/* Private to session/: the client connection, and its h1 side while it is not idle. */
+/* Private to session/: the client connection, its h1 side while it is not idle, its h2 side. */
 #ifndef GATE_SESSION_SESSION_INT_H
 #define GATE_SESSION_SESSION_INT_H
 
@@ -8,6 +8,7 @@
 #include "flow/flow.h"
 #include "http/h1_reader.h"
 #include "http/h1_writer.h"
+#include "http/h2.h"
 #include "http/proxy_header.h"
 #include "net/conn.h"
 #include "net/deadline.h"
@@ -33,7 +34,8 @@ enum gate_session_state {
     GATE_SESSION_HEAD, /* a head is coming in */
     GATE_SESSION_EXCHANGE,
     GATE_SESSION_CLOSING, /* the last bytes leave, then close or linger */
-    GATE_SESSION_LINGER   /* our side is shut; what still comes is dropped */
+    GATE_SESSION_LINGER,  /* our side is shut; what still comes is dropped */
+    GATE_SESSION_H2       /* over HTTP/2, whatever its streams do */
 };
 
 /* What a session needs only while there is a request: from a slab of its own, so that an idle
@@ -69,6 +71,23 @@ struct gate_h1_server {
     bool paused;      /* the body was not read, because its pipe was full */
 };
 
+/* What a session over HTTP/2 needs, from its first byte to its end. */
+struct gate_h2_server {
+    struct gate_session *session;
+    struct gate_h2 h2;
+    struct gate_chain out; /* taken from the codec, on its way into the socket */
+    struct gate_ready flush;
+    struct gate_block *in; /* reads go here while it has room */
+    uint64_t begin_ms;
+    uint64_t idle_ms;   /* since when there is no stream */
+    uint64_t wrote_ms;  /* last write that got further */
+    uint64_t notice_ms; /* of the first GOAWAY */
+    uint32_t linger_left;
+    uint8_t blocks; /* how many the next read offers: grows when reads come back full */
+    bool ending;    /* nothing more is read */
+    bool lingers;
+};
+
 struct gate_session {
     uint32_t magic;
     uint8_t state;
@@ -82,6 +101,7 @@ struct gate_session {
     struct gate_worker *worker;
     struct gate_listener *listener;
     struct gate_h1_server *h1;  /* NULL while idle */
+    struct gate_h2_server *h2;  /* NULL: over HTTP/1 */
     struct gate_hook_run *hook; /* connect hooks that wait */
     struct gate_generation_seat *hook_seat; /* their VM's; a reference */
     struct gate_proxy_reader *proxy;        /* while its header is due; from the slab */
@@ -98,6 +118,8 @@ struct gate_session {
 struct gate_session_shared {
     struct gate_slab h1;
     struct gate_slab proxy;
+    struct gate_slab h2;
+    struct gate_h2_pool *pool; /* NULL before the first HTTP/2 connection */
 };
 
 static inline struct gate_session_shared *gate_session_shared_of(struct gate_worker *w)
@@ -155,6 +177,28 @@ void gate_session_h1_ended(struct gate_session *s, enum gate_err e);
 /* session_body.c: bodies; what came with the head, and one read */
 void gate_session_body_take(struct gate_session *s);
 enum gate_session_read gate_session_body_read(struct gate_session *s);
+/* The exchange of a head that is valid, as far as its session knows it. */
+void gate_session_fill(struct gate_session *s, struct gate_exchange *x, struct gate_stream *down,
+                       uint64_t begin_ns);
+
+/* session_h2.c: the connection. Begins on a conn of which nothing was read (ALPN) … */
+void gate_session_h2_begin(struct gate_session *s);
+
+/* … or where the preface was read as an HTTP/1 head. False: it is none, or not spoken here. The
+ * second: what came may still become it. */
+bool gate_session_h2_preface(struct gate_session *s, struct gate_str head);
+bool gate_session_h2_awaits(const struct gate_session *s, struct gate_str held);
+
+void gate_session_h2_drop(struct gate_session *s);
+void gate_session_h2_drain(struct gate_session *s);
+void gate_session_h2_cut(struct gate_session *s, const struct gate_generation_seat *seat);
+
+/* session_h2_request.c: its streams */
+extern const struct gate_h2_owner gate_session_h2_owner;
+
+/* session_h2_clock.c: what takes too long. The second sees to it that the first is called. */
+void gate_session_h2_on_deadline(struct gate_timer *t);
+void gate_session_h2_clock(struct gate_session *s);
 
 /* session_stream.c: writing, and the server side of the stream interface */
 extern const struct gate_stream_ops gate_session_stream_ops;

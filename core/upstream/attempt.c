@@ -80,7 +80,7 @@ void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why)
 {
     if (a->peer == NULL)
         return;
-    if (a->wait != NULL && a->link != NULL && a->link->state == GATE_LINK_CONNECTING)
+    if (a->wait != NULL) /* it may be woken and not told yet */
         gate_wait_cancel(a->wait);
     if (a->stream != NULL && a->ended)
         a->stream->ops->give_back(a->stream);

@@ -23,7 +23,8 @@ end
 local function listener(given)
   return {
     address = given.address, trust = list(given.trust), mode = given.mode, backlog = given.backlog,
-    half_close = given.half_close, proxy_protocol = given.proxy_protocol, at = given.at,
+    half_close = given.half_close, http2 = given.http2, proxy_protocol = given.proxy_protocol,
+    at = given.at,
   }
 end
 

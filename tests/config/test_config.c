@@ -97,13 +97,14 @@ static void test_listeners(void **state)
 {
     struct gate_config *c =
         parse_ok("{\"listeners\":[{\"address\":\"127.0.0.1:8080\",\"at\":\"g.lua:3\",\"backlog\":9,"
-                 "\"half_close\":true,\"mode\":-1,\"trust\":[\"127.0.0.0/8\"]},"
+                 "\"half_close\":true,\"http2\":true,\"mode\":-1,\"trust\":[\"127.0.0.0/8\"]},"
                  "{\"address\":\"unix:/tmp/x\",\"mode\":432},{\"address\":\"localhost:81\"}]}");
 
     (void)state;
     assert_int_equal(c->n_listeners, 3);
     assert_int_equal(gate_addr_port(&c->listeners[0].addr), 8080);
     assert_true(c->listeners[0].half_close);
+    assert_true(c->listeners[0].http2);
     assert_int_equal(c->listeners[0].backlog, 9);
     assert_int_equal(c->listeners[0].trust.n, 1);
     assert_str(c->listeners[0].at, "g.lua:3");

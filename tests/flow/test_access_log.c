@@ -70,7 +70,7 @@ static struct gate_access_record plain_record(void)
         .ip = GATE_STR("192.0.2.1"),
         .method = GATE_STR("GET"),
         .target = GATE_STR("/a?b=c"),
-        .minor = 1,
+        .version = GATE_STR("1.1"),
         .host = GATE_STR("shop.test"),
         .status = 200,
         .bytes_in = 3,

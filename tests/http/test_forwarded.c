@@ -54,9 +54,10 @@ static void request(struct fixture *f, const char *peer, const char *fields)
 /* What goes on, as lines. */
 static const char *written(struct fixture *f, uint8_t minor, enum gate_forwarded_style style)
 {
+    struct gate_str via = minor == 0 ? GATE_STR("1.0 moongate") : GATE_STR("1.1 moongate");
     struct gate_field v[GATE_FORWARDED_MAX];
     uint32_t n = gate_forwarded_write(&f->head.fields, &f->view, f->peer_ip, false,
-                                      f->head.authority, minor, style, &f->arena, v);
+                                      f->head.authority, via, style, &f->arena, v);
     char *to = f->text;
 
     assert_in_range(n, 1, GATE_FORWARDED_MAX);

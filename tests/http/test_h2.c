@@ -601,6 +601,12 @@ static void early_answers_stop_the_upload(void **state)
     hear();
     assert_string_equal(test_h2_stream(&rig->heard, 1)->body, "too large");
     assert_true(test_h2_stream(&rig->heard, 1)->ended);
+    assert_false(test_h2_stream(&rig->heard, 1)->reset);
+    test_h2_frame(&rig->say, TEST_H2_DATA, 0, 1, "more", 4);
+    talk();
+    assert_true(gate_h2_is_early(gate_h2_stream_of(only()->s)));
+    gate_h2_stop(gate_h2_stream_of(only()->s));
+    hear();
     assert_true(test_h2_stream(&rig->heard, 1)->reset);
     assert_int_equal(test_h2_stream(&rig->heard, 1)->code, 0);
     assert_int_equal(counted(GATE_C_H2_RESETS_SENT), 0);

@@ -30,7 +30,7 @@ static const char config_text[] =
     "\"keep\","
     "\"merge_slashes\":true,\"outbound_allow\":[],\"outbound_deny\":[]},"
     "\"listeners\":[{\"address\":\"127.0.0.1:0\",\"trust\":[],\"mode\":-1,\"backlog\":0,"
-    "\"half_close\":false,\"at\":\"t:1\"}],"
+    "\"half_close\":false,\"http2\":false,\"at\":\"t:1\"}],"
     "\"upstreams\":[{\"name\":\"o\",\"balance\":\"round_robin\",\"host\":\"client\",\"forwarded\":"
     "\"x\","
     "\"servers\":[{\"address\":\"127.0.0.1:%d\",\"weight\":1,\"max_connections\":0,\"backup\":"

@@ -590,6 +590,36 @@ static void retries_have_a_budget(void **state)
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_bench, close_bench)
 
+struct leaver {
+    struct gate_ready ready;
+    struct bench *b;
+};
+
+static void leave(struct gate_ready *r)
+{
+    struct bench *b = gate_container_of(r, struct leaver, ready)->b;
+
+    assert_false(b->woken);
+    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
+}
+
+/* The exchange ends in the turn in which its dial succeeds, before it has heard of it. */
+static void an_attempt_that_ends_before_it_is_told(void **state)
+{
+    struct bench *b = *state;
+    struct leaver l = {.b = b};
+
+    gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    gate_wait_init(&b->wait, &b->loop, on_dialed, b);
+    assert_int_equal(gate_attempt_dial(&b->a[0], b->local, 5000, true, &b->wait), GATE_E_AGAIN);
+    gate_ready_init(&l.ready, leave);
+    gate_loop_ready(&b->loop, &l.ready);
+    for (int i = 0; i < 5; i++)
+        gate_loop_turn(&b->loop, false);
+    assert_false(b->woken);
+    assert_null(b->a[0].peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -604,6 +634,7 @@ int main(void)
         CASE(a_refused_dial_fails),
         CASE(a_dial_ends_in_time),
         CASE(a_dial_can_be_given_up),
+        CASE(an_attempt_that_ends_before_it_is_told),
         CASE(retries_have_a_budget),
         CASE(a_peer_that_ended_before_has_taken_nothing),
         CASE(a_peer_that_reset_before_has_taken_nothing),

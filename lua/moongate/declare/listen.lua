@@ -37,7 +37,7 @@ local LISTEN = schema.record("gate.listen", {
   backlog = schema.with(schema.integer(1, 65535), { default = 0 }),
   half_close = schema.with(schema.boolean(), { default = false }),
   tls = schema.later(),
-  http2 = schema.later(),
+  http2 = schema.with(schema.boolean(), { default = false }),
   proxy_protocol = schema.with(schema.boolean(), { default = false }),
 })
 
@@ -84,8 +84,8 @@ function M.declare(load, options)
   check_together(load, spot, result, options)
   load.listeners[#load.listeners + 1] = {
     address = result[1], trust = result.trust, mode = result.mode, backlog = result.backlog,
-    half_close = result.half_close, proxy_protocol = result.proxy_protocol,
-    at = load_state.at(declaration.place),
+    half_close = result.half_close, http2 = result.http2,
+    proxy_protocol = result.proxy_protocol, at = load_state.at(declaration.place),
   }
 end
 

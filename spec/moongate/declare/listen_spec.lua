@@ -10,7 +10,7 @@ describe("gate.listen", function()
       "unix:/run/x.sock" } do
       local config = support.good(listen(("%q"):format(address)))
       assert.same({
-        address = address, trust = {}, mode = -1, backlog = 0, half_close = false,
+        address = address, trust = {}, mode = -1, backlog = 0, half_close = false, http2 = false,
         proxy_protocol = false,
         at = "gateway.lua:2",
       }, config.listeners[1])
@@ -19,10 +19,11 @@ describe("gate.listen", function()
 
   it("takes its options", function()
     local listener = support.good(listen [["unix:/x", mode = "0660", backlog = 9, half_close = true,
-      trust = { "10.0.0.0/8", "::1", "unix:" }, http2 = false]]).listeners[1]
+      trust = { "10.0.0.0/8", "::1", "unix:" }, http2 = true]]).listeners[1]
     assert.equal(432, listener.mode)
     assert.equal(9, listener.backlog)
     assert.is_true(listener.half_close)
+    assert.is_true(listener.http2)
     assert.same({ "10.0.0.0/8", "::1", "unix:" }, listener.trust)
   end)
 
@@ -39,7 +40,6 @@ describe("gate.listen", function()
       ['":80", ":81"'] = "gate.listen takes no value without a name here",
       ['":80",\n\ntls = {}'] = "gateway.lua:5: 'tls' is right, but not there yet",
       ['":80",\nproxy_protocol = true'] = "gateway.lua:4: 'proxy_protocol' needs 'trust'",
-      ['":80", http2 = true'] = "'http2' is right, but not there yet",
     } do
       local printed = support.bad(listen(options))
       assert.equal(1, #printed)
