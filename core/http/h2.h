@@ -18,6 +18,9 @@
 #define GATE_H2_STREAMS   100
 #define GATE_H2_WINDOW    (1024u * 1024)
 
+/* Streams reset by us of which it is known. */
+#define GATE_H2_STOPPED 128
+
 /* Streams of one connection, over its life: then it is drained. */
 #define GATE_H2_LIFETIME 1000000u
 
@@ -78,6 +81,10 @@ struct gate_h2 {
     size_t sink_max;
     uint32_t open; /* streams */
     uint32_t begun; /* streams, ever */
+    int32_t last_id;        /* servers: the highest that the client has begun */
+    uint64_t before_last;   /* which of the 64 odd numbers below it were begun, the next one first */
+    int32_t stopped[GATE_H2_STOPPED]; /* streams that we have reset last: their rest may still come */
+    uint32_t n_stopped;
     uint32_t held;  /* body bytes that nobody was there to take */
     uint32_t owed;  /* body bytes that the peer's window for all streams still lacks */
     const char *why; /* the connection failed; static */

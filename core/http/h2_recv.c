@@ -8,6 +8,53 @@ static int no_memory(void)
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
 }
 
+static bool was_stopped(const struct gate_h2 *c, int32_t id)
+{
+    uint32_t n = c->n_stopped < GATE_H2_STOPPED ? c->n_stopped : GATE_H2_STOPPED;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (c->stopped[i] == id)
+            return true;
+    return false;
+}
+
+/* Of a stream that is below the last one and not open. */
+static bool was_begun(const struct gate_h2 *c, int32_t id)
+{
+    uint32_t back = (uint32_t)(c->last_id - id) / 2;
+
+    return back == 0 || back > 64 || (c->before_last >> (back - 1) & 1) != 0;
+}
+
+static void note_begun(struct gate_h2 *c, int32_t id)
+{
+    uint32_t step = (uint32_t)(id - c->last_id) / 2;
+
+    c->before_last = step < 64 ? c->before_last << step : 0;
+    if (c->last_id > 0 && step <= 64)
+        c->before_last |= 1ull << (step - 1);
+    c->last_id = id;
+}
+
+/* nghttp2 forgets closed streams, and drops heads that come on them in silence. One on a stream that
+ * the client has ended itself, or passed over, is an error (RFC 9113 section 5.1). */
+static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *user)
+{
+    struct gate_h2 *c = user;
+
+    (void)ng;
+    if (!c->server || hd->type != NGHTTP2_HEADERS || hd->stream_id % 2 == 0 ||
+        hd->stream_id > c->last_id || gate_h2_find(c, hd->stream_id) != NULL ||
+        was_stopped(c, hd->stream_id))
+        return 0;
+    gate_counters_add(c->counters, GATE_C_H2_ERRORS, 1);
+    if (!was_begun(c, hd->stream_id))
+        gate_h2_fail(c, NGHTTP2_PROTOCOL_ERROR, "streams begin in the order of their numbers");
+    else
+        gate_h2_fail(c, NGHTTP2_STREAM_CLOSED, "a frame of a closed stream");
+    return 0;
+}
+
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct gate_h2 *c = user;
@@ -19,6 +66,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
         s->in_ended = s->bodiless = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
         nghttp2_session_set_stream_user_data(ng, s->id, s);
         c->begun++;
+        note_begun(c, s->id);
         gate_h2_head_begin(c, s, false);
         return 0;
     }
@@ -162,6 +210,8 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
     (void)ng;
     if (error == NGHTTP2_ERR_REFUSED_STREAM) {
         gate_counters_add(c->counters, GATE_C_H2_STREAMS_REFUSED, 1);
+        if (c->server && frame->hd.stream_id > c->last_id)
+            note_begun(c, frame->hd.stream_id);
         return 0;
     }
     gate_counters_add(c->counters, GATE_C_H2_ERRORS, 1);
@@ -176,6 +226,7 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
 
 void gate_h2_recv_callbacks(nghttp2_session_callbacks *cb)
 {
+    nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(cb, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback2(cb, on_invalid_header);

@@ -104,6 +104,7 @@ static void reset_sent(struct gate_h2 *c, const nghttp2_frame *frame)
 {
     struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
 
+    c->stopped[c->n_stopped++ % GATE_H2_STOPPED] = frame->hd.stream_id;
     if (frame->rst_stream.error_code == NGHTTP2_NO_ERROR)
         return;
     gate_counters_add(c->counters, GATE_C_H2_RESETS_SENT, 1);

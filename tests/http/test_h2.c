@@ -739,6 +739,41 @@ static void it_says_what_it_takes(void **state)
     assert_true(rig->c.greeted);
 }
 
+/* What may follow on a stream that is not open depends on who has closed it. */
+static void frames_of_closed_streams(void **state)
+{
+    (void)state;
+    test_h2_request(&rig->say, 5, 0, "POST", "/", NULL);
+    talk();
+    only()->s->ops->reset(only()->s, GATE_CLOSE_UPSTREAM_TRUNCATED);
+    hear();
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 5, "late", 4); /* was on its way */
+    assert_int_equal(talk(), GATE_OK);
+    assert_false(rig->heard.goaway);
+    test_h2_request(&rig->say, 9, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    answer(rig->requests[1], 200, "hi");
+    hear();
+    test_h2_request(&rig->say, 9, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    assert_true(rig->heard.goaway);
+    assert_int_equal(rig->heard.code, 5);
+}
+
+static void streams_that_were_passed_over(void **state)
+{
+    (void)state;
+    test_h2_request(&rig->say, 5, TEST_H2_END, "GET", "/", NULL);
+    test_h2_request(&rig->say, 9, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    assert_int_equal(rig->n, 2);
+    test_h2_request(&rig->say, 7, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    assert_true(rig->heard.goaway);
+    assert_int_equal(rig->heard.code, 1);
+    assert_int_equal(rig->n, 2);
+}
+
 static void another_preface_is_no_http2(void **state)
 {
     (void)state;
@@ -803,6 +838,8 @@ int main(void)
         TEST(continuations_are_few),
         TEST(too_many_streams_are_refused),
         TEST(it_says_what_it_takes),
+        TEST(frames_of_closed_streams),
+        TEST(streams_that_were_passed_over),
         TEST(another_preface_is_no_http2),
         TEST(it_leaves_in_two_steps),
     };
