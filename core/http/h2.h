@@ -80,10 +80,10 @@ struct gate_h2 {
     struct gate_block *frames; /* heads of frames and small bodies are put here meanwhile */
     size_t sink_max;
     uint32_t open; /* streams */
-    uint32_t begun; /* streams, ever */
+    uint32_t begun;         /* streams, ever */
     int32_t last_id;        /* servers: the highest that the client has begun */
-    uint64_t before_last;   /* which of the 64 odd numbers below it were begun, the next one first */
-    int32_t stopped[GATE_H2_STOPPED]; /* streams that we have reset last: their rest may still come */
+    uint64_t before_last;   /* which of the 64 odd numbers below it were, the next one first */
+    int32_t stopped[GATE_H2_STOPPED]; /* streams that we reset last: their rest may still come */
     uint32_t n_stopped;
     uint32_t held;  /* body bytes that nobody was there to take */
     uint32_t owed;  /* body bytes that the peer's window for all streams still lacks */

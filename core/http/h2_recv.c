@@ -36,8 +36,8 @@ static void note_begun(struct gate_h2 *c, int32_t id)
     c->last_id = id;
 }
 
-/* nghttp2 forgets closed streams, and drops heads that come on them in silence. One on a stream that
- * the client has ended itself, or passed over, is an error (RFC 9113 section 5.1). */
+/* nghttp2 forgets closed streams, and drops heads that come on them in silence. One on a stream
+ * that the client has ended itself, or passed over, is an error (RFC 9113 section 5.1). */
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *user)
 {
     struct gate_h2 *c = user;

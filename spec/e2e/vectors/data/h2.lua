@@ -17,7 +17,8 @@ local function add(id, class, allowed, bytes, more)
   list[#list + 1] = vector
 end
 
-local function headers(block, flags, id) return frame(h2.HEADERS, flags or END + WHOLE, id or 1, block) end
+local function headers(block, flags, id) return frame(h2.HEADERS, flags or END + WHOLE, id or 1,
+  block) end
 
 --- One request whose head is not acceptable: nothing of it goes up.
 local function head(id, class, block, allowed, tier)
@@ -38,10 +39,12 @@ local function get(id) return headers(request(), nil, id) end
 
 -- What is right.
 add("H2-01", "control", "forwarded-normalised", open(get(1)))
-add("OH2-02", "control/post", "forwarded-normalised", open(post(), data("hello", END)), { body = "hello" })
+add("OH2-02", "control/post", "forwarded-normalised", open(post(), data("hello", END)),
+  { body = "hello" })
 add("OH2-03", "control/padded", "forwarded-normalised",
   open(post(), frame(h2.DATA, END + 8, 1, "\3hello\0\0\0")), { body = "hello" })
-add("OH2-04", "control/unknown frame", "forwarded-normalised", open(frame(0x42, 0xff, 0, "junk"), get(1)))
+add("OH2-04", "control/unknown frame", "forwarded-normalised", open(frame(0x42, 0xff, 0, "junk"),
+  get(1)))
 add("OH2-05", "control/te trailers", "forwarded-normalised",
   open(headers(request(nil, { { "te", "trailers" } }))), { forbid_upstream = "te:" })
 add("OH2-06", "control/host agrees", "forwarded-normalised",
@@ -65,7 +68,8 @@ add("OH2-11", "downgrade/short body", WRONG, open(post(with_length "9"), data("h
   { upstream_must_see_incomplete = true })
 head("OH2-12", "downgrade/two lengths",
   request(nil, { { "content-length", "1" }, { "content-length", "2" } }))
-head("OH2-13", "downgrade/H2.TE", request({ [":method"] = "POST" }, { { "transfer-encoding", "chunked" } }), nil, 1)
+head("OH2-13", "downgrade/H2.TE", request({ [":method"] = "POST" }, { { "transfer-encoding",
+  "chunked" } }), nil, 1)
 add("H2-27", "trailer/pseudo", WRONG,
   open(post(), data "hi", headers(h2.block { { ":path", "/x" }, { "content-length", "9" } })),
   { upstream_must_see_incomplete = true, tier = 1 })
@@ -93,7 +97,8 @@ head("OH2-22", "hop/connection", with("connection", "keep-alive, x"))
 head("OH2-23", "hop/upgrade", with("upgrade", "websocket"))
 head("OH2-24", "hop/te", with("te", "gzip"))
 head("OH2-25", "hop/proxy-connection", with("proxy-connection", "close"))
-add("OH2-26", "hop/http2-settings", "forwarded-normalised", open(headers(with("http2-settings", "AAMAAABk"))),
+add("OH2-26", "hop/http2-settings", "forwarded-normalised", open(headers(with("http2-settings",
+  "AAMAAABk"))),
   { forbid_upstream = "AAMAAABk" })
 head("OH2-27", "expect/unknown", with("expect", "cake"), "417")
 
@@ -113,7 +118,8 @@ head("OH2-35", "downgrade/method-split", pseudo(":method", "GET /admin HTTP/1.1\
 head("OH2-36", "downgrade/method-space", pseudo(":method", "GET /b"))
 head("OH2-37", "method/unknown", pseudo(":method", "FOO"), "501")
 head("OH2-38", "method/trace", pseudo(":method", "TRACE"), "405")
-head("H2-29", "method/connect", h2.block { { ":method", "CONNECT" }, { ":authority", "127.0.0.1:22" } }, "405")
+head("H2-29", "method/connect", h2.block { { ":method", "CONNECT" }, { ":authority",
+  "127.0.0.1:22" } }, "405")
 head("H2-23", "pseudo/protocol", h2.block {
   { ":protocol", "websocket" }, { ":method", "CONNECT" }, { ":scheme", "http" },
   { ":authority", "example.test" }, { ":path", "/a" },
@@ -140,7 +146,8 @@ add("H2-43", "hpack/table-size", "goaway:COMPRESSION_ERROR close",
   open(headers("\63\225\255\255\7" .. request())), { tier = 1, max_upstream_requests = 0 })
 add("OH2-47", "hpack/index 0", "goaway:COMPRESSION_ERROR close", open(headers(request() .. "\128")),
   { max_upstream_requests = 0 })
-add("OH2-48", "hpack/no such entry", "goaway:COMPRESSION_ERROR close", open(headers(request() .. "\255\20")),
+add("OH2-48", "hpack/no such entry", "goaway:COMPRESSION_ERROR close",
+  open(headers(request() .. "\255\20")),
   { max_upstream_requests = 0 })
 head("OH2-49", "limit/list", request(nil, { { "x", ("a"):rep(6000) }, { "y", ("a"):rep(5000) } })
   .. h2.field("z", big, "\64") .. "\190\190\190\190\190", "431")
@@ -149,67 +156,89 @@ do
   for i = 1, 101 do fields[i] = { "x", "1" } end
   for i = 1, 900 do crumbs[i] = { "cookie", "a=" .. i } end
   head("OH2-50", "limit/count", request(nil, fields), "431")
-  add("OH2-51", "limit/crumbs", "431 goaway", open(frame(h2.HEADERS, END, 1, request(nil, crumbs):sub(1, 10000)),
-    frame(h2.CONTINUATION, WHOLE, 1, request(nil, crumbs):sub(10001))), { max_upstream_requests = 0 })
+  add("OH2-51", "limit/crumbs", "431 goaway", open(frame(h2.HEADERS, END, 1, request(nil,
+  crumbs):sub(1, 10000)),
+    frame(h2.CONTINUATION, WHOLE, 1, request(nil, crumbs):sub(10001))),
+    { max_upstream_requests = 0 })
 end
 head("OH2-52", "limit/target", pseudo(":path", "/" .. ("a"):rep(9000)), "414")
 
 -- Streams and windows.
 add("H2-45", "stream/even-id", "goaway:PROTOCOL_ERROR close", open(headers(request(), nil, 2)),
   { max_upstream_requests = 0 })
-add("OH2-53", "stream/backwards", "goaway:PROTOCOL_ERROR goaway:STREAM_CLOSED close", open(get(5), get(3)))
+add("OH2-53", "stream/backwards", "goaway:PROTOCOL_ERROR goaway:STREAM_CLOSED close", open(get(5),
+  get(3)))
 add("OH2-54", "stream/0", "goaway:PROTOCOL_ERROR close", open(headers(request(), nil, 0)))
 add("OH2-55", "stream/data after the end", "goaway rst:STREAM_CLOSED close",
   open(get(1), data("x", END)), { max_upstream_requests = 1 })
 add("OH2-56", "stream/data without head", "goaway:PROTOCOL_ERROR close", open(data "x"))
-add("OH2-57", "stream/push", "goaway:PROTOCOL_ERROR close", open(frame(5, WHOLE, 1, h2.u32(2) .. request())))
+add("OH2-57", "stream/push", "goaway:PROTOCOL_ERROR close", open(frame(5, WHOLE, 1,
+  h2.u32(2) .. request())))
 add("OH2-58", "stream/depends on itself", "200 rst:PROTOCOL_ERROR goaway:PROTOCOL_ERROR",
   open(headers(h2.u32(1) .. "\0" .. request(), END + WHOLE + 32)))
 add("OH2-59", "window/0", "goaway:PROTOCOL_ERROR rst:PROTOCOL_ERROR close",
   open(post(), frame(h2.WINDOW, 0, 1, h2.u32(0))), { upstream_must_see_incomplete = true })
-add("OH2-60", "window/overflow", "goaway:FLOW_CONTROL_ERROR close", open(frame(h2.WINDOW, 0, 0, h2.u32(0x7fffffff))))
+add("OH2-60", "window/overflow", "goaway:FLOW_CONTROL_ERROR close", open(frame(h2.WINDOW, 0, 0,
+  h2.u32(0x7fffffff))))
 add("OH2-61", "window/exceeded", "rst:FLOW_CONTROL_ERROR goaway:FLOW_CONTROL_ERROR",
   open(post(), data(("x"):rep(16384)):rep(70)), { upstream_must_see_incomplete = true })
-add("OH2-62", "frame/too large", "goaway:FRAME_SIZE_ERROR close", open(post(), data(("x"):rep(16385))))
-add("OH2-63", "frame/settings size", "goaway:FRAME_SIZE_ERROR close", open(frame(h2.SETTINGS, 0, 0, "12345")))
+add("OH2-62", "frame/too large", "goaway:FRAME_SIZE_ERROR close", open(post(),
+  data(("x"):rep(16385))))
+add("OH2-63", "frame/settings size", "goaway:FRAME_SIZE_ERROR close", open(frame(h2.SETTINGS, 0,
+  0, "12345")))
 add("OH2-64", "frame/settings window", "goaway:FLOW_CONTROL_ERROR close",
   open(frame(h2.SETTINGS, 0, 0, "\0\4" .. h2.u32(0x80000000))))
-add("OH2-65", "frame/ping size", "goaway:FRAME_SIZE_ERROR close", open(frame(h2.PING, 0, 0, "1234")))
-add("OH2-66", "frame/padding", "goaway:PROTOCOL_ERROR close", open(post(), frame(h2.DATA, 8, 1, "\9x")))
+add("OH2-65", "frame/ping size", "goaway:FRAME_SIZE_ERROR close", open(frame(h2.PING, 0, 0,
+  "1234")))
+add("OH2-66", "frame/padding", "goaway:PROTOCOL_ERROR close", open(post(), frame(h2.DATA, 8, 1,
+  "\9x")))
 add("OH2-67", "frame/interleaved", "goaway:PROTOCOL_ERROR close",
-  open(frame(h2.HEADERS, END, 1, request()), frame(h2.PING, 0, 0, "12345678")), { max_upstream_requests = 0 })
+  open(frame(h2.HEADERS, END, 1, request()), frame(h2.PING, 0, 0, "12345678")),
+  { max_upstream_requests = 0 })
 add("H2-47", "stream/max", "rst:REFUSED_STREAM goaway",
-  each(260, function(id) return headers(request { [":method"] = "POST" }, WHOLE, id) end), { tier = 1 })
+  each(260, function(id) return headers(request { [":method"] = "POST" }, WHOLE, id) end),
+  { tier = 1 })
 
 -- Floods.
 add("H2-31", "flood/continuation", CALM,
-  open(frame(h2.HEADERS, END, 1, request()), frame(h2.CONTINUATION, 0, 1, h2.field("x-y", "0123456")):rep(10000)),
+  open(frame(h2.HEADERS, END, 1, request()), frame(h2.CONTINUATION, 0, 1, h2.field("x-y",
+  "0123456")):rep(10000)),
   { tier = 1, max_upstream_requests = 0 })
 add("OH2-68", "flood/empty continuation", CALM,
-  open(frame(h2.HEADERS, END, 1, request()), frame(h2.CONTINUATION, 0, 1):rep(10000)), { max_upstream_requests = 0 })
+  open(frame(h2.HEADERS, END, 1, request()), frame(h2.CONTINUATION, 0, 1):rep(10000)),
+  { max_upstream_requests = 0 })
 add("H2-33", "flood/rapid-reset", CALM,
-  each(5000, function(id) return get(id) .. frame(h2.RST, 0, id, h2.u32(8)) end), { tier = 1, max_upstream_requests = 200 })
+  each(5000, function(id) return get(id) .. frame(h2.RST, 0, id, h2.u32(8)) end), { tier = 1,
+  max_upstream_requests = 200 })
 add("OH2-69", "flood/made-you-reset-wu0", CALM,
-  each(5000, function(id) return get(id) .. frame(h2.WINDOW, 0, id, h2.u32(0)) end), { tier = 1, max_upstream_requests = 200 })
+  each(5000, function(id) return get(id) .. frame(h2.WINDOW, 0, id, h2.u32(0)) end), { tier = 1,
+  max_upstream_requests = 200 })
 add("H2-35", "flood/made-you-reset-wuovf", CALM,
   each(5000, function(id) return get(id) .. frame(h2.WINDOW, 0, id, h2.u32(0x7fffffff)) end),
   { tier = 1, max_upstream_requests = 200 })
 add("OH2-70", "flood/made-you-reset-data", CALM,
-  each(5000, function(id) return get(id) .. frame(h2.DATA, END, id, "x") end), { tier = 1, max_upstream_requests = 200 })
+  each(5000, function(id) return get(id) .. frame(h2.DATA, END, id, "x") end), { tier = 1,
+  max_upstream_requests = 200 })
 add("OH2-71", "flood/made-you-reset-malformed", CALM,
-  each(5000, function(id) return headers(with("X", "1"), nil, id) end), { max_upstream_requests = 0 })
-add("H2-37", "flood/settings", CALM .. " memory-bounded", open(frame(h2.SETTINGS, 0, 0, "\0\3" .. h2.u32(100)):rep(50000)),
+  each(5000, function(id) return headers(with("X", "1"), nil, id) end),
+  { max_upstream_requests = 0 })
+add("H2-37", "flood/settings", CALM .. " memory-bounded", open(frame(h2.SETTINGS, 0, 0,
+  "\0\3" .. h2.u32(100)):rep(50000)),
   { no_read = true })
-add("OH2-72", "flood/settings entries", CALM, open(frame(h2.SETTINGS, 0, 0, ("\0\3" .. h2.u32(100)):rep(40))))
-add("OH2-73", "flood/ping", CALM .. " memory-bounded", open(frame(h2.PING, 0, 0, "12345678"):rep(50000)), { no_read = true })
+add("OH2-72", "flood/settings entries", CALM, open(frame(h2.SETTINGS, 0, 0,
+  ("\0\3" .. h2.u32(100)):rep(40))))
+add("OH2-73", "flood/ping", CALM .. " memory-bounded", open(frame(h2.PING, 0, 0,
+  "12345678"):rep(50000)), { no_read = true })
 add("OH2-74", "flood/ping read", CALM, open(frame(h2.PING, 0, 0, "12345678"):rep(70000)))
 add("OH2-75", "flood/priority", CALM, open(frame(h2.PRIORITY, 0, 1, h2.u32(0) .. "\0"):rep(90000)))
 add("OH2-76", "flood/window", CALM, open(frame(h2.WINDOW, 0, 0, h2.u32(1)):rep(90000)))
-add("H2-39", "flood/empty-data", CALM .. " rst", open(post(), data "":rep(50000)), { upstream_must_see_incomplete = true })
+add("H2-39", "flood/empty-data", CALM .. " rst", open(post(), data "":rep(50000)),
+  { upstream_must_see_incomplete = true })
 add("H2-51", "flood/header-list-size", "200 " .. CALM,
   h2.PREFACE .. frame(h2.SETTINGS, 0, 0, "\0\6" .. h2.u32(1)) .. each(2000, get):sub(#open() + 1),
   { max_own_resets = 100 })
-add("H2-49", "preface/bad", "close 400 goaway", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n" .. frame(h2.SETTINGS, 0, 0))
+add("H2-49", "preface/bad", "close 400 goaway",
+  "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n" .. frame(h2.SETTINGS, 0, 0))
 add("OH2-77", "preface/no settings", CALM, h2.PREFACE .. get(1), { max_upstream_requests = 0 })
 
 return list
