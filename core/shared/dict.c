@@ -11,7 +11,7 @@
 
 /* What lies at the begin of the memory. A change of layout changes the version. */
 #define MAGIC       0x746369646574616dull
-#define VERSION     1u
+#define VERSION     2u
 #define SHARD_BYTES (4ull * 1024 * 1024)
 
 struct head {

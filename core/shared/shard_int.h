@@ -32,8 +32,10 @@ struct gate_shard_plan {
 };
 
 struct gate_shard {
+    /* What each change writes, on a line of its own: the way to an entry is found on others. */
     uint32_t lock;      /* lock_int.h */
     uint32_t seq;       /* odd: something is being changed */
+    char apart[56];
     uint32_t buckets;   /* in use */
     uint32_t n;         /* entries, those included that have ended and are still there */
     uint32_t n_order;
