@@ -496,7 +496,7 @@ static void add_bad(const struct gate_engine *e, struct gate_route_totals *out)
 
         for (size_t k = 0; k < GATE_COUNT_OF(by_class); k++)
             by_class[k] = atomic_load_explicit(&c->bad_by_class[k], memory_order_relaxed);
-        gate_route_totals_count(out, GATE_STR_NONE, by_class);
+        gate_route_totals_count(out, GATE_STR(""), by_class);
     }
 }
 
