@@ -40,6 +40,12 @@ void gate_histogram_add(struct gate_histogram *h, uint64_t value)
     add(h, bucket_of(value), 1);
 }
 
+void gate_histogram_clear(struct gate_histogram *h)
+{
+    for (uint32_t i = 0; i < GATE_HISTOGRAM_BUCKETS; i++)
+        atomic_store_explicit(&h->v[i], 0, memory_order_relaxed);
+}
+
 void gate_histogram_merge(struct gate_histogram *to, const struct gate_histogram *from)
 {
     for (uint32_t i = 0; i < GATE_HISTOGRAM_BUCKETS; i++)

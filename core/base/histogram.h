@@ -19,6 +19,9 @@ struct gate_histogram {
 
 void gate_histogram_add(struct gate_histogram *h, uint64_t value);
 
+/* Of whoever adds: empties it. */
+void gate_histogram_clear(struct gate_histogram *h);
+
 /* Adds what another one has counted; `to` is the caller's alone. */
 void gate_histogram_merge(struct gate_histogram *to, const struct gate_histogram *from);
 

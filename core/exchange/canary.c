@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "exchange/exchange.h"
 
 /* xorshift64: good enough to be out of step. */
 static uint64_t next_chance(struct gate_canary_share *s)
@@ -57,6 +58,28 @@ void gate_canary_count(struct gate_canary_tally *t, uint64_t began_ns, uint64_t 
     add_one(&t->requests);
 }
 
+/* Not one that was counted already and only runs its log hooks, nor a tunnel. */
+static bool is_under_way(const struct gate_exchange *x)
+{
+    return x->seat->tally != NULL && x->times.begin >= x->seat->tally->from_ns &&
+           x->times.end == 0 && x->res.status != 101;
+}
+
+void gate_canary_look(struct gate_worker *w)
+{
+    if (w->canary == NULL)
+        return;
+    gate_histogram_clear(&w->canary->tally->under_way_us);
+    gate_histogram_clear(&w->seat->tally->under_way_us);
+    for (struct gate_list *n = w->live.next; n != &w->live; n = n->next) {
+        const struct gate_exchange *x = gate_container_of(n, struct gate_exchange, node);
+
+        if (is_under_way(x))
+            gate_histogram_add(&x->seat->tally->under_way_us,
+                               (w->loop.now_ns - x->times.begin) / 1000);
+    }
+}
+
 void gate_canary_fault(struct gate_canary_tally *t)
 {
     if (t != NULL)
@@ -89,6 +112,7 @@ void gate_canary_sum(const struct gate_canary_tally *first, uint32_t n, size_t s
         out->faults += read_one(&t->faults);
         out->kills += read_one(&t->kills);
         gate_histogram_merge(all, &t->latency_us);
+        gate_histogram_merge(all, &t->under_way_us);
     }
     out->p99_us = gate_histogram_quantile(all, 990);
     gate_free(all);

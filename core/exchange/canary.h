@@ -8,6 +8,8 @@
 
 #include "base/histogram.h"
 
+struct gate_worker; /* exchange/worker.h */
+
 /* Parts of a whole: shares are given in millionths. */
 #define GATE_CANARY_WHOLE 1000000u
 
@@ -37,11 +39,16 @@ struct gate_canary_tally {
     _Atomic uint64_t faults;   /* errors that scripts raised */
     _Atomic uint64_t kills;    /* scripts that were stopped, had no memory, or are in quarantine */
     struct gate_histogram latency_us;
+    struct gate_histogram under_way_us; /* how long requests had taken at the last look */
 };
 
 /* A request has ended. */
 void gate_canary_count(struct gate_canary_tally *t, uint64_t began_ns, uint64_t ended_ns,
                        bool error);
+
+/* Looks at the requests that are under way on the worker's two generations, so that those that
+ * never end are seen too. Walks them all. */
+void gate_canary_look(struct gate_worker *w);
 
 /* A script has failed. NULL: nobody counts. */
 void gate_canary_fault(struct gate_canary_tally *t);
@@ -53,7 +60,7 @@ struct gate_canary_figures {
     uint64_t errors;
     uint64_t faults;
     uint64_t kills;
-    uint64_t p99_us;
+    uint64_t p99_us; /* those under way count with what they have taken so far */
 };
 
 /* Sums n tallies, each `stride` bytes behind the one before. */

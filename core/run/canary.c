@@ -29,6 +29,7 @@ struct gate_canary {
     uint64_t began_ns;
     uint64_t ran_ms;                    /* when it was over */
     struct gate_timer look;
+    uint32_t looked;                    /* workers that have, since it was due */
     struct gate_canary_figures canary;  /* as of the last look */
     struct gate_canary_figures current;
     char why[640];                      /* it ended so */
@@ -172,19 +173,54 @@ static void judge(struct gate_canary *c, bool over)
     }
 }
 
-static void on_look(struct gate_timer *t)
+/* All workers have looked: the verdict, or the next look. */
+static void looked(struct gate_canary *c)
 {
-    struct gate_canary *c = gate_container_of(t, struct gate_canary, look);
     uint64_t ran = ran_ms(c), left;
 
-    /* Workers end by themselves, and everything with them. */
-    if (c->engine->draining)
+    /* An order has ended it meanwhile. Or the gateway ends, and everything with it. */
+    if (c->state != RUNS || c->engine->draining)
         return;
     judge(c, ran >= c->order.for_ms);
     if (c->state != RUNS)
         return;
     left = c->order.for_ms - ran;
     gate_loop_timer(&c->engine->loop, &c->look, left < LOOK_MS ? left : LOOK_MS);
+}
+
+static void on_worker_looked(struct gate_mail *m, void *engine)
+{
+    struct gate_canary *c =
+        gate_container_of(m, struct gate_live_trial, looked)->live->canary;
+
+    (void)engine;
+    if (++c->looked == c->engine->n_workers)
+        looked(c);
+}
+
+static void on_worker_look(struct gate_mail *m, void *worker)
+{
+    struct gate_live_trial *trial = gate_container_of(m, struct gate_live_trial, look);
+    struct gate_run_worker *w = worker;
+
+    if (w->ended)
+        return;
+    gate_canary_look(&w->base);
+    trial->looked.deliver = on_worker_looked;
+    gate_mailbox_post(&w->engine->mail, &trial->looked);
+}
+
+/* What a look mails is back before the end of a canary can be: mail keeps its order. */
+static void on_look(struct gate_timer *t)
+{
+    struct gate_canary *c = gate_container_of(t, struct gate_canary, look);
+    struct gate_engine *e = c->engine;
+
+    c->looked = 0;
+    for (uint32_t i = 0; i < e->n_workers && !e->draining; i++) {
+        c->trials[i].look.deliver = on_worker_look;
+        gate_mailbox_post(&e->workers[i].base.mail, &c->trials[i].look);
+    }
 }
 
 /* The beginning */
@@ -228,8 +264,10 @@ void gate_canary_begin(struct gate_engine *e, struct gate_live *live,
     c->against = e->current->g.number;
     c->hash = live->g.hash;
     c->trials = gate_calloc(e->n_workers, sizeof(*c->trials));
-    for (uint32_t i = 0; i < e->n_workers; i++)
+    for (uint32_t i = 0; i < e->n_workers; i++) {
         c->trials[i].share = order->share;
+        c->trials[i].live = live;
+    }
     gate_live_try(live, c->trials, on_begun);
 }
 

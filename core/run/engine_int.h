@@ -68,6 +68,9 @@ struct gate_live_trial {
     uint32_t share;                 /* of GATE_CANARY_WHOLE */
     struct gate_canary_tally canary;
     struct gate_canary_tally current;
+    struct gate_live *live;         /* the canary */
+    struct gate_mail look;          /* to the worker: gate_canary_look */
+    struct gate_mail looked;        /* to control: done */
 };
 
 /* A generation with what it was made from. */

@@ -181,13 +181,12 @@ static bool is_known(const struct gate_reload *r)
 static void drop_known(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
+    bool serves = gate_bundle_hash(r->bundle) == e->current->g.hash;
 
-    if (gate_bundle_hash(r->bundle) != e->current->g.hash)
+    if (!serves)
         gate_logf(&e->log, GATE_LOG_INFO, "the files were touched, and are those of the canary; "
                                           "a plain reload lets them serve");
-    else if (gate_canary_withdraw(e, "the files are again what serves"))
-        ;
-    else if (e->reload_error != NULL)
+    else if (!gate_canary_withdraw(e, "the files are again what serves") && e->reload_error != NULL)
         gate_logf(&e->log, GATE_LOG_INFO, "the files are again what generation %llu serves",
                   (unsigned long long)e->current->g.number);
     free(e->reload_error);

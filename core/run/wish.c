@@ -23,12 +23,14 @@ void gate_wish_answer(struct gate_engine *e, const struct gate_reload_wish *wish
 static bool ends_canary(struct gate_engine *e, const struct gate_reload_wish *wish)
 {
     char text[100];
+    bool back;
 
     if (wish->why == GATE_RELOAD_WATCH || !gate_canary_runs(e))
         return false;
     snprintf(text, sizeof(text), "replaced by a %s", gate_wish_name(wish->why));
-    gate_canary_withdraw(e, text);
-    if (wish->why != GATE_RELOAD_ROLLBACK || wish->number != 0)
+    back = wish->why == GATE_RELOAD_ROLLBACK && wish->number == 0;
+    gate_canary_withdraw(e, back ? "rolled back" : text);
+    if (!back)
         return false;
     snprintf(text, sizeof(text), "the canary is withdrawn, generation %llu serves\n",
              (unsigned long long)e->current->g.number);

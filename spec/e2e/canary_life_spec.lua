@@ -38,7 +38,7 @@ describe("a canary", function()
       try(g, text "two", "--canary", "5%")
       local out = t.run { "rollback", "--socket", g.socket }
       assert.equal("the canary is withdrawn, generation 2 serves\n", out.stdout)
-      assert.equal("replaced by a rollback", verdict(g).why)
+      assert.equal("rolled back", verdict(g).why)
       answers(g, "one")
       try(g, nil, "--canary", "5%")
       out = t.run { "rollback", "--socket", g.socket, "1" }

@@ -148,6 +148,20 @@ describe("canary", function()
     end)
   end
 
+  it("goes for requests that never end", function()
+    local function hangs(how)
+      return ([[gate.route { path = "/hang", handler = function()
+        gate.sleep(%s) return gate.reply(200, "") end }]]):format(how)
+    end
+    local g = start(text("one", hangs "0"))
+    try(g, text("two", hangs "1000"), "--canary", "50%", "--abort-if", "p99 > 300ms")
+    for _ = 1, 40 do g:connect():send(t.client.request_text "/hang") end
+    ask(g, 1020)
+    local v = verdict(g)
+    assert.matches("^p99 %d+%.%d%d ms %(generation 1: %d+%.", v.why)
+    assert.is_true(math.abs(tonumber(g:status "requests_active") - 20) <= 2)
+  end)
+
   it("is withdrawn without conditions, too, when it is clearly worse", function()
     local g = start(text "one")
     local wait = try_and_wait(g, text("two", [[gate.on.request(function() error "oops" end)]]),

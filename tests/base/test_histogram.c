@@ -76,6 +76,8 @@ static void test_merging(void **state)
     assert_int_equal(gate_histogram_quantile(&b, 990), 7);
     assert_int_equal(gate_histogram_quantile(&b, 1000), 20);
     assert_int_equal(gate_histogram_quantile(&a, 1000), 7);
+    gate_histogram_clear(&a);
+    assert_int_equal(gate_histogram_quantile(&a, 1000), 0);
 }
 
 int main(void)
