@@ -43,8 +43,8 @@ struct gate_report_canary {
     uint64_t for_ms;
     uint64_t ran_ms;
     uint64_t needed;                    /* requests, for a verdict */
-    struct gate_canary_figures canary;
-    struct gate_canary_figures current;
+    const struct gate_canary_figures *canary;
+    const struct gate_canary_figures *current;
     uint64_t promoted;                  /* canaries, since the start */
     uint64_t withdrawn;
 };

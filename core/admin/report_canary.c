@@ -29,8 +29,8 @@ static void put_object(const struct gate_report_canary *c, FILE *to)
     gate_json_member(to, "abort_if", gate_str_from_cstr(c->conditions));
     if (c->over)
         gate_json_member(to, "why", gate_str_from_cstr(c->why));
-    put_figures("canary", c->number, &c->canary, to);
-    put_figures("current", c->against, &c->current, to);
+    put_figures("canary", c->number, c->canary, to);
+    put_figures("current", c->against, c->current, to);
     fputc('}', to);
 }
 
@@ -75,11 +75,11 @@ void gate_report_canary_text(const struct gate_report *r, FILE *to)
         fprintf(to, ", %.1f s of %.1f s; withdrawn if %s\n", (double)c->ran_ms / 1000,
                 (double)c->for_ms / 1000, c->conditions);
     gate_table_init(&t, titles, 6);
-    put_row(&t, c->number, &c->canary);
-    put_row(&t, c->against, &c->current);
+    put_row(&t, c->number, c->canary);
+    put_row(&t, c->against, c->current);
     gate_table_print(&t, to);
     gate_table_fini(&t);
-    if (!c->over && c->canary.requests < c->needed)
+    if (!c->over && c->canary->requests < c->needed)
         fprintf(to, "judged once generation %llu has had %llu requests\n",
                 (unsigned long long)c->number, (unsigned long long)c->needed);
 }
@@ -145,7 +145,7 @@ void gate_report_canary_metrics(const struct gate_report *r, FILE *to)
             c == NULL || c->over ? 0 : (double)c->share / GATE_CANARY_WHOLE);
     for (int i = 0; i < 5 && c != NULL; i++) {
         put_head(to, metrics[i].name, "gauge", metrics[i].help);
-        put_value(to, i, "canary", &c->canary);
-        put_value(to, i, "current", &c->current);
+        put_value(to, i, "canary", c->canary);
+        put_value(to, i, "current", c->current);
     }
 }

@@ -52,14 +52,29 @@ void gate_histogram_merge(struct gate_histogram *to, const struct gate_histogram
         add(to, i, count_of(from, i));
 }
 
-uint64_t gate_histogram_quantile(const struct gate_histogram *h, uint32_t per_mille)
+uint64_t gate_histogram_total(const struct gate_histogram *h)
 {
-    uint64_t total = 0, seen = 0, wanted;
-    uint32_t last = 0;
+    uint64_t total = 0;
 
     for (uint32_t i = 0; i < GATE_HISTOGRAM_BUCKETS; i++)
         total += count_of(h, i);
-    wanted = (total * per_mille + 999) / 1000;
+    return total;
+}
+
+uint64_t gate_histogram_above(const struct gate_histogram *h, uint64_t value)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < GATE_HISTOGRAM_BUCKETS; i++)
+        n += upper_end(i) > value ? count_of(h, i) : 0;
+    return n;
+}
+
+uint64_t gate_histogram_quantile(const struct gate_histogram *h, uint32_t per_mille)
+{
+    uint64_t seen = 0, wanted = (gate_histogram_total(h) * per_mille + 999) / 1000;
+    uint32_t last = 0;
+
     /* The counts may have moved on meanwhile: never beyond the last that is not empty. */
     for (uint32_t i = 0; i < GATE_HISTOGRAM_BUCKETS && seen < wanted; i++) {
         uint64_t n = count_of(h, i);

@@ -25,6 +25,11 @@ void gate_histogram_clear(struct gate_histogram *h);
 /* Adds what another one has counted; `to` is the caller's alone. */
 void gate_histogram_merge(struct gate_histogram *to, const struct gate_histogram *from);
 
+uint64_t gate_histogram_total(const struct gate_histogram *h);
+
+/* How many are above the value, by the upper ends of their buckets. */
+uint64_t gate_histogram_above(const struct gate_histogram *h, uint64_t value);
+
 /* The value that `per_mille` of 1000 values do not exceed: the upper end of its bucket, so never
  * too small. 0 without any value. */
 uint64_t gate_histogram_quantile(const struct gate_histogram *h, uint32_t per_mille);

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/mem.h"
 #include "exchange/exchange.h"
 
 /* xorshift64: good enough to be out of step. */
@@ -100,8 +99,6 @@ static uint64_t read_one(const _Atomic uint64_t *n)
 void gate_canary_sum(const struct gate_canary_tally *first, uint32_t n, size_t stride,
                      struct gate_canary_figures *out)
 {
-    struct gate_histogram *all = gate_calloc(1, sizeof(*all));
-
     memset(out, 0, sizeof(*out));
     for (uint32_t i = 0; i < n; i++) {
         const struct gate_canary_tally *t =
@@ -111,9 +108,8 @@ void gate_canary_sum(const struct gate_canary_tally *first, uint32_t n, size_t s
         out->errors += read_one(&t->errors);
         out->faults += read_one(&t->faults);
         out->kills += read_one(&t->kills);
-        gate_histogram_merge(all, &t->latency_us);
-        gate_histogram_merge(all, &t->under_way_us);
+        gate_histogram_merge(&out->latency_us, &t->latency_us);
+        gate_histogram_merge(&out->latency_us, &t->under_way_us);
     }
-    out->p99_us = gate_histogram_quantile(all, 990);
-    gate_free(all);
+    out->p99_us = gate_histogram_quantile(&out->latency_us, 990);
 }

@@ -60,7 +60,9 @@ struct gate_canary_figures {
     uint64_t errors;
     uint64_t faults;
     uint64_t kills;
-    uint64_t p99_us; /* those under way count with what they have taken so far */
+    uint64_t p99_us;
+    /* Those under way count with what they have taken so far. */
+    struct gate_histogram latency_us;
 };
 
 /* Sums n tallies, each `stride` bytes behind the one before. */

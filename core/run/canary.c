@@ -293,8 +293,8 @@ bool gate_canary_report(struct gate_engine *e, struct gate_report_canary *out)
         .for_ms = c->order.for_ms,
         .ran_ms = ran_ms(c),
         .needed = GATE_CANARY_MIN,
-        .canary = c->canary,
-        .current = c->current,
+        .canary = &c->canary,
+        .current = &c->current,
         .promoted = e->canaries_promoted,
         .withdrawn = e->canaries_withdrawn,
     };

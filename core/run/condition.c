@@ -178,13 +178,49 @@ static double value_of(const struct gate_condition *c, const struct gate_canary_
     return f->requests == 0 ? 0 : (double)count_of(c->figure, f) / (double)f->requests;
 }
 
+/* Whether two rates differ by more than three standard deviations of what they would differ by if
+ * they were the same in truth (Poisson: a request may count several times). */
+static bool is_no_chance(double mine, double n, double other, double other_n)
+{
+    double all = (mine * n + other * other_n) / (n + other_n);
+    double d = mine - other;
+
+    return d > 0 && d * d > 9 * all * (1 / n + 1 / other_n);
+}
+
+/* Of p99: whether more of the canary's requests are beyond the limit. */
+static bool is_slower(const struct gate_canary_figures *canary,
+                      const struct gate_canary_figures *current, double limit)
+{
+    double n = (double)gate_histogram_total(&canary->latency_us);
+    double other_n = (double)gate_histogram_total(&current->latency_us);
+
+    return n > 0 && other_n > 0 &&
+           is_no_chance((double)gate_histogram_above(&canary->latency_us, (uint64_t)limit) / n, n,
+                        (double)gate_histogram_above(&current->latency_us, (uint64_t)limit) /
+                            other_n,
+                        other_n);
+}
+
+static bool is_worse(const struct gate_condition *c, const struct gate_canary_figures *canary,
+                     const struct gate_canary_figures *current, double limit)
+{
+    if (c->factor == 0)
+        return true;
+    if (c->figure == GATE_FIGURE_P99)
+        return is_slower(canary, current, limit);
+    return canary->requests > 0 && current->requests > 0 &&
+           is_no_chance(value_of(c, canary), (double)canary->requests, value_of(c, current),
+                        (double)current->requests);
+}
+
 /* A hair above, so that 1.2 % plus one point is not more than 2.2 % by rounding. */
 static bool holds(const struct gate_condition *c, const struct gate_canary_figures *canary,
                   const struct gate_canary_figures *current)
 {
     double limit = c->factor * value_of(c, current) + c->plus;
 
-    return value_of(c, canary) > limit * (1 + 1e-9);
+    return value_of(c, canary) > limit * (1 + 1e-9) && is_worse(c, canary, current, limit);
 }
 
 const struct gate_condition *gate_conditions_check(const struct gate_conditions *c,

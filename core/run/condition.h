@@ -12,7 +12,9 @@
 enum gate_figure { GATE_FIGURE_ERRORS, GATE_FIGURE_FAULTS, GATE_FIGURE_KILLS, GATE_FIGURE_P99 };
 
 /* Holds when the canary's figure is more than factor times the other generation's, plus `plus`:
- * microseconds, a part of its requests, or (count) a number. */
+ * microseconds, a part of its requests, or (count) a number. With a factor, only if the two differ
+ * by more than chance would make of so many requests: else a canary that is as good as the other
+ * would often be given up, and the more surely the oftener somebody looks. */
 struct gate_condition {
     enum gate_figure figure;
     bool count;

@@ -2,9 +2,9 @@
 local json = require "moongate.json"
 local t = require "e2e.support"
 local canary = require "e2e.support.canary"
-local text, start, command, try, try_and_wait, tell, verdict, ask, answers, alone =
+local text, start, command, try, try_and_wait, tell, verdict, ask, answers, logs, alone =
   canary.text, canary.start, canary.command, canary.try, canary.try_and_wait, canary.tell,
-  canary.verdict, canary.ask, canary.answers, canary.alone
+  canary.verdict, canary.ask, canary.answers, canary.logs, canary.alone
 
 describe("canary", function()
   after_each(t.cleanup)
@@ -49,13 +49,12 @@ describe("canary", function()
       out.stdout, 1, true)
     answers(g, "two")
     alone(g)
-    assert.matches("canary: generation 2 gets 50% of new requests for 30 s, beside generation 1; "
-      .. "withdrawn if errors > 1%, p99 > 5s", g:stderr(), 1, true)
-    assert.matches(("canary promoted, generation 2 serves: no condition held: errors > 1%%, "
+    logs(g, "canary: generation 2 gets 50% of new requests for 30 s, beside generation 1; "
+      .. "withdrawn if errors > 1%, p99 > 5s")
+    logs(g, ("canary promoted, generation 2 serves: no condition held: errors > 1%%, "
       .. "p99 > 5s; generation 2: %d requests, errors 0.00%%, faults 0.00%%, kills 0.00%%, p99 ")
-      :format(got.two), g:stderr(), 1, true)
-    assert.matches((" ms; generation 1: %d requests, errors 0.00%%, faults "):format(got.one),
-      g:stderr(), 1, true)
+      :format(got.two))
+    logs(g, (" ms; generation 1: %d requests, errors 0.00%%, faults "):format(got.one))
     assert.equal("2", g:status "generation")
     assert.equal("1", g:status "reloads")
     assert.equal(1, g:metric 'moongate_canaries_total{verdict="promoted"}')
@@ -82,7 +81,7 @@ describe("canary", function()
     alone(g)
     assert.equal("1", g:status "generation")
     assert.equal("0", g:status "reloads")
-    assert.matches("canary withdrawn, generation 1 serves: errors ", g:stderr(), 1, true)
+    logs(g, "canary withdrawn, generation 1 serves: errors ")
     assert.equal(1, g:metric 'moongate_canaries_total{verdict="withdrawn"}')
     assert.equal(30, g:metric 'moongate_canary_errors{side="canary"}')
     assert.equal(0, g:metric 'moongate_canary_errors{side="current"}')
@@ -213,12 +212,12 @@ describe("canary", function()
   for _, case in ipairs(refused) do
     it("is refused for other " .. case[1], function()
       local g = start(text "one")
-      g:rewrite(text("two", case[2]):gsub("gate.process { drain = 2 }", case[1] == "the log" and ""
+      g:rewrite(text("two", case[2]):gsub("gate.process { drain = 25 }", case[1] == "the log" and ""
         or "%0"))
       local out = t.run(command(g, "--canary", "5%"))
       assert.equal(1, out.status)
       assert.matches(case[3], out.stderr, 1, true)
-      assert.matches("canary refused, generation 1 goes on: ", g:stderr(), 1, true)
+      logs(g, "canary refused, generation 1 goes on: ")
       assert.equal("1", g:status "live_generations")
       assert.same(json.null, tell(g))
       assert.equal(0, g:metric 'moongate_canaries_total{verdict="withdrawn"}')

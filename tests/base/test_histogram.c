@@ -64,6 +64,20 @@ static void test_quantiles(void **state)
     assert_in_range(gate_histogram_quantile(&h, 1000), 50000, 51600);
 }
 
+/* A quantile is above a value exactly when enough of the values are. */
+static void test_what_is_above(void **state)
+{
+    (void)state;
+    memset(&h, 0, sizeof(h));
+    for (uint64_t v = 1; v <= 1000; v++)
+        gate_histogram_add(&h, v * 37);
+    assert_int_equal(gate_histogram_total(&h), 1000);
+    assert_int_equal(gate_histogram_above(&h, 0), 1000);
+    assert_int_equal(gate_histogram_above(&h, 40000), 0);
+    for (uint64_t v = 35000; v < 37500; v += 10)
+        assert_int_equal(gate_histogram_quantile(&h, 990) > v, gate_histogram_above(&h, v) > 10);
+}
+
 static void test_merging(void **state)
 {
     static struct gate_histogram a, b;
@@ -88,6 +102,7 @@ int main(void)
         cmocka_unit_test(test_large_values_are_a_little_too_large_at_most),
         cmocka_unit_test(test_order_is_kept),
         cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_what_is_above),
         cmocka_unit_test(test_merging),
     };
 

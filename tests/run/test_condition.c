@@ -83,15 +83,27 @@ static void there_are_sixteen_at_most(void **state)
     assert_int_equal(c.n, GATE_CONDITIONS_MAX);
 }
 
-static const struct gate_canary_figures current = {
-    .requests = 10000, .errors = 120, .faults = 10, .kills = 0, .p99_us = 4000
+static struct gate_canary_figures current = {
+    .requests = 1000000, .errors = 12000, .faults = 1000, .kills = 0
 };
 
+/* Requests that took so long. */
+static void add(struct gate_canary_figures *f, int n, uint64_t us)
+{
+    for (int i = 0; i < n; i++)
+        gate_histogram_add(&f->latency_us, us);
+    f->p99_us = gate_histogram_quantile(&f->latency_us, 990);
+}
+
+/* Figures of 100,000 requests, all of which took `p99`; of the other generation's, 20 us. */
 static bool holds(const char *text, struct gate_canary_figures canary)
 {
     struct gate_conditions c = read(text);
 
-    canary.requests = 1000;
+    canary.requests = 100000;
+    add(&canary, 1000, canary.p99_us);
+    if (current.p99_us == 0)
+        add(&current, 1000, 20);
     return gate_conditions_check(&c, &canary, &current) != NULL;
 }
 
@@ -100,8 +112,8 @@ static bool holds(const char *text, struct gate_canary_figures canary)
 static void a_part_of_the_requests(void **state)
 {
     (void)state;
-    assert_false(holds("errors > 1%", FIGURES(.errors = 10)));
-    assert_true(holds("errors > 1%", FIGURES(.errors = 11)));
+    assert_false(holds("errors > 1%", FIGURES(.errors = 1000)));
+    assert_true(holds("errors > 1%", FIGURES(.errors = 1001)));
     assert_true(holds("faults > 0%", FIGURES(.faults = 1)));
     assert_false(holds("faults > 0%", FIGURES(.errors = 1, .kills = 1)));
 }
@@ -114,50 +126,100 @@ static void a_number(void **state)
     assert_false(holds("kills > 3", FIGURES(.kills = 3)));
 }
 
+static void a_time(void **state)
+{
+    (void)state;
+    assert_false(holds("p99 > 50us", FIGURES(.p99_us = 50)));
+    assert_true(holds("p99 > 50us", FIGURES(.p99_us = 51)));
+}
+
 static void beside_the_other_generation(void **state)
 {
     (void)state;
     /* 1.2 % of the other's are errors. */
-    assert_false(holds("errors > +1%", FIGURES(.errors = 22)));
-    assert_true(holds("errors > +1%", FIGURES(.errors = 23)));
-    assert_false(holds("errors > 2x", FIGURES(.errors = 24)));
-    assert_true(holds("errors > 2x", FIGURES(.errors = 25)));
-    assert_false(holds("p99 > 1.5x", FIGURES(.p99_us = 6000)));
-    assert_true(holds("p99 > 1.5x", FIGURES(.p99_us = 6100)));
-    assert_false(holds("p99 > +5ms", FIGURES(.p99_us = 9000)));
-    assert_true(holds("p99 > +5ms", FIGURES(.p99_us = 9001)));
-    assert_false(holds("p99 > 2x+10ms", FIGURES(.p99_us = 18000)));
-    assert_true(holds("p99 > 2x+10ms", FIGURES(.p99_us = 18001)));
+    assert_false(holds("errors > +1%", FIGURES(.errors = 2200)));
+    assert_true(holds("errors > +1%", FIGURES(.errors = 2201)));
+    assert_false(holds("errors > 2x", FIGURES(.errors = 2400)));
+    assert_true(holds("errors > 2x", FIGURES(.errors = 2401)));
+    assert_false(holds("p99 > 1.5x", FIGURES(.p99_us = 30)));
+    assert_true(holds("p99 > 1.5x", FIGURES(.p99_us = 31)));
+    assert_false(holds("p99 > +5us", FIGURES(.p99_us = 25)));
+    assert_true(holds("p99 > +5us", FIGURES(.p99_us = 26)));
+    assert_false(holds("p99 > 2x+10us", FIGURES(.p99_us = 50)));
+    assert_true(holds("p99 > 2x+10us", FIGURES(.p99_us = 51)));
+}
+
+static bool errors_hold(const char *text, uint64_t n, uint64_t errors, uint64_t other_n,
+                        uint64_t other_errors)
+{
+    struct gate_conditions c = read(text);
+
+    return gate_conditions_check(&c, &FIGURES(.requests = n, .errors = errors),
+                                 &FIGURES(.requests = other_n, .errors = other_errors)) != NULL;
+}
+
+/* Five in a hundred fail anyway: 32 of 500 are more than one point above that by chance. */
+static void chance_gives_nobody_up(void **state)
+{
+    (void)state;
+    assert_false(errors_hold("errors > +1%", 500, 32, 10000, 500));
+    assert_true(errors_hold("errors > +1%", 500, 45, 10000, 500));
+    assert_true(errors_hold("errors > +1%", 5000, 320, 100000, 5000));
+    assert_true(errors_hold("errors > +1%", 500, 6, 9500, 0));
+    assert_false(errors_hold("errors > 1x", 500, 1, 500, 0));
+    assert_false(errors_hold("errors > +1%", 500, 500, 0, 0));
+    /* What is said in numbers is meant so. */
+    assert_true(errors_hold("errors > 6%", 500, 32, 10000, 500));
+}
+
+/* Nearly one in a hundred is slow anyway: whether it is p99 is chance. */
+static void chance_is_not_slower(void **state)
+{
+    struct gate_conditions relative = read("p99 > 2x+10ms"), plain = read("p99 > 20ms");
+    static struct gate_canary_figures other, canary, slow;
+
+    (void)state;
+    add(&other, 9910, 5000);
+    add(&other, 90, 50000);
+    add(&canary, 492, 5000);
+    add(&canary, 8, 50000);
+    assert_true(canary.p99_us > 2 * other.p99_us + 10000);
+    assert_null(gate_conditions_check(&relative, &canary, &other));
+    assert_non_null(gate_conditions_check(&plain, &canary, &other));
+    add(&slow, 485, 5000);
+    add(&slow, 15, 50000);
+    assert_non_null(gate_conditions_check(&relative, &slow, &other));
 }
 
 static void the_first_that_holds_is_told(void **state)
 {
     struct gate_conditions c = read("kills > 0 or p99 > 50ms or errors > 1%");
     struct gate_canary_figures canary = { .requests = 1000, .errors = 24, .p99_us = 60000 };
-    const struct gate_condition *held = gate_conditions_check(&c, &canary, &current);
+    struct gate_canary_figures other = { .requests = 10000, .errors = 120, .p99_us = 4000 };
+    const struct gate_condition *held = gate_conditions_check(&c, &canary, &other);
     char text[200];
 
     (void)state;
     assert_ptr_equal(held, &c.v[1]);
-    gate_condition_explain(held, &canary, &current, 7, text, sizeof(text));
+    gate_condition_explain(held, &canary, &other, 7, text, sizeof(text));
     assert_string_equal(text, "p99 60.00 ms (generation 7: 4.00 ms), more than the condition "
                               "p99 > 50ms allows");
-    gate_condition_explain(&c.v[2], &canary, &current, 7, text, sizeof(text));
+    gate_condition_explain(&c.v[2], &canary, &other, 7, text, sizeof(text));
     assert_string_equal(text, "errors 2.40% (generation 7: 1.20%), more than the condition "
                               "errors > 1% allows");
-    gate_condition_explain(&c.v[0], &canary, &current, 7, text, sizeof(text));
+    gate_condition_explain(&c.v[0], &canary, &other, 7, text, sizeof(text));
     assert_non_null(strstr(text, "kills 0 (generation 7: 0)"));
 }
 
 static void the_default_gives_up_what_is_clearly_worse(void **state)
 {
     (void)state;
-    assert_false(holds(GATE_CONDITIONS_DEFAULT, FIGURES(.errors = 20, .faults = 10, .kills = 10,
-                                                        .p99_us = 17000)));
-    assert_true(holds(GATE_CONDITIONS_DEFAULT, FIGURES(.errors = 30)));
-    assert_true(holds(GATE_CONDITIONS_DEFAULT, FIGURES(.faults = 20)));
-    assert_true(holds(GATE_CONDITIONS_DEFAULT, FIGURES(.kills = 11)));
-    assert_true(holds(GATE_CONDITIONS_DEFAULT, FIGURES(.p99_us = 19000)));
+    assert_false(holds(GATE_CONDITIONS_DEFAULT, FIGURES(.errors = 2000, .faults = 1000,
+                                                        .kills = 1000, .p99_us = 9500)));
+    assert_true(holds(GATE_CONDITIONS_DEFAULT, FIGURES(.errors = 2300)));
+    assert_true(holds(GATE_CONDITIONS_DEFAULT, FIGURES(.faults = 1200)));
+    assert_true(holds(GATE_CONDITIONS_DEFAULT, FIGURES(.kills = 1100)));
+    assert_true(holds(GATE_CONDITIONS_DEFAULT, FIGURES(.p99_us = 10500)));
 }
 
 static void no_requests_are_no_reason(void **state)
@@ -177,7 +239,10 @@ int main(void)
         cmocka_unit_test(there_are_sixteen_at_most),
         cmocka_unit_test(a_part_of_the_requests),
         cmocka_unit_test(a_number),
+        cmocka_unit_test(a_time),
         cmocka_unit_test(beside_the_other_generation),
+        cmocka_unit_test(chance_gives_nobody_up),
+        cmocka_unit_test(chance_is_not_slower),
         cmocka_unit_test(the_first_that_holds_is_told),
         cmocka_unit_test(the_default_gives_up_what_is_clearly_worse),
         cmocka_unit_test(no_requests_are_no_reason),

@@ -13,7 +13,7 @@ function M.text(word, more)
       local ok = gate.sleep(tonumber(req.args.s or 30))
       return gate.reply(200, "%s " .. tostring(ok) .. " " .. tostring(gate.exiting()))
     end }
-    gate.process { drain = 2 }
+    gate.process { drain = 25 }
     %s
   ]]):format(word, word, more or "")
 end
@@ -86,6 +86,11 @@ function M.answers(g, word)
     local body = g:get("/word").body
     if body ~= word then error(("%s answers, not %s"):format(body, word), 2) end
   end
+end
+
+--- The log says so, sooner or later.
+function M.logs(g, what)
+  t.wait_for("the line: " .. what, function() return g:stderr():find(what, 1, true) end)
 end
 
 function M.reload(g)
