@@ -20,7 +20,8 @@ static bool same_listener(const struct gate_listener_config *a,
                           const struct gate_listener_config *b)
 {
     return gate_addr_eq(&a->addr, &b->addr) && same_set(&a->trust, &b->trust) &&
-           a->mode == b->mode && a->backlog == b->backlog && a->half_close == b->half_close;
+           a->mode == b->mode && a->backlog == b->backlog && a->half_close == b->half_close &&
+           a->proxy_protocol == b->proxy_protocol;
 }
 
 static bool same_listeners(const struct gate_config *a, const struct gate_config *b)

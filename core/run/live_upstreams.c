@@ -24,12 +24,12 @@ static bool same_server(const struct gate_server_config *a, const struct gate_se
            a->down == b->down && gate_str_eq(a->zone, b->zone);
 }
 
-/* In what a worker keeps of it for all generations (gate_links_local); the rest is each request's
- * own. */
+/* In what a worker keeps of it for all generations (gate_links_local), and what its links were
+ * opened with; the rest is each request's own. */
 static bool same_upstream(const struct gate_upstream_config *a,
                           const struct gate_upstream_config *b)
 {
-    if (a->balance != b->balance || a->idle != b->idle ||
+    if (a->balance != b->balance || a->proxy_protocol != b->proxy_protocol || a->idle != b->idle ||
         a->idle_timeout_ms != b->idle_timeout_ms || a->max_requests != b->max_requests ||
         a->max_age_ms != b->max_age_ms || a->budget_percent != b->budget_percent ||
         a->n_servers != b->n_servers)

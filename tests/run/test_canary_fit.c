@@ -106,6 +106,9 @@ static void every_part_of_a_listener_must_be_the_same(void **state)
     listener[1].half_close = true;
     refuses_listener();
     config();
+    listener[1].proxy_protocol = true;
+    refuses_listener();
+    config();
     listener[1].mode = 0600;
     refuses_listener();
     config();
