@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "exchange/tunnel_seat.h"
 #include "base/pipe.h"
+#include "run/canary.h"
 #include "run/crash.h"
 #include "run/engine_int.h"
 #include "run/reload.h"
@@ -317,6 +318,7 @@ static void engine_close(struct gate_engine *e)
         gate_list_remove(&live->node);
         gate_live_free(&live);
     }
+    gate_canary_free(&e->canary);
     gate_watchdog_close(&e->watchdog);
     gate_resolver_free(&e->resolver);
     gate_registry_free(&e->registry);
