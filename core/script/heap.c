@@ -55,22 +55,13 @@ static bool may_take(struct gate_heap *h, size_t n, size_t piece)
     return (used <= h->limit && piece <= h->piece) || is_given(h, used, piece);
 }
 
-/* Tells the owner once, when there is much more than the last collection left. */
-static void note_growth(struct gate_heap *h, uint64_t used)
-{
-    if (used <= h->stale_at || h->stale)
-        return;
-    h->stale = true;
-    if (h->on_stale != NULL)
-        h->on_stale(h);
-}
-
 static void add_used(struct gate_heap *h, uint64_t n)
 {
     uint64_t used = gate_heap_used(h) + n;
 
     atomic_store_explicit(&h->used, used, memory_order_relaxed);
-    note_growth(h, used);
+    if (GATE_UNLIKELY(used > h->stale_at) && !h->stale)
+        gate_heap_grown(h);
 }
 
 static void sub_used(struct gate_heap *h, uint64_t n)

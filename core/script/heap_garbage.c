@@ -9,9 +9,11 @@
 #define PATIENCE_MAX 1023
 
 /* When the collector begins its next round, in percent of what was in use after the last: late
- * while there is plenty, soon when memory is scarce. */
+ * while there is little, so that most of its rounds need not be run; soon when memory is scarce. */
+#define PAUSE_SMALL 400
 #define PAUSE_ROOMY 200
 #define PAUSE_TIGHT 115
+#define SMALL       (2u * 1024 * 1024)
 
 /* How much above what was in use is garbage that nobody minds: half of it, but this at least. */
 #define STALE_LEAST (4u * 1024 * 1024)
@@ -45,13 +47,18 @@ static bool is_full(const struct gate_heap *h)
     return gate_heap_used(h) > full_at(h);
 }
 
+static int pause_of(const struct gate_heap *h, bool tight)
+{
+    if (tight)
+        return PAUSE_TIGHT;
+    return h->after < SMALL && h->after != 0 && !h->stale ? PAUSE_SMALL : PAUSE_ROOMY;
+}
+
 static void set_pace(struct gate_heap *h)
 {
     bool tight = gate_heap_used(h) > half_of(h);
 
-    if (tight != h->tight)
-        lua_gc(h->L, LUA_GCSETPAUSE, tight ? PAUSE_TIGHT : PAUSE_ROOMY);
-    h->tight = tight;
+    lua_gc(h->L, LUA_GCSETPAUSE, pause_of(h, tight));
     h->calm_from = tight ? half_of(h) + 1 : 0;
     h->calm_span = tight ? full_at(h) - half_of(h) - 1 : half_of(h);
 }
@@ -124,6 +131,14 @@ void gate_heap_settle(struct gate_heap *h)
     if (is_full(h))
         make_room(h);
     set_pace(h);
+}
+
+void gate_heap_grown(struct gate_heap *h)
+{
+    h->stale = true;
+    set_pace(h);
+    if (h->on_stale != NULL)
+        h->on_stale(h);
 }
 
 void gate_heap_disturbed(struct gate_heap *h)

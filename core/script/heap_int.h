@@ -43,7 +43,6 @@ struct gate_heap {
     /* calls to wait until the next try, when the last did not help; and how many went by */
     uint32_t patience;
     uint32_t waited;
-    bool tight;    /* the collector runs in short steps because memory is scarce */
     bool stale;    /* `used` has come above stale_at */
     bool aged;     /* and was there at the last visit */
     bool clearing; /* the collector runs in slices */
@@ -91,6 +90,9 @@ static inline bool gate_heap_unsettled(const struct gate_heap *h)
 /* Before a call into Lua: sets the collector's pace by how full the heap is. Above four fifths of
  * the cap garbage is to be cleared; while that does not help it becomes rare. */
 void gate_heap_settle(struct gate_heap *h);
+
+/* Inside an allocation: `used` has come above stale_at. */
+void gate_heap_grown(struct gate_heap *h);
 
 /* After a call that was stopped: if it left much, that is to be cleared now. */
 void gate_heap_disturbed(struct gate_heap *h);

@@ -198,6 +198,38 @@ static void test_room_meanwhile(void **state)
     gate_heap_close(&h);
 }
 
+/* What the collector's pause was; it is as before. */
+static int pause_of(struct gate_heap *h)
+{
+    int pause = lua_gc(h->L, LUA_GCSETPAUSE, 0);
+
+    lua_gc(h->L, LUA_GCSETPAUSE, pause);
+    return pause;
+}
+
+/* The collector is the less eager the less there is. */
+static void test_pace(void **state)
+{
+    struct gate_heap h;
+
+    (void)state;
+    open_heap(&h, 32 * MIB);
+    assert_int_equal(pause_of(&h), 200);
+    gate_heap_collect(&h);
+    assert_int_equal(pause_of(&h), 400);
+    assert_int_equal(run(&h, "kept = {} for i = 1, 1e5 do kept[i] = { i } end"), 0);
+    assert_int_equal(pause_of(&h), 200);
+    assert_int_equal(run(&h, "more = {} for i = 1, 1.2e5 do more[i] = { i } end"), 0);
+    assert_true(gate_heap_unsettled(&h));
+    gate_heap_settle(&h);
+    assert_int_equal(pause_of(&h), 115);
+    assert_false(gate_heap_unsettled(&h));
+    assert_int_equal(run(&h, "kept, more = nil"), 0);
+    visit_all(&h);
+    assert_int_equal(pause_of(&h), 400);
+    gate_heap_close(&h);
+}
+
 /* Garbage of a state that nobody calls any more goes, and its memory to the kernel. */
 static void test_stale(void **state)
 {
@@ -273,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_released),       cmocka_unit_test(test_patience),
         cmocka_unit_test(test_room_meanwhile), cmocka_unit_test(test_stale),
         cmocka_unit_test(test_disturbed),      cmocka_unit_test(test_spared),
+        cmocka_unit_test(test_pace),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
