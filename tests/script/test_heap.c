@@ -259,7 +259,7 @@ static void test_stale(void **state)
     gate_heap_close(&h);
 }
 
-/* After a stop what it left is cleared at once, if it is much. */
+/* After a stop what it left is cleared at once, if it is much; but not all in one go. */
 static void test_disturbed(void **state)
 {
     struct gate_heap h;
@@ -272,6 +272,14 @@ static void test_disturbed(void **state)
     assert_int_equal(run(&h, "local s = ('x'):rep(8e6) s = s .. 'y'"), 0);
     gate_heap_disturbed(&h);
     assert_true(h.clearing);
+    visit_all(&h);
+    assert_true(gate_heap_used(&h) < 2 * MIB);
+    assert_int_not_equal(run(&h, "local t = {} for i = 1, 1e9 do t[i] = { i } end"), 0);
+    gate_heap_disturbed(&h);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(gate_heap_visit(&h), GATE_HEAP_SOON);
+        assert_true(h.clearing);
+    }
     visit_all(&h);
     assert_true(gate_heap_used(&h) < 2 * MIB);
     gate_heap_close(&h);
