@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/pipe.h"
+#include "base/thread.h"
 #include "exchange/exchange.h"
 #include "flow/access_log.h"
 #include "flow/flow.h"
@@ -210,10 +211,7 @@ bool gate_run_worker_end(struct gate_run_worker *w)
 static void *worker_main(void *arg)
 {
     struct gate_run_worker *w = arg;
-    char name[16];
 
-    snprintf(name, sizeof(name), "worker %u", w->base.index);
-    pthread_setname_np(pthread_self(), name);
     gate_crash_thread(&w->base);
     w->start_err = gate_loop_open(&w->base.loop, &w->engine->clock, &w->engine->log);
     if (w->start_err == GATE_OK) {
@@ -231,6 +229,7 @@ static void *worker_main(void *arg)
 enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engine *e,
                                     uint32_t index, uint32_t pipes)
 {
+    char name[16];
     int err;
 
     w->engine = e;
@@ -241,15 +240,19 @@ enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engin
     w->base.offload = e->offload;
     w->base.ip_counts = e->ip_counts;
     w->base.tunnels = e->tunnels;
+    w->base.on_killed = e->host == NULL ? NULL : gate_host_killed;
     if (getrandom(&w->base.id_prefix, sizeof(w->base.id_prefix), 0) < 0)
         return GATE_E_SYS;
     sem_init(&w->up, 0, 0);
-    err = pthread_create(&w->thread, NULL, worker_main, w);
+    snprintf(name, sizeof(name), "worker %u", index);
+    err = gate_thread_start(&w->thread, name, worker_main, w);
     if (err != 0) {
         errno = err;
         return GATE_E_SYS;
     }
     while (sem_wait(&w->up) != 0)
         ;
+    if (w->start_err != GATE_OK)
+        pthread_join(w->thread, NULL);
     return w->start_err;
 }
