@@ -1,10 +1,11 @@
 /* Moongate as a library: gateways inside a program of yours.
  *
- *     struct gate_setup setup = GATE_SETUP;
+ *     struct gate_setup setup;
  *     struct gate_gateway *gw;
  *     struct gate_errors *why;
  *     uint64_t id;
  *
+ *     gate_setup_init(&setup);
  *     setup.interrupt_signal = SIGRTMIN + 1;
  *     if (gate_open(&setup, &gw) != 0) ...
  *     gate_add_file(gw, "gateway.lua", text, strlen(text));
@@ -43,6 +44,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define MOONGATE_VERSION_MAJOR 0
 #define MOONGATE_VERSION_MINOR 1
@@ -100,8 +102,8 @@ struct gate_kill {
 
 struct gate_gateway;
 
-/* How a gateway is to be. Begin with GATE_SETUP, which is all zero but for `size`: fields may be
- * added behind these, and programs that were compiled before do without. */
+/* How a gateway is to be. Begin with gate_setup_init: all is zero but for `size`. Later versions
+ * may have more fields behind these; programs that were compiled before do without. */
 struct gate_setup {
     size_t size; /* sizeof(struct gate_setup) */
 
@@ -150,12 +152,11 @@ struct gate_setup {
     void (*on_access)(void *arg, const char *lines, size_t n);
 };
 
-/* The first half of an initializer: struct gate_setup setup = GATE_SETUP; */
-#ifdef __cplusplus
-#define GATE_SETUP {sizeof(struct gate_setup)}
-#else
-#define GATE_SETUP {.size = sizeof(struct gate_setup)}
-#endif
+static inline void gate_setup_init(struct gate_setup *setup)
+{
+    memset(setup, 0, sizeof(*setup));
+    setup->size = sizeof(*setup);
+}
 
 /* Makes a gateway that serves nothing yet. EINVAL: the setup is wrong; EBUSY: somebody else
  * handles the signal; other values are the system's (no threads, no descriptors). */

@@ -86,9 +86,10 @@ static inline void case_killed(void *arg, const struct gate_kill *k)
 
 static inline struct gate_setup case_setup(struct gateway_case *c)
 {
-    struct gate_setup s = GATE_SETUP;
+    struct gate_setup s;
 
     memset(c, 0, sizeof(*c));
+    gate_setup_init(&s);
     s.interrupt_signal = SIGNAL;
     s.workers = 2;
     s.arg = c;
