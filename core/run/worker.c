@@ -17,8 +17,10 @@
 /* Idle connections of a drain: long enough for a request that is already on its way. */
 #define DRAIN_GRACE_MS 500
 #define DRAIN_STEP_MS 10
-/* What was cut has this long to end (log hooks). */
-#define CUT_MS 1000
+/* What was cut has this long to end (log hooks). In a host's process what is left over would never
+ * be freed. */
+#define CUT_MS      1000
+#define CUT_HOST_MS 20000
 
 /* A message without content. */
 struct note {
@@ -100,7 +102,8 @@ static void end(struct gate_run_worker *w)
 static void cut(struct gate_run_worker *w)
 {
     w->stopping = true;
-    w->drain_by_ms = gate_loop_now(&w->base.loop) + CUT_MS;
+    w->drain_by_ms = gate_loop_now(&w->base.loop) +
+                     (w->engine->host == NULL ? CUT_MS : CUT_HOST_MS);
     gate_session_close_all(&w->base);
     if (w->base.seat != NULL && w->base.seat->vm != NULL)
         gate_vm_expire(w->base.seat->vm);

@@ -1,5 +1,5 @@
--- The nearest of some towns. It runs inside embed.c, which gives it two things: a module whose function
--- is written in C, and the towns, which lie in the program's memory.
+-- The nearest of some towns. It runs inside embed.c, which gives it two things: a module whose
+-- function is written in C, and the towns, which lie in the program's memory.
 -- Try: curl 'http://127.0.0.1:PORT/nearest?lat=48.1&lon=11.6'
 local gate = require "moongate"
 local geo = require "geo"

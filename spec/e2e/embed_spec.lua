@@ -107,7 +107,8 @@ describe("libmoongate", function()
     end)
 
     p:say("load " .. dir .. "/wrong.lua")
-    p:hears "wrong%.lua:%d+: [^\n]*handlr[^\n]*\n  name: handlr, expected: [^\n]+, nearest: handler\n"
+    p:hears("wrong%.lua:%d+: [^\n]*handlr[^\n]*\n"
+      .. "  name: handlr, expected: [^\n]+, nearest: handler\n")
     p:say("load " .. dir .. "/next.lua")
     assert.equal("2", p:hears "loaded (%d+)\n[^\n]*$")
     assert.equal(404, p:get("/closest?lat=48.1&lon=11.6").status)

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 /* A hook that loops when it is asked to. */
 #define LOOPS                                                                                      \
@@ -116,6 +117,57 @@ static void tells_of_scripts_that_were_stopped(void **state)
     assert_non_null(strstr(c.text, "|gateway.lua:5|stopped: it used more CPU time"));
     assert_string_equal(body(get(&c, "/")), "fine");
     case_close(&c);
+}
+
+/* The control socket shows, and decides nothing. */
+static const char *ask_control(const char *path, const char *request)
+{
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+    return hear(fd);
+}
+
+#define CONTROL(line) line " HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n"
+
+static void has_a_control_socket(void **state)
+{
+    char dir[] = "/tmp/gate-control-XXXXXX", path[64];
+    struct gateway_case c;
+    struct gate_setup s = case_setup(&c);
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/control", dir);
+    s.control = path;
+    assert_int_equal(gate_open(&s, &c.gw), 0);
+    serve_text(&c, REPLY("x"));
+    assert_non_null(strstr(ask_control(path, CONTROL("GET /status")), " 200 "));
+    assert_non_null(strstr(ask_control(path, CONTROL("POST /reload")), " 409 "));
+    assert_non_null(strstr(ask_control(path, CONTROL("POST /rollback")), " 409 "));
+    assert_int_equal(c.refused, 0);
+    case_close(&c);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void trusts_scripts_when_told_to(void **state)
+{
+    static const char text[] = LISTEN "gate.route { path = '/', reply = { 200, type(io) } }\n";
+    struct gateway_case c;
+    struct gate_setup s = case_setup(&c);
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        s.trust = i == 1;
+        assert_int_equal(gate_open(&s, &c.gw), 0);
+        serve_text(&c, text);
+        assert_string_equal(body(get(&c, "/")), s.trust ? "table" : "nil");
+        case_close(&c);
+        s = case_setup(&c);
+    }
 }
 
 /* Callbacks */
@@ -416,6 +468,8 @@ int main(void)
         cmocka_unit_test(leaves_a_handler_of_others),
         cmocka_unit_test(serves_and_shows),
         cmocka_unit_test(tells_of_scripts_that_were_stopped),
+        cmocka_unit_test(has_a_control_socket),
+        cmocka_unit_test(trusts_scripts_when_told_to),
         cmocka_unit_test(callbacks_do_not_wait_for_their_gateway),
         cmocka_unit_test(hands_over_the_logs),
         cmocka_unit_test(drains),
