@@ -91,7 +91,7 @@ GATE_API void gate_errors_free(struct gate_errors **errors);
 /* A script that was stopped: it used more CPU time or took longer than it may. Its request was
  * answered 503; all others went on. Texts are never NULL and live until the callback returns. */
 struct gate_kill {
-    const char *policy;  /* name of the policy; of the route for handlers and conditions */
+    const char *policy;  /* its name, or the place of its function; of the route for handlers */
     const char *hook;    /* "request", "log", ...; "handler", "when", "spawn" */
     const char *route;   /* "": none yet */
     const char *request; /* id of the request; "": the task is of none */
@@ -166,7 +166,7 @@ GATE_API int gate_open(const struct gate_setup *setup, struct gate_gateway **out
  * what is left is cut. Returns at once. A gateway that drains does nothing else any more. */
 GATE_API void gate_drain(struct gate_gateway *gw);
 
-/* Waits until a gateway that was told to drain has ended (also by gate_close). */
+/* Waits until a gateway that was told to drain has ended. */
 GATE_API int gate_wait(struct gate_gateway *gw);
 
 /* Ends what still runs without waiting for clients, and frees everything. Clears the pointer. No

@@ -164,6 +164,15 @@ describe("libmoongate", function()
     assert.equal(expected, sh(names, "-g", libs .. "/libmoongate.a"))
   end)
 
+  -- Who takes which signal, how many use c-ares, that forks are watched; two words of LuaJIT's.
+  it("has no other state of the process than what has to be", function()
+    if flags ~= "" then return end -- sanitizers have some of their own
+    local _, libs = install()
+    local names = sh([[objdump -t %s/libmoongate.a | sed -n 's/.* O \.\(bss\|data\)\s\S* //p' |
+      sed 's/[.0-9]*$//' | LC_ALL=C sort -u]], libs)
+    assert.equal("hint_addr\nlibrary_lock\nlock\nonce\nprofile_state\ntaken\n", names)
+  end)
+
   it("has a header for C++ too", function()
     local prefix = install()
     local source = t.folder() .. "/a.cc"
