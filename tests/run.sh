@@ -82,7 +82,7 @@ all)
     stage release "the binary as shipped, end-to-end" -L '^e2e$'
     unset MOONGATE_SOAK_KILLS
     stage asan "address and undefined behaviour, all" -LE '^lint$'
-    stage tsan "threads: end-to-end, net, shared, script" -L '^(e2e|net|shared|script)$'
+    stage tsan "threads: end-to-end, net, shared, script, run" -L '^(e2e|net|shared|script|run)$'
     stage fuzz "parsers, $FUZZ_SECONDS s each"
     ;;
 *)

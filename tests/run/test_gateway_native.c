@@ -98,6 +98,7 @@ static const char *value_of(struct gateway_case *c, const char *expression)
     char text[600];
 
     snprintf(text, sizeof(text), LISTEN "local n = require 'app.native'\n"
+             "gate.limits { hook_cpu = '5s' } "
              "gate.route { path = '/', handler = function()\n"
              "  local ok, value = pcall(function()\n"
              "    return %s\n"
@@ -158,6 +159,7 @@ static void is_contained(void **state)
     open_native(&c);
     assert_string_equal(value_of(&c, "n.rep(20000000)"), "not enough memory");
     serve_text(&c, LISTEN "local n = require 'app.native'\n"
+                          "gate.limits { hook_cpu = '300ms', vm_memory = '16m' }\n"
                           "gate.route { path = '/loop', handler = function()\n"
                           "  while true do pcall(n.distance, 1, 2) pcall(n.complain, 'x') end\n"
                           "end }\n"
