@@ -19,19 +19,21 @@
  * What a gateway file can say is in lua/README.md of the sources. C11, and C++.
  *
  * Threads. A gateway has threads of its own: workers, one that controls, and some helpers. All
- * functions here may be called from any thread, at once, but where something else is said.
- * Callbacks run on the gateway's control thread, one after the other, and hold up the gateway's
- * control (not its clients) while they run. In a callback everything may be called but what
- * waits for the gateway: gate_load, gate_activate, gate_rollback, gate_wait and gate_close
- * answer EDEADLK there. on_log and on_access each have a thread of their own, which may be slow
- * (lines that find no room are dropped and counted) and calls nothing here.
+ * functions here may be called from any thread, at once, but where something else is said; never
+ * from a signal handler. Callbacks run on the gateway's control thread, one after the other, and
+ * hold up the gateway's control (not its clients) while they run. In a callback everything may
+ * be called but what waits for the gateway: gate_load, gate_activate, gate_rollback, gate_wait
+ * and gate_close answer EDEADLK there. on_log and on_access each have a thread of their own,
+ * which may be slow (lines that find no room are dropped and counted) and calls nothing here. A
+ * program closes its gateways before it exits.
  *
  * What a gateway leaves alone. It installs one signal handler, for the real-time signal that you
  * name, and gives back what was there when the last gateway that named it is closed. Its threads
  * block all signals but that one and those of crashes; none sees SIGPIPE, and you need not
  * ignore it. It changes no limit, no directory, no umask, no locale, no environment variable. It
- * reads the environment where scripts ask for it (gate.env). Several gateways in one process
- * know nothing of each other. A child that is forked has no gateway: it may only exec or exit.
+ * reads the environment where scripts ask for it (gate.env), and MOONGATE_LUA_DIR, which is for
+ * those who work on Moongate. Several gateways in one process know nothing of each other. A
+ * child that is forked has no gateway: it may only exec or exit.
  *
  * Results. Functions that return int give 0, or an errno value; the text that goes with it is in
  * the list of errors where there is one. Memory: what is given to a function is copied before it

@@ -460,6 +460,44 @@ static void several_fit_in_a_process(void **state)
     case_close(&b);
 }
 
+struct opener {
+    struct gateway_case c;
+    pthread_t thread;
+    int failures;
+};
+
+/* cmocka's asserts are for the main thread. */
+static void *open_and_close(void *arg)
+{
+    struct opener *o = arg;
+
+    for (int i = 0; i < 5; i++) {
+        struct gate_setup s = case_setup(&o->c);
+        uint64_t id;
+
+        o->failures += gate_open(&s, &o->c.gw) != 0;
+        o->failures += gate_add_file(o->c.gw, "a.lua", REPLY("x"), strlen(REPLY("x"))) != 0;
+        o->failures += gate_load(o->c.gw, "a.lua", &id, NULL) != 0;
+        o->failures += gate_activate(o->c.gw, id, NULL) != 0;
+        o->failures += gate_close(&o->c.gw) != 0;
+    }
+    return NULL;
+}
+
+static void are_opened_on_any_thread(void **state)
+{
+    struct opener openers[4];
+
+    (void)state;
+    memset(openers, 0, sizeof(openers));
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&openers[i].thread, NULL, open_and_close, &openers[i]), 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(openers[i].thread, NULL);
+        assert_int_equal(openers[i].failures, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -477,6 +515,7 @@ int main(void)
         cmocka_unit_test(leaves_no_trace),
         cmocka_unit_test(survives_clients_that_go),
         cmocka_unit_test(several_fit_in_a_process),
+        cmocka_unit_test(are_opened_on_any_thread),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

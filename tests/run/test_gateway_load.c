@@ -313,7 +313,9 @@ static void *load_and_drop(void *arg)
 
     snprintf(name, sizeof(name), "file%d.lua", l->i);
     for (int i = 0; i < 10; i++) {
-        int n = snprintf(text, sizeof(text), REPLY("%d") "gate.on.request(function() end)\n", i);
+        int n = snprintf(text, sizeof(text), REPLY("%d")
+                         "gate.shared('loads', {}):incr('n', 1, 0)\n"
+                         "gate.on.request(function() end)\n", i);
 
         l->failures += gate_add_file(l->c->gw, name, text, (size_t)n) != 0;
         l->failures += gate_load(l->c->gw, name, &id, NULL) != 0;
