@@ -203,6 +203,33 @@ static void full_disk_is_counted(void **state)
     gate_log_writer_close(&w);
 }
 
+static void take(void *arg, const char *lines, size_t n)
+{
+    strncat(arg, lines, n);
+}
+
+/* In place of the standard streams only; a path is a path. */
+static void gives_lines_to_a_taker(void **state)
+{
+    struct place *p = *state;
+    char taken[100] = "", text[100];
+    const struct gate_log_taker taker = { take, taken };
+    struct gate_log_writer *w;
+
+    assert_int_equal(gate_log_writer_open("stderr", &taker, 4, &w), GATE_OK);
+    put_line(w, "one\n");
+    gate_log_writer_reopen(w);
+    put_line(w, "two\n");
+    assert_int_equal(gate_log_writer_retarget(w, p->path), GATE_OK);
+    put_line(w, "three\n");
+    assert_true(until_size(p->path, 6));
+    assert_int_equal(gate_log_writer_retarget(w, "stdout"), GATE_OK);
+    put_line(w, "four\n");
+    gate_log_writer_close(&w);
+    assert_string_equal(taken, "one\ntwo\nfour\n");
+    assert_int_equal(read_all(p->path, text, sizeof(text)), 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +239,7 @@ int main(void)
         cmocka_unit_test(cannot_open),
         cmocka_unit_test_setup_teardown(stuck_pipe_drops_and_counts, make_place, drop_place),
         cmocka_unit_test(full_disk_is_counted),
+        cmocka_unit_test_setup_teardown(gives_lines_to_a_taker, make_place, drop_place),
     };
 
     signal(SIGPIPE, SIG_IGN);
