@@ -3,10 +3,12 @@
 #ifndef GATE_EXCHANGE_WORKER_H
 #define GATE_EXCHANGE_WORKER_H
 
+#include "base/assert.h"
 #include "base/counters.h"
 #include "base/handle.h"
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "exchange/canary.h"
 #include "exchange/generation.h"
 #include "http/date.h"
 #include "net/loop.h"
@@ -31,6 +33,8 @@ struct gate_worker {
     struct gate_slab session_slab;
     struct gate_list live;             /* exchanges that run, for drain, crash report and /status */
     struct gate_generation_seat *seat; /* the current generation; new requests begin on it */
+    struct gate_generation_seat *canary; /* NULL: none runs; else its share of them begins here */
+    struct gate_canary_share share;
     struct gate_links *links;
     struct gate_access_log *access_log; /* NULL: off */
     struct gate_watchdog *watchdog;
@@ -54,8 +58,10 @@ struct gate_worker {
 };
 
 /* The seat that a new request takes: the one place where that is chosen. */
-static inline struct gate_generation_seat *gate_worker_seat(const struct gate_worker *w)
+static inline struct gate_generation_seat *gate_worker_seat(struct gate_worker *w)
 {
+    if (GATE_UNLIKELY(w->canary != NULL) && gate_canary_share_next(&w->share))
+        return w->canary;
     return w->seat;
 }
 

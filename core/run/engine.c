@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "exchange/tunnel_seat.h"
 #include "base/pipe.h"
+#include "run/canary.h"
 #include "run/crash.h"
 #include "run/engine_int.h"
 #include "run/reload.h"
@@ -397,6 +398,7 @@ static void free_parts(struct gate_engine *e)
         gate_list_remove(&live->node);
         gate_live_free(&live);
     }
+    gate_canary_free(&e->canary);
     gate_watchdog_close(&e->watchdog);
     gate_resolver_free(&e->resolver);
     gate_registry_free(&e->registry);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "run/gateway_int.h"
+#include "run/reload.h"
 
 struct gate_gateway_change {
     struct gate_gateway_order order;
@@ -40,7 +41,7 @@ static void run_change(struct gate_gateway_order *o)
         }
     }
     gw->change = c;
-    gate_reload_for_host(&gw->engine, &wish);
+    gate_reload_start(&gw->engine, &wish);
 }
 
 /* The order may be gone once it is answered. */

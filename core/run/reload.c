@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "run/builder.h"
+#include "run/canary.h"
 #include "run/engine_int.h"
 #include "run/reload.h"
 #include "run/resolver.h"
@@ -30,13 +31,10 @@ struct gate_reload {
     uint32_t n_fresh;
 };
 
-static const char text_plain[] = "text/plain; charset=utf-8";
-
 static void take_made(struct gate_reload *r);
 static void on_first_built(void *arg);
 static void on_rest_built(void *arg);
 static void on_resolved(void *arg);
-static void begin(struct gate_engine *e, const struct gate_reload_wish *wish);
 
 static void reload_free(struct gate_reload **reload)
 {
@@ -57,9 +55,7 @@ static void reload_free(struct gate_reload **reload)
 
 static void answer(struct gate_reload *r, int status, const char *text)
 {
-    for (uint32_t i = 0; i < r->wish.n_tickets; i++)
-        gate_admin_answer(r->engine->admin, r->wish.tickets[i], status, text_plain, text,
-                          strlen(text));
+    gate_wish_answer(r->engine, &r->wish, status, text);
 }
 
 /* Files */
@@ -109,11 +105,10 @@ static void finish(struct gate_engine *e)
     gate_memory_settle(e);
     e->has_next = false;
     if (has_next)
-        begin(e, &next);
+        gate_wish_grant(e, &next);
 }
 
-/* Takes over the text; NULL: it went well. */
-static void note_result(struct gate_engine *e, char *error)
+void gate_reload_note(struct gate_engine *e, char *error)
 {
     e->reloads++;
     e->reloads_failed += error != NULL;
@@ -150,15 +145,12 @@ static char *errors_text(const struct gate_load_errors *errors)
 static void log_refusal(const struct gate_reload *r, const char *text)
 {
     struct gate_engine *e = r->engine;
-    const char *what = r->wish.why == GATE_RELOAD_ROLLBACK   ? "rollback"
-                       : r->wish.why == GATE_RELOAD_ACTIVATE ? "activation"
-                                                             : "reload";
     char goes_on[64] = "";
 
     if (e->current != NULL)
         snprintf(goes_on, sizeof(goes_on), ", generation %llu goes on",
                  (unsigned long long)e->current->g.number);
-    gate_logf(&e->log, GATE_LOG_ERROR, "%s refused%s: %.*s", what, goes_on,
+    gate_logf(&e->log, GATE_LOG_ERROR, "%s refused%s: %.*s", gate_wish_name(r->wish.why), goes_on,
               (int)strcspn(text, "\n"), text);
 }
 
@@ -174,7 +166,7 @@ static void fail(struct gate_reload *r)
         fail_first(r, text);
         return;
     }
-    note_result(e, text);
+    gate_reload_note(e, text);
     log_refusal(r, text);
     answer(r, 422, text);
     if (e->host != NULL)
@@ -190,12 +182,25 @@ static void fail_with(struct gate_reload *r, const char *message)
     fail(r);
 }
 
-/* The files were touched, but what they say serves already. */
-static void drop_unchanged(struct gate_reload *r)
+/* The files were touched, but what they say serves already, or is on trial, or was. */
+static bool is_known(const struct gate_reload *r)
+{
+    const struct gate_engine *e = r->engine;
+    uint64_t hash = gate_bundle_hash(r->bundle);
+
+    return r->wish.why == GATE_RELOAD_WATCH &&
+           (hash == e->current->g.hash || gate_canary_knows(e, hash));
+}
+
+static void drop_known(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
+    bool serves = gate_bundle_hash(r->bundle) == e->current->g.hash;
 
-    if (e->reload_error != NULL)
+    if (!serves)
+        gate_logf(&e->log, GATE_LOG_INFO, "the files were touched, and are those of the canary; "
+                                          "a plain reload lets them serve");
+    else if (!gate_canary_withdraw(e, "the files are again what serves") && e->reload_error != NULL)
         gate_logf(&e->log, GATE_LOG_INFO, "the files are again what generation %llu serves",
                   (unsigned long long)e->current->g.number);
     free(e->reload_error);
@@ -257,7 +262,7 @@ static bool open_bundle(struct gate_reload *r)
     return false;
 }
 
-static void begin(struct gate_engine *e, const struct gate_reload_wish *wish)
+void gate_reload_start(struct gate_engine *e, const struct gate_reload_wish *wish)
 {
     struct gate_reload *r = e->reload = gate_calloc(1, sizeof(*r));
 
@@ -269,55 +274,6 @@ static void begin(struct gate_engine *e, const struct gate_reload_wish *wish)
         take_made(r);
     else if (open_bundle(r) && start_builder(r, 1, on_first_built) != GATE_OK)
         fail_with(r, "no thread to load with");
-}
-
-/* One load goes on, and may have read what is old by now: the wish comes next. Of several the last
- * one counts; all who wait hear of it. */
-static void queue(struct gate_engine *e, const struct gate_reload_wish *wish)
-{
-    struct gate_reload_wish *next = &e->next;
-
-    if (!e->has_next)
-        next->n_tickets = 0;
-    /* A change that is seen must not undo a rollback that somebody asks for at this moment. */
-    if (!e->has_next || wish->why != GATE_RELOAD_WATCH) {
-        next->why = wish->why;
-        next->number = wish->number;
-    }
-    e->has_next = true;
-    if (wish->n_tickets == 1 && next->n_tickets < GATE_RELOAD_TICKETS)
-        next->tickets[next->n_tickets++] = wish->tickets[0];
-    else if (wish->n_tickets == 1)
-        gate_admin_answer(e->admin, wish->tickets[0], 503, text_plain,
-                          "too many wait for a reload\n", 27);
-}
-
-static void take_wish(struct gate_engine *e, struct gate_reload_wish *wish,
-                      const struct gate_handle *ticket)
-{
-    if (ticket != NULL)
-        wish->tickets[wish->n_tickets++] = *ticket;
-    if (!e->draining && e->reload == NULL)
-        begin(e, wish);
-    else if (!e->draining)
-        queue(e, wish);
-    else if (ticket != NULL)
-        gate_admin_answer(e->admin, *ticket, 503, text_plain, "the gateway is draining\n", 24);
-}
-
-void gate_reload_begin(struct gate_engine *e, enum gate_reload_why why,
-                       const struct gate_handle *ticket)
-{
-    struct gate_reload_wish wish = { .why = why };
-
-    take_wish(e, &wish, ticket);
-}
-
-void gate_reload_rollback(struct gate_engine *e, uint64_t number, const struct gate_handle *ticket)
-{
-    struct gate_reload_wish wish = { .why = GATE_RELOAD_ROLLBACK, .number = number };
-
-    take_wish(e, &wish, ticket);
 }
 
 /* Takes over the errors of a build. */
@@ -352,7 +308,9 @@ static bool is_data_only(const struct gate_reload *r)
 {
     const struct gate_live *old = r->engine->current;
 
-    return old != NULL && old->code.n > 0 && gate_bundle_hash(r->bundle) != old->g.hash &&
+    /* A canary has VMs of its own: what it does there must not be the other's. */
+    return old != NULL && r->wish.why != GATE_RELOAD_CANARY && old->code.n > 0 &&
+           gate_bundle_hash(r->bundle) != old->g.hash &&
            gate_bundle_code_hash(r->bundle) == gate_bundle_code_hash(old->bundle) &&
            gate_str_eq(gate_vm_code_text(r->loaded.vm), old->code);
 }
@@ -390,11 +348,6 @@ static bool first_vm(struct gate_reload *r)
     return false;
 }
 
-void gate_reload_for_host(struct gate_engine *e, const struct gate_reload_wish *wish)
-{
-    begin(e, wish);
-}
-
 /* All is built: goes on as if by builders of this load. */
 static void take_made(struct gate_reload *r)
 {
@@ -421,6 +374,12 @@ static void take_made(struct gate_reload *r)
     on_rest_built(r);
 }
 
+static bool has_nothing_to_try(const struct gate_reload *r)
+{
+    return r->wish.why == GATE_RELOAD_CANARY &&
+           gate_bundle_hash(r->bundle) == r->engine->current->g.hash;
+}
+
 static void on_first_built(void *arg)
 {
     struct gate_reload *r = arg;
@@ -439,8 +398,15 @@ static void on_first_built(void *arg)
         fail(r);
         return;
     }
-    if (r->wish.why == GATE_RELOAD_WATCH && gate_bundle_hash(r->bundle) == e->current->g.hash) {
-        drop_unchanged(r);
+    if (is_known(r)) {
+        drop_known(r);
+        return;
+    }
+    if (has_nothing_to_try(r)) {
+        fail_with(r, e->watcher == NULL
+                         ? "nothing to try: these files serve already"
+                         : "nothing to try: these files serve already. Files are watched, so that "
+                           "a save serves at once; with run --no-watch it waits for a canary");
         return;
     }
     if (r->first)
@@ -516,6 +482,16 @@ static enum gate_err listen_all(struct gate_reload *r)
     return GATE_OK;
 }
 
+static enum gate_err fit_canary(struct gate_reload *r)
+{
+    char why[256];
+
+    if (gate_canary_fits(r->live->g.config, r->engine->current->g.config, why, sizeof(why)))
+        return GATE_OK;
+    gate_load_errors_add(&r->errors, gate_bundle_main_name(r->live->bundle), 0, why);
+    return GATE_E_INVALID;
+}
+
 static void on_rest_built(void *arg)
 {
     struct gate_reload *r = arg;
@@ -526,6 +502,8 @@ static void on_rest_built(void *arg)
         err = take_rest(r);
         gate_builder_free(&r->builder);
     }
+    if (err == GATE_OK && r->wish.why == GATE_RELOAD_CANARY)
+        err = fit_canary(r);
     if (err == GATE_OK && !e->draining)
         err = listen_all(r);
     if (err == GATE_OK)
@@ -534,6 +512,23 @@ static void on_rest_built(void *arg)
         fail(r);
     else
         gate_resolver_prepare(e->resolver, r->live->g.config, on_resolved, r);
+}
+
+/* The load is over; the canary goes on by itself. */
+static void on_canary_begun(struct gate_live *live)
+{
+    struct gate_engine *e = live->engine;
+    const struct gate_canary_order *order = &e->reload->wish.canary;
+    char text[128], share[16], time[24];
+
+    gate_canary_order_share_text(order->share, share);
+    gate_canary_order_time_text(order->for_ms, time);
+    snprintf(text, sizeof(text), "generation %llu gets %s of new requests for %s\n",
+             (unsigned long long)live->g.number, share, time);
+    watch(e, live->bundle);
+    answer(e->reload, 200, text);
+    finish(e);
+    gate_control_left(e);
 }
 
 static void on_resolved(void *arg)
@@ -547,6 +542,11 @@ static void on_resolved(void *arg)
         return;
     }
     r->live = NULL;
+    if (r->wish.why == GATE_RELOAD_CANARY) {
+        gate_canary_begin(e, live, &r->wish.canary, on_canary_begun);
+        return;
+    }
+    gate_canary_withdraw(e, "replaced by a change of the files");
     gate_live_apply(e, live->g.config);
     for (struct gate_list *n = e->broker->set.points.next; n != &e->broker->set.points;
          n = n->next)
@@ -573,7 +573,7 @@ void gate_reload_swapped(struct gate_engine *e)
         gate_engine_announce(e);
         gate_reload_watch(e);
     } else {
-        note_result(e, NULL);
+        gate_reload_note(e, NULL);
         gate_logf(&e->log, GATE_LOG_INFO, "%.*s", (int)strlen(text) - 1, text);
         if (e->current->from == 0)
             watch(e, e->current->bundle);

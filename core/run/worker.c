@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "base/pipe.h"
 #include "base/thread.h"
@@ -99,14 +100,24 @@ static void end(struct gate_run_worker *w)
     gate_loop_stop_async(&w->base.loop);
 }
 
+/* VMs of seats that get new requests. */
+static void tell_vms(const struct gate_run_worker *w, void (*fn)(struct gate_vm *vm))
+{
+    const struct gate_generation_seat *seats[] = { w->base.seat, w->base.canary };
+
+    for (size_t i = 0; i < GATE_COUNT_OF(seats); i++) {
+        if (seats[i] != NULL && seats[i]->vm != NULL)
+            fn(seats[i]->vm);
+    }
+}
+
 static void cut(struct gate_run_worker *w)
 {
     w->stopping = true;
     w->drain_by_ms = gate_loop_now(&w->base.loop) +
                      (w->engine->host == NULL ? CUT_MS : CUT_HOST_MS);
     gate_session_close_all(&w->base);
-    if (w->base.seat != NULL && w->base.seat->vm != NULL)
-        gate_vm_expire(w->base.seat->vm);
+    tell_vms(w, gate_vm_expire);
 }
 
 static void on_drain_step(struct gate_timer *t)
@@ -131,8 +142,7 @@ static void on_drain(struct gate_mail *m, void *worker)
     if (w->base.draining)
         return;
     w->base.draining = true;
-    if (w->base.seat != NULL && w->base.seat->vm != NULL)
-        gate_vm_retire(w->base.seat->vm);
+    tell_vms(w, gate_vm_retire);
     w->drain_by_ms = gate_loop_now(&w->base.loop) + limit;
     gate_acceptors_stop(w);
     gate_session_drain(&w->base, limit < DRAIN_GRACE_MS ? limit : DRAIN_GRACE_MS);

@@ -280,6 +280,10 @@ void gate_jobs_serve(struct gate_vm *vm, struct gate_generation_seat *seat)
         gate_seat_ref(seat);
         gate_seat_unref(&old);
     }
+}
+
+void gate_jobs_start_timers(struct gate_vm *vm)
+{
     if (vm->timers == NULL)
         start_timers(vm);
 }

@@ -210,6 +210,12 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
 
 void gate_vm_serve(struct gate_vm *vm, struct gate_generation_seat *seat)
 {
+    gate_vm_try(vm, seat);
+    gate_jobs_start_timers(vm);
+}
+
+void gate_vm_try(struct gate_vm *vm, struct gate_generation_seat *seat)
+{
     vm->config = seat->generation->config;
     vm->names = seat->generation->names;
     gate_jobs_serve(vm, seat);

@@ -92,6 +92,9 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
  * or one of a generation that differs in data only. Tasks of no request hold it while they work. */
 void gate_vm_serve(struct gate_vm *vm, struct gate_generation_seat *seat);
 
+/* The same for a seat that gets only a share of the requests: no timers. */
+void gate_vm_try(struct gate_vm *vm, struct gate_generation_seat *seat);
+
 /* Chains of the routes of a further configuration, for its seats (seat->chains): `from` is the one
  * that `old` was made for (NULL: by prepare), or any between. Control. */
 struct gate_route_chains **gate_vm_route_chains(const struct gate_vm *vm,

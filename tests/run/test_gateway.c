@@ -148,6 +148,7 @@ static void has_a_control_socket(void **state)
     assert_non_null(strstr(ask_control(path, CONTROL("GET /status")), " 200 "));
     assert_non_null(strstr(ask_control(path, CONTROL("POST /reload")), " 409 "));
     assert_non_null(strstr(ask_control(path, CONTROL("POST /rollback")), " 409 "));
+    assert_non_null(strstr(ask_control(path, CONTROL("POST /canary")), " 409 "));
     assert_int_equal(c.refused, 0);
     case_close(&c);
     assert_int_equal(rmdir(dir), 0);
