@@ -69,7 +69,8 @@ describe("HTTP/2 vectors", function()
     end
     assert.is_true(gateway:metric "moongate_http2_streams_refused_total" > 0)
     for _, reason in ipairs { "http2_error", "http2_flood" } do
-      assert.is_true(gateway:metric('moongate_connections_closed_total{reason="' .. reason .. '"}') > 0)
+      local name = 'moongate_connections_closed_total{reason="' .. reason .. '"}'
+      assert.is_true(gateway:metric(name) > 0, name)
     end
   end)
 end)

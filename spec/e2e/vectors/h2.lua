@@ -54,7 +54,8 @@ end
 function M.request(change, more)
   local fields = {}
   for _, field in ipairs {
-    { ":method", "GET" }, { ":scheme", "http" }, { ":authority", "example.test" }, { ":path", "/a" },
+    { ":method", "GET" }, { ":scheme", "http" }, { ":authority", "example.test" },
+    { ":path", "/a" },
   } do
     local value = change and change[field[1]]
     if value == nil then value = field[2] end

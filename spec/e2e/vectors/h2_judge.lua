@@ -73,7 +73,9 @@ local function holds(token, outcome, record)
   if token == "close" then return outcome.closed ~= nil end
   if token == "memory-bounded" then return outcome.growth < 32 * 2 ^ 20 end
   local status, stream = first_status(seen)
-  if token == "forwarded-normalised" then return status == 200 and stream.ended and plain(record) end
+  if token == "forwarded-normalised" then
+    return status == 200 and stream.ended and plain(record)
+  end
   return status == tonumber(token)
 end
 
@@ -121,7 +123,8 @@ function checks.upstream_must_see_incomplete(_, _, record)
 end
 
 function checks.body(body, _, record)
-  if record.requests[1].body ~= body then return ("the origin read %q"):format(record.requests[1].body) end
+  local read = record.requests[1].body
+  if read ~= body then return ("the origin read %q"):format(read) end
 end
 
 --- A condition that holds when an allowed outcome stands still.
@@ -163,8 +166,8 @@ function M.faults(gateway, origin, vector, piece)
     if vector[name] ~= nil then faults[#faults + 1] = check(vector[name], state, record) end
   end
   if faults[1] then
-    faults[#faults + 1] = ("got status %s, resets %s, goaways %s, %s; origin saw %d requests"):format(
-      tostring((first_status(state.seen))), table.concat(state.seen.resets, " "):sub(1, 200),
+    local form = "got status %s, resets %s, goaways %s, %s; origin saw %d requests"
+    faults[#faults + 1] = form:format(tostring((first_status(state.seen))), table.concat(state.seen.resets, " "):sub(1, 200),
       table.concat(state.seen.goaways, " "), state.closed or "open", #record.requests)
   end
   return faults
@@ -178,7 +181,8 @@ function M.control(gateway, origin)
   local name = "q" .. controls
   local faults = M.faults(gateway, origin, {
     allowed = { "forwarded-normalised" },
-    bytes = h2.open(h2.frame(h2.HEADERS, h2.END + h2.WHOLE, 1, h2.request { [":path"] = "/probe/" .. name })),
+    bytes = h2.open(h2.frame(h2.HEADERS, h2.END + h2.WHOLE, 1,
+      h2.request { [":path"] = "/probe/" .. name })),
   })
   return faults[1] and "control request: " .. table.concat(faults, "; ") or nil
 end
