@@ -167,7 +167,8 @@ function M.faults(gateway, origin, vector, piece)
   end
   if faults[1] then
     local form = "got status %s, resets %s, goaways %s, %s; origin saw %d requests"
-    faults[#faults + 1] = form:format(tostring((first_status(state.seen))), table.concat(state.seen.resets, " "):sub(1, 200),
+    local resets = table.concat(state.seen.resets, " "):sub(1, 200)
+    faults[#faults + 1] = form:format(tostring((first_status(state.seen))), resets,
       table.concat(state.seen.goaways, " "), state.closed or "open", #record.requests)
   end
   return faults
