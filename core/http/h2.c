@@ -92,6 +92,7 @@ void gate_h2_open(struct gate_h2 *c, const struct gate_h2_open *how)
     c->now_ns = how->now_ns;
     c->server = how->server;
     c->https = how->https;
+    c->skip = c->server ? NGHTTP2_CLIENT_MAGIC_LEN : 0;
     gate_list_init(&c->streams);
     gate_list_init(&c->events);
     gate_h2_flood_init(&c->flood, gate_h2_now(c));

@@ -85,6 +85,10 @@ struct gate_h2 {
     uint64_t before_last;   /* which of the 64 odd numbers below it were, the next one first */
     int32_t stopped[GATE_H2_STOPPED]; /* streams that we reset last: their rest may still come */
     uint32_t n_stopped;
+    uint8_t frame[9]; /* the head of the frame that is coming in, as far as it is there */
+    uint8_t frame_n;
+    uint32_t skip;  /* bytes that come before the next one */
+    int32_t top_id; /* the highest among the heads of HEADERS frames */
     uint32_t held;  /* body bytes that nobody was there to take */
     uint32_t owed;  /* body bytes that the peer's window for all streams still lacks */
     const char *why; /* the connection failed; static */

@@ -36,23 +36,56 @@ static void note_begun(struct gate_h2 *c, int32_t id)
     c->last_id = id;
 }
 
-/* nghttp2 forgets closed streams, and drops heads that come on them in silence. One on a stream
- * that the client has ended itself, or passed over, is an error (RFC 9113 section 5.1). */
-static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *user)
+static int32_t frame_id(const struct gate_h2 *c)
 {
-    struct gate_h2 *c = user;
+    return (int32_t)((uint32_t)(c->frame[5] & 0x7f) << 24 | (uint32_t)c->frame[6] << 16 |
+                     (uint32_t)c->frame[7] << 8 | c->frame[8]);
+}
 
-    (void)ng;
-    if (!c->server || hd->type != NGHTTP2_HEADERS || hd->stream_id % 2 == 0 ||
-        hd->stream_id > c->last_id || gate_h2_find(c, hd->stream_id) != NULL ||
-        was_stopped(c, hd->stream_id))
-        return 0;
+/* Whether the frame that begins belongs to a stream that began before. */
+static bool is_of_old_stream(struct gate_h2 *c)
+{
+    int32_t id = frame_id(c);
+    uint8_t type = c->frame[3];
+
+    if ((type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) || id % 2 == 0)
+        return false;
+    if (id <= c->top_id)
+        return true;
+    c->top_id = type == NGHTTP2_HEADERS ? id : c->top_id;
+    return false;
+}
+
+/* nghttp2 forgets closed streams, and drops in silence what comes on them. What comes on one that
+ * the client has ended itself, or passed over, is an error (RFC 9113 section 5.1). All before this
+ * frame was taken. */
+static void check_frame(struct gate_h2 *c)
+{
+    int32_t id = frame_id(c);
+
+    if (id > c->last_id || gate_h2_find(c, id) != NULL || was_stopped(c, id))
+        return;
     gate_counters_add(c->counters, GATE_C_H2_ERRORS, 1);
-    if (!was_begun(c, hd->stream_id))
+    if (c->frame[3] == NGHTTP2_HEADERS && !was_begun(c, id))
         gate_h2_fail(c, NGHTTP2_PROTOCOL_ERROR, "streams begin in the order of their numbers");
     else
         gate_h2_fail(c, NGHTTP2_STREAM_CLOSED, "a frame of a closed stream");
-    return 0;
+}
+
+/* Goes on to the end of the next frame's head, or to the end of what is there. */
+static size_t next_part(struct gate_h2 *c, const char *p, size_t n)
+{
+    size_t skipped = c->skip < n ? c->skip : n;
+    size_t missing = sizeof(c->frame) - c->frame_n;
+    size_t head;
+
+    c->skip -= (uint32_t)skipped;
+    if (c->skip > 0)
+        return n;
+    head = n - skipped < missing ? n - skipped : missing;
+    memcpy(c->frame + c->frame_n, p + skipped, head);
+    c->frame_n += (uint8_t)head;
+    return skipped + head;
 }
 
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
@@ -226,7 +259,6 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
 
 void gate_h2_recv_callbacks(nghttp2_session_callbacks *cb)
 {
-    nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(cb, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback2(cb, on_invalid_header);
@@ -253,13 +285,37 @@ static enum gate_err failed(struct gate_h2 *c, ssize_t error)
     return error == NGHTTP2_ERR_NOMEM ? GATE_E_NOMEM : GATE_E_SYNTAX;
 }
 
+/* A server's input goes to nghttp2 in runs that end where a frame has to be looked at: one byte
+ * before its head is whole, when all before it has had its effect. */
+static ssize_t feed(struct gate_h2 *c, const char *p, size_t n)
+{
+    size_t from = 0, at = 0;
+    ssize_t used;
+
+    while (c->server && at < n) {
+        at += next_part(c, p + at, n - at);
+        if (c->frame_n < sizeof(c->frame))
+            continue;
+        c->frame_n = 0;
+        c->skip = (uint32_t)c->frame[0] << 16 | (uint32_t)c->frame[1] << 8 | c->frame[2];
+        if (!is_of_old_stream(c))
+            continue;
+        used = nghttp2_session_mem_recv(c->ng, (const uint8_t *)p + from, at - 1 - from);
+        if (used < 0)
+            return used;
+        from = at - 1;
+        check_frame(c);
+    }
+    return nghttp2_session_mem_recv(c->ng, (const uint8_t *)p + from, n - from);
+}
+
 enum gate_err gate_h2_recv(struct gate_h2 *c, struct gate_block *b, const char *p, size_t n)
 {
     ssize_t used;
 
     c->in = b;
     c->flood.bytes += n;
-    used = nghttp2_session_mem_recv(c->ng, (const uint8_t *)p, n);
+    used = feed(c, p, n);
     c->in = NULL;
     if (used < 0)
         return failed(c, used);

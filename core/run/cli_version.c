@@ -2,6 +2,7 @@
 #include <ev.h>
 #include <llhttp.h>
 #include <luajit.h>
+#include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 
@@ -16,6 +17,7 @@ int gate_cli_version(void)
            LLHTTP_VERSION_PATCH);
     printf("  libev    %d.%d\n", ev_version_major(), ev_version_minor());
     printf("  OpenSSL  %s\n", OpenSSL_version(OPENSSL_VERSION));
+    printf("  nghttp2  %s\n", nghttp2_version(0)->version_str);
     printf("  c-ares   %s\n", ares_version(NULL));
     return 0;
 }

@@ -754,8 +754,19 @@ static void frames_of_closed_streams(void **state)
     talk();
     answer(rig->requests[1], 200, "hi");
     hear();
-    test_h2_request(&rig->say, 9, TEST_H2_END, "GET", "/", NULL);
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 9, "more", 4);
     talk();
+    assert_true(rig->heard.goaway);
+    assert_int_equal(rig->heard.code, 5);
+}
+
+static void frames_behind_a_reset(void **state)
+{
+    (void)state;
+    test_h2_request(&rig->say, 1, TEST_H2_END, "GET", "/", NULL);
+    test_h2_number(&rig->say, TEST_H2_RST, 1, 8);
+    test_h2_request(&rig->say, 1, TEST_H2_END, "GET", "/", NULL);
+    assert_int_equal(talk_in(5), GATE_OK);
     assert_true(rig->heard.goaway);
     assert_int_equal(rig->heard.code, 5);
 }
@@ -839,6 +850,7 @@ int main(void)
         TEST(too_many_streams_are_refused),
         TEST(it_says_what_it_takes),
         TEST(frames_of_closed_streams),
+        TEST(frames_behind_a_reset),
         TEST(streams_that_were_passed_over),
         TEST(another_preface_is_no_http2),
         TEST(it_leaves_in_two_steps),
