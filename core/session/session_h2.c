@@ -153,6 +153,7 @@ static void take(struct gate_session *s, struct gate_block *b, const char *p, si
     if (gate_h2_recv(&h->h2, b, p, n) == GATE_OK) {
         if (h->h2.pong) /* the round trip behind the first GOAWAY is over */
             gate_h2_leave(&h->h2);
+        gate_session_h2_clock(s);
         return;
     }
     h->ending = true;

@@ -1,6 +1,7 @@
 /* Sessions over HTTP/2: frames by hand on one side, an HTTP/1 origin by hand on the other. What the
  * codec alone decides is tested in http/test_h2.c. */
 /* covers: session/session_h2_request.c session/session_h2_clock.c */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 
 #include "../support/h2_raw.h"
 #include "../support/talk.h"
+#include "session/session_int.h"
 
 struct scene {
     struct test_gateway g;
@@ -398,6 +400,8 @@ static void a_head_comes_in_time(void **state)
 {
     struct scene *s = *state;
 
+    say(s);
+    test_gateway_pass(&s->g, 20000);
     test_h2_frame(&s->say, TEST_H2_HEADERS, TEST_H2_END, 1, "\0\007:method\003GET", 13);
     say(s);
     test_gateway_pass(&s->g, 9000);
@@ -529,6 +533,69 @@ static void cut_ends_the_streams_of_a_generation(void **state)
     assert_int_equal(s->g.worker.sessions, 1);
 }
 
+/* ------------------------------------------------------------------ unkind connections */
+
+static void wrap(struct scene *s, struct gate_fault_plan *plan)
+{
+    struct gate_list *n = s->g.worker.session_list.next;
+
+    gate_conn_fault_wrap(&gate_container_of(n, struct gate_session, node)->conn, plan);
+}
+
+/* Reads and writes of a byte, and a block after each. */
+static void through_single_bytes(void **state)
+{
+    struct gate_fault_plan plan = {.max_bytes = 1, .again_after_each = true};
+    struct scene *s = *state;
+
+    wrap(s, &plan);
+    a_request_goes_up_as_http1(state);
+}
+
+/* Two requests while call k on the connection fails; nothing is left over, whichever it is. Returns
+ * whether k was reached. */
+static bool fail_at(uint32_t k, int error)
+{
+    struct gate_fault_plan plan = {
+        .max_bytes = 50, .again_after_each = true, .fail_at = k, .fail_errno = error};
+    struct scene *s;
+    void *state;
+
+    open_scene(&state);
+    s = state;
+    wrap(s, &plan);
+    get(s, 1, "/");
+    test_h2_request(&s->say, 3, 0, "POST", "/", NULL);
+    test_h2_frame(&s->say, TEST_H2_DATA, TEST_H2_END, 3, "hello", 5);
+    say(s);
+    for (int i = 0; i < 2 && s->g.worker.sessions > 0; i++) {
+        test_talk_origin(&s->origin, &s->g);
+        test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+        say(s);
+        test_talk_close(&s->origin);
+    }
+    test_talk_close(&s->client);
+    test_gateway_turns(&s->g, 20);
+    assert_int_equal(s->g.worker.sessions, 0);
+    assert_true(gate_list_empty(&s->g.worker.live));
+    close_scene(&state);
+    return plan.calls >= k;
+}
+
+static void every_call_may_fail(void **state)
+{
+    static const int errors[] = {ECONNRESET, EPIPE, EIO};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        uint32_t k = 1;
+
+        while (k < 200 && fail_at(k, errors[i]))
+            k++;
+        assert_in_range(k, 10, 199);
+    }
+}
+
 /* ------------------------------------------------------------------ memory */
 
 static void idle_connections_hold_no_block(void **state)
@@ -574,6 +641,8 @@ int main(void)
         CASE(draining_says_so_twice),
         CASE(draining_does_not_wait_for_a_pong),
         CASE(cut_ends_the_streams_of_a_generation),
+        CASE(through_single_bytes),
+        cmocka_unit_test(every_call_may_fail),
         CASE(idle_connections_hold_no_block),
     };
 
