@@ -36,24 +36,57 @@ static void note_begun(struct gate_h2 *c, int32_t id)
     c->last_id = id;
 }
 
-static int32_t frame_id(const struct gate_h2 *c)
+#define HEAD 9
+
+static int32_t number_at(const uint8_t *p)
 {
-    return (int32_t)((uint32_t)(c->frame[5] & 0x7f) << 24 | (uint32_t)c->frame[6] << 16 |
-                     (uint32_t)c->frame[7] << 8 | c->frame[8]);
+    return (int32_t)((uint32_t)(p[0] & 0x7f) << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+                     p[3]);
 }
 
-/* Whether the frame that begins belongs to a stream that began before. */
-static bool is_of_old_stream(struct gate_h2 *c)
+static int32_t frame_id(const struct gate_h2 *c)
+{
+    return number_at(c->frame + 5);
+}
+
+static uint32_t frame_length(const struct gate_h2 *c)
+{
+    return (uint32_t)c->frame[0] << 16 | (uint32_t)c->frame[1] << 8 | c->frame[2];
+}
+
+/* How much of the frame is wanted before it is looked at. */
+static size_t wanted(const struct gate_h2 *c)
+{
+    if (c->frame_n >= HEAD && c->frame[3] == NGHTTP2_PRIORITY && frame_length(c) >= 4)
+        return HEAD + 4;
+    return HEAD;
+}
+
+/* Whether the frame that begins belongs to a stream that began before, or is one that nghttp2 never
+ * looks at. */
+static bool is_suspect(struct gate_h2 *c)
 {
     int32_t id = frame_id(c);
     uint8_t type = c->frame[3];
 
+    if (type == NGHTTP2_PRIORITY)
+        return true;
     if ((type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) || id % 2 == 0)
         return false;
     if (id <= c->top_id)
         return true;
     c->top_id = type == NGHTTP2_HEADERS ? id : c->top_id;
     return false;
+}
+
+/* Priorities of RFC 7540 mean nothing here, but they are frames of a stream, which depends on
+ * another one. */
+static void check_priority(struct gate_h2 *c, int32_t id)
+{
+    if (id != 0 && (c->frame_n <= HEAD || number_at(c->frame + HEAD) != id))
+        return;
+    gate_counters_add(c->counters, GATE_C_H2_ERRORS, 1);
+    gate_h2_fail(c, NGHTTP2_PROTOCOL_ERROR, "a priority of no stream, or on itself");
 }
 
 /* nghttp2 forgets closed streams, and drops in silence what comes on them. What comes on one that
@@ -63,6 +96,10 @@ static void check_frame(struct gate_h2 *c)
 {
     int32_t id = frame_id(c);
 
+    if (c->frame[3] == NGHTTP2_PRIORITY) {
+        check_priority(c, id);
+        return;
+    }
     if (id > c->last_id || gate_h2_find(c, id) != NULL || was_stopped(c, id))
         return;
     gate_counters_add(c->counters, GATE_C_H2_ERRORS, 1);
@@ -76,7 +113,7 @@ static void check_frame(struct gate_h2 *c)
 static size_t next_part(struct gate_h2 *c, const char *p, size_t n)
 {
     size_t skipped = c->skip < n ? c->skip : n;
-    size_t missing = sizeof(c->frame) - c->frame_n;
+    size_t missing = wanted(c) - c->frame_n;
     size_t head;
 
     c->skip -= (uint32_t)skipped;
@@ -294,17 +331,17 @@ static ssize_t feed(struct gate_h2 *c, const char *p, size_t n)
 
     while (c->server && at < n) {
         at += next_part(c, p + at, n - at);
-        if (c->frame_n < sizeof(c->frame))
+        if (c->frame_n < wanted(c))
             continue;
+        c->skip = frame_length(c) - (c->frame_n - HEAD);
+        if (is_suspect(c)) {
+            used = nghttp2_session_mem_recv(c->ng, (const uint8_t *)p + from, at - 1 - from);
+            if (used < 0)
+                return used;
+            from = at - 1;
+            check_frame(c);
+        }
         c->frame_n = 0;
-        c->skip = (uint32_t)c->frame[0] << 16 | (uint32_t)c->frame[1] << 8 | c->frame[2];
-        if (!is_of_old_stream(c))
-            continue;
-        used = nghttp2_session_mem_recv(c->ng, (const uint8_t *)p + from, at - 1 - from);
-        if (used < 0)
-            return used;
-        from = at - 1;
-        check_frame(c);
     }
     return nghttp2_session_mem_recv(c->ng, (const uint8_t *)p + from, n - from);
 }

@@ -176,6 +176,16 @@ add("OH2-57", "stream/push", "goaway:PROTOCOL_ERROR close", open(frame(5, WHOLE,
   h2.u32(2) .. request())))
 add("OH2-58", "stream/depends on itself", "200 rst:PROTOCOL_ERROR goaway:PROTOCOL_ERROR",
   open(headers(h2.u32(1) .. "\0" .. request(), END + WHOLE + 32)))
+add("OH2-78", "stream/priority on itself", "goaway:PROTOCOL_ERROR",
+  open(frame(h2.PRIORITY, 0, 1, h2.u32(1) .. "\0")))
+add("OH2-79", "stream/priority of none", "goaway:PROTOCOL_ERROR",
+  open(frame(h2.PRIORITY, 0, 0, h2.u32(1) .. "\0")))
+add("OH2-80", "stream/priority of an idle one", "forwarded-normalised",
+  open(frame(h2.PRIORITY, 0, 7, h2.u32(5) .. "\0"), get(1)))
+add("OH2-81", "stream/behind a reset", "goaway:STREAM_CLOSED",
+  open(get(1), frame(h2.RST, 0, 1, h2.u32(8)), data("x", END)), { max_upstream_requests = 0 })
+add("OH2-82", "stream/trailers behind a reset", "goaway:STREAM_CLOSED",
+  open(post(), frame(h2.RST, 0, 1, h2.u32(8)), headers(h2.block { { "x", "1" } })))
 add("OH2-59", "window/0", "goaway:PROTOCOL_ERROR rst:PROTOCOL_ERROR close",
   open(post(), frame(h2.WINDOW, 0, 1, h2.u32(0))), { upstream_must_see_incomplete = true })
 add("OH2-60", "window/overflow", "goaway:FLOW_CONTROL_ERROR close", open(frame(h2.WINDOW, 0, 0,
