@@ -84,7 +84,7 @@ all)
     MOONGATE_SOAK_KILLS=${kills:-2000}
     stage asan "address and undefined behaviour, all" -LE '^lint$'
     unset MOONGATE_SOAK_KILLS
-    stage tsan "threads: end-to-end, net, shared, script" -L '^(e2e|net|shared|script)$'
+    stage tsan "threads: end-to-end, net, shared, script, run" -L '^(e2e|net|shared|script|run)$'
     stage fuzz "parsers, $FUZZ_SECONDS s each"
     ;;
 *)

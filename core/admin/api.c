@@ -54,9 +54,15 @@ static void show(struct admin_conn *c, enum gate_admin_page page)
     reply_written(c, type, f, &body, &n);
 }
 
+static const char decided[] = "409 the program around this gateway decides what it serves\n";
+
 static void post_reload(struct admin_conn *c, struct gate_str body)
 {
     (void)body;
+    if (c->admin->ops->reload == NULL) {
+        reply_text(c, 409, decided);
+        return;
+    }
     c->admin->ops->reload(c->admin->arg, c->handle);
 }
 
@@ -74,7 +80,9 @@ static void post_rollback(struct admin_conn *c, struct gate_str body)
     unsigned long long number = 0;
 
     copy_body(body, text);
-    if (body.n > 0 && sscanf(text, " { \"number\" : %18llu }", &number) != 1)
+    if (c->admin->ops->rollback == NULL)
+        reply_text(c, 409, decided);
+    else if (body.n > 0 && sscanf(text, " { \"number\" : %18llu }", &number) != 1)
         reply_text(c, 400, "400 expected {\"number\": generation}\n");
     else
         c->admin->ops->rollback(c->admin->arg, number, c->handle);
@@ -111,7 +119,9 @@ static void post_canary(struct admin_conn *c, struct gate_str body)
     char text[ADMIN_BODY_MAX + 1], share[32], time[32], conditions[900];
 
     copy_body(body, text);
-    if (!read_order(text, share, time, conditions))
+    if (c->admin->ops->canary == NULL)
+        reply_text(c, 409, decided);
+    else if (!read_order(text, share, time, conditions))
         reply_text(c, 400, "400 expected {\"share\": \"5%\", \"for\": \"60s\", \"abort_if\": "
                            "\"errors > 1%\"}; the last one, or the last two, may be left out\n");
     else

@@ -28,6 +28,7 @@ struct gate_admin_ops {
     /* Which route takes a request; text. */
     void (*explain)(void *arg, const char *method, const char *url, FILE *to);
     /* Begins a reload, which ends with gate_admin_answer for this ticket, from the loop. */
+    /* NULL, with rollback and canary: somebody else decides what serves. */
     void (*reload)(void *arg, struct gate_handle ticket);
     /* The same, to the bundle of a generation; 0: the one before. */
     void (*rollback)(void *arg, uint64_t number, struct gate_handle ticket);

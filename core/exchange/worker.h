@@ -20,6 +20,7 @@ struct gate_links;      /* upstream/links.h: this worker's links and shelves */
 struct gate_offload;
 struct gate_ip_counts;
 struct gate_tunnel_counts; /* exchange/tunnel_seat.h */
+struct gate_script_kill;   /* script/hook.h */
 
 struct gate_worker {
     uint32_t index;
@@ -52,6 +53,8 @@ struct gate_worker {
     struct gate_tunnel_counts *tunnels; /* the engine's; NULL: none are counted */
     struct gate_list session_list; /* session/ only: all of them, the longest idle first */
     void *session_shared;          /* session/ only */
+    /* A script was stopped; NULL: nobody wants to know. */
+    void (*on_killed)(struct gate_worker *w, const struct gate_script_kill *kill);
 };
 
 /* The seat that a new request takes: the one place where that is chosen. */

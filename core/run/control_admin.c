@@ -302,6 +302,12 @@ const struct gate_admin_ops gate_control_admin_ops = {
     .canary = on_canary,
 };
 
+/* A host loads and decides itself. */
+const struct gate_admin_ops gate_control_admin_ops_host = {
+    .show = on_show,
+    .explain = on_explain,
+};
+
 const struct gate_admin_ops gate_control_admin_ops_test = {
     .show = on_show,
     .explain = on_explain,

@@ -14,6 +14,7 @@
 #include "net/offload.h"
 #include "run/broker.h"
 #include "run/canary_order.h"
+#include "run/host.h"
 #include "run/load.h"
 #include "run/options.h"
 #include "script/secrets.h"
@@ -126,7 +127,8 @@ enum gate_reload_why {
     GATE_RELOAD_ORDER,      /* a signal, or a command */
     GATE_RELOAD_WATCH,      /* files have changed */
     GATE_RELOAD_ROLLBACK,
-    GATE_RELOAD_CANARY
+    GATE_RELOAD_CANARY,
+    GATE_RELOAD_ACTIVATE    /* the host has a generation that is loaded */
 };
 
 #define GATE_RELOAD_TICKETS 16
@@ -135,6 +137,8 @@ struct gate_reload_wish {
     enum gate_reload_why why;
     uint64_t number;        /* of a rollback: the generation; 0: the one before */
     struct gate_canary_order canary;
+    struct gate_made *made; /* of an activation; owned */
+    uint64_t as;            /* number of the generation that comes of it; 0: the next */
     struct gate_handle tickets[GATE_RELOAD_TICKETS];    /* who waits on the control socket */
     uint32_t n_tickets;
 };
@@ -142,6 +146,7 @@ struct gate_reload_wish {
 struct gate_engine {
     const struct gate_options *options;
     const char *name;               /* of the gateway, for messages */
+    struct gate_host *host;         /* NULL: the process is the engine's own */
     struct gate_clock clock;
     struct gate_log log;            /* any thread */
     struct gate_log_fd_sink first_sink;
@@ -307,6 +312,14 @@ void gate_canary_gone(struct gate_live *live);
 /* Begins to watch the files of the gateway. */
 void gate_reload_watch(struct gate_engine *e);
 
+/* engine.c. The engine on its control thread: open (options, name and host are set, all else is
+ * zero), gate_control_run, close. False: something did not end, and what it may use is left. */
+enum gate_err gate_engine_open(struct gate_engine *e, int supervisor_fd);
+bool gate_engine_close(struct gate_engine *e);
+
+/* Threads that serve a gateway whose first configuration is `c`. */
+uint32_t gate_engine_workers(const struct gate_options *o, const struct gate_config *c);
+
 /* control.c. Runs the control loop until the engine has ended. */
 void gate_control_run(struct gate_engine *e);
 void gate_control_drain(struct gate_engine *e);
@@ -322,8 +335,9 @@ void gate_control_drained(struct gate_engine *e);
 /* Signals of the terminal and of service managers come to this process. */
 void gate_control_signals(struct gate_engine *e);
 
-/* control_admin.c; the second moves the clock too (--test-clock). */
+/* control_admin.c; the second only shows, the third moves the clock too (--test-clock). */
 extern const struct gate_admin_ops gate_control_admin_ops;
+extern const struct gate_admin_ops gate_control_admin_ops_host;
 extern const struct gate_admin_ops gate_control_admin_ops_test;
 
 #endif

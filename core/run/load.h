@@ -22,6 +22,7 @@ struct gate_load_tools {
     struct gate_log *log;
     struct gate_watchdog *watchdog;
     struct gate_shared *shared;     /* NULL: dictionaries are only tried (`moongate check`) */
+    const struct gate_natives *natives; /* NULL: none */
     struct gate_quarantine *quarantine; /* of the first VM of the load; NULL: this is the first */
     const struct gate_clock *clock; /* NULL: the system's */
     bool check;                     /* reads the sources for misspelt fields too */
@@ -29,12 +30,16 @@ struct gate_load_tools {
 
 /* Runs the gateway file and compiles what it declared. On failure *errors has at least one
  * entry and nothing is kept. */
-enum gate_err gate_load(const struct gate_load_tools *t, struct gate_loaded *out,
-                        struct gate_load_errors *errors);
+enum gate_err gate_load_all(const struct gate_load_tools *t, struct gate_loaded *out,
+                            struct gate_load_errors *errors);
 /* Only the VM. */
 enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out,
                            struct gate_load_errors *errors);
 void gate_loaded_fini(struct gate_loaded *l);
+
+/* Whether it has an address to listen on; else that is an error. */
+bool gate_loaded_listens(const struct gate_loaded *l, const struct gate_bundle *bundle,
+                         struct gate_load_errors *errors);
 
 /* Whether any function has to be there when requests come. */
 bool gate_config_scripted(const struct gate_config *config);

@@ -38,6 +38,7 @@ struct gate_options {
     bool test_clock;
     bool foreground;
     bool no_watch;
+    bool no_stdout;         /* access lines that would go there are not written */
 };
 
 /* Reads the arguments behind the command. False: *why (one line, without newline) says what is

@@ -31,6 +31,7 @@ struct gate_reload {
     uint32_t n_fresh;
 };
 
+static void take_made(struct gate_reload *r);
 static void on_first_built(void *arg);
 static void on_rest_built(void *arg);
 static void on_resolved(void *arg);
@@ -44,6 +45,7 @@ static void reload_free(struct gate_reload **reload)
     gate_bury(r->engine, &r->loaded.vm);
     gate_loaded_fini(&r->loaded);
     gate_live_free(&r->live);
+    gate_made_free(&r->wish.made);
     if (r->bundle != NULL)
         gate_bundle_free(&r->bundle);
     gate_load_errors_fini(&r->errors);
@@ -140,6 +142,18 @@ static char *errors_text(const struct gate_load_errors *errors)
     return text;
 }
 
+static void log_refusal(const struct gate_reload *r, const char *text)
+{
+    struct gate_engine *e = r->engine;
+    char goes_on[64] = "";
+
+    if (e->current != NULL)
+        snprintf(goes_on, sizeof(goes_on), ", generation %llu goes on",
+                 (unsigned long long)e->current->g.number);
+    gate_logf(&e->log, GATE_LOG_ERROR, "%s refused%s: %.*s", gate_wish_name(r->wish.why), goes_on,
+              (int)strcspn(text, "\n"), text);
+}
+
 static void fail(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
@@ -148,15 +162,15 @@ static void fail(struct gate_reload *r)
     for (uint32_t i = 0; i < r->n_fresh; i++)
         gate_broker_forget(e->broker, &r->fresh[i]);
     r->n_fresh = 0;
-    if (r->first) {
+    if (r->first && e->host == NULL) {
         fail_first(r, text);
         return;
     }
     gate_reload_note(e, text);
-    gate_logf(&e->log, GATE_LOG_ERROR, "%s refused, generation %llu goes on: %.*s",
-              gate_wish_name(r->wish.why),
-              (unsigned long long)e->current->g.number, (int)strcspn(text, "\n"), text);
+    log_refusal(r, text);
     answer(r, 422, text);
+    if (e->host != NULL)
+        e->host->refused(e->host, &r->errors);
     if (r->wish.why != GATE_RELOAD_ROLLBACK)
         watch(e, r->live != NULL ? r->live->bundle : r->bundle);
     finish(e);
@@ -207,6 +221,7 @@ static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*don
             .log = &e->log,
             .watchdog = e->watchdog,
             .shared = e->shared,
+            .natives = e->host == NULL ? NULL : e->host->natives,
             .clock = &e->clock,
         },
         .reply = &e->mail,
@@ -255,7 +270,9 @@ void gate_reload_start(struct gate_engine *e, const struct gate_reload_wish *wis
     r->wish = *wish;
     r->first = e->current == NULL;
     gate_load_errors_init(&r->errors);
-    if (open_bundle(r) && start_builder(r, 1, on_first_built) != GATE_OK)
+    if (wish->made != NULL)
+        take_made(r);
+    else if (open_bundle(r) && start_builder(r, 1, on_first_built) != GATE_OK)
         fail_with(r, "no thread to load with");
 }
 
@@ -280,6 +297,8 @@ static void prepare(struct gate_reload *r)
     gate_bundle_freeze(bundle);
     r->live = gate_live_new(e, bundle, &r->loaded);
     r->live->from = r->from;
+    if (r->wish.as != 0)
+        r->live->g.number = r->wish.as;
     gate_vm_copy_secrets(r->loaded.vm, &r->live->secrets);
     r->live->session_limit = (c->limits.connections + e->n_workers - 1) / e->n_workers;
 }
@@ -296,11 +315,23 @@ static bool is_data_only(const struct gate_reload *r)
            gate_str_eq(gate_vm_code_text(r->loaded.vm), old->code);
 }
 
+static void keep_code(struct gate_reload *r)
+{
+    struct gate_str code = gate_vm_code_text(r->loaded.vm);
+
+    r->live->code = gate_str_of(gate_strndup(code.p, code.n), code.n);
+}
+
+static void take_first_vm(struct gate_reload *r)
+{
+    r->live->slots[0].seat.vm = r->loaded.vm;
+    r->loaded.vm = NULL;
+}
+
 /* The first VM is built, and its configuration. Whether others have to be. */
 static bool first_vm(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
-    struct gate_str code = gate_vm_code_text(r->loaded.vm);
     bool scripted = gate_config_scripted(r->loaded.config);
     bool keeps = is_data_only(r);
 
@@ -308,15 +339,39 @@ static bool first_vm(struct gate_reload *r)
         return true;
     prepare(r);
     if (scripted)
-        r->live->code = gate_str_of(gate_strndup(code.p, code.n), code.n);
-    if (keeps) {
+        keep_code(r);
+    if (keeps)
         gate_live_keep_vms(r->live, e->current);
-    } else if (scripted) {
-        r->live->slots[0].seat.vm = r->loaded.vm;
-        r->loaded.vm = NULL;
-    }
+    else if (scripted)
+        take_first_vm(r);
     gate_bury(e, &r->loaded.vm);
     return false;
+}
+
+/* All is built: goes on as if by builders of this load. */
+static void take_made(struct gate_reload *r)
+{
+    struct gate_made *made = r->wish.made;
+    struct gate_engine *e = r->engine;
+
+    r->bundle = made->bundle;
+    r->loaded = made->loaded;
+    made->bundle = NULL;
+    memset(&made->loaded, 0, sizeof(made->loaded));
+    if (r->first && gate_engine_settle(e, r->loaded.config, &r->errors) != GATE_OK) {
+        fail(r);
+        return;
+    }
+    if (first_vm(r)) {
+        prepare(r);
+        keep_code(r);
+        take_first_vm(r);
+        for (uint32_t i = 1; i < e->n_workers; i++) {
+            r->live->slots[i].seat.vm = made->vms[i - 1];
+            made->vms[i - 1] = NULL;
+        }
+    }
+    on_rest_built(r);
 }
 
 static bool has_nothing_to_try(const struct gate_reload *r)
@@ -337,12 +392,8 @@ static void on_first_built(void *arg)
     if (err != GATE_OK)
         copy_errors(r, b);
     gate_builder_free(&r->builder);
-    if (err == GATE_OK && r->loaded.config->n_listeners == 0) {
-        gate_load_errors_add(&r->errors, gate_bundle_main_name(r->bundle), 0,
-                             "no address to listen on: gate.listen { \":8080\" } or --listen "
-                             "says one");
+    if (err == GATE_OK && !gate_loaded_listens(&r->loaded, r->bundle, &r->errors))
         err = GATE_E_INVALID;
-    }
     if (err != GATE_OK) {
         fail(r);
         return;
@@ -372,8 +423,6 @@ static void on_first_built(void *arg)
 
 static enum gate_err take_rest(struct gate_reload *r)
 {
-    struct gate_str code = gate_vm_code_text(r->loaded.vm);
-
     for (uint32_t i = 1; i < r->engine->n_workers; i++) {
         struct gate_build *b = gate_builder_at(r->builder, i - 1);
 
@@ -383,9 +432,8 @@ static enum gate_err take_rest(struct gate_reload *r)
         }
     }
     prepare(r);
-    r->live->code = gate_str_of(gate_strndup(code.p, code.n), code.n);
-    r->live->slots[0].seat.vm = r->loaded.vm;
-    r->loaded.vm = NULL;
+    keep_code(r);
+    take_first_vm(r);
     for (uint32_t i = 1; i < r->engine->n_workers; i++) {
         struct gate_build *b = gate_builder_at(r->builder, i - 1);
 
@@ -531,6 +579,8 @@ void gate_reload_swapped(struct gate_engine *e)
             watch(e, e->current->bundle);
     }
     answer(r, 200, text);
+    if (e->host != NULL)
+        e->host->ready(e->host, number);
     finish(e);
     gate_control_left(e);
 }

@@ -9,10 +9,11 @@
  * less some for other uses. */
 uint32_t gate_reload_connections(void);
 
-/* Begins a load; none goes on. */
+/* Begins a load, or the activation of what a host has loaded (takes over wish->made); none goes
+ * on. */
 void gate_reload_start(struct gate_engine *e, const struct gate_reload_wish *wish);
 
-/* wish.c. "reload", "rollback", "canary" */
+/* wish.c. "reload", "rollback", "canary", "activation" */
 const char *gate_wish_name(enum gate_reload_why why);
 
 /* Tells all who wait. */

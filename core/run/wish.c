@@ -8,6 +8,8 @@ const char *gate_wish_name(enum gate_reload_why why)
 {
     if (why == GATE_RELOAD_CANARY)
         return "canary";
+    if (why == GATE_RELOAD_ACTIVATE)
+        return "activation";
     return why == GATE_RELOAD_ROLLBACK ? "rollback" : "reload";
 }
 

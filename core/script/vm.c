@@ -45,6 +45,7 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     GATE_MAGIC(vm, GATE_VM_MAGIC);
     vm->log = o->log;
     vm->bundle = o->bundle;
+    vm->natives = o->natives;
     vm->quarantine = o->quarantine == NULL ? gate_quarantine_new()
                                            : gate_quarantine_ref(o->quarantine);
     vm->io.stop = INT32_MAX;
@@ -284,6 +285,7 @@ void gate_vm_free(struct gate_vm **vm)
     gate_crypto_close(x);
     gate_secrets_fini(&x->secrets);
     gate_dicts_close(x);
+    gate_native_text_fini(&x->native_text);
     gate_free(x->text);
     gate_free(x->code);
     gate_free(x);

@@ -11,6 +11,7 @@
 #include "script/quarantine.h"
 
 struct gate_vm;
+struct gate_natives; /* script/native.h */
 struct gate_route_chains;
 
 enum gate_vm_result {
@@ -51,6 +52,7 @@ struct gate_vm_options {
     bool trust;            /* --trust */
     struct gate_watchdog *watchdog; /* bounds the load too; NULL: unbounded (never in the engine) */
     struct gate_shared *shared; /* outlives the VM; NULL: its dictionaries are nobody else's */
+    const struct gate_natives *natives; /* outlive the VM; NULL: none */
     struct gate_quarantine *quarantine; /* of the load's other VMs; NULL: a new one */
     const struct gate_clock *clock; /* of dictionaries while the file loads; NULL: the system's */
 };
