@@ -199,6 +199,7 @@ static uint32_t note_failure(struct gate_hook_run *run, enum gate_vm_result r)
     if (r == GATE_VM_KILLED)
         gate_run_killed(run, at);
     gate_task_drop(&run->task);
+    gate_heap_disturbed(&run->task.vm->heap);
     return at;
 }
 

@@ -81,6 +81,7 @@ struct gate_vm {
     uint32_t magic;
     lua_State *L;
     struct gate_heap heap;
+    struct gate_timer tidy; /* the next visit of the heap */
     struct gate_io io;
     struct gate_log *log;
     uint64_t load_budgets[2];           /* as the watchdog reads them; it may look late */
