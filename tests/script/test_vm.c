@@ -224,6 +224,7 @@ static void test_garbage(void **state)
 
     (void)state;
     script_rig_open(&r, "local gate = require 'moongate'\n"
+                        "gate.limits { hook_cpu = '10s' }\n"
                         "gate.on.request(function(req)\n"
                         "  local t = {}\n"
                         "  for i = 1, 2e5 do t[i] = { i } end\n"
