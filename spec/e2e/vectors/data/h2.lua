@@ -183,7 +183,7 @@ add("OH2-79", "stream/priority of none", "goaway:PROTOCOL_ERROR",
 add("OH2-80", "stream/priority of an idle one", "forwarded-normalised",
   open(frame(h2.PRIORITY, 0, 7, h2.u32(5) .. "\0"), get(1)))
 add("OH2-81", "stream/behind a reset", "goaway:STREAM_CLOSED",
-  open(get(1), frame(h2.RST, 0, 1, h2.u32(8)), data("x", END)), { max_upstream_requests = 0 })
+  open(get(1), frame(h2.RST, 0, 1, h2.u32(8)), data("x", END)), { max_upstream_requests = 1 })
 add("OH2-82", "stream/trailers behind a reset", "goaway:STREAM_CLOSED",
   open(post(), frame(h2.RST, 0, 1, h2.u32(8)), headers(h2.block { { "x", "1" } })))
 add("OH2-59", "window/0", "goaway:PROTOCOL_ERROR rst:PROTOCOL_ERROR close",
