@@ -24,6 +24,7 @@ struct scene {
     struct test_talk origin;
     struct test_h2_out say;
     struct test_h2_in heard;
+    struct gate_fault_plan plan; /* of an unkind connection */
 };
 
 static const char *const http2[] = {"\"http2\":false", "\"http2\":true", NULL};
@@ -535,20 +536,18 @@ static void cut_ends_the_streams_of_a_generation(void **state)
 
 /* ------------------------------------------------------------------ unkind connections */
 
-static void wrap(struct scene *s, struct gate_fault_plan *plan)
+static void wrap(struct scene *s, struct gate_fault_plan plan)
 {
     struct gate_list *n = s->g.worker.session_list.next;
 
-    gate_conn_fault_wrap(&gate_container_of(n, struct gate_session, node)->conn, plan);
+    s->plan = plan;
+    gate_conn_fault_wrap(&gate_container_of(n, struct gate_session, node)->conn, &s->plan);
 }
 
 /* Reads and writes of a byte, and a block after each. */
 static void through_single_bytes(void **state)
 {
-    struct gate_fault_plan plan = {.max_bytes = 1, .again_after_each = true};
-    struct scene *s = *state;
-
-    wrap(s, &plan);
+    wrap(*state, (struct gate_fault_plan){.max_bytes = 1, .again_after_each = true});
     a_request_goes_up_as_http1(state);
 }
 
@@ -556,14 +555,14 @@ static void through_single_bytes(void **state)
  * whether k was reached. */
 static bool fail_at(uint32_t k, int error)
 {
-    struct gate_fault_plan plan = {
-        .max_bytes = 50, .again_after_each = true, .fail_at = k, .fail_errno = error};
     struct scene *s;
     void *state;
+    bool reached;
 
     open_scene(&state);
     s = state;
-    wrap(s, &plan);
+    wrap(s, (struct gate_fault_plan){
+                .max_bytes = 50, .again_after_each = true, .fail_at = k, .fail_errno = error});
     get(s, 1, "/");
     test_h2_request(&s->say, 3, 0, "POST", "/", NULL);
     test_h2_frame(&s->say, TEST_H2_DATA, TEST_H2_END, 3, "hello", 5);
@@ -578,8 +577,9 @@ static bool fail_at(uint32_t k, int error)
     test_gateway_turns(&s->g, 20);
     assert_int_equal(s->g.worker.sessions, 0);
     assert_true(gate_list_empty(&s->g.worker.live));
+    reached = s->plan.calls >= k;
     close_scene(&state);
-    return plan.calls >= k;
+    return reached;
 }
 
 static void every_call_may_fail(void **state)
