@@ -7,7 +7,7 @@ enum gate_close_reason {
     GATE_CLOSE_CLIENT_EOF,          /* the client ended the connection between requests */
     GATE_CLOSE_CLIENT_ABORT,        /* the client went away inside an exchange */
     GATE_CLOSE_CLIENT_RESET,
-    GATE_CLOSE_ASKED,               /* Connection: close, or HTTP/1.0 */
+    GATE_CLOSE_ASKED,               /* Connection: close, HTTP/1.0, a GOAWAY of ours */
     GATE_CLOSE_BAD_REQUEST,         /* refused head or body framing */
     GATE_CLOSE_HEADER_TIMEOUT,
     GATE_CLOSE_BODY_TIMEOUT,        /* below the minimum body rate */

@@ -28,7 +28,9 @@ static enum gate_close_reason reason(const struct gate_session *s)
         return GATE_CLOSE_HTTP2_FLOOD;
     if (c->why != NULL)
         return GATE_CLOSE_HTTP2_ERROR;
-    return s->worker->draining ? GATE_CLOSE_DRAIN : GATE_CLOSE_CLIENT_EOF;
+    if (s->worker->draining)
+        return GATE_CLOSE_DRAIN;
+    return c->noticed ? GATE_CLOSE_ASKED : GATE_CLOSE_CLIENT_EOF;
 }
 
 /* All is said. What the client still sends is dropped for a while, so that our last words are not

@@ -128,6 +128,13 @@ describe("HTTP/2", function()
     assert.equal("GET /x 0", shell(CURL .. "%s", url(g, "/x")))
   end)
 
+  it("stands behind a PROXY header", function()
+    local o = t.origin(function(c, req) c:reply(200, req.headers["x-forwarded-for"]) end)
+    local listen = 'http2 = true, proxy_protocol = true, trust = { "127.0.0.1" }'
+    local g = t.proxy(o, { listen = listen })
+    assert.equal("127.0.0.1", shell(CURL .. "--haproxy-protocol %s", url(g)))
+  end)
+
   local function succeeded(text) return tonumber(text:match "(%d+) succeeded") end
 
   it("serves many streams of many connections", function()

@@ -520,6 +520,26 @@ static void draining_does_not_wait_for_a_pong(void **state)
     expect_closed(s, GATE_CLOSE_DRAIN);
 }
 
+/* Numbers of streams are not endless. */
+static void a_connection_has_a_lifetime(void **state)
+{
+    struct scene *s = *state;
+    struct gate_list *n = s->g.worker.session_list.next;
+
+    say(s);
+    gate_container_of(n, struct gate_session, node)->h2->h2.begun = GATE_H2_LIFETIME - 1;
+    get(s, 1, "/");
+    say(s);
+    assert_int_equal(s->heard.goaways, 1);
+    assert_int_equal(s->heard.code, 0);
+    test_h2_frame(&s->say, TEST_H2_PING, TEST_H2_ACK, 0, s->heard.ping, 8);
+    say(s);
+    test_talk_origin(&s->origin, &s->g);
+    test_say(&s->origin, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_non_null(strstr(answer_of(s, 1)->head, ":status: 204\n"));
+    expect_closed(s, GATE_CLOSE_ASKED);
+}
+
 static void cut_ends_the_streams_of_a_generation(void **state)
 {
     struct scene *s = *state;
@@ -640,6 +660,7 @@ int main(void)
         CASE(early_answers_stop_the_upload),
         CASE(draining_says_so_twice),
         CASE(draining_does_not_wait_for_a_pong),
+        CASE(a_connection_has_a_lifetime),
         CASE(cut_ends_the_streams_of_a_generation),
         CASE(through_single_bytes),
         cmocka_unit_test(every_call_may_fail),
