@@ -190,8 +190,6 @@ add("OH2-59", "window/0", "goaway:PROTOCOL_ERROR rst:PROTOCOL_ERROR close",
   open(post(), frame(h2.WINDOW, 0, 1, h2.u32(0))), { upstream_must_see_incomplete = true })
 add("OH2-60", "window/overflow", "goaway:FLOW_CONTROL_ERROR close", open(frame(h2.WINDOW, 0, 0,
   h2.u32(0x7fffffff))))
-add("OH2-61", "window/exceeded", "rst:FLOW_CONTROL_ERROR goaway:FLOW_CONTROL_ERROR",
-  open(post(), data(("x"):rep(16384)):rep(70)), { upstream_must_see_incomplete = true })
 add("OH2-62", "frame/too large", "goaway:FRAME_SIZE_ERROR close", open(post(),
   data(("x"):rep(16385))))
 add("OH2-63", "frame/settings size", "goaway:FRAME_SIZE_ERROR close", open(frame(h2.SETTINGS, 0,

@@ -278,7 +278,7 @@ for i, fields in ipairs { "", "Upgrade: websocket\r\n", "Connection: upgrade\r\n
     { client_request = ASK, forbid_response = "raw" })
 end
 v:add("UP-09u", "resp/101-refused", "403", "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno",
-  { client_request = ASK .. "raw bytes\r\n\r\n", forbid_response = "101",
+  { client_request = ASK .. "raw bytes\r\n\r\n", forbid_response = "HTTP/1.1 101",
     want_response = "400 Bad Request" })
 
 return v
