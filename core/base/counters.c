@@ -45,6 +45,13 @@ static const struct wording words[GATE_C_COUNT] = {
                             "Access and error lines dropped by a stuck sink."},
     [GATE_C_ACCEPT_FAILURES] = {"moongate_accept_failures_total",
                                 "Failed calls of accept."},
+    [GATE_C_TLS_HANDSHAKES] = {"moongate_tls_handshakes_total",
+                               "TLS handshakes with clients that ended well."},
+    [GATE_C_TLS_RESUMED] = {"moongate_tls_resumed_total",
+                            "Of these, resumptions of an earlier session."},
+    [GATE_C_TLS_FAILED] = {"moongate_tls_handshake_failures_total",
+                           "TLS handshakes with clients that failed; why: "
+                           "moongate_connections_closed_total, reasons tls_*."},
 };
 
 const char *gate_counter_name(enum gate_counter which)

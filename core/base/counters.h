@@ -30,6 +30,9 @@ enum gate_counter {
     GATE_C_HOOK_NOMEM,
     GATE_C_LOG_DROPPED,          /* access or error lines dropped by a stuck sink */
     GATE_C_ACCEPT_FAILURES,
+    GATE_C_TLS_HANDSHAKES,       /* that clients and the gateway have ended well */
+    GATE_C_TLS_RESUMED,          /* of these, by a ticket */
+    GATE_C_TLS_FAILED,           /* not ended well; why: reasons tls_* of closes */
     GATE_C_COUNT
 };
 

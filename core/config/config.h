@@ -35,6 +35,25 @@ enum gate_hook {
 /* "request"; never NULL. */
 const char *gate_hook_name(enum gate_hook h);
 
+/* A certificate with its chain, and its key: paths of PEM files, relative ones from the gateway
+ * file's folder. */
+struct gate_certificate_config {
+    struct gate_str cert;
+    struct gate_str key;
+    const struct gate_str *names; /* lower case; none: those that the certificate has */
+    uint32_t n_names;
+    bool fallback; /* for clients that ask for no name, or for one that no certificate has */
+};
+
+enum gate_tls_version { GATE_TLS_1_2, GATE_TLS_1_3 };
+
+/* TLS to the clients of a listener. */
+struct gate_tls_config {
+    const struct gate_certificate_config *certificates;
+    uint32_t n_certificates;
+    int min_version; /* enum gate_tls_version */
+};
+
 struct gate_listener_config {
     struct gate_str text; /* as declared */
     struct gate_addr addr;
@@ -42,6 +61,7 @@ struct gate_listener_config {
     int mode;    /* of a Unix socket; -1: none given */
     int backlog; /* 0: the system's */
     bool half_close;
+    const struct gate_tls_config *tls; /* NULL: plain */
     struct gate_str at; /* "gateway.lua:3" */
 };
 
@@ -166,6 +186,8 @@ struct gate_limits {
     int64_t body_bytes;          /* -1: none */
     uint32_t connections;        /* 0: from the descriptor limit */
     uint32_t connections_per_ip; /* 0: none */
+    uint32_t handshakes; /* TLS handshakes that may be under way */
+    uint32_t handshake_timeout_ms;
     uint32_t header_timeout_ms;
     uint32_t idle_timeout_ms;
     uint32_t body_rate; /* bytes a second after 10 s */

@@ -43,6 +43,7 @@ struct gate_worker {
     uint32_t sessions;      /* open client connections */
     uint32_t jobs;          /* script tasks of no request at work in its VMs */
     uint32_t session_limit; /* this worker's share of limits.connections; 0: none */
+    uint32_t handshake_limit; /* and of limits.handshakes */
     struct gate_ip_counts
         *ip_counts;                /* session/ip_counts.h; the engine's; NULL: none are counted */
     struct gate_tunnel_counts *tunnels; /* the engine's; NULL: none are counted */

@@ -74,6 +74,8 @@ struct gate_live {
     bool ended;                     /* told to end: there were too many */
     struct gate_listen_point **points;  /* by listener */
     uint32_t session_limit;         /* of each worker */
+    uint32_t handshake_limit;
+    struct gate_tls_server **tls;   /* by listener; owned, as are its references */
     bool access_log;
     bool access_json;
     uint32_t n;                     /* seats */

@@ -72,9 +72,11 @@ static enum gate_err compile(const struct gate_options *o, struct gate_bundle *b
         gate_load_errors_add(errors, file, 0, why);
         return err;
     }
-    if (err != GATE_OK)
+    if (err != GATE_OK) {
         gate_load_errors_add(errors, file, 0, "the routes cannot be compiled");
-    return err;
+        return err;
+    }
+    return gate_load_tls(bundle, l, errors);
 }
 
 enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out,
@@ -113,6 +115,7 @@ enum gate_err gate_load(const struct gate_load_tools *t, struct gate_loaded *out
 
 void gate_loaded_fini(struct gate_loaded *l)
 {
+    gate_load_tls_free(&l->tls, l->config);
     if (l->router != NULL)
         gate_router_free(&l->router);
     if (l->config != NULL)

@@ -325,11 +325,29 @@ static void prepare(struct gate_reload *r)
     r->live->session_limit = (c->limits.connections + e->n_workers - 1) / e->n_workers;
 }
 
-/* Files have changed, but no code, and the code of both has declared the same: the VMs stay. */
+static bool has_same_bundle(const struct gate_reload *r)
+{
+    return gate_bundle_hash(r->bundle) == r->engine->current->g.hash;
+}
+
+/* What the files say serves already, their certificates too. */
+static bool is_same(const struct gate_reload *r)
+{
+    const struct gate_live *old = r->engine->current;
+
+    return has_same_bundle(r) && gate_load_tls_hash(r->loaded.tls, r->loaded.config) ==
+                                     gate_load_tls_hash(old->tls, old->g.config);
+}
+
+/* Files have changed, but no code, and the code of both has declared the same: the VMs stay. So
+ * they do when only certificates are new. */
 static bool is_data_only(const struct gate_reload *r)
 {
     const struct gate_live *old = r->engine->current;
 
+    if (r->wish.why == GATE_RELOAD_WATCH && has_same_bundle(r) &&
+        gate_str_eq(r->loaded.config->text, old->g.config->text))
+        return true;
     return old != NULL && old->code.n > 0 && gate_bundle_hash(r->bundle) != old->g.hash &&
            gate_bundle_code_hash(r->bundle) == gate_bundle_code_hash(old->bundle) &&
            gate_str_eq(gate_vm_code_text(r->loaded.vm), old->code);
@@ -380,7 +398,7 @@ static void on_first_built(void *arg)
         fail(r);
         return;
     }
-    if (r->wish.why == GATE_RELOAD_WATCH && gate_bundle_hash(r->bundle) == e->current->g.hash) {
+    if (r->wish.why == GATE_RELOAD_WATCH && is_same(r)) {
         drop_unchanged(r);
         return;
     }

@@ -92,6 +92,29 @@ static int peer_text(struct gate_vm *vm, struct gate_exchange *x, int field)
     return peer_entry(x, &e) ? gate_ffi_str(vm, e.zone) : GATE_FFI_NO;
 }
 
+static int tls_text(struct gate_vm *vm, const struct gate_tls_info *tls, int field)
+{
+    struct gate_str s;
+
+    if (tls == NULL)
+        return GATE_FFI_NO;
+    switch (field) {
+    case GATE_TEXT_TLS_VERSION:
+        s = tls->version;
+        break;
+    case GATE_TEXT_TLS_CIPHER:
+        s = tls->cipher;
+        break;
+    case GATE_TEXT_TLS_SNI:
+        s = tls->sni;
+        break;
+    default:
+        s = tls->alpn;
+        break;
+    }
+    return s.n == 0 ? GATE_FFI_NO : gate_ffi_str(vm, s);
+}
+
 int gate_ffi_text(struct gate_vm *vm, int32_t id, int32_t serial, int field)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
@@ -121,6 +144,11 @@ int gate_ffi_text(struct gate_vm *vm, int32_t id, int32_t serial, int field)
     case GATE_TEXT_PEER_NAME:
     case GATE_TEXT_PEER_ZONE:
         return peer_text(vm, x, field);
+    case GATE_TEXT_TLS_VERSION:
+    case GATE_TEXT_TLS_CIPHER:
+    case GATE_TEXT_TLS_SNI:
+    case GATE_TEXT_TLS_ALPN:
+        return tls_text(vm, x->tls, field);
     default:
         return request_text(vm, x, field);
     }

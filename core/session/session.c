@@ -18,6 +18,8 @@ static void on_writable(struct gate_conn *c)
     GATE_CHECK_MAGIC(s, GATE_SESSION_MAGIC);
     if (s->h1 != NULL)
         gate_session_h1_flush(s);
+    else if (s->state == GATE_SESSION_HANDSHAKE)
+        gate_session_tls_ready(s);
 }
 
 void gate_session_close(struct gate_session *s, enum gate_close_reason why)
@@ -27,6 +29,7 @@ void gate_session_close(struct gate_session *s, enum gate_close_reason why)
     if (s->hook != NULL)
         gate_hook_cancel(&s->hook);
     gate_seat_unref(&s->hook_seat);
+    gate_session_tls_dropped(s);
     gate_session_h1_drop(s);
     gate_list_remove(&s->node);
     gate_deadline_stop(&w->loop, &s->deadline);
@@ -157,6 +160,9 @@ static void on_deadline(struct gate_timer *t)
                               : unread(s)         ? GATE_CLOSE_WRITE_STALL
                                                   : GATE_CLOSE_IDLE_TIMEOUT);
         break;
+    case GATE_SESSION_HANDSHAKE:
+        gate_session_tls_fail(s, GATE_CLOSE_TLS_TIMEOUT);
+        break;
     case GATE_SESSION_HEAD:
         gate_session_h1_refuse(s, (struct gate_refusal){408, "the head did not come in time"},
                                GATE_STR_NONE, GATE_CLOSE_HEADER_TIMEOUT);
@@ -198,6 +204,15 @@ static void set_peer(struct gate_session *s, const struct gate_addr *peer)
         s->peer.sa.sa_family = AF_UNIX;
 }
 
+/* The client may speak. */
+static void begin(struct gate_session *s)
+{
+    if (s->listener->tls != NULL)
+        gate_session_tls_begin(s);
+    else
+        gate_session_idle(s);
+}
+
 static void connect_done(void *arg, const struct gate_hook_verdict *v)
 {
     struct gate_session *s = arg;
@@ -206,7 +221,7 @@ static void connect_done(void *arg, const struct gate_hook_verdict *v)
     s->hook = NULL;
     gate_seat_unref(&s->hook_seat);
     if (v->kind == GATE_VERDICT_NEXT)
-        gate_session_idle(s);
+        begin(s);
     else
         gate_session_close(s, GATE_CLOSE_HOOK);
 }
@@ -263,7 +278,7 @@ void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd,
     } else if (w->seat->generation->config->global_hooks & (1u << GATE_HOOK_CONNECT)) {
         ask_hooks(s, peer);
     } else {
-        gate_session_idle(s);
+        begin(s);
     }
 }
 
@@ -274,6 +289,7 @@ void gate_session_init(struct gate_worker *w)
     gate_slab_init(&w->session_slab, "session", sizeof(struct gate_session));
     gate_slab_init(&shared->h1, "h1 server", sizeof(struct gate_h1_server));
     gate_list_init(&w->session_list);
+    gate_list_init(&shared->handshakes);
     w->session_shared = shared;
 }
 
@@ -302,13 +318,17 @@ void gate_session_drain(struct gate_worker *w, uint32_t grace_ms)
     }
 }
 
+static void close_list(struct gate_list *sessions)
+{
+    while (!gate_list_empty(sessions))
+        gate_session_close(gate_container_of(sessions->next, struct gate_session, node),
+                           GATE_CLOSE_DRAIN);
+}
+
 void gate_session_close_all(struct gate_worker *w)
 {
-    while (!gate_list_empty(&w->session_list)) {
-        struct gate_session *s = gate_container_of(w->session_list.next, struct gate_session, node);
-
-        gate_session_close(s, GATE_CLOSE_DRAIN);
-    }
+    close_list(&gate_session_shared_of(w)->handshakes);
+    close_list(&w->session_list);
 }
 
 static bool is_on_seat(const struct gate_session *s, const struct gate_generation_seat *seat)

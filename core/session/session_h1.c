@@ -21,7 +21,7 @@ static void on_next(struct gate_ready *r)
         gate_session_h1_begin(s);
 }
 
-static struct gate_h1_server *h1_new(struct gate_session *s)
+struct gate_h1_server *gate_session_h1_new(struct gate_session *s)
 {
     struct gate_h1_server *h = gate_slab_take(&gate_session_shared_of(s->worker)->h1);
 
@@ -125,6 +125,8 @@ static void fill_exchange(struct gate_session *s, struct gate_exchange *x)
     x->session = s;
     x->down = &h->stream;
     x->https = s->listener->https;
+    if (x->https)
+        x->tls = gate_tls_info_ref(gate_tls_info(gate_tls_of(&s->conn)));
     x->times.begin = h->begin_ns;
     gate_session_addr(s, &x->peer_addr);
     x->peer_ip = client_ip(s, &x->arena);
@@ -537,7 +539,7 @@ void gate_session_h1_readable(struct gate_session *s)
     switch (s->state) {
     case GATE_SESSION_IDLE:
         if (s->h1 == NULL)
-            h1_new(s);
+            gate_session_h1_new(s);
         if (gate_session_out_full(s->h1)) {
             gate_conn_reading(&s->conn, false); /* answers wait that nobody reads */
             break;
@@ -569,6 +571,9 @@ void gate_session_h1_readable(struct gate_session *s)
         break;
     case GATE_SESSION_LINGER:
         linger_readable(s);
+        break;
+    case GATE_SESSION_HANDSHAKE:
+        gate_session_tls_ready(s);
         break;
     default:
         gate_conn_reading(&s->conn, false);

@@ -11,6 +11,7 @@
 #include "net/conn.h"
 #include "net/deadline.h"
 #include "session/session.h"
+#include "tls/tls.h"
 
 #define GATE_SESSION_MAGIC 0x53455353u
 
@@ -27,6 +28,7 @@
 
 enum gate_session_state {
     GATE_SESSION_HOOK, /* a connect hook waits */
+    GATE_SESSION_HANDSHAKE, /* TLS; the conn is plain until the first byte comes */
     GATE_SESSION_IDLE, /* between requests; holds no block, no h1 side */
     GATE_SESSION_HEAD, /* a head is coming in */
     GATE_SESSION_EXCHANGE,
@@ -94,6 +96,10 @@ struct gate_session {
 /* What the sessions of a worker share. */
 struct gate_session_shared {
     struct gate_slab h1;
+    struct gate_list handshakes; /* sessions whose TLS has begun, the oldest first */
+    uint32_t n_handshakes;
+    uint32_t tls_untold;         /* failures without a line in the log */
+    uint64_t tls_told_ms;        /* when the last line was written; 0: never */
 };
 
 static inline struct gate_session_shared *gate_session_shared_of(struct gate_worker *w)
@@ -127,7 +133,14 @@ void gate_session_clock(struct gate_session *s);
 void gate_session_idle(struct gate_session *s);
 void gate_session_addr(const struct gate_session *s, struct gate_addr *out);
 
+/* session_tls.c: handshakes. The last: the session is about to be closed. */
+void gate_session_tls_begin(struct gate_session *s);
+void gate_session_tls_ready(struct gate_session *s);
+void gate_session_tls_fail(struct gate_session *s, enum gate_close_reason why);
+void gate_session_tls_dropped(struct gate_session *s);
+
 /* session_h1.c: reading */
+struct gate_h1_server *gate_session_h1_new(struct gate_session *s);
 void gate_session_h1_readable(struct gate_session *s);
 void gate_session_h1_begin(struct gate_session *s);
 void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struct gate_str line,

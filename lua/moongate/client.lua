@@ -15,6 +15,11 @@ local ID, SERIAL = 1, 2
 local IP, PEER_IP = tonumber(C.GATE_TEXT_CLIENT_IP), tonumber(C.GATE_TEXT_PEER_IP)
 local PORT = tonumber(C.GATE_NUMBER_CLIENT_PORT)
 
+local TLS = {
+  version = tonumber(C.GATE_TEXT_TLS_VERSION), cipher = tonumber(C.GATE_TEXT_TLS_CIPHER),
+  sni = tonumber(C.GATE_TEXT_TLS_SNI), alpn = tonumber(C.GATE_TEXT_TLS_ALPN),
+}
+
 local NAMES = { ip = true, port = true, peer_ip = true, tls = true }
 
 local Client = {}
@@ -29,7 +34,19 @@ end
 local function text(self, field)
   local r = api.text(vm, self[ID], self[SERIAL], field)
   if r < 0 then fail(r) end
-  return ffi.string(io.p, io.n)
+  return r > 0 and ffi.string(io.p, io.n) or nil
+end
+
+local make_tls = view.maker("client.tls",
+  { "version", "cipher", "sni", "alpn", "subject", "fingerprint", "verified" })
+
+--- What the handshake agreed on; nil when the connection is plain.
+local function tls(self)
+  local version = text(self, TLS.version)
+  return version and make_tls {
+    version = version, cipher = text(self, TLS.cipher), sni = text(self, TLS.sni),
+    alpn = text(self, TLS.alpn), verified = false,
+  }
 end
 
 function Client.__index(self, key)
@@ -40,8 +57,7 @@ function Client.__index(self, key)
     if r < 0 then fail(r) end
     return io.number
   end
-  -- There is no TLS in this build.
-  if key == "tls" then return nil end
+  if key == "tls" then return tls(self) end
   raise(strict.missing("client", key, NAMES).message)
 end
 

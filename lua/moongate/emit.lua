@@ -20,10 +20,22 @@ local function list(items, make)
   return json.array(result)
 end
 
+local function certificate(given)
+  return {
+    cert = given.cert, key = given.key, names = list(given.names), fallback = given.fallback,
+  }
+end
+
+local function tls(given)
+  return given and {
+    certificates = list(given.certificates, certificate), min_version = given.min_version,
+  }
+end
+
 local function listener(given)
   return {
     address = given.address, trust = list(given.trust), mode = given.mode, backlog = given.backlog,
-    half_close = given.half_close, at = given.at,
+    half_close = given.half_close, tls = tls(given.tls), at = given.at,
   }
 end
 

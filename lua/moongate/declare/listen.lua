@@ -2,6 +2,7 @@
 
 local load_state = require "moongate.declare.load"
 local schema = require "moongate.schema"
+local tls = require "moongate.declare.tls"
 local units = require "moongate.units"
 
 local M = {}
@@ -36,7 +37,7 @@ local LISTEN = schema.record("gate.listen", {
   mode = schema.with(MODE, { default = -1 }),
   backlog = schema.with(schema.integer(1, 65535), { default = 0 }),
   half_close = schema.with(schema.boolean(), { default = false }),
-  tls = schema.later(),
+  tls = tls.SERVER,
   http2 = schema.later(),
   proxy_protocol = schema.later(),
 })
@@ -78,7 +79,7 @@ function M.declare(load, options)
   check_together(load, spot, result, options)
   load.listeners[#load.listeners + 1] = {
     address = result[1], trust = result.trust, mode = result.mode, backlog = result.backlog,
-    half_close = result.half_close, at = load_state.at(declaration.place),
+    half_close = result.half_close, tls = result.tls, at = load_state.at(declaration.place),
   }
 end
 

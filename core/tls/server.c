@@ -1,0 +1,221 @@
+#include "tls/server.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "tls/names_int.h"
+#include "tls/tls_int.h"
+
+static const char http_1_1[] = "\x08http/1.1";
+
+/* A context, and the certificates that it has. */
+struct context {
+    struct gate_certificate *pairs[GATE_TLS_KINDS];
+    SSL_CTX *ctx;
+};
+
+struct gate_tls_server {
+    _Atomic uint32_t refs;
+    uint64_t hash;
+    struct gate_certificate **certificates;
+    uint32_t n_certificates;
+    struct context *contexts; /* the first one is that of the fallback, or has no certificates */
+    uint32_t n_contexts;
+    bool has_fallback;
+    struct gate_tls_names names;
+};
+
+/* Making */
+
+static enum gate_err load_certificates(struct gate_tls_server *s,
+                                       const struct gate_tls_config *config,
+                                       const struct gate_tls_files *files, char *why, size_t cap)
+{
+    s->certificates = gate_calloc(config->n_certificates + 1, sizeof(*s->certificates));
+    s->hash = (uint64_t)config->min_version;
+    while (s->n_certificates < config->n_certificates) {
+        struct gate_certificate **c = &s->certificates[s->n_certificates];
+        enum gate_err err =
+            gate_certificate_load(&config->certificates[s->n_certificates], files, c, why, cap);
+
+        if (err != GATE_OK)
+            return err;
+        s->hash = s->hash * 31 + (*c)->hash;
+        s->n_certificates++;
+    }
+    return GATE_OK;
+}
+
+struct claimant {
+    struct gate_tls_names *names;
+    struct gate_certificate *certificate;
+    enum gate_tls_rank rank;
+};
+
+static void claim_name(void *arg, struct gate_str name)
+{
+    const struct claimant *c = arg;
+
+    gate_tls_names_claim(c->names, name, c->certificate, c->rank);
+}
+
+static enum gate_err build_names(struct gate_tls_server *s, const struct gate_tls_config *config,
+                                 char *why, size_t cap)
+{
+    const struct gate_tls_claim *a, *b;
+
+    for (uint32_t i = 0; i < s->n_certificates; i++) {
+        const struct gate_certificate_config *c = &config->certificates[i];
+        struct claimant claimant = {
+            .names = &s->names,
+            .certificate = s->certificates[i],
+            .rank = c->n_names > 0 ? GATE_TLS_RANK_GIVEN
+                    : c->fallback  ? GATE_TLS_RANK_FALLBACK
+                                   : GATE_TLS_RANK_OWN,
+        };
+
+        for (uint32_t k = 0; k < c->n_names; k++)
+            claim_name(&claimant, c->names[k]);
+        if (c->n_names == 0)
+            gate_certificate_each_name(s->certificates[i], claim_name, &claimant);
+    }
+    if (gate_tls_names_build(&s->names, &a, &b))
+        return GATE_OK;
+    snprintf(why, cap, "%.*s and %.*s are both for \"%.*s\", and of one kind",
+             (int)a->certificate->file.n, a->certificate->file.p, (int)b->certificate->file.n,
+             b->certificate->file.p, (int)a->text.n, a->text.p);
+    return GATE_E_INVALID;
+}
+
+/* The context with exactly these certificates, made when there is none; false: why. */
+static bool context_of(struct gate_tls_server *s, const struct gate_tls_config *config,
+                       struct gate_certificate *const pairs[GATE_TLS_KINDS], uint32_t *out,
+                       char *why, size_t cap)
+{
+    struct context *c;
+
+    for (*out = 0; *out < s->n_contexts; ++*out) {
+        if (memcmp(s->contexts[*out].pairs, pairs, sizeof(c->pairs)) == 0)
+            return true;
+    }
+    c = &s->contexts[s->n_contexts];
+    memcpy(c->pairs, pairs, sizeof(c->pairs));
+    c->ctx = gate_tls_context_new(s, config, pairs, why, cap);
+    s->n_contexts += c->ctx != NULL;
+    return c->ctx != NULL;
+}
+
+static enum gate_err build_contexts(struct gate_tls_server *s,
+                                    const struct gate_tls_config *config, char *why, size_t cap)
+{
+    struct gate_certificate *fallback[GATE_TLS_KINDS] = {NULL};
+    uint32_t first;
+
+    for (uint32_t i = 0; i < s->n_certificates; i++) {
+        if (!config->certificates[i].fallback)
+            continue;
+        s->has_fallback = true;
+        if (fallback[s->certificates[i]->kind] == NULL)
+            fallback[s->certificates[i]->kind] = s->certificates[i];
+    }
+    s->contexts = gate_calloc(s->names.n + 1, sizeof(*s->contexts));
+    if (!context_of(s, config, fallback, &first, why, cap))
+        return GATE_E_INVALID;
+    for (uint32_t i = 0; i < s->names.n; i++) {
+        struct gate_tls_name *name = &s->names.v[i];
+
+        if (!context_of(s, config, name->pairs, &name->context, why, cap))
+            return GATE_E_INVALID;
+    }
+    return GATE_OK;
+}
+
+enum gate_err gate_tls_server_new(const struct gate_tls_config *config,
+                                  const struct gate_tls_files *files, struct gate_tls_server **out,
+                                  char *why, size_t why_cap)
+{
+    struct gate_tls_server *s = gate_calloc(1, sizeof(*s));
+    enum gate_err err;
+
+    atomic_init(&s->refs, 1);
+    err = load_certificates(s, config, files, why, why_cap);
+    if (err == GATE_OK)
+        err = build_names(s, config, why, why_cap);
+    if (err == GATE_OK)
+        err = build_contexts(s, config, why, why_cap);
+    if (err == GATE_OK)
+        *out = s;
+    else
+        gate_tls_server_unref(&s);
+    return err;
+}
+
+struct gate_tls_server *gate_tls_server_ref(struct gate_tls_server *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void gate_tls_server_unref(struct gate_tls_server **server)
+{
+    struct gate_tls_server *s = *server;
+
+    *server = NULL;
+    if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    for (uint32_t i = 0; i < s->n_contexts; i++)
+        SSL_CTX_free(s->contexts[i].ctx);
+    gate_free(s->contexts);
+    gate_tls_names_fini(&s->names);
+    for (uint32_t i = 0; i < s->n_certificates; i++)
+        gate_certificate_free(&s->certificates[i]);
+    gate_free(s->certificates);
+    gate_free(s);
+}
+
+/* Asking */
+
+uint64_t gate_tls_server_hash(const struct gate_tls_server *s)
+{
+    return s->hash;
+}
+
+SSL_CTX *gate_tls_server_base(const struct gate_tls_server *s)
+{
+    return s->contexts[0].ctx;
+}
+
+struct gate_str gate_tls_server_alpn(const struct gate_tls_server *s)
+{
+    (void)s;
+    return gate_str_of(http_1_1, sizeof(http_1_1) - 1);
+}
+
+SSL_CTX *gate_tls_server_context(const struct gate_tls_server *s, struct gate_str sni)
+{
+    const struct gate_tls_name *name = sni.n == 0 ? NULL : gate_tls_names_find(&s->names, sni);
+
+    if (name != NULL)
+        return s->contexts[name->context].ctx;
+    return s->has_fallback ? s->contexts[0].ctx : NULL;
+}
+
+bool gate_tls_server_covers(const struct gate_tls_server *s, struct gate_str sni,
+                            struct gate_str host)
+{
+    const struct gate_tls_name *asked, *meant;
+
+    if (sni.n == 0 || gate_str_eq(sni, host))
+        return true;
+    asked = gate_tls_names_find(&s->names, sni);
+    meant = gate_tls_names_find(&s->names, host);
+    return meant == NULL || meant->context == (asked == NULL ? 0 : asked->context);
+}
+
+void gate_tls_server_each(const struct gate_tls_server *s,
+                          void (*fn)(void *arg, struct gate_str file, int64_t ends_s), void *arg)
+{
+    for (uint32_t i = 0; i < s->n_certificates; i++)
+        fn(arg, s->certificates[i]->file, s->certificates[i]->ends_s);
+}

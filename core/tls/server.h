@@ -1,0 +1,46 @@
+/* TLS server: what a listener needs for handshakes: certificates by name, as OpenSSL contexts.
+ * Immutable once it is made; shared by all threads, ref-counted (atomic): connections outlive
+ * reloads. */
+#ifndef GATE_TLS_SERVER_H
+#define GATE_TLS_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "config/config.h"
+
+struct gate_tls_server;
+
+/* How the paths of a configuration become paths of the disk, which is told of each beforehand. The
+ * result is the caller's to free (gate_free); NULL: the path is too long. */
+struct gate_tls_files {
+    char *(*path)(void *arg, struct gate_str name);
+    void *arg;
+};
+
+/* Reads all files and checks them. Takes long (a system call and a few checks a file): not on a
+ * reactor. GATE_E_INVALID: `why` names the file and the cause. */
+enum gate_err gate_tls_server_new(const struct gate_tls_config *config,
+                                  const struct gate_tls_files *files, struct gate_tls_server **out,
+                                  char *why, size_t why_cap);
+struct gate_tls_server *gate_tls_server_ref(struct gate_tls_server *s);
+
+/* Gives up one reference and clears the pointer; NULL is fine. Any thread. */
+void gate_tls_server_unref(struct gate_tls_server **s);
+
+/* Tells one set of certificates and settings from another. */
+uint64_t gate_tls_server_hash(const struct gate_tls_server *s);
+
+/* Whether a request for `host` (lower case, no port) may come over a connection whose handshake
+ * asked for `sni`: false when another certificate than the one in use stands for it. */
+bool gate_tls_server_covers(const struct gate_tls_server *s, struct gate_str sni,
+                            struct gate_str host);
+
+/* Every certificate: its file and when it ends, in seconds of the wall clock. */
+void gate_tls_server_each(const struct gate_tls_server *s,
+                          void (*fn)(void *arg, struct gate_str file, int64_t ends_s), void *arg);
+
+#endif

@@ -1,0 +1,91 @@
+/* Private to tls/: a conn's TLS state, certificates, and what its files share of OpenSSL. */
+#ifndef GATE_TLS_TLS_INT_H
+#define GATE_TLS_TLS_INT_H
+
+#include <openssl/ssl.h>
+
+#include "tls/tls.h"
+
+/* A name of 255 bytes at most (RFC 1035), and a NUL. */
+#define GATE_TLS_NAME_CAP 256
+
+struct gate_tls {
+    SSL *ssl;
+    struct gate_conn *conn;
+    struct gate_loop *loop;             /* where `late` runs */
+    const struct gate_conn_ops *inner;  /* the kind below */
+    struct gate_tls_server *server;     /* a reference */
+    struct gate_tls_info *info;         /* a reference; NULL before the handshake is done */
+    struct gate_chain out;              /* records that wait to be sent */
+    size_t sealed;                      /* content in `out` that its writer does not know of yet */
+    struct gate_timer late;             /* sends what is held back for the first answer */
+    uint8_t below;                      /* enum gate_err that ended the kind below; GATE_OK: none */
+    uint8_t broke;                      /* what reads and writes answer from now on */
+    uint8_t failure;                    /* enum gate_close_reason of a failed handshake */
+    uint8_t key_updates;
+    bool started;      /* first: the first byte that came */
+    char first;
+    bool done;         /* the handshake is */
+    bool dry;          /* what OpenSSL holds is no whole record */
+    bool shut;         /* close_notify was sent */
+    char sni[GATE_TLS_NAME_CAP];        /* lower case; "": none */
+};
+
+/* bio.c. The way from OpenSSL to the kind below: reads at once, gathers what is written. */
+BIO *gate_tls_bio_new(struct gate_tls *tls);
+
+/* Sends from tls->out. GATE_OK: all of it has left, or *n bytes of it. GATE_E_AGAIN: the conn's
+ * write_wants says for what. */
+enum gate_err gate_tls_flush(struct gate_tls *tls, size_t *n);
+
+/* handshake.c. Errors of earlier calls are not this one's. */
+void gate_tls_fresh(void);
+
+static inline struct gate_tls *gate_tls_of_ssl(const SSL *ssl)
+{
+    return SSL_get_app_data(ssl);
+}
+
+/* certificate.c. A chain and its key, and the names it has. */
+enum gate_tls_kind { GATE_TLS_RSA, GATE_TLS_EC, GATE_TLS_OTHER, GATE_TLS_KINDS };
+
+struct gate_certificate {
+    X509 *leaf;
+    STACK_OF(X509) *chain;
+    EVP_PKEY *key;
+    struct gate_str file;   /* as declared; owned */
+    int64_t ends_s;
+    enum gate_tls_kind kind;
+    uint64_t hash;          /* of what the files hold */
+};
+
+enum gate_err gate_certificate_load(const struct gate_certificate_config *config,
+                                    const struct gate_tls_files *files,
+                                    struct gate_certificate **out, char *why, size_t why_cap);
+void gate_certificate_free(struct gate_certificate **c);
+
+/* The DNS names that it is for, in lower case. */
+void gate_certificate_each_name(const struct gate_certificate *c,
+                                void (*fn)(void *arg, struct gate_str name), void *arg);
+
+/* context.c. A context for these certificates (at most one of a kind; none: for handshakes that
+ * choose later). NULL: why. */
+SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_tls_config *config,
+                              struct gate_certificate *const pairs[GATE_TLS_KINDS], char *why,
+                              size_t why_cap);
+
+/* server.c. The context for a name; NULL: there is none, and none for others. */
+SSL_CTX *gate_tls_server_context(const struct gate_tls_server *s, struct gate_str sni);
+
+/* Where new handshakes begin. */
+SSL_CTX *gate_tls_server_base(const struct gate_tls_server *s);
+
+/* The protocols that are offered, as ALPN has them on the wire, the first the best. */
+struct gate_str gate_tls_server_alpn(const struct gate_tls_server *s);
+
+/* errors.c. Puts the newest error of this thread's queue behind what `why` says, and empties the
+ * queue. */
+void gate_tls_explain(char *why, size_t why_cap, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,54 @@
+-- Certificates for end-to-end specs, made by openssl in a folder of their own.
+local process = require "e2e.support.process"
+
+local M = {}
+
+local Pki = {}
+Pki.__index = Pki
+
+local function run(command)
+  local pipe = io.popen(command .. " 2>&1; echo $?")
+  local text = pipe:read "*a"
+  pipe:close()
+  assert(text:match "(%d+)%s*$" == "0", command .. "\n" .. text)
+end
+
+--- Certificates in `dir`. The authority "ca" is there.
+function M.new(dir)
+  local self = setmetatable({ dir = dir, serial = process.pid() * 1000 }, Pki)
+  run(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 "
+    .. "-subj /CN=ca -keyout %s/ca.key -out %s/ca.pem"):format(dir, dir))
+  return self
+end
+
+function Pki:path(file)
+  return self.dir .. "/" .. file
+end
+
+--- Makes NAME.pem and NAME.key, signed by the authority. options: names (a list), key ("ec" or
+-- "rsa"), days (less than 0: it has ended), usage ("clientAuth"), issuer (another authority),
+-- subject.
+function Pki:make(name, options)
+  options = options or {}
+  local dir, issuer = self.dir, options.issuer or "ca"
+  local key = options.key == "rsa" and "rsa:2048" or "ec -pkeyopt ec_paramgen_curve:P-256"
+  local names = {}
+  for _, dns in ipairs(options.names or {}) do names[#names + 1] = "DNS:" .. dns end
+  local extensions = "basicConstraints=CA:FALSE\n"
+  if #names > 0 then
+    extensions = extensions .. "subjectAltName=" .. table.concat(names, ",") .. "\n"
+  end
+  if options.usage then extensions = extensions .. "extendedKeyUsage=" .. options.usage .. "\n" end
+  local file = io.open(dir .. "/ext", "w")
+  file:write(extensions)
+  file:close()
+  self.serial = self.serial + 1
+  run(("openssl req -newkey %s -nodes -subj '%s' -keyout %s/%s.key -out %s/csr"):format(key,
+    options.subject or "/CN=" .. name, dir, name, dir))
+  run(("openssl x509 -req -in %s/csr -CA %s/%s.pem -CAkey %s/%s.key -set_serial %d "
+    .. "-days %d -extfile %s/ext -out %s/%s.pem"):format(dir, dir, issuer, dir, issuer,
+    self.serial, options.days or 30, dir, dir, name))
+  return self
+end
+
+return M

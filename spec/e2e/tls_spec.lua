@@ -1,0 +1,212 @@
+-- TLS to clients, as curl and openssl see it.
+-- covers: run/load_tls.c config/config_parse_tls.c
+local t = require "e2e.support"
+local pki = require "e2e.support.pki"
+
+local certs -- made once: keys take their time
+
+--- Output of a command, and whether it went well.
+local function run(command)
+  local pipe = io.popen(command .. " 2>&1; echo $?")
+  local text = pipe:read "*a"
+  pipe:close()
+  local output, status = text:match "^(.-)(%d+)%s*$"
+  return output, status == "0"
+end
+
+--- curl, which trusts the authority, to a name that leads to this gateway.
+local function curl(g, host, more)
+  return run(("curl -sS --max-time 10 --cacert %s --connect-to ::127.0.0.1:%d %s https://%s/")
+    :format(certs:path "ca.pem", g.port, more or "", host))
+end
+
+--- openssl s_client after a request, with these options.
+local function s_client(g, options)
+  return run(("printf 'GET / HTTP/1.1\\r\\nHost: a.test\\r\\nConnection: close\\r\\n\\r\\n' | "
+    .. "timeout 10 openssl s_client -connect 127.0.0.1:%d -CAfile %s -ign_eof %s")
+    :format(g.port, certs:path "ca.pem", options))
+end
+
+local function copy(from, to)
+  t.write(to, t.read(from))
+end
+
+--- A gateway with these options of `tls`, in a folder where a.pem, b.pem and the like are.
+local function gateway(tls, options)
+  options = options or {}
+  options.files = options.files or {}
+  for _, name in ipairs { "a", "b", "rsa" } do
+    options.files[name .. ".pem"] = t.read(certs:path(name .. ".pem"))
+    options.files[name .. ".key"] = t.read(certs:path(name .. ".key"))
+  end
+  return t.gateway(([[
+    gate.listen { "127.0.0.1:0", tls = { %s } }
+    %s
+    gate.route { path = "/", handler = function(req)
+      local tls = req.client.tls
+      return gate.reply(200, { scheme = req.scheme, port = req.port, version = tls.version,
+        cipher = tls.cipher, sni = tls.sni, alpn = tls.alpn, verified = tls.verified,
+        subject = tls.subject, fingerprint = tls.fingerprint })
+    end }
+  ]]):format(tls, options.more or ""), options)
+end
+
+local ONE = 'cert = "a.pem", key = "a.key"'
+
+describe("TLS to clients", function()
+  local dir
+  setup(function()
+    dir = t.folder(true)
+    certs = pki.new(dir)
+    certs:make("a", { names = { "a.test" } })
+    certs:make("b", { names = { "b.test", "*.b.test" } })
+    certs:make("rsa", { names = { "a.test" }, key = "rsa" })
+  end)
+  teardown(function() os.execute("rm -rf " .. dir) end)
+  after_each(t.cleanup)
+
+  it("serves both versions, and tells scripts what was agreed", function()
+    local g = gateway(ONE)
+    local body = assert(curl(g, "a.test"))
+    assert.truthy(body:find('"version":"1.3"', 1, true), body)
+    assert.truthy(body:find('"cipher":"TLS_AES_128_GCM_SHA256"', 1, true), body)
+    assert.truthy(body:find('"sni":"a.test"', 1, true), body)
+    assert.truthy(body:find('"alpn":"http/1.1"', 1, true), body)
+    assert.truthy(body:find('"scheme":"https"', 1, true), body)
+    assert.truthy(body:find('"port":443', 1, true), body)
+    body = curl(g, "a.test", "--tls-max 1.2 --no-alpn")
+    assert.truthy(body:find('"version":"1.2"', 1, true), body)
+    assert.truthy(body:find('"cipher":"ECDHE-ECDSA-AES128-GCM-SHA256"', 1, true), body)
+    assert.falsy(body:find('"alpn"', 1, true))
+    assert.equal(2, g:metric "moongate_tls_handshakes_total")
+  end)
+
+  it("says https to servers", function()
+    local o = t.origin(function(c, req)
+      c:reply(200, tostring(req.headers["x-forwarded-proto"]) .. " " .. req.headers.forwarded)
+    end)
+    local g = t.proxy(o, { listen = "tls = { " .. ONE .. " }", upstream = 'forwarded = "both"',
+      files = { ["a.pem"] = t.read(certs:path "a.pem"), ["a.key"] = t.read(certs:path "a.key") } })
+    assert.truthy(curl(g, "a.test"):find("^https .*proto=https"))
+  end)
+
+  it("moves large bodies both ways", function()
+    local o = t.origin(function(c, req) c:reply(200, req.body) end)
+    local g = t.proxy(o, { listen = "tls = { " .. ONE .. " }",
+      files = { ["a.pem"] = t.read(certs:path "a.pem"), ["a.key"] = t.read(certs:path "a.key") } })
+    local file = dir .. "/upload"
+    t.write(file, ("0123456789abcdef"):rep(256 * 1024))
+    local _, ok = curl(g, "a.test", "--data-binary @" .. file .. " -o " .. file .. ".back")
+    assert.is_true(ok)
+    assert.is_true(t.read(file) == t.read(file .. ".back"))
+  end)
+
+  it("answers plain HTTP once, with a 400", function()
+    local g = gateway(ONE)
+    local c = g:connect()
+    c:send "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+    local bytes = c:receive_all()
+    assert.truthy(bytes:find "^HTTP/1.1 400 ")
+    t.wait_for("the close", function()
+      return g:metric 'moongate_connections_closed_total{reason="tls_plain_http"}' == 1
+    end)
+    assert.truthy(g:stderr():find "plain HTTP came instead of TLS")
+    assert.truthy(g:stdout():find '" 400 ')
+  end)
+
+  it("chooses the certificate by name", function()
+    local g = gateway('certs = { { cert = "b.pem", key = "b.key" } }, ' .. ONE)
+    for _, host in ipairs { "a.test", "b.test", "x.b.test" } do
+      local body, ok = curl(g, host)
+      assert.is_true(ok, body)
+    end
+    local output = curl(g, "c.test")
+    assert.truthy(output:find "no alternative certificate subject name", output)
+  end)
+
+  it("refuses unknown names where no certificate is for all", function()
+    local g = gateway 'certs = { { cert = "b.pem", key = "b.key" } }'
+    assert.is_true(select(2, curl(g, "b.test")))
+    local output, ok = curl(g, "a.test")
+    assert.is_false(ok)
+    assert.truthy(output:find "unrecognized name", output)
+    t.wait_for("the count", function()
+      return g:metric 'moongate_connections_closed_total{reason="tls_name"}' == 1
+    end)
+  end)
+
+  it("serves RSA and ECDSA for one name", function()
+    local g = gateway 'cert = { "rsa.pem", "a.pem" }, key = { "rsa.key", "a.key" }'
+    local body = curl(g, "a.test", "--tls-max 1.2 --ciphers ECDHE-RSA-AES128-GCM-SHA256")
+    assert.truthy(body:find("ECDHE-RSA-AES128-GCM-SHA256", 1, true), body)
+    body = curl(g, "a.test", "--tls-max 1.2 --ciphers ECDHE-ECDSA-AES128-GCM-SHA256")
+    assert.truthy(body:find("ECDHE-ECDSA-AES128-GCM-SHA256", 1, true), body)
+  end)
+
+  it("resumes sessions, and no other host's", function()
+    local g = gateway('certs = { { cert = "b.pem", key = "b.key" } }, ' .. ONE)
+    for _, version in ipairs { "-tls1_3", "-tls1_2" } do
+      local session = dir .. "/session"
+      s_client(g, version .. " -servername a.test -sess_out " .. session)
+      assert.truthy(s_client(g, version .. " -servername a.test -sess_in " .. session)
+        :find "\nReused, ")
+      assert.truthy(s_client(g, version .. " -servername b.test -sess_in " .. session)
+        :find "\nNew, ")
+    end
+    assert.equal(2, g:metric "moongate_tls_resumed_total")
+  end)
+
+  it("ends handshakes that take too long", function()
+    local g = gateway(ONE, { args = { "--workers", "1", "--test-clock" },
+      more = "gate.limits { handshake_timeout = 3 }" })
+    local silent, slow = g:connect(), g:connect()
+    slow:send "\22\3\1\2"
+    t.wait_for("both", function() return g:status "connections" == "2" end)
+    g:advance(4)
+    assert.equal("", (silent:receive_all()))
+    assert.equal("", (slow:receive_all()))
+    t.wait_for("the count", function()
+      return g:metric 'moongate_connections_closed_total{reason="tls_timeout"}' == 2
+    end)
+    assert.is_true(select(2, curl(g, "a.test")))
+  end)
+
+  it("has nothing old", function()
+    local g = gateway 'cert = { "rsa.pem", "a.pem" }, key = { "rsa.key", "a.key" }'
+    for _, options in ipairs { "-tls1_1 -cipher ALL@SECLEVEL=0",
+      "-tls1_2 -cipher AES128-GCM-SHA256", "-tls1_2 -cipher ECDHE-RSA-AES128-SHA",
+      "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256" } do
+      assert.truthy(s_client(g, options):find "Cipher is %(NONE%)", options)
+    end
+    assert.truthy(s_client(g, "-tls1_2"):find "Compression: NONE")
+    assert.truthy(s_client(g, "-tls1_2"):find "Secure Renegotiation IS supported")
+  end)
+end)
+
+describe("certificates that cannot be used", function()
+  local dir
+  setup(function()
+    dir = t.folder(true)
+    certs = pki.new(dir)
+    certs:make("a"):make("b"):make("rsa", { key = "rsa" })
+  end)
+  teardown(function() os.execute("rm -rf " .. dir) end)
+  after_each(t.cleanup)
+
+  it("are load errors with file, line and cause", function()
+    copy(dir .. "/a.pem", dir .. "/alone.pem")
+    for tls, message in pairs {
+      ['cert = "none.pem", key = "a.key"'] =
+        "gateway.lua:2: 'tls': cannot read the certificate none.pem: No such file or directory",
+      ['cert = "a.pem", key = "b.key"'] =
+        "gateway.lua:2: 'tls': the key b.key does not belong to the certificate a.pem",
+      ['cert = "a.pem", key = "a.pem"'] = "gateway.lua:2: 'tls': there is no private key in a.pem",
+    } do
+      t.write(dir .. "/gateway.lua", 'local gate = require "moongate"\ngate.listen { ":0", tls = { '
+        .. tls .. ' } }\ngate.route { path = "/", reply = { 200 } }\n')
+      local result = t.run { "check", dir .. "/gateway.lua" }
+      assert.equal(1, result.status)
+      assert.truthy(result.stderr:find(message, 1, true), result.stderr)
+    end
+  end)
+end)
