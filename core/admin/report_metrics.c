@@ -67,7 +67,8 @@ static void put_closes(const struct gate_report *r, FILE *to)
 static void put_routes(const struct gate_report *r, FILE *to)
 {
     put_head(to, "moongate_requests_total", "counter",
-             "Requests answered, by route and status class; no route: route is empty.");
+             "Requests answered, by route and status class; no route, or a head that was refused: "
+             "route is empty.");
     for (uint32_t i = 0; i < r->routes->n; i++) {
         const struct gate_route_total *t = &r->routes->v[i];
 
@@ -97,7 +98,7 @@ static const struct {
     const char *help;
 } hook_metrics[HOOK_N] = {
     { "moongate_policy_calls_total", "counter",
-      "Calls, by policy and hook (handler, when: by route)." },
+      "Calls, by policy and hook (handler, when: by route; spawn, every: tasks)." },
     { "moongate_policy_errors_total", "counter",
       "Errors and lack of memory, by policy and hook." },
     { "moongate_policy_kills_total", "counter", "Calls that were stopped, by policy and hook." },

@@ -18,6 +18,7 @@ static const char *const names[GATE_CLOSE_COUNT] = {
     [GATE_CLOSE_FAULT] = "fault",
     [GATE_CLOSE_HOOK] = "hook",
     [GATE_CLOSE_LIMIT] = "limit",
+    [GATE_CLOSE_PROXY_HEADER] = "proxy_header",
     [GATE_CLOSE_DRAIN] = "drain",
     [GATE_CLOSE_TUNNEL_END] = "tunnel_end",
     [GATE_CLOSE_TLS_GONE] = "tls_gone",

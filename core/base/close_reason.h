@@ -18,6 +18,7 @@ enum gate_close_reason {
     GATE_CLOSE_FAULT,               /* a fault after which the connection cannot go on */
     GATE_CLOSE_HOOK,                /* a connect hook said no */
     GATE_CLOSE_LIMIT,               /* too many connections */
+    GATE_CLOSE_PROXY_HEADER,        /* no PROXY header, or from a stranger */
     GATE_CLOSE_DRAIN,
     GATE_CLOSE_TUNNEL_END,
     GATE_CLOSE_TLS_GONE,            /* the client went away inside a handshake */

@@ -40,6 +40,7 @@ enum gate_counter {
 struct gate_counters {
     _Atomic uint64_t v[GATE_C_COUNT];
     _Atomic uint64_t closes[GATE_CLOSE_COUNT];
+    _Atomic uint64_t bad_by_class[6]; /* GATE_C_REQUESTS_BAD by the class of the answer's status */
 } __attribute__((aligned(64)));
 
 static inline void gate_counters_add(struct gate_counters *c, enum gate_counter which, uint64_t n)
@@ -54,6 +55,16 @@ static inline void gate_counters_close(struct gate_counters *c, enum gate_close_
     uint64_t old = atomic_load_explicit(&c->closes[why], memory_order_relaxed);
 
     atomic_store_explicit(&c->closes[why], old + 1, memory_order_relaxed);
+}
+
+/* A request head that made no exchange was answered with this status. */
+static inline void gate_counters_bad(struct gate_counters *c, int status)
+{
+    _Atomic uint64_t *n = &c->bad_by_class[status / 100];
+    uint64_t old = atomic_load_explicit(n, memory_order_relaxed);
+
+    atomic_store_explicit(n, old + 1, memory_order_relaxed);
+    gate_counters_add(c, GATE_C_REQUESTS_BAD, 1);
 }
 
 static inline uint64_t gate_counters_get(const struct gate_counters *c, enum gate_counter which)

@@ -61,6 +61,7 @@ struct gate_listener_config {
     int mode;    /* of a Unix socket; -1: none given */
     int backlog; /* 0: the system's */
     bool half_close;
+    bool proxy_protocol; /* a PROXY header is required, from `trust` */
     const struct gate_tls_config *tls; /* NULL: plain */
     struct gate_str at; /* "gateway.lua:3" */
 };
@@ -103,6 +104,7 @@ struct gate_upstream_config {
     enum gate_balance balance;
     enum gate_upstream_host host;
     int forwarded; /* enum gate_forwarded_style */
+    int proxy_protocol; /* enum gate_proxy_version */
     const struct gate_server_config *servers;
     uint32_t n_servers;
     uint32_t idle; /* links kept per worker */

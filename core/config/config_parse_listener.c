@@ -39,6 +39,7 @@ static bool one_listener(struct reader *r, void *to, uint32_t index)
         MEMBER("backlog", gate_field_int, backlog, 0, INT32_MAX),
         MEMBER("half_close", gate_field_bool, half_close, 0, 0),
         MEMBER("mode", gate_field_int, mode, -1, 07777),
+        MEMBER("proxy_protocol", gate_field_bool, proxy_protocol, 0, 0),
         MEMBER("tls", gate_field_tls, tls, 0, 0),
         MEMBER("trust", gate_field_cidrs, trust, 0, 0),
     };

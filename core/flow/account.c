@@ -123,7 +123,7 @@ void gate_flow_account(struct gate_exchange *x)
 
 void gate_flow_refused(struct gate_worker *w, struct gate_access_record *r)
 {
-    gate_counters_add(&w->counters, GATE_C_REQUESTS_BAD, 1);
+    gate_counters_bad(&w->counters, r->status);
     gate_worker_date(w);
     r->wall_s = w->date_s;
     if (w->access_log != NULL)

@@ -4,7 +4,9 @@
 
 #include "base/assert.h"
 #include "flow/flow_int.h"
+#include "http/proxy_header.h"
 #include "http/target.h"
+#include "net/socket.h"
 
 /* ------------------------------------------------------------------ pick */
 
@@ -187,6 +189,18 @@ static const char *dial_failure(struct gate_exchange *x)
         &x->arena, gate_str_of(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
 }
 
+/* What a server that asks for it is told of the client, before the request. */
+static struct gate_str proxy_header(struct gate_exchange *x)
+{
+    char *to = gate_arena_alloc(&x->arena, GATE_PROXY_V1_MAX);
+    struct gate_conn *c = x->down->ops->raw_conn(x->down);
+    struct gate_addr own;
+    bool known = c != NULL && gate_socket_name(c->fd, &own) == GATE_OK;
+
+    return gate_str_of(to, gate_proxy_write(x->flow->upstream->proxy_protocol, &x->peer_addr,
+                                            known ? &own : NULL, to));
+}
+
 enum gate_step_result gate_step_dial(struct gate_exchange *x)
 {
     struct gate_flow_state *f = x->flow;
@@ -200,6 +214,8 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
     if (!f->dialed) {
         gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
         f->dialed = true;
+        if (f->upstream->proxy_protocol != GATE_PROXY_NONE)
+            f->attempt.preface = proxy_header(x);
         f->dial = gate_attempt_dial(&f->attempt, f->local, f->timeouts.connect_ms, f->fresh,
                                     &f->dial_wait);
         f->dialing = f->dial == GATE_E_AGAIN;

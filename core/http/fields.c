@@ -101,7 +101,13 @@ static const struct gate_field *find_visible(const struct gate_headers *h, enum 
 
 bool gate_headers_get(const struct gate_headers *h, struct gate_str name, struct gate_str *value)
 {
-    const struct gate_field *f = find_visible(h, gate_field_id_of(name.p, name.n), name);
+    return gate_headers_get_as(h, gate_field_id_of(name.p, name.n), name, value);
+}
+
+bool gate_headers_get_as(const struct gate_headers *h, enum gate_field_id id, struct gate_str name,
+                         struct gate_str *value)
+{
+    const struct gate_field *f = find_visible(h, id, name);
 
     if (f == NULL)
         return false;
@@ -196,6 +202,8 @@ static void hide_originals(struct gate_overlay *o, struct gate_edit *e)
 
 enum gate_err gate_headers_set(struct gate_headers *h, struct gate_str name, struct gate_str value)
 {
+    if (!gate_field_name_ok(name))
+        return GATE_E_SYNTAX;
     return gate_headers_set_as(h, gate_field_id_of(name.p, name.n), name, value);
 }
 
@@ -204,7 +212,7 @@ enum gate_err gate_headers_set_as(struct gate_headers *h, enum gate_field_id id,
 {
     struct gate_edit *e;
 
-    if (!gate_field_name_ok(name) || !gate_field_value_ok(value))
+    if (!gate_field_value_ok(value))
         return GATE_E_SYNTAX;
     e = empty_edits(&h->overlay, id, name);
     if (e == NULL)

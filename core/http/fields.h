@@ -76,6 +76,9 @@ bool gate_field_value_ok(struct gate_str value);
 
 /* First visible value; false when there is none. Name in any case. */
 bool gate_headers_get(const struct gate_headers *h, struct gate_str name, struct gate_str *value);
+/* The same, when the id of the name is known; and of a field that has one. */
+bool gate_headers_get_as(const struct gate_headers *h, enum gate_field_id id, struct gate_str name,
+                         struct gate_str *value);
 bool gate_headers_get_id(const struct gate_headers *h, enum gate_field_id id,
                          struct gate_str *value);
 
@@ -83,7 +86,7 @@ bool gate_headers_get_id(const struct gate_headers *h, enum gate_field_id id,
  * name or value is not allowed. Framing and hop-by-hop rules are the caller's (see
  * gate_field_settable). */
 enum gate_err gate_headers_set(struct gate_headers *h, struct gate_str name, struct gate_str value);
-/* The same, when the id of the name is known. */
+/* The same, when the name is known to be valid and this is its id. */
 enum gate_err gate_headers_set_as(struct gate_headers *h, enum gate_field_id id,
                                   struct gate_str name, struct gate_str value);
 enum gate_err gate_headers_add(struct gate_headers *h, struct gate_str name, struct gate_str value);

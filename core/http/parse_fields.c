@@ -78,9 +78,7 @@ static struct gate_refusal transfer_encoding(struct gate_str v, uint8_t minor)
         return gate_refuse(400, "Transfer-Encoding in HTTP/1.0");
     if (v.n == 7 && gate_bytes_same_word(v.p, "chunked", 7))
         return GATE_ACCEPTED;
-    if (v.n > 0 && gate_bytes_token_end(v.p, 0, v.n) == v.n)
-        return gate_refuse(501, "unknown Transfer-Encoding");
-    return gate_refuse(400, "Transfer-Encoding is not just chunked");
+    return gate_parse_codings(v);
 }
 
 struct gate_refusal gate_parse_framing(const struct gate_fields *fs, const struct gate_walk *w,

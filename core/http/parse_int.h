@@ -103,6 +103,10 @@ struct gate_refusal gate_parse_framing(const struct gate_fields *fs, const struc
                                        uint8_t minor, enum gate_framing *framing,
                                        uint64_t *content_length);
 
+/* Why a Transfer-Encoding other than "chunked" is refused: 501 when it is a well-formed list of
+ * codings, 400 when it is malformed, or does not end in the only chunked that it names. */
+struct gate_refusal gate_parse_codings(struct gate_str value);
+
 /* Length of the part of a path that is canonical as it stands: no escapes, no empty segment, none
  * that begins with a dot. */
 size_t gate_target_canonical_prefix(struct gate_str raw);

@@ -49,7 +49,8 @@ static const char run_help[] =
     "\n"
     "Signals: TERM, INT and QUIT let requests end, then exit with 0; a second one ends at once.\n"
     "HUP reads the files again, USR1 opens the logs anew.\n"
-    "Exit status: 1 the file or an option is wrong, 2 an address cannot be listened on.\n";
+    "Exit status: 1 the file or an option is wrong, 2 an address cannot be listened on, 3 the\n"
+    "engine crashed before it was ready or while it ended.\n";
 
 static const char check_help[] =
     "moongate check FILE [--json] [--data NAME=FILE] [--listen ADDRESS] [--trust]\n"
@@ -105,9 +106,9 @@ static const char top_help[] =
     "moongate top FILE [--json]\n"
     "moongate top --socket PATH [--json]\n"
     "\n"
-    "Shows what the workers of the gateway that runs do, and which policies and hooks take CPU\n"
-    "time, are called, fail or are stopped. On a terminal anew every two seconds, until ^C;\n"
-    "elsewhere once. CPU time of hooks is sampled.\n";
+    "Shows what the workers of the gateway that runs do, and which policies and hooks (and tasks\n"
+    "that they began) take CPU time, are called, fail or are stopped. On a terminal anew every\n"
+    "two seconds, until ^C; elsewhere once. CPU time is sampled.\n";
 
 static const struct {
     const char *command;

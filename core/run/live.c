@@ -1,5 +1,6 @@
 #include <time.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "exchange/tunnel_seat.h"
 #include "flow/access_log.h"
@@ -491,11 +492,25 @@ static void add_tunnels(void *arg, struct gate_str route, const uint64_t by_clas
     gate_route_totals_count(arg, route, by_class);
 }
 
+/* Heads that were refused before a request began: they have no route either. */
+static void add_bad(const struct gate_engine *e, struct gate_route_totals *out)
+{
+    for (uint32_t i = 0; i < e->n_workers; i++) {
+        const struct gate_counters *c = &e->workers[i].base.counters;
+        uint64_t by_class[6];
+
+        for (size_t k = 0; k < GATE_COUNT_OF(by_class); k++)
+            by_class[k] = atomic_load_explicit(&c->bad_by_class[k], memory_order_relaxed);
+        gate_route_totals_count(out, GATE_STR_NONE, by_class);
+    }
+}
+
 void gate_live_totals(struct gate_engine *e, struct gate_route_totals *out)
 {
     gate_route_totals_init(out);
     gate_route_totals_merge(out, &e->totals);
     gate_tunnel_counts_each(e->tunnels, add_tunnels, out);
+    add_bad(e, out);
     for (struct gate_list *n = e->generations.next; n != &e->generations; n = n->next) {
         struct gate_live *live = gate_container_of(n, struct gate_live, node);
 

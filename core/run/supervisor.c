@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "run/wire.h"
 
-#define HEALTHY_MS 10000
+#define HEALTHY_MS 1000         /* who serves that long starts no storm of restarts */
 #define KILL_GRACE_MS 5000      /* beyond the drain limit */
 #define QUIT_MS 2000            /* from the order to end at once to SIGKILL */
 #define FIRST_DRAIN_MS 30000    /* until the engine has said its own */
@@ -29,12 +29,13 @@ struct supervisor {
     int signals;
     int wire;                   /* our end; -1: no engine */
     pid_t engine;               /* 0: none */
-    uint64_t started_ms;
+    uint64_t ready_ms;          /* since when the engine serves; 0: not yet */
     uint64_t restart_ms;        /* when the next engine is due; 0: not */
     uint64_t kill_ms;           /* when the engine's time is over; 0: not set */
     uint32_t crashes;
     uint32_t drain_ms;
     bool ever_ready;
+    bool killed;                /* by us: it did not end in time */
     enum stop_state stop;
     bool done;
     int status;
@@ -112,7 +113,7 @@ static void start_engine(struct supervisor *s)
     }
     s->engine = pid;
     s->wire = pair[0];
-    s->started_ms = now_ms();
+    s->ready_ms = 0;
 }
 
 static void order(struct supervisor *s, enum gate_wire_kind kind)
@@ -141,11 +142,35 @@ static void stop(struct supervisor *s)
 
 static void describe_end(int status, char *to, size_t cap)
 {
-    if (WIFSIGNALED(status))
-        snprintf(to, cap, "was killed by signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
-    else
+    const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+
+    if (WIFEXITED(status))
         snprintf(to, cap, "ended with status %d", WEXITSTATUS(status));
+    else if (name == NULL)
+        snprintf(to, cap, "was killed by signal %d", WTERMSIG(status));
+    else
+        snprintf(to, cap, "was killed by SIG%s", name);
+}
+
+/* An engine ended after which no other one is started: what that makes of us. */
+static void on_last_end(struct supervisor *s, int status, const char *how)
+{
+    static const char *const during[] = {
+        [RUNNING] = "before it was ready",
+        [DRAINING] = "while it drained",
+        [QUITTING] = "while it ended",
+    };
+
+    s->done = true;
+    if (WIFEXITED(status)) {
+        s->status = WEXITSTATUS(status);
+    } else if (s->killed) {
+        /* Who asked for an end at once has got it. */
+        s->status = s->stop == QUITTING ? 0 : GATE_EXIT_CRASH;
+    } else {
+        s->status = GATE_EXIT_CRASH;
+        gate_logf(s->log, GATE_LOG_ERROR, "the engine %s %s", how, during[s->stop]);
+    }
 }
 
 static void on_engine_end(struct supervisor *s, int status)
@@ -161,13 +186,10 @@ static void on_engine_end(struct supervisor *s, int status)
     s->wire = -1;
     describe_end(status, how, sizeof(how));
     if (s->stop != RUNNING || !s->ever_ready) {
-        s->done = true;
-        s->status = s->stop != RUNNING ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-        if (s->stop == RUNNING && WIFSIGNALED(status))
-            gate_logf(s->log, GATE_LOG_ERROR, "the engine %s before it was ready", how);
+        on_last_end(s, status, how);
         return;
     }
-    if (now_ms() - s->started_ms >= HEALTHY_MS)
+    if (s->ready_ms != 0 && now_ms() - s->ready_ms >= HEALTHY_MS)
         s->crashes = 0;
     delay = gate_supervisor_delay(++s->crashes);
     s->restart_ms = now_ms() + delay;
@@ -226,6 +248,7 @@ static void answer_kept(struct supervisor *s, uint32_t i)
 static void on_ready(struct supervisor *s, uint32_t drain_ms)
 {
     s->ever_ready = true;
+    s->ready_ms = now_ms();
     s->drain_ms = drain_ms;
     for (struct gate_list *n = s->set.points.next, *next; n != &s->set.points; n = next) {
         struct gate_listen_point *p = gate_container_of(n, struct gate_listen_point, node);
@@ -305,6 +328,7 @@ static void on_time(struct supervisor *s)
     if (s->kill_ms != 0 && s->kill_ms <= now) {
         gate_logf(s->log, GATE_LOG_WARN, "the engine did not end in time and is killed");
         kill(s->engine, SIGKILL);
+        s->killed = true;
         s->kill_ms = 0;
     }
     if (s->restart_ms != 0 && s->restart_ms <= now)

@@ -107,11 +107,13 @@ enum gate_ffi_dict {
 };
 
 struct gate_api {
-    /* Header fields. header_next walks (name_n 0: all, else those of that name); name in p, value
-     * in p2. */
-    int (*header_get)(struct gate_vm *vm, int32_t id, int32_t serial, int side,
+    /* Header fields. header_field gives the number of a name (enum gate_field_id), by which get
+     * and set take it; -1: no field is called so. header_next walks (name_n 0: all, else those of
+     * that name); name in p, value in p2. */
+    int (*header_field)(const char *name, uint32_t name_n);
+    int (*header_get)(struct gate_vm *vm, int32_t id, int32_t serial, int side, int field,
                       const char *name, uint32_t name_n);
-    int (*header_set)(struct gate_vm *vm, int32_t id, int32_t serial, int side,
+    int (*header_set)(struct gate_vm *vm, int32_t id, int32_t serial, int side, int field,
                       const char *name, uint32_t name_n, const char *value, uint32_t value_n);
     int (*header_add)(struct gate_vm *vm, int32_t id, int32_t serial, int side,
                       const char *name, uint32_t name_n, const char *value, uint32_t value_n);

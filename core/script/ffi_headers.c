@@ -12,16 +12,24 @@ static struct gate_headers *headers_of(struct gate_exchange *x, int side)
     return h;
 }
 
-int gate_ffi_header_get(struct gate_vm *vm, int32_t id, int32_t serial, int side, const char *name,
-                        uint32_t name_n)
+int gate_ffi_header_field(const char *name, uint32_t name_n)
+{
+    if (!gate_field_name_ok(gate_str_of(name, name_n)))
+        return -1;
+    return (int)gate_field_id_of(name, name_n);
+}
+
+int gate_ffi_header_get(struct gate_vm *vm, int32_t id, int32_t serial, int side, int field,
+                        const char *name, uint32_t name_n)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
     struct gate_str value;
 
     if (x == NULL)
         return GATE_FFI_OVER;
-    if (!gate_headers_get(side == GATE_SIDE_REQUEST ? &x->req.headers : &x->res.headers,
-                          gate_str_of(name, name_n), &value))
+    if (field < 0 ||
+        !gate_headers_get_as(side == GATE_SIDE_REQUEST ? &x->req.headers : &x->res.headers,
+                             (enum gate_field_id)field, gate_str_of(name, name_n), &value))
         return GATE_FFI_NO;
     return gate_ffi_str(vm, value);
 }
@@ -66,16 +74,19 @@ static int editable(struct gate_vm *vm, int32_t id, int32_t serial, int side,
     return GATE_FFI_YES;
 }
 
-int gate_ffi_header_set(struct gate_vm *vm, int32_t id, int32_t serial, int side, const char *name,
-                        uint32_t name_n, const char *value, uint32_t value_n)
+int gate_ffi_header_set(struct gate_vm *vm, int32_t id, int32_t serial, int side, int field,
+                        const char *name, uint32_t name_n, const char *value, uint32_t value_n)
 {
-    enum gate_field_id field = gate_field_id_of(name, name_n);
     struct gate_str n = gate_str_of(name, name_n);
     struct gate_headers *h;
-    int r = editable(vm, id, serial, side, field, (size_t)name_n + value_n, &h);
+    int r;
 
+    if (field < 0)
+        return refused(vm, n);
+    r = editable(vm, id, serial, side, (enum gate_field_id)field, (size_t)name_n + value_n, &h);
     if (r == GATE_FFI_YES &&
-        gate_headers_set_as(h, field, n, gate_str_of(value, value_n)) != GATE_OK)
+        gate_headers_set_as(h, (enum gate_field_id)field, n, gate_str_of(value, value_n)) !=
+            GATE_OK)
         r = refused(vm, n);
     return r;
 }

@@ -40,8 +40,9 @@ static inline bool gate_ffi_room(const struct gate_exchange *x, size_t n)
 }
 
 /* One file a group; gate_api_table collects them. */
-int gate_ffi_header_get(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
-int gate_ffi_header_set(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t,
+int gate_ffi_header_field(const char *, uint32_t);
+int gate_ffi_header_get(struct gate_vm *, int32_t, int32_t, int, int, const char *, uint32_t);
+int gate_ffi_header_set(struct gate_vm *, int32_t, int32_t, int, int, const char *, uint32_t,
                         const char *, uint32_t);
 int gate_ffi_header_add(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t,
                         const char *, uint32_t);

@@ -1,6 +1,7 @@
 #include "script/ffi_int.h"
 
 const struct gate_api gate_api_table = {
+    .header_field = gate_ffi_header_field,
     .header_get = gate_ffi_header_get,
     .header_set = gate_ffi_header_set,
     .header_add = gate_ffi_header_add,

@@ -499,10 +499,12 @@ void gate_vm_place(const struct gate_vm *vm, struct gate_script_place *out)
 void gate_run_origin(const struct gate_task *t, struct gate_task_origin *to)
 {
     const struct gate_hook_run *run = gate_container_of(t, struct gate_hook_run, task);
+    uint32_t at = (uint32_t)t->vm->io.at;
 
     *to = (struct gate_task_origin){
         .policy = gate_run_policy(run),
         .hook = gate_chain_hook_name(run->chain->hook),
         .x = run->x,
+        .spawned = &run->chain->spawned[at >= 1 && at <= run->chain->n ? at - 1 : 0],
     };
 }

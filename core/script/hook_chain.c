@@ -2,6 +2,7 @@
  */
 #include "base/assert.h"
 #include "base/mem.h"
+#include "script/job_kind_int.h"
 #include "script/run_int.h"
 
 static bool is_reversed(int hook)
@@ -57,6 +58,7 @@ static struct gate_hook_chain *keep(struct gate_vm *vm, struct gate_hook_chain *
     c->budgets = gate_calloc(2 * c->n + 1, sizeof(*c->budgets));
     c->budgets[0] = c->n | GATE_BUDGETS_SAMPLED;
     c->tallies = gate_calloc(c->n + 1, sizeof(*c->tallies));
+    c->spawned = gate_calloc(c->n + 1, sizeof(*c->spawned));
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref_boot);
     lua_getfield(L, -1, "chain");
     lua_pushstring(L, gate_chain_hook_name(c->hook));
@@ -191,6 +193,7 @@ static void chain_free(struct gate_hook_chain *c)
 {
     gate_free(c->budgets);
     gate_free(c->tallies);
+    gate_free(c->spawned);
     gate_free(c->name);
     gate_free(c);
 }
@@ -318,4 +321,5 @@ void gate_vm_each_hook(const struct gate_vm *vm,
     for (const struct gate_hook_chain *c = atomic_load_explicit(&vm->chains, memory_order_acquire);
          c != NULL; c = c->next)
         tell_chain(vm, c, fn, arg);
+    gate_job_kinds_each(vm, fn, arg);
 }

@@ -20,6 +20,7 @@ struct gate_vm_timer {
     uint64_t period_ms;
     int32_t number;
     char *at;              /* "gateway.lua:3"; owned */
+    struct gate_job_kind *kind; /* of its ticks; NULL: none yet */
     struct gate_job *job;  /* the tick that runs; NULL: none */
 };
 
@@ -41,8 +42,7 @@ static void count_jobs(struct gate_vm *vm, int change)
         gate_seat_unref(&(struct gate_generation_seat *){vm->seat});
 }
 
-static struct gate_job *job_new(struct gate_vm *vm, int32_t number, const char *policy,
-                                const char *hook)
+static struct gate_job *job_new(struct gate_vm *vm, int32_t number)
 {
     struct gate_job *job = gate_calloc(1, sizeof(*job));
 
@@ -54,9 +54,18 @@ static struct gate_job *job_new(struct gate_vm *vm, int32_t number, const char *
     gate_task_init(&job->task, vm, GATE_TASK_JOB);
     job->task.step = on_step;
     job->number = number;
-    job->policy = gate_strdup(policy);
-    job->hook = hook;
     gate_loop_ready(&vm->worker->loop, &job->start);
+    return job;
+}
+
+static struct gate_job *job_of_kind(struct gate_vm *vm, int32_t number,
+                                    struct gate_job_kind *kind)
+{
+    struct gate_job *job = job_new(vm, number);
+
+    job->kind = kind;
+    job->origin = (struct gate_task_origin){
+        .policy = kind->policy, .hook = kind->hook, .spawned = &kind->spawned};
     return job;
 }
 
@@ -75,7 +84,6 @@ static void job_free(struct gate_job **ptr)
     gate_permits_end(&job->permits);
     if (job->timer != NULL)
         job->timer->job = NULL;
-    gate_free(job->policy);
     gate_free(job);
     count_jobs(vm, -1);
 }
@@ -97,7 +105,7 @@ void gate_job_origin(const struct gate_task *t, struct gate_task_origin *to)
     const struct gate_job *job = gate_container_of(t, struct gate_job, task);
 
     GATE_CHECK_MAGIC(job, JOB_MAGIC);
-    *to = (struct gate_task_origin){.policy = job->policy, .hook = job->hook};
+    *to = job->origin;
 }
 
 /* ------------------------------------------------------------------ groups */
@@ -157,6 +165,7 @@ static void finish(struct gate_job *job, enum gate_vm_result r)
         return;
     }
     if (r != GATE_VM_DONE) {
+        gate_tally_add(r == GATE_VM_KILLED ? &job->kind->tally.kills : &job->kind->tally.errors);
         gate_task_count_failure(job->task.vm, r);
         gate_task_report(&job->task, r);
     }
@@ -176,9 +185,11 @@ static void on_start(struct gate_ready *r)
     enum gate_vm_result result;
 
     GATE_CHECK_MAGIC(job, JOB_MAGIC);
-    gate_task_begin(&job->task, vm->ref_job, vm->job_budgets);
+    gate_task_begin(&job->task, vm->ref_job, job->kind == NULL ? NULL : job->kind->budgets);
     if (job->group != NULL)
         job->task.owner = gate_task_owner(job->group->parent);
+    else
+        gate_tally_add(&job->kind->tally.begun);
     owner = gate_task_owner(&job->task);
     vm->io.start = job->number;
     __atomic_store_n(&vm->io.at, owner == &job->task ? 1 : owner->at, __ATOMIC_RELAXED);
@@ -189,12 +200,15 @@ static void on_start(struct gate_ready *r)
 
 enum gate_err gate_job_spawn(struct gate_vm *vm, int32_t number)
 {
+    struct gate_job_kind *kind;
     struct gate_task_origin o;
 
     if (vm->n_jobs >= GATE_JOBS_MAX)
         return GATE_E_LIMIT;
     gate_task_origin(vm->task, &o);
-    job_new(vm, number, o.policy, "spawn");
+    kind = gate_job_kind_of(vm, o.spawned, o.policy, "spawn");
+    kind->spawned = kind;
+    job_of_kind(vm, number, kind);
     return GATE_OK;
 }
 
@@ -206,12 +220,14 @@ enum gate_err gate_job_all(struct gate_vm *vm, int32_t first, int32_t n)
     if (vm->n_jobs + (uint32_t)n > GATE_JOBS_MAX)
         return GATE_E_LIMIT;
     gate_task_origin(vm->task, &o);
+    o.x = NULL;
     g = gate_calloc(1, sizeof(*g));
     g->parent = vm->task;
     gate_list_init(&g->members);
     for (int32_t i = 0; i < n; i++) {
-        struct gate_job *job = job_new(vm, first + i, o.policy, o.hook);
+        struct gate_job *job = job_new(vm, first + i);
 
+        job->origin = o;
         job->group = g;
         gate_list_push(&g->members, &job->sibling);
     }
@@ -231,7 +247,7 @@ static void on_tick(struct gate_timer *timer)
     gate_loop_timer(&t->vm->worker->loop, &t->timer, t->period_ms);
     if (t->job != NULL || t->vm->n_jobs >= GATE_JOBS_MAX)
         return;
-    t->job = job_new(t->vm, t->number, t->at, "every");
+    t->job = job_of_kind(t->vm, t->number, gate_job_kind_of(t->vm, &t->kind, t->at, "every"));
     t->job->timer = t;
 }
 

@@ -4,6 +4,7 @@
 #ifndef GATE_SCRIPT_JOB_INT_H
 #define GATE_SCRIPT_JOB_INT_H
 
+#include "script/job_kind_int.h"
 #include "script/task_int.h"
 
 /* Jobs of one VM at a time; more are refused. */
@@ -22,8 +23,8 @@ struct gate_job {
     struct gate_vm_timer *timer;  /* gate.every; NULL: another kind */
     struct gate_permit *permits;  /* of semaphores */
     int32_t number;               /* by which Lua finds its function; timers: less than 0 */
-    char *policy;                 /* who began it; owned */
-    const char *hook;
+    struct gate_job_kind *kind;   /* NULL: a member of gate.all, which counts as who waits */
+    struct gate_task_origin origin; /* its strings live as long as the VM */
 };
 
 /* From inside a script (vm->task): begins the function of a number; GATE_E_LIMIT. */

@@ -53,6 +53,7 @@ struct gate_task_origin {
     const char *policy;
     const char *hook;
     const struct gate_exchange *x; /* NULL: of no request */
+    struct gate_job_kind **spawned; /* the kind of what it spawns */
 };
 void gate_task_origin(const struct gate_task *t, struct gate_task_origin *to);
 

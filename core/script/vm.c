@@ -186,8 +186,6 @@ void gate_vm_prepare(struct gate_vm *vm, const struct gate_config *config)
     GATE_CHECK_MAGIC(vm, GATE_VM_MAGIC);
     GATE_ASSERT(vm->config == NULL && vm->worker == NULL);
     vm->config = config;
-    vm->job_budgets[0] = 1;
-    vm->job_budgets[1] = config->limits.hook_cpu_us * 1000ull;
     gate_heap_set_cap(&vm->heap, config->limits.vm_memory);
     vm->timed |= config->process.access_json && config->process.access_log.n > 0;
     gate_chains_build(vm);
@@ -248,6 +246,7 @@ void gate_vm_free(struct gate_vm **vm)
     GATE_ASSERT(x->worker == NULL);
     gate_heap_close(&x->heap);
     gate_chains_free(x);
+    gate_job_kinds_free(x);
     gate_quarantine_unref(&x->quarantine);
     gate_crypto_close(x);
     gate_secrets_fini(&x->secrets);

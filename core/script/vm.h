@@ -113,8 +113,9 @@ void gate_vm_expire(struct gate_vm *vm);
  */
 void gate_vm_detach(struct gate_vm *vm);
 
-/* Calls so far, by policy and hook (of handler and when: by route). Any thread that keeps the VM
- * from being freed. */
+/* Calls so far, by policy and hook (of handler and when: by route), and jobs: hook "spawn" by the
+ * policy that began them, "every" by the line of the timer. Any thread that keeps the VM from being
+ * freed. */
 struct gate_hook_count {
     const char *policy;
     const char *hook;

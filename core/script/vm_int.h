@@ -15,6 +15,7 @@
 #include "script/watch_int.h"
 #include "shared/shared.h"
 
+struct gate_job_kind;
 struct gate_task;
 
 #define GATE_VM_MAGIC      0x6d76616cu
@@ -56,6 +57,7 @@ struct gate_hook_chain {
     int hook;                     /* enum gate_hook, or GATE_CHAIN_WHEN / _HANDLER */
     int ref;                      /* the Lua function that runs it */
     struct gate_hook_tally *tallies; /* n */
+    struct gate_job_kind **spawned;  /* n: of what each has spawned; NULL: nothing yet */
     uint32_t route;               /* of when and handler, or the upstream; and its name */
     char *name;
     uint32_t n;
@@ -102,7 +104,7 @@ struct gate_vm {
     struct gate_list runs;      /* hook runs that wait */
     struct gate_list jobs;      /* struct gate_job, all */
     uint32_t n_jobs;
-    uint64_t job_budgets[2];    /* as the watchdog reads them, which may look late */
+    _Atomic(struct gate_job_kind *) job_kinds; /* control walks them: only ever grows */
     struct gate_vm_timer *timers; /* of gate.every, by ordinal; owned */
     uint32_t n_timers;
     struct gate_generation_seat *seat; /* that the VM serves; NULL in tests */

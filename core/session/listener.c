@@ -18,6 +18,7 @@ struct gate_listener *gate_listener_new(const struct gate_listener_config *confi
     l->https = tls != NULL;
     if (tls != NULL)
         l->tls = gate_tls_server_ref(tls);
+    l->proxy_protocol = config->proxy_protocol;
     return l;
 }
 

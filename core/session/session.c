@@ -1,9 +1,10 @@
-/* Open, the clock of each state, close. Reading is session_h1.c, writing session_stream.c. */
+/* Open, the clock of each state, close. Reading is session_h1.c and session_body.c, writing
+ * session_stream.c. */
 #include "base/assert.h"
 #include "session/ip_counts.h"
 #include "session/session_int.h"
 
-static void on_readable(struct gate_conn *c)
+void gate_session_readable(struct gate_conn *c)
 {
     struct gate_session *s = gate_container_of(c, struct gate_session, conn);
 
@@ -11,15 +12,13 @@ static void on_readable(struct gate_conn *c)
     gate_session_h1_readable(s);
 }
 
-static void on_writable(struct gate_conn *c)
+void gate_session_writable(struct gate_conn *c)
 {
     struct gate_session *s = gate_container_of(c, struct gate_session, conn);
 
     GATE_CHECK_MAGIC(s, GATE_SESSION_MAGIC);
     if (s->h1 != NULL)
         gate_session_h1_flush(s);
-    else if (s->state == GATE_SESSION_HANDSHAKE)
-        gate_session_tls_ready(s);
 }
 
 void gate_session_close(struct gate_session *s, enum gate_close_reason why)
@@ -30,6 +29,7 @@ void gate_session_close(struct gate_session *s, enum gate_close_reason why)
         gate_hook_cancel(&s->hook);
     gate_seat_unref(&s->hook_seat);
     gate_session_tls_dropped(s);
+    gate_session_proxy_drop(s);
     gate_session_h1_drop(s);
     gate_list_remove(&s->node);
     gate_deadline_stop(&w->loop, &s->deadline);
@@ -194,7 +194,8 @@ void gate_session_idle(struct gate_session *s)
                       gate_loop_now(s->conn.loop) + gate_session_limits(s)->idle_timeout_ms);
 }
 
-static void set_peer(struct gate_session *s, const struct gate_addr *peer)
+/* Whom it serves. */
+void gate_session_set_peer(struct gate_session *s, const struct gate_addr *peer)
 {
     if (peer->u.sa.sa_family == AF_INET)
         s->peer.in4 = peer->u.in4;
@@ -202,15 +203,25 @@ static void set_peer(struct gate_session *s, const struct gate_addr *peer)
         s->peer.in6 = peer->u.in6;
     else
         s->peer.sa.sa_family = AF_UNIX;
+    s->ip_len = (uint8_t)gate_addr_format_ip(peer, s->ip, sizeof(s->ip));
 }
 
-/* The client may speak. */
-static void begin(struct gate_session *s)
+/* Who the client is is known: it may speak. */
+void gate_session_start(struct gate_session *s)
 {
     if (s->listener->tls != NULL)
         gate_session_tls_begin(s);
     else
         gate_session_idle(s);
+}
+
+/* The connect hooks have let it in. */
+static void begin(struct gate_session *s)
+{
+    if (s->listener->proxy_protocol)
+        gate_session_proxy_begin(s);
+    else
+        gate_session_start(s);
 }
 
 static void connect_done(void *arg, const struct gate_hook_verdict *v)
@@ -240,18 +251,30 @@ static void ask_hooks(struct gate_session *s, const struct gate_addr *peer)
         connect_done(s, &v);
 }
 
-/* Over this worker's share of the connections, or over what one address may have. */
-static bool over_limit(struct gate_session *s, const struct gate_addr *peer)
+/* Over this worker's share of the connections. */
+static bool over_limit(const struct gate_worker *w)
+{
+    return w->session_limit > 0 && w->sessions > w->session_limit;
+}
+
+/* Counts it for its client; false: that one has as many as it may. */
+bool gate_session_count(struct gate_session *s)
 {
     const struct gate_worker *w = s->worker;
     uint32_t per_ip = gate_session_limits(s)->connections_per_ip;
+    struct gate_addr ip;
 
-    if (w->session_limit > 0 && w->sessions > w->session_limit)
+    if (per_ip == 0 || w->ip_counts == NULL || s->peer.sa.sa_family == AF_UNIX)
         return true;
-    if (per_ip == 0 || w->ip_counts == NULL)
-        return false;
-    s->counted = gate_ip_counts_take(w->ip_counts, peer, per_ip) && s->peer.sa.sa_family != AF_UNIX;
-    return !s->counted && s->peer.sa.sa_family != AF_UNIX;
+    gate_session_addr(s, &ip);
+    s->counted = gate_ip_counts_take(w->ip_counts, &ip, per_ip);
+    return s->counted;
+}
+
+void gate_session_refuse(struct gate_session *s)
+{
+    gate_counters_add(&s->worker->counters, GATE_C_CLIENT_REFUSED, 1);
+    gate_session_close(s, GATE_CLOSE_LIMIT);
 }
 
 void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd,
@@ -266,20 +289,17 @@ void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd,
     l->refs++;
     w->sessions++;
     gate_counters_add(&w->counters, GATE_C_CLIENT_ACCEPTED, 1);
-    gate_conn_open(&s->conn, &w->loop, fd, on_readable, on_writable);
+    gate_conn_open(&s->conn, &w->loop, fd, gate_session_readable, gate_session_writable);
     gate_deadline_init(&s->deadline, on_deadline);
     gate_list_init(&s->node);
     gate_list_push(&w->session_list, &s->node);
-    set_peer(s, peer);
-    s->ip_len = (uint8_t)gate_addr_format_ip(peer, s->ip, sizeof(s->ip));
-    if (over_limit(s, peer)) {
-        gate_counters_add(&w->counters, GATE_C_CLIENT_REFUSED, 1);
-        gate_session_close(s, GATE_CLOSE_LIMIT);
-    } else if (w->seat->generation->config->global_hooks & (1u << GATE_HOOK_CONNECT)) {
+    gate_session_set_peer(s, peer);
+    if (over_limit(w) || (!l->proxy_protocol && !gate_session_count(s)))
+        gate_session_refuse(s);
+    else if (w->seat->generation->config->global_hooks & (1u << GATE_HOOK_CONNECT))
         ask_hooks(s, peer);
-    } else {
+    else
         begin(s);
-    }
 }
 
 void gate_session_init(struct gate_worker *w)
@@ -288,6 +308,7 @@ void gate_session_init(struct gate_worker *w)
 
     gate_slab_init(&w->session_slab, "session", sizeof(struct gate_session));
     gate_slab_init(&shared->h1, "h1 server", sizeof(struct gate_h1_server));
+    gate_slab_init(&shared->proxy, "PROXY header", sizeof(struct gate_proxy_reader));
     gate_list_init(&w->session_list);
     gate_list_init(&shared->handshakes);
     w->session_shared = shared;
@@ -298,6 +319,7 @@ void gate_session_fini(struct gate_worker *w)
     struct gate_session_shared *shared = gate_session_shared_of(w);
 
     gate_session_close_all(w);
+    gate_slab_fini(&shared->proxy);
     gate_slab_fini(&shared->h1);
     gate_slab_fini(&w->session_slab);
     gate_free(shared);

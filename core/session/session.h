@@ -16,6 +16,7 @@ struct gate_listener {
     struct gate_tls_server *tls; /* a reference; NULL: plain */
     bool https;
     bool half_close;
+    bool proxy_protocol;
 };
 
 /* Copies from the configuration; refs is 1. `tls` (may be NULL) is what the configuration's TLS was

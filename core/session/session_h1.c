@@ -1,10 +1,7 @@
-/* The reading side of an h1 session: heads, bodies by credit, one look-ahead of pipelining,
- * lingering close. */
+/* The reading side of an h1 session: heads, one look-ahead of pipelining, lingering close. */
 #include "base/assert.h"
 #include "http/parse.h"
 #include "session/session_int.h"
-
-static void take_body(struct gate_session *s);
 
 /* Bytes wait in the reader that no event announces: the next request, or the beginning of a tunnel.
  */
@@ -16,7 +13,7 @@ static void on_next(struct gate_ready *r)
     if (gate_h1_reader_held(&h->in) == 0)
         return;
     if (s->state == GATE_SESSION_EXCHANGE && h->tunnel && h->x != NULL && !h->body_done)
-        take_body(s);
+        gate_session_body_take(s);
     else if (s->state == GATE_SESSION_IDLE && !gate_session_out_full(h))
         gate_session_h1_begin(s);
 }
@@ -180,7 +177,7 @@ static void take_head(struct gate_session *s, const char *p, size_t n)
     start_exchange(s, x);
     gate_flow_start(x);
     if (s->h1->x == x && !s->h1->body_done)
-        take_body(s);
+        gate_session_body_take(s);
     if (s->h1->body_done)
         gate_h1_reader_rest(&s->h1->in);
     gate_session_clock(s);
@@ -261,8 +258,7 @@ void gate_session_h1_begin(struct gate_session *s)
         await_head(s);
 }
 
-/* The client ended its side, or cut the connection. */
-static void read_ended(struct gate_session *s, enum gate_err e)
+void gate_session_h1_ended(struct gate_session *s, enum gate_err e)
 {
     struct gate_h1_server *h = s->h1;
     bool half = s->listener->half_close && e == GATE_E_EOF;
@@ -294,11 +290,8 @@ static void read_ended(struct gate_session *s, enum gate_err e)
     gate_session_close(s, s->why);
 }
 
-/* How a read went. After READ_GONE the session may be closed and must not be touched. */
-enum read_result { READ_GONE, READ_NOTHING, READ_SHORT, READ_FULL };
-
 /* One read for a head (or the look-ahead of the next one). */
-static enum read_result read_head(struct gate_session *s)
+static enum gate_session_read read_head(struct gate_session *s)
 {
     struct gate_h1_server *h = s->h1;
     struct gate_h1_space space;
@@ -312,19 +305,19 @@ static enum read_result read_head(struct gate_session *s)
         gate_session_h1_refuse(
             s, gate_parse_refuse_partial(held.p, held.n, &s->worker->seat->generation->head_limits),
             first_line(held), GATE_CLOSE_BAD_REQUEST);
-        return READ_GONE;
+        return GATE_READ_GONE;
     }
     if (e != GATE_OK) {
         gate_session_close(s, GATE_CLOSE_FAULT);
-        return READ_GONE;
+        return GATE_READ_GONE;
     }
     e = gate_conn_read(&s->conn, space.iov, 1, &n);
     if (e != GATE_OK) {
         gate_h1_reader_unused(&h->in, &space);
         if (e == GATE_E_AGAIN)
-            return READ_NOTHING;
-        read_ended(s, e);
-        return READ_GONE;
+            return GATE_READ_NOTHING;
+        gate_session_h1_ended(s, e);
+        return GATE_READ_GONE;
     }
     full = n == space.iov[0].iov_len;
     gate_counters_add(&s->worker->counters, GATE_C_BYTES_IN, n);
@@ -332,159 +325,10 @@ static enum read_result read_head(struct gate_session *s)
         ;
     /* Whoever sends requests that fill a block gets a larger one for the next. */
     s->read_big = full || (s->read_big && gate_h1_reader_held(&h->in) > GATE_BLOCK_SIZE / 2);
-    return full ? READ_FULL : READ_SHORT;
+    return full ? GATE_READ_FULL : GATE_READ_SHORT;
 }
 
-/* ------------------------------------------------------------------ bodies */
-
-static void trailers_done(struct gate_session *s, const char *p, size_t n)
-{
-    struct gate_exchange *x = s->h1->x;
-    struct gate_fields *fs = gate_arena_zalloc(&x->arena, sizeof(*fs));
-    struct gate_refusal r =
-        gate_parse_trailers(p, n, &x->seat->generation->head_limits, &x->arena, fs);
-
-    if (r.status != 0) {
-        s->h1->body_bad = true;
-        s->why = GATE_CLOSE_BAD_REQUEST;
-        gate_flow_body_fault(x, GATE_FAULT_BAD_REQUEST, r.status, r.why);
-    } else if (fs->n > 0) {
-        gate_flow_down_events.on_trailers(&s->h1->stream, fs, s->h1->in.b);
-    }
-}
-
-/* Decodes what is held. */
-static void consume_body(struct gate_session *s, struct gate_chain *chunk)
-{
-    struct gate_h1_server *h = s->h1;
-    const char *p = NULL;
-    const char *why = NULL;
-    size_t n = 0;
-
-    switch (gate_h1_reader_body(&h->in, chunk->pool, chunk, &p, &n, &why)) {
-    case GATE_BODY_TRAILERS:
-        trailers_done(s, p, n);
-        h->body_done = true;
-        break;
-    case GATE_BODY_DONE:
-        h->body_done = true;
-        break;
-    case GATE_BODY_BAD:
-        h->body_bad = true;
-        s->why = GATE_CLOSE_BAD_REQUEST;
-        gate_flow_body_fault(h->x, GATE_FAULT_BAD_REQUEST, 400, why);
-        break;
-    default:
-        break;
-    }
-}
-
-/* Hands content to the exchange, and the end. A broken body's last bytes are not believed. */
-static void deliver(struct gate_session *s, struct gate_chain *chunk)
-{
-    struct gate_h1_server *h = s->h1;
-
-    h->window_bytes += chunk->bytes;
-    if (h->tunnel)
-        h->window_ms = gate_loop_now(s->conn.loop);
-    h->credit -= h->credit < chunk->bytes ? h->credit : chunk->bytes;
-    if (h->x != NULL && !h->body_bad) {
-        h->x->bytes_in += chunk->bytes;
-        if (chunk->bytes > 0)
-            gate_flow_down_events.on_body(&h->stream, chunk);
-        if (h->body_done)
-            gate_flow_down_events.on_end(&h->stream);
-    }
-    gate_chain_clear(chunk);
-}
-
-/* What came with the head. */
-static void take_body(struct gate_session *s)
-{
-    struct gate_chain chunk;
-
-    gate_chain_init(&chunk, &s->conn.loop->blocks);
-    if (gate_h1_reader_held(&s->h1->in) > 0 || s->h1->in.body.done)
-        consume_body(s, &chunk);
-    deliver(s, &chunk);
-}
-
-static bool may_splice(const struct gate_session *s)
-{
-    const struct gate_h1_server *h = s->h1;
-
-    return h->stream.takes_pipes && !h->tunnel &&
-           (s->conn.pipe != NULL || gate_h1_reader_bulk(&h->in));
-}
-
-/* Content from the socket into a pipe. False: there is no pipe for it. */
-static bool splice_body(struct gate_session *s, enum read_result *result)
-{
-    struct gate_h1_server *h = s->h1;
-    size_t max = h->credit < h->in.body.left ? h->credit : (size_t)h->in.body.left;
-    struct gate_chain chunk;
-    enum gate_err e;
-    size_t n;
-
-    gate_chain_init(&chunk, &s->conn.loop->blocks);
-    e = gate_conn_splice(&s->conn, max, &chunk, &n);
-    if (e == GATE_E_LIMIT)
-        return false;
-    *result = READ_NOTHING;
-    if (e == GATE_OK) {
-        gate_counters_add(&s->worker->counters, GATE_C_BYTES_IN, n);
-        h->body_done = gate_body_skip(&h->in.body, n);
-        if (h->body_done)
-            gate_conn_splice_end(&s->conn);
-        deliver(s, &chunk);
-        *result = READ_SHORT;
-    } else if (e != GATE_E_AGAIN) {
-        read_ended(s, e);
-        *result = READ_GONE;
-    }
-    return true;
-}
-
-static enum read_result read_body(struct gate_session *s)
-{
-    struct gate_h1_server *h = s->h1;
-    enum read_result spliced;
-    struct gate_h1_space space;
-    struct gate_chain chunk;
-    enum gate_err e;
-    size_t n = 0;
-    bool full;
-
-    if (may_splice(s) && splice_body(s, &spliced))
-        return spliced;
-    e = gate_h1_reader_body_space(&h->in, &s->conn.loop->blocks, h->credit, &space);
-    if (e != GATE_OK) {
-        h->body_bad = true;
-        s->why = e == GATE_E_LIMIT ? GATE_CLOSE_BAD_REQUEST : GATE_CLOSE_FAULT;
-        if (e == GATE_E_LIMIT)
-            gate_flow_body_fault(h->x, GATE_FAULT_BAD_REQUEST, 431, "trailers are too large");
-        else
-            gate_flow_body_fault(h->x, GATE_FAULT_OVERLOAD, 503, "no memory for a block");
-        return READ_NOTHING;
-    }
-    e = gate_conn_read(&s->conn, space.iov, space.count, &n);
-    if (e != GATE_OK) {
-        gate_h1_reader_unused(&h->in, &space);
-        if (e == GATE_E_AGAIN)
-            return READ_NOTHING;
-        read_ended(s, e);
-        return READ_GONE;
-    }
-    full = n == space.bytes;
-    gate_counters_add(&s->worker->counters, GATE_C_BYTES_IN, n);
-    gate_chain_init(&chunk, &s->conn.loop->blocks);
-    for (int i = 0; gate_h1_reader_filled(&h->in, &space, i, &n); i++) {
-        if (!h->body_done && !h->body_bad)
-            consume_body(s, &chunk);
-    }
-    deliver(s, &chunk);
-    return full ? READ_FULL : READ_SHORT;
-}
+/* ------------------------------------------------------------------ readable */
 
 static void exchange_readable(struct gate_session *s)
 {
@@ -495,15 +339,15 @@ static void exchange_readable(struct gate_session *s)
         return;
     }
     if (!h->body_done) {
-        enum read_result r = READ_FULL;
+        enum gate_session_read r = GATE_READ_FULL;
 
         if (h->paused)
             gate_session_h1_window(h);
         if (h->tunnel && gate_h1_reader_held(&h->in) > 0)
-            take_body(s);
-        while (r == READ_FULL && h->credit > 0 && !h->body_done && !h->body_bad)
-            r = read_body(s);
-        if (r == READ_GONE)
+            gate_session_body_take(s);
+        while (r == GATE_READ_FULL && h->credit > 0 && !h->body_done && !h->body_bad)
+            r = gate_session_body_read(s);
+        if (r == GATE_READ_GONE)
             return;
         h->paused = s->conn.full;
         if (h->credit == 0 && !h->body_done)
@@ -513,7 +357,7 @@ static void exchange_readable(struct gate_session *s)
     }
     /* One look-ahead: what the client sends before its answer waits in the reader; whether the
      * client is still there cannot be seen then, which is what pipelining costs. */
-    if (gate_h1_reader_held(&h->in) == 0 && read_head(s) < READ_SHORT)
+    if (gate_h1_reader_held(&h->in) == 0 && read_head(s) < GATE_READ_SHORT)
         return;
     gate_conn_reading(&s->conn, false);
 }
@@ -548,10 +392,10 @@ void gate_session_h1_readable(struct gate_session *s)
         /* fall through */
     case GATE_SESSION_HEAD:
         switch (read_head(s)) {
-        case READ_SHORT:
+        case GATE_READ_SHORT:
             gate_session_h1_begin(s);
             break;
-        case READ_FULL:
+        case GATE_READ_FULL:
             /* More is there: a body is read on at once, so that it goes up in one send with its
              * head. */
             gate_session_h1_begin(s);
@@ -559,7 +403,7 @@ void gate_session_h1_readable(struct gate_session *s)
                 s->h1->credit > 0)
                 exchange_readable(s);
             break;
-        case READ_NOTHING:
+        case GATE_READ_NOTHING:
             gate_session_h1_settle(s);
             break;
         default:
@@ -571,9 +415,6 @@ void gate_session_h1_readable(struct gate_session *s)
         break;
     case GATE_SESSION_LINGER:
         linger_readable(s);
-        break;
-    case GATE_SESSION_HANDSHAKE:
-        gate_session_tls_ready(s);
         break;
     default:
         gate_conn_reading(&s->conn, false);

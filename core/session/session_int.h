@@ -8,6 +8,7 @@
 #include "flow/flow.h"
 #include "http/h1_reader.h"
 #include "http/h1_writer.h"
+#include "http/proxy_header.h"
 #include "net/conn.h"
 #include "net/deadline.h"
 #include "session/session.h"
@@ -28,6 +29,7 @@
 
 enum gate_session_state {
     GATE_SESSION_HOOK, /* a connect hook waits */
+    GATE_SESSION_PROXY, /* the PROXY header is due */
     GATE_SESSION_HANDSHAKE, /* TLS; the conn is plain until the first byte comes */
     GATE_SESSION_IDLE, /* between requests; holds no block, no h1 side */
     GATE_SESSION_HEAD, /* a head is coming in */
@@ -84,6 +86,7 @@ struct gate_session {
     struct gate_h1_server *h1;  /* NULL while idle */
     struct gate_hook_run *hook; /* connect hooks that wait */
     struct gate_generation_seat *hook_seat; /* their VM's; a reference */
+    struct gate_proxy_reader *proxy;        /* while its header is due; from the slab */
     uint32_t requests;
     char ip[GATE_IP_TEXT]; /* of the peer, as text */
     union {
@@ -96,6 +99,7 @@ struct gate_session {
 /* What the sessions of a worker share. */
 struct gate_session_shared {
     struct gate_slab h1;
+    struct gate_slab proxy;
     struct gate_list handshakes; /* sessions whose TLS has begun, the oldest first */
     uint32_t n_handshakes;
     uint32_t tls_untold;         /* failures without a line in the log */
@@ -130,12 +134,24 @@ static inline void gate_session_h1_window(struct gate_h1_server *h)
 /* session.c */
 void gate_session_close(struct gate_session *s, enum gate_close_reason why);
 void gate_session_clock(struct gate_session *s);
+void gate_session_start(struct gate_session *s);
 void gate_session_idle(struct gate_session *s);
 void gate_session_addr(const struct gate_session *s, struct gate_addr *out);
+void gate_session_set_peer(struct gate_session *s, const struct gate_addr *peer);
+bool gate_session_count(struct gate_session *s);
+void gate_session_refuse(struct gate_session *s);
+void gate_session_readable(struct gate_conn *c);
+void gate_session_writable(struct gate_conn *c);
+
+/* session_proxy.c: what stands before the first request */
+void gate_session_proxy_begin(struct gate_session *s);
+void gate_session_proxy_drop(struct gate_session *s);
+
+/* How a read went. After GATE_READ_GONE the session may be closed and must not be touched. */
+enum gate_session_read { GATE_READ_GONE, GATE_READ_NOTHING, GATE_READ_SHORT, GATE_READ_FULL };
 
 /* session_tls.c: handshakes. The last: the session is about to be closed. */
 void gate_session_tls_begin(struct gate_session *s);
-void gate_session_tls_ready(struct gate_session *s);
 void gate_session_tls_fail(struct gate_session *s, enum gate_close_reason why);
 void gate_session_tls_dropped(struct gate_session *s);
 
@@ -146,6 +162,13 @@ void gate_session_h1_begin(struct gate_session *s);
 void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struct gate_str line,
                             enum gate_close_reason why);
 void gate_session_h1_drop(struct gate_session *s);
+
+/* The client ended its side, or cut the connection. */
+void gate_session_h1_ended(struct gate_session *s, enum gate_err e);
+
+/* session_body.c: bodies; what came with the head, and one read */
+void gate_session_body_take(struct gate_session *s);
+enum gate_session_read gate_session_body_read(struct gate_session *s);
 
 /* session_stream.c: writing, and the server side of the stream interface */
 extern const struct gate_stream_ops gate_session_stream_ops;

@@ -5,19 +5,10 @@
 /* Lines about failed handshakes are this far apart: whoever fails on purpose fails often. */
 #define LOG_EVERY_MS 1000
 
-/* TLS itself begins with the first byte: a connection that says nothing costs nothing. */
-void gate_session_tls_begin(struct gate_session *s)
-{
-    const struct gate_limits *limits = gate_session_limits(s);
-
-    s->state = GATE_SESSION_HANDSHAKE;
-    gate_conn_reading(&s->conn, true);
-    gate_deadline_set(s->conn.loop, &s->deadline,
-                      gate_loop_now(s->conn.loop) + limits->handshake_timeout_ms);
-}
-
 static void leave(struct gate_session *s)
 {
+    s->conn.on_readable = gate_session_readable;
+    s->conn.on_writable = gate_session_writable;
     if (gate_tls_of(&s->conn) != NULL)
         gate_session_shared_of(s->worker)->n_handshakes--;
     gate_list_remove(&s->node);
@@ -69,7 +60,7 @@ void gate_session_tls_fail(struct gate_session *s, enum gate_close_reason why)
 }
 
 /* The first byte is there. Too many handshakes: the oldest one has had the most time. */
-static bool begin(struct gate_session *s)
+static bool start(struct gate_session *s)
 {
     struct gate_worker *w = s->worker;
     struct gate_session_shared *shared = gate_session_shared_of(w);
@@ -100,11 +91,13 @@ static void succeed(struct gate_session *s)
     gate_session_idle(s);
 }
 
-void gate_session_tls_ready(struct gate_session *s)
+/* The handshake may get further: the conn is readable, or what was in the way has left. */
+static void on_ready(struct gate_conn *c)
 {
-    struct gate_tls *tls = gate_tls_of(&s->conn);
+    struct gate_session *s = gate_container_of(c, struct gate_session, conn);
+    struct gate_tls *tls = gate_tls_of(c);
 
-    if (tls == NULL && !begin(s))
+    if (tls == NULL && !start(s))
         return;
     tls = gate_tls_of(&s->conn);
     switch (gate_tls_handshake(tls)) {
@@ -117,6 +110,19 @@ void gate_session_tls_ready(struct gate_session *s)
         gate_session_tls_fail(s, gate_tls_failure(tls));
         break;
     }
+}
+
+/* TLS itself begins with the first byte: a connection that says nothing costs nothing. */
+void gate_session_tls_begin(struct gate_session *s)
+{
+    const struct gate_limits *limits = gate_session_limits(s);
+
+    s->state = GATE_SESSION_HANDSHAKE;
+    s->conn.on_readable = on_ready;
+    s->conn.on_writable = on_ready;
+    gate_conn_reading(&s->conn, true);
+    gate_deadline_set(s->conn.loop, &s->deadline,
+                      gate_loop_now(s->conn.loop) + limits->handshake_timeout_ms);
 }
 
 void gate_session_tls_dropped(struct gate_session *s)

@@ -36,7 +36,7 @@ enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_loc
 {
     enum gate_err e;
 
-    if (!fresh)
+    if (!fresh && a->preface.n == 0)
         a->link = gate_links_take(a->links, local, a->peer);
     if (a->link != NULL) {
         a->reused = true;
@@ -46,6 +46,10 @@ enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_loc
     e = gate_links_dial(a->links, local, a->peer, timeout_ms, on_connected, a, &a->link);
     if (e != GATE_OK && e != GATE_E_AGAIN)
         a->sys_errno = errno;
+    else if (a->preface.n > 0 && gate_link_preface(a->link, a->preface) != GATE_OK) {
+        gate_links_close(&a->link, GATE_CLOSE_LINK_ERROR);
+        return GATE_E_NOMEM;
+    }
     if (e == GATE_E_AGAIN)
         gate_wait_arm(wait, 0, NULL);
     return e;

@@ -14,6 +14,7 @@ struct gate_attempt {
     struct gate_peer *peer;         /* a reference; counted active */
     struct gate_link *link;         /* NULL before dialing and after the end */
     struct gate_stream *stream;     /* the link's, once begun */
+    struct gate_str preface;        /* before the request, on a link of its own; borrowed */
     struct gate_wait *wait;         /* woken with the result of a dial */
     struct gate_response_head head; /* status 0: not there yet */
     struct gate_block *block;       /* of the head */
@@ -25,7 +26,8 @@ struct gate_attempt {
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer);
 
 /* Gets a link: GATE_OK at once (a->link), GATE_E_AGAIN: `wait` will be woken with the result (it is
- * armed by this call), other: the failure. `fresh`: never from the shelf. */
+ * armed by this call), other: the failure. `fresh`: never from the
+ * shelf, nor with a preface. */
 enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local,
                                 uint32_t timeout_ms, bool fresh, struct gate_wait *wait);
 

@@ -1,20 +1,15 @@
-/* The h1 client stream. Reads are driven by credit: what the user has granted. A response that ends
- * gives the link back to the shelf only when both sides of the exchange are complete and not one
- * byte is left over. */
-#include "upstream/link.h"
+/* The reading side of a link: heads, bodies by credit, the clock. Reads are driven by what the user
+ * has granted. A response that ends gives the link back to the shelf only when both sides of the
+ * exchange are complete and not one byte is left over. */
+#include "upstream/link_int.h"
 
 #include "base/assert.h"
 #include "http/parse.h"
 #include "net/socket.h"
 #include "upstream/links.h"
 
-#define LINK_MAGIC 0x4c4e4b31u
-
 /* Interim responses relayed per request (SECURITY.md section F). */
 #define MAX_INFOS 8
-
-/* More than this waits to be sent: the sender is asked to pause. */
-#define OUT_HIGH (256u * 1024)
 
 /* A read of this much is sent before the next event is looked at: with many such in one turn the
  * second level cache would be gone over before the first is sent. */
@@ -24,7 +19,7 @@ static struct gate_link *link_of_conn(struct gate_conn *c)
 {
     struct gate_link *l = gate_container_of(c, struct gate_link, conn);
 
-    GATE_CHECK_MAGIC(l, LINK_MAGIC);
+    GATE_CHECK_MAGIC(l, GATE_LINK_MAGIC);
     return l;
 }
 
@@ -33,9 +28,7 @@ static uint64_t after(const struct gate_link *l, uint32_t ms)
     return ms == 0 ? UINT64_MAX : gate_loop_now(l->conn.loop) + ms;
 }
 
-/* The one clock of the link: sending, waiting for the answer, or waiting for more of it. It stands
- * still while our own side is what everybody waits for. */
-static void restart_clock(struct gate_link *l)
+void gate_link_clock(struct gate_link *l)
 {
     uint64_t at = UINT64_MAX;
 
@@ -49,8 +42,7 @@ static void restart_clock(struct gate_link *l)
     gate_deadline_set(l->conn.loop, &l->deadline, at);
 }
 
-/* The stream is over: tells the user, keeps the link until it is reset or given back. */
-static void broken(struct gate_link *l, enum gate_err e, const char *why)
+void gate_link_broken(struct gate_link *l, enum gate_err e, const char *why)
 {
     const struct gate_stream_events *events = l->stream.events;
 
@@ -79,10 +71,10 @@ static void on_deadline(struct gate_timer *t)
         gate_links_close(&l, GATE_CLOSE_LINK_IDLE);
         return;
     }
-    broken(l, GATE_E_TIMEOUT,
-           l->out.out.bytes > 0         ? "the upstream takes no bytes"
-           : l->state == GATE_LINK_HEAD ? "no response head in time"
-                                        : "no response bytes in time");
+    gate_link_broken(l, GATE_E_TIMEOUT,
+                     l->out.out.bytes > 0         ? "the upstream takes no bytes"
+                     : l->state == GATE_LINK_HEAD ? "no response head in time"
+                                                  : "no response bytes in time");
 }
 
 /* A complete response: content and trailers were delivered. */
@@ -126,17 +118,17 @@ static bool take_head(struct gate_link *l, const char *p, size_t n)
         gate_parse_response_marked(p, n, &l->in.marks, l->limits, l->method, l->arena, &head);
 
     if (r.status != 0) {
-        broken(l, GATE_E_SYNTAX, r.why);
+        gate_link_broken(l, GATE_E_SYNTAX, r.why);
         return false;
     }
     if (head.status == 101 &&
         !(l->upgrade_asked && head.upgrade && gate_str_ieq(head.upgrade_token, l->upgrade_token))) {
-        broken(l, GATE_E_SYNTAX, "101 to a request that did not ask for it");
+        gate_link_broken(l, GATE_E_SYNTAX, "101 to a request that did not ask for it");
         return false;
     }
     if (head.status < 200 && head.status != 101) {
         if (++l->infos > MAX_INFOS) {
-            broken(l, GATE_E_SYNTAX, "too many interim responses");
+            gate_link_broken(l, GATE_E_SYNTAX, "too many interim responses");
             return false;
         }
         l->stream.events->on_info(&l->stream, &head);
@@ -157,11 +149,11 @@ static bool consume_head(struct gate_link *l)
     case GATE_SCAN_DONE:
         return take_head(l, p, n);
     case GATE_SCAN_BAD:
-        broken(l, GATE_E_SYNTAX, why);
+        gate_link_broken(l, GATE_E_SYNTAX, why);
         return false;
     default:
         if (gate_h1_reader_held(&l->in) > l->limits->header_bytes)
-            broken(l, GATE_E_SYNTAX, "the response head is too large");
+            gate_link_broken(l, GATE_E_SYNTAX, "the response head is too large");
         return false;
     }
 }
@@ -172,7 +164,7 @@ static void consume_trailers(struct gate_link *l, const char *p, size_t n)
     struct gate_refusal r = gate_parse_trailers(p, n, l->limits, l->arena, fs);
 
     if (r.status != 0) {
-        broken(l, GATE_E_SYNTAX, r.why);
+        gate_link_broken(l, GATE_E_SYNTAX, r.why);
         return;
     }
     if (fs->n > 0)
@@ -198,7 +190,7 @@ static void consume_body(struct gate_link *l, struct gate_chain *chunk)
         finish_response(l);
         break;
     case GATE_BODY_BAD:
-        broken(l, GATE_E_SYNTAX, why);
+        gate_link_broken(l, GATE_E_SYNTAX, why);
         break;
     }
 }
@@ -238,9 +230,9 @@ static void read_ended(struct gate_link *l, enum gate_err e)
         l->stream.events->on_end(&l->stream);
         return;
     }
-    broken(l, e == GATE_E_EOF ? GATE_E_EOF : GATE_E_RESET,
-           l->state == GATE_LINK_HEAD ? "the upstream closed before it answered"
-                                      : "the upstream closed inside the body");
+    gate_link_broken(l, e == GATE_E_EOF ? GATE_E_EOF : GATE_E_RESET,
+                     l->state == GATE_LINK_HEAD ? "the upstream closed before it answered"
+                                                : "the upstream closed inside the body");
 }
 
 /* Content from the socket into a pipe. False: there is no pipe for it. */
@@ -287,9 +279,9 @@ static bool read_once(struct gate_link *l)
     else
         e = gate_h1_reader_body_space(&l->in, &l->conn.loop->blocks, l->credit, &space);
     if (e != GATE_OK) {
-        broken(l, e,
-               e == GATE_E_LIMIT ? "the response head or trailers are too large"
-                                 : "no memory for a block");
+        gate_link_broken(l, e,
+                         e == GATE_E_LIMIT ? "the response head or trailers are too large"
+                                           : "no memory for a block");
         return false;
     }
     e = gate_conn_read(&l->conn, space.iov, space.count, &n);
@@ -309,7 +301,7 @@ static bool read_once(struct gate_link *l)
         }
     }
     if (l->in.lost)
-        broken(l, GATE_E_NOMEM, "no memory for a block");
+        gate_link_broken(l, GATE_E_NOMEM, "no memory for a block");
     deliver(l, &chunk);
     return full;
 }
@@ -351,69 +343,10 @@ static void on_readable(struct gate_conn *c)
     if (!may_read(l) && l->state != GATE_LINK_DONE)
         gate_conn_reading(&l->conn, false);
     if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_DONE)
-        restart_clock(l);
+        gate_link_clock(l);
     large = l->response_bytes - before >= SEND_AT_ONCE;
     if (large)
         gate_loop_settle(loop);
-}
-
-/* A write that fails does not end the stream: an early answer may be waiting to be read. */
-static void write_failed(struct gate_link *l)
-{
-    gate_chain_clear(&l->out.out);
-    l->keep = false;
-    if (l->state == GATE_LINK_TUNNEL) {
-        broken(l, GATE_E_RESET, "the upstream closed the tunnel");
-        return;
-    }
-    gate_conn_reading(&l->conn, true);
-}
-
-static void flushed(struct gate_link *l)
-{
-    if (l->shut_asked && l->out.out.bytes == 0) {
-        l->shut_asked = false;
-        l->conn.ops->shut(&l->conn);
-    }
-    if (l->stream.events != NULL && !l->request_ended)
-        l->stream.events->on_room(&l->stream);
-}
-
-static void flush(struct gate_link *l)
-{
-    while (l->out.out.bytes > 0) {
-        size_t n = 0;
-        enum gate_err e = gate_conn_send(&l->conn, &l->out.out, &n);
-
-        if (e == GATE_E_AGAIN) {
-            gate_conn_want_write(&l->conn);
-            break;
-        }
-        if (e != GATE_OK) {
-            write_failed(l);
-            return;
-        }
-        l->sent += n;
-    }
-    restart_clock(l);
-    if (l->out.out.bytes < OUT_HIGH / 2)
-        flushed(l);
-}
-
-void gate_link_flush(struct gate_link *l)
-{
-    gate_ready_cancel(&l->flush);
-    flush(l);
-}
-
-static void on_flush(struct gate_ready *r)
-{
-    struct gate_link *l = gate_container_of(r, struct gate_link, flush);
-
-    GATE_CHECK_MAGIC(l, LINK_MAGIC);
-    if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_CONNECTING &&
-        l->state != GATE_LINK_IDLE)
-        flush(l);
 }
 
 static void on_writable(struct gate_conn *c)
@@ -430,22 +363,27 @@ static void on_writable(struct gate_conn *c)
         return;
     }
     if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_IDLE)
-        flush(l);
+        gate_link_send(l);
 }
 
 void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd)
 {
     memset(l, 0, sizeof(*l));
-    l->magic = LINK_MAGIC;
+    l->magic = GATE_LINK_MAGIC;
     gate_conn_open(&l->conn, loop, fd, on_readable, on_writable);
     gate_h1_reader_init(&l->in);
     gate_h1_writer_init(&l->out, &loop->blocks);
-    gate_ready_init(&l->flush, on_flush);
+    gate_ready_init(&l->flush, gate_link_on_flush);
     gate_deadline_init(&l->deadline, on_deadline);
     gate_list_init(&l->node);
     l->born_ms = gate_loop_now(loop);
     l->state = GATE_LINK_IDLE;
     l->keep = true;
+}
+
+enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes)
+{
+    return gate_chain_copy(&l->out.out, bytes.p, bytes.n) == 0 ? GATE_OK : GATE_E_NOMEM;
 }
 
 void gate_link_park(struct gate_link *l, uint32_t idle_ms)
@@ -455,121 +393,6 @@ void gate_link_park(struct gate_link *l, uint32_t idle_ms)
     gate_deadline_set(l->conn.loop, &l->deadline, after(l, idle_ms));
     gate_conn_reading(&l->conn, true);
 }
-
-/* ------------------------------------------------------------------ the stream's operations */
-
-static enum gate_err op_send_info(struct gate_stream *s, const struct gate_message *m)
-{
-    (void)s;
-    (void)m;
-    return GATE_E_INVALID; /* requests have no interim heads */
-}
-
-static enum gate_err op_send_head(struct gate_stream *s, const struct gate_message *m, bool last)
-{
-    struct gate_link *l = gate_link_of(s);
-    enum gate_err e;
-
-    if (l->state == GATE_LINK_DEAD)
-        return GATE_E_CLOSED;
-    e = gate_h1_writer_head(&l->out, m, l->upgrade_asked ? GATE_STR("upgrade") : GATE_STR_NONE,
-                            false);
-    if (e != GATE_OK)
-        return e;
-    l->request_ended = last;
-    gate_loop_flush(l->conn.loop, &l->flush);
-    return GATE_OK;
-}
-
-static enum gate_err op_send_body(struct gate_stream *s, struct gate_chain *chunk, bool last)
-{
-    struct gate_link *l = gate_link_of(s);
-    enum gate_err e;
-
-    if (l->state == GATE_LINK_DEAD ||
-        (l->state == GATE_LINK_DONE && l->out.framing != GATE_BODY_EOF)) {
-        gate_chain_clear(chunk);
-        return GATE_E_CLOSED;
-    }
-    e = gate_h1_writer_body(&l->out, chunk, last);
-    if (e != GATE_OK)
-        return e;
-    if (last) {
-        l->request_ended = true;
-        l->shut_asked = l->out.framing == GATE_BODY_EOF;
-    }
-    gate_loop_flush(l->conn.loop, &l->flush);
-    return GATE_OK;
-}
-
-static enum gate_err op_send_trailers(struct gate_stream *s, const struct gate_fields *trailers)
-{
-    struct gate_link *l = gate_link_of(s);
-    enum gate_err e;
-
-    if (l->state == GATE_LINK_DEAD)
-        return GATE_E_CLOSED;
-    e = gate_h1_writer_trailers(&l->out, trailers);
-    if (e != GATE_OK)
-        return e;
-    l->request_ended = true;
-    gate_loop_flush(l->conn.loop, &l->flush);
-    return GATE_OK;
-}
-
-static size_t op_room(const struct gate_stream *s)
-{
-    const struct gate_link *l = gate_link_of(s);
-
-    return l->out.out.bytes >= OUT_HIGH ? 0 : OUT_HIGH - l->out.out.bytes;
-}
-
-static void op_grant(struct gate_stream *s, size_t n)
-{
-    struct gate_link *l = gate_link_of(s);
-    size_t before = l->credit;
-
-    l->credit += n;
-    if ((before > 0 && n > 0) || l->state == GATE_LINK_DEAD || l->state == GATE_LINK_DONE)
-        return;
-    if (l->credit > 0)
-        gate_conn_reading(&l->conn, true);
-    restart_clock(l);
-}
-
-static void op_reset(struct gate_stream *s, enum gate_close_reason why)
-{
-    struct gate_link *l = gate_link_of(s);
-
-    s->events = NULL;
-    gate_links_close(&l, why);
-}
-
-static void op_give_back(struct gate_stream *s)
-{
-    struct gate_link *l = gate_link_of(s);
-
-    s->events = NULL;
-    gate_links_put(l);
-}
-
-static struct gate_conn *op_raw_conn(struct gate_stream *s)
-{
-    return &gate_link_of(s)->conn;
-}
-
-static const struct gate_stream_ops h1_client_ops = {
-    .name = "h1-client",
-    .send_info = op_send_info,
-    .send_head = op_send_head,
-    .send_body = op_send_body,
-    .send_trailers = op_send_trailers,
-    .room = op_room,
-    .grant = op_grant,
-    .reset = op_reset,
-    .give_back = op_give_back,
-    .raw_conn = op_raw_conn,
-};
 
 struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_use *use)
 {
@@ -588,7 +411,7 @@ struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_
     l->send_ms = use->timeouts->send_ms;
     l->first_byte_ms = use->timeouts->first_byte_ms;
     l->read_ms = use->timeouts->read_ms;
-    l->stream.ops = &h1_client_ops;
+    l->stream.ops = &gate_link_stream_ops;
     l->stream.events = use->events;
     l->stream.user = use->user;
     l->stream.takes_pipes = l->stream.rests = false;

@@ -85,6 +85,9 @@ static inline struct gate_link *gate_link_of(const struct gate_stream *s)
 /* Watches the connection while it is parked: any byte or end closes it. */
 void gate_link_park(struct gate_link *l, uint32_t idle_ms);
 
+/* Bytes that go out before all requests, on a link that has carried none (a PROXY header). */
+enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes);
+
 /* Sends what waits to be sent now, not at the end of the turn. */
 void gate_link_flush(struct gate_link *l);
 

@@ -3,6 +3,7 @@
 #include "upstream/links.h"
 
 #include "base/assert.h"
+#include "http/proxy_header.h"
 #include "net/socket.h"
 
 struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *counters)
@@ -152,7 +153,8 @@ struct gate_upstream_local *gate_links_local(struct gate_links *links, struct ga
     else if (local->version != gate_upstream_version(u))
         take_set(local);
     local->ops = gate_balance_ops_of(config->balance);
-    local->idle_max = config->idle;
+    /* A connection that speaks for one client is not lent to another. */
+    local->idle_max = config->proxy_protocol != GATE_PROXY_NONE ? 0 : config->idle;
     local->idle_ms = config->idle_timeout_ms;
     local->max_requests = config->max_requests;
     local->max_age_ms = config->max_age_ms;

@@ -15,22 +15,34 @@ local fail, raise = engine.fail, place.raise
 local ID, SERIAL = 1, 2
 local TEXT_QUERY = tonumber(ffi.C.GATE_TEXT_QUERY)
 
---- The query that was parsed last: a script mostly asks for several arguments of one. One
---- assignment changes it, so that a script that is stopped amid it leaves nothing half done.
-local last = { query = false, list = {} }
+--- The query that was parsed last: a script mostly asks for several arguments of one. Each
+--- part is set by one assignment, so that a script that is stopped leaves nothing half done.
+local last = { query = false, list = false, first = false }
 
---- The pairs of the present query.
----@return table[] list of { name, value }
-local function list_of(self)
+--- What was made of the present query.
+---@return { query: string, list: table[]|false, first: table<string, string>|false }
+local function parsed_of(self)
   local r = api.text(vm, self[ID], self[SERIAL], TEXT_QUERY)
   if r ~= 1 then fail(r) end
   local query = ffi.string(io.p, io.n)
   local parsed = last
   if query ~= parsed.query then
-    parsed = { query = query, list = form.parse(query) }
+    parsed = { query = query, list = false, first = false }
     last = parsed
   end
+  return parsed
+end
+
+local function list_of(self)
+  local parsed = parsed_of(self)
+  if not parsed.list then parsed.list = form.parse(parsed.query) end
   return parsed.list
+end
+
+local function first_of(self)
+  local parsed = parsed_of(self)
+  if not parsed.first then parsed.first = form.first(parsed.query) end
+  return parsed.first
 end
 
 local function write(self, list)
@@ -76,7 +88,7 @@ function M.replaced(list, name, values)
 end
 
 local Args
-Args, M.new = pair_list.class("req.args", list_of)
+Args, M.new = pair_list.class("req.args", list_of, first_of)
 M.Args = Args
 
 --- Adds an argument behind those that are there.

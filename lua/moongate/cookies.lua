@@ -9,37 +9,83 @@ local M = {}
 
 local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, place.raise
 
+local byte, find, sub, ffi_string = string.byte, string.find, string.sub, ffi.string
+
 local ID, SERIAL = 1, 2
 
---- The pairs of one Cookie field, in order. A value in quotes loses them.
+local SPACE, TAB, QUOTE = 32, 9, 34
+
+--- Without the space around it.
+---@param text string
+---@return string
+local function trimmed(text)
+  local from, to = 1, #text
+  while from <= to and (byte(text, from) == SPACE or byte(text, from) == TAB) do from = from + 1 end
+  while to >= from and (byte(text, to) == SPACE or byte(text, to) == TAB) do to = to - 1 end
+  return sub(text, from, to)
+end
+
+---@param text string
+---@return string
+local function unquoted(text)
+  if #text > 1 and byte(text, 1) == QUOTE and byte(text, -1) == QUOTE then
+    return sub(text, 2, -2)
+  end
+  return text
+end
+
+--- The pairs of a Cookie field, in order. A value in quotes loses them. No patterns: they are not
+--- compiled.
 ---@param field string
----@param list? table[] to add to
 ---@return table[] list of { name, value }
-function M.parse(field, list)
-  list = list or {}
-  for pair in field:gmatch("[^;]+") do
-    local name, value = pair:match("^%s*([^=]-)%s*=%s*(.-)%s*$")
-    if name and name ~= "" then
-      list[#list + 1] = { name, value:match('^"(.*)"$') or value }
+function M.parse(field)
+  local list, from, equals = {}, 1, 0
+  while from <= #field do
+    local stop = find(field, ";", from, true) or #field + 1
+    if equals < from then equals = find(field, "=", from, true) or #field + 1 end
+    if equals < stop then
+      local name = trimmed(sub(field, from, equals - 1))
+      local value = unquoted(trimmed(sub(field, equals + 1, stop - 1)))
+      if name ~= "" then list[#list + 1] = { name, value } end
     end
+    from = stop + 1
   end
   return list
 end
 
-local function list_of(self)
-  local list = {}
+--- All Cookie fields as one.
+local function text_of(self)
+  local text = ""
   io.cursor_i, io.cursor_edits = 0, 0
   local r = api.header_next(vm, self[ID], self[SERIAL], 0, "cookie", 6)
   while r == 1 do
-    M.parse(ffi.string(io.p2, io.n2), list)
+    local field = ffi_string(io.p2, io.n2)
+    text = text == "" and field or text .. ";" .. field
     r = api.header_next(vm, self[ID], self[SERIAL], 0, "cookie", 6)
   end
   if r < 0 then fail(r) end
-  return list
+  return text
 end
 
+--- The fields that were parsed last, as in args.lua.
+local last = { text = "", list = {}, first = {} }
+
+---@return { list: table[], first: table<string, string> } pairs { name, value }, first values
+local function parsed_of(self)
+  local text, parsed = text_of(self), last
+  if text ~= parsed.text then
+    local list = M.parse(text)
+    parsed = { text = text, list = list, first = pair_list.first(list) }
+    last = parsed
+  end
+  return parsed
+end
+
+local function list_of(self) return parsed_of(self).list end
+local function first_of(self) return parsed_of(self).first end
+
 local Cookies
-Cookies, M.new = pair_list.class("req.cookies", list_of)
+Cookies, M.new = pair_list.class("req.cookies", list_of, first_of)
 M.Cookies = Cookies
 
 local function refuse(_, name)

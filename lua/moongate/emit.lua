@@ -35,7 +35,8 @@ end
 local function listener(given)
   return {
     address = given.address, trust = list(given.trust), mode = given.mode, backlog = given.backlog,
-    half_close = given.half_close, tls = tls(given.tls), at = given.at,
+    half_close = given.half_close, proxy_protocol = given.proxy_protocol, tls = tls(given.tls),
+    at = given.at,
   }
 end
 
@@ -57,7 +58,7 @@ local function upstream(entry)
   local o = entry.options
   return {
     name = entry.name, balance = type(o.balance) == "function" and "function" or o.balance,
-    host = o.host, forwarded = o.forwarded,
+    host = o.host, forwarded = o.forwarded, proxy_protocol = o.proxy_protocol,
     servers = list(o.servers, server),
     keepalive = {
       idle = o.keepalive.idle, idle_timeout_ms = o.keepalive.idle_timeout,

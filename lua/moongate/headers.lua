@@ -30,13 +30,31 @@ local function value_text(name, value)
   raise(("header '%s': a string was expected, not a %s"):format(name, type(value)))
 end
 
+--- Numbers of names that scripts use, so that the engine need not find them again; so many at most:
+--- names may come from clients.
+---@type table<string, integer>
+local fields = {}
+local FIELDS_MAX = 256
+local n_fields = 0
+
+---@param name string
+---@return integer
+local function learn(name)
+  local field = api.header_field(name, #name)
+  if field >= 0 and n_fields < FIELDS_MAX then
+    n_fields = n_fields + 1
+    fields[name] = field
+  end
+  return field
+end
+
 local function refuse(code, name)
   fail(code, "header '" .. name .. "'")
 end
 
 local function get(h, side, name)
   local id, serial = split(h)
-  local r = api.header_get(vm, id, serial, side, name, #name)
+  local r = api.header_get(vm, id, serial, side, fields[name] or learn(name), name, #name)
   if r == 1 then return ffi_string(io.p, io.n) end
   if r < 0 then fail(r) end
   return nil
@@ -58,7 +76,8 @@ end
 local function set(h, side, name, value)
   local text = value_text(name, value)
   local id, serial = split(h)
-  local r = api.header_set(vm, id, serial, side, name, #name, text, #text)
+  local r = api.header_set(vm, id, serial, side, fields[name] or learn(name), name, #name, text,
+    #text)
   if r ~= 1 then refuse(r, name) end
 end
 
@@ -84,7 +103,7 @@ end
 
 local function has(h, side, name)
   local id, serial = split(h)
-  local r = api.header_get(vm, id, serial, side, name, #name)
+  local r = api.header_get(vm, id, serial, side, fields[name] or learn(name), name, #name)
   if r < 0 then fail(r) end
   return r == 1
 end

@@ -12,10 +12,10 @@ local setmetatable, type = setmetatable, type
 --- look-up.
 ---@param called string what scripts call an object of the class
 ---@param Class table
----@param list_of fun(self: table): table[]
+---@param first_of fun(self: table): table<string, string>
 ---@return fun(self: any, method: string, name: any) check
 ---@return fun(self: table, name: any): string|nil get
-local function basics(called, Class, list_of)
+local function basics(called, Class, first_of)
   local function check(self, method, name)
     if type(self) ~= "table" or metatable_of(self) ~= Class then
       raise(("%s:%s is called with a colon, not with a dot"):format(called, method))
@@ -29,9 +29,7 @@ local function basics(called, Class, list_of)
     if type(name) ~= "string" then
       raise(("%s has names, no values of a %s"):format(called, type(name)))
     end
-    for _, pair in ipairs(list_of(self)) do
-      if pair[1] == name then return pair[2] end
-    end
+    return first_of(self)[name]
   end
 
   return check, get
@@ -97,15 +95,25 @@ local function methods_of(Class, list_of, check, get)
   return methods
 end
 
+--- The first value of each name.
+---@param list table[] of { name, value }
+---@return table<string, string>
+function M.first(list)
+  local first = {}
+  for i = #list, 1, -1 do first[list[i][1]] = list[i][2] end
+  return first
+end
+
 --- Makes a class: its metatable, to which the caller adds `add(self, name, value)` and
 --- `__newindex`. The methods win over a pair of their name.
 ---@param called string what scripts call an object: "req.args"
 ---@param list_of fun(self: table): table[] the present list of { name, value }
+---@param first_of fun(self: table): table<string, string> M.first of that
 ---@return table Class
 ---@return fun(id: integer, serial: integer): table new
-function M.class(called, list_of)
+function M.class(called, list_of, first_of)
   local Class = {}
-  local check, get = basics(called, Class, list_of)
+  local check, get = basics(called, Class, first_of)
   local methods = methods_of(Class, list_of, check, get)
 
   function Class.__index(self, name)

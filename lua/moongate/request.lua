@@ -126,7 +126,7 @@ function get.client(self)
   return client.new(split(self))
 end
 
---- The cookies, parsed at each use.
+--- The cookies.
 function get.cookies(self)
   return cookies.new(split(self))
 end

@@ -222,6 +222,23 @@ describe("command line", function()
       end)
     end
 
+    for _, how in ipairs { "supervised", "alone" } do
+      it("names an address that it may not take, " .. how, function()
+        local first = tonumber(t.read "/proc/sys/net/ipv4/ip_unprivileged_port_start")
+        if first and first <= 1023 then
+          return pending("any user may take any port here (ip_unprivileged_port_start)")
+        end
+        local wrap = t.without_privilege "net_bind_service"
+        if not wrap then return pending("setpriv cannot take a privilege from root here") end
+        local run = { "run", t.file 'require("moongate").listen { "127.0.0.1:1023" }',
+          how == "alone" and "--foreground-engine" or "--no-watch" }
+        local out = t.run(run, { wrap = wrap })
+        assert.equal(2, out.status)
+        assert.matches("^moongate: cannot listen on 127%.0%.0%.1:1023: Permission denied; "
+          .. "ports below 1024 need root[^\n]*\n$", out.stderr)
+      end)
+    end
+
     it("refuses a file without an address, unless --listen has one", function()
       local text = 'local gate = require "moongate"\n'
         .. 'gate.route { path = "/", reply = { 200, "x" } }'

@@ -57,19 +57,24 @@ describe("control socket", function()
     c:send "GET / HTTP/1.1\r\n\r\n"
     assert.equal(400, c:receive_response().status)
     assert.is_true(c:is_closed())
+    c = g:connect()
+    c:send "GET / HTTP/2.0\r\nHost: x\r\n\r\n"
+    assert.equal(505, c:receive_response().status)
+    assert.is_true(c:is_closed())
     t.wait_for("closed connections", function()
       return g:metric "moongate_client_connections" == 0
     end)
     local expected = {
       ['moongate_requests_total{route="hello",class="2xx"}'] = 2,
-      ['moongate_requests_total{route="",class="4xx"}'] = 1,
+      ['moongate_requests_total{route="",class="4xx"}'] = 2, -- no route, and a refused head
+      ['moongate_requests_total{route="",class="5xx"}'] = 1,
       ['moongate_requests_total{route="bad",class="5xx"}'] = 1,
       ['moongate_requests_total{route="spin",class="5xx"}'] = 1,
       ['moongate_requests_total{route="up",class="2xx"}'] = 1,
       ['moongate_upstream_requests_total{upstream="o",peer="' .. o.address .. '"}'] = 1,
       ['moongate_upstream_up{upstream="o",peer="' .. o.address .. '"}'] = 1,
-      ['moongate_connections_closed_total{reason="bad_request"}'] = 1,
-      moongate_requests_bad_total = 1,
+      ['moongate_connections_closed_total{reason="bad_request"}'] = 2,
+      moongate_requests_bad_total = 2,
       moongate_hook_errors_total = 1,
       moongate_hook_kills_total = 1,
       moongate_log_lines_dropped_total = 0,

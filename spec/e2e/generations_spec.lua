@@ -426,6 +426,30 @@ describe("a gateway that runs tells", function()
     assert.equal(1, metric("kills_total", "second"))
   end)
 
+  it("on a terminal what its hooks cost, anew every other second", function()
+    local g = t.gateway(text "one")
+    local terminal = t.terminal()
+    local top = t.process.start({ t.binary, "top", "--socket", g.socket },
+      { stdout = terminal.path, stderr = g.dir .. "/top" })
+    local function page(n)
+      local pages = 0
+      for one in (terminal:read() .. "\27[H\27[2J"):gmatch "(.-)\27%[H\27%[2J" do
+        pages = pages + 1
+        if pages == n and one:find "POLICY.*\n" then return one end
+      end
+    end
+    assert.matches("^WORKER", t.wait_for("the first page", function() return page(1) end))
+    g:get "/word"
+    t.wait_for("a page with another request", function() return page(2) end)
+    local last = t.wait_for("a third page", function() return page(3) end)
+    assert.matches("^WORKER +CPU +REQUESTS/S +CONNECTIONS +VM MEMORY\r\n0 ", last)
+    -- It ends with the gateway.
+    g:signal "TERM"
+    assert.equal(0, g:wait())
+    assert.equal(1, top:wait(t.patience))
+    assert.matches("no gateway answers", t.read(g.dir .. "/top"))
+  end)
+
   it("says so when nobody answers", function()
     for _, command in ipairs { "rollback", "generations", "upstreams", "top" } do
       local out = t.run { command, "--socket", "/nowhere/at/all" }

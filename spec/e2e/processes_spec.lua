@@ -1,5 +1,5 @@
 -- covers: run/supervisor.c run/engine.c run/worker.c run/acceptor.c run/control.c run/main.c
--- covers: run/broker_remote.c run/crash.c
+-- covers: run/broker_remote.c
 local t = require "e2e.support"
 
 local HELLO = [[
@@ -103,19 +103,6 @@ describe("processes", function()
     end)
   end
 
-  it("starts another engine when one dies; nobody is refused meanwhile", function()
-    local g = t.gateway(HELLO, { supervised = true, args = { "--workers", "2" } })
-    for round = 1, 3 do
-      local pid = g:engine()
-      t.process.kill(pid, "KILL")
-      -- These wait in the backlog of sockets that the supervisor holds.
-      for _ = 1, 4 do assert.equal("hello\n", g:get("/hello").body) end
-      g:until_ready(round + 1)
-      assert.not_equal(pid, g:engine())
-    end
-    assert.matches("was killed by signal 9", g:stderr())
-  end)
-
   it("goes on without its supervisor, and then ends on SIGTERM", function()
     local g = t.gateway(HELLO, { supervised = true })
     local pid = g:engine()
@@ -166,15 +153,4 @@ describe("processes", function()
     assert.equal("hello\n", g:get("/hello").body)
     assert.is_true(g:metric "moongate_accept_failures_total" > 0)
   end)
-
-  it("says what a crashed engine was busy with", function()
-    if os.getenv "MOONGATE_SANITIZE" ~= "none" then return end -- they have reports of their own
-    local g = t.gateway(HELLO, { supervised = true })
-    t.process.kill(g:engine(), "SEGV")
-    t.wait_for("the report", function()
-      return g:stderr():find "moongate crash: segmentation fault"
-    end)
-    assert.equal("hello\n", g:get("/hello").body)
-  end)
-
 end)

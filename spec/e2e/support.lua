@@ -113,6 +113,13 @@ function M.origin(handler, options)
   return o
 end
 
+--- A terminal that a program may write to (process.lua).
+function M.terminal()
+  local terminal = process.terminal()
+  started[#started + 1] = terminal
+  return terminal
+end
+
 local Gateway = {}
 Gateway.__index = Gateway
 
@@ -300,11 +307,22 @@ function M.deaf_address()
   return "127.0.0.1:" .. port
 end
 
---- Runs a command of the binary to its end: { status, stdout, stderr }.
+--- Words before a command that take a privilege of root from it: none when we are not root, nil
+-- when it cannot be done here.
+function M.without_privilege(name)
+  if process.user() ~= 0 then return {} end
+  local words = { "setpriv", "--bounding-set=-" .. name, "--inh-caps=-" .. name }
+  return os.execute(table.concat(words, " ") .. " true 2>/dev/null") == 0 and words or nil
+end
+
+--- Runs a command of the binary to its end: { status, stdout, stderr }. options: env, seconds,
+-- wrap (words before the command).
 function M.run(args, options)
   options = options or {}
   local dir = M.folder()
-  local argv = { M.binary }
+  local argv = {}
+  for _, word in ipairs(options.wrap or {}) do argv[#argv + 1] = word end
+  argv[#argv + 1] = M.binary
   for _, arg in ipairs(args) do argv[#argv + 1] = arg end
   local p = process.start(argv, { stdout = dir .. "/stdout", stderr = dir .. "/stderr",
     env = options.env })

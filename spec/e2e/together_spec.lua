@@ -1,5 +1,5 @@
 -- Functions that run beside others: gate.spawn, gate.all, gate.every.
--- covers: script/job.c script/ffi_job.c
+-- covers: script/job.c script/job_kind.c script/ffi_job.c
 local t = require "e2e.support"
 
 local function gateway(text, options)
@@ -49,6 +49,47 @@ describe("gate.spawn", function()
     logged(g, "gateway.lua:%d+: stopped: it used more CPU time than its budget, 20 ms")
     logged(g, "stopped: it took longer than task_time, 1000 ms")
     assert.equal(200, g:get("/").status)
+  end)
+
+  it("counts, with its CPU time, for who began it", function()
+    local g = t.gateway([[
+      gate.use { name = "starter", request = function(req)
+        local what = req.args.what
+        gate.spawn(function()
+          if what == "fail" then error "oops" end
+          if what == "spin" then while true do end end
+          if what == "again" then gate.spawn(function() gate.all { function() end } end) end
+          local x = 0
+          for i = 1, 3000000 do x = x + i % 7 end
+        end)
+      end }
+      gate.listen { "127.0.0.1:0" }
+      gate.route { path = "/", reply = { 200, "x" } }
+      gate.every(0.05, function()
+        local x = 0
+        for i = 1, 3000000 do x = x + i % 7 end
+      end)
+    ]])
+    local function metric(name, policy, hook)
+      return g:metric(('moongate_policy_%s{policy="%s",hook="%s"}'):format(name, policy, hook))
+    end
+    local spawned = 0
+    for _, what in ipairs { "fail", "spin", "again", "work" } do
+      g:get("/?what=" .. what)
+      spawned = spawned + (what == "again" and 2 or 1)
+    end
+    t.wait_for("all", function() return metric("calls_total", "starter", "spawn") == spawned end)
+    t.wait_for("the kill", function() return metric("kills_total", "starter", "spawn") == 1 end)
+    assert.equal(1, metric("errors_total", "starter", "spawn"))
+    assert.equal(4, metric("calls_total", "starter", "request"))
+    -- The kill took its budget of 50 ms.
+    assert.is_true(metric("cpu_seconds_total", "starter", "spawn") >= 0.02)
+    t.wait_for("ticks", function()
+      return (metric("cpu_seconds_total", "gateway.lua:13", "every") or 0) > 0
+    end)
+    local top = t.run({ "top", "--socket", g.socket }).stdout
+    assert.matches("\nstarter +spawn +[%d.]+ %% +[%d.]+ +[%d.]+ +[%d.]+ +5 +1 +1 +0\n", top)
+    assert.matches("\ngateway.lua:13 +every +[%d.]+ %% ", top)
   end)
 
   it("says what it needs", function()

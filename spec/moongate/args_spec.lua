@@ -34,6 +34,16 @@ describe("moongate.args", function()
     assert.equal("y=1&y=2&new=true", query)
   end)
 
+  it("sees a query that has changed since", function()
+    assert.equal("1", a.x)
+    query = "x=9"
+    assert.equal("9", a.x)
+    assert.is_nil(a.y)
+    assert.same({ "9" }, a:all("x"))
+    a.x = "10"
+    assert.equal("10", a.x)
+  end)
+
   it("may be changed while it is walked", function()
     for name in a:each() do a[name] = nil end
     assert.equal("", query)

@@ -1,4 +1,4 @@
-require "support.engine"()
+local engine = require "support.engine" {}
 local cookies = require "moongate.cookies"
 
 local function parsed(field)
@@ -22,6 +22,28 @@ describe("moongate.cookies", function()
     assert.equal("", parsed(""))
     assert.equal("a=", parsed("a="))
     assert.equal("a=b=c", parsed("a=b=c"))
+  end)
+
+  it("takes all Cookie fields as one, and sees what has changed", function()
+    local fields, i
+    engine.api.header_next = function()
+      i = i and i + 1 or 1
+      engine.kept = fields[i]
+      if not fields[i] then i = nil return 0 end
+      engine.io.p2, engine.io.n2 = fields[i], #fields[i]
+      return 1
+    end
+    local c = cookies.new(1, 1)
+    fields = { "a=1; b=2", "", "a=3" }
+    assert.equal("1", c.a)
+    assert.equal("2", c.b)
+    assert.same({ "1", "3" }, c:all "a")
+    fields = { "a=9" }
+    assert.equal("9", c.a)
+    assert.is_nil(c.b)
+    fields = {}
+    assert.is_nil(c.a)
+    assert.is_nil(c:each()())
   end)
 
   it("is read only", function()

@@ -34,6 +34,27 @@ describe("moongate.form", function()
     assert.equal("", pairs_of(""))
   end)
 
+  it("finds the first value of each name", function()
+    assert.same({ a = "1", b = "", ["c d"] = "=" }, form.first("a=1&b&a=2&&b=3&c+d==&c%20d=x"))
+    assert.same({ [""] = "v" }, form.first("=v&="))
+    assert.same({}, form.first(""))
+    assert.same({}, form.first("&&"))
+  end)
+
+  it("agrees on first values with the list", function()
+    local pieces = { "a", "b", "=", "&", "%61", "+", "==", "&&" }
+    for seed = 1, 500 do
+      local query, n = "", seed
+      for _ = 1, 8 do
+        n = (n * 1103515245 + 12345) % 2147483648
+        query = query .. pieces[math.floor(n / 65536) % #pieces + 1]
+      end
+      local first = {}
+      for _, pair in ipairs(form.parse(query)) do first[pair[1]] = first[pair[1]] or pair[2] end
+      assert.same(first, form.first(query), query)
+    end
+  end)
+
   it("writes unchanged pairs as they stood", function()
     local list = form.parse("a=%41&b&c=+")
     assert.equal("a=%41&b&c=+", form.write(list))

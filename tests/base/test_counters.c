@@ -38,7 +38,13 @@ static void test_adding(void **state)
     gate_counters_close(&c, GATE_CLOSE_DRAIN);
     assert_int_equal(gate_counters_get(&c, GATE_C_BYTES_IN), 1024);
     assert_int_equal(gate_counters_get(&c, GATE_C_BYTES_OUT), 0);
+    gate_counters_bad(&c, 400);
+    gate_counters_bad(&c, 499);
+    gate_counters_bad(&c, 501);
     assert_int_equal(atomic_load(&c.closes[GATE_CLOSE_DRAIN]), 1);
+    assert_int_equal(gate_counters_get(&c, GATE_C_REQUESTS_BAD), 3);
+    assert_int_equal(atomic_load(&c.bad_by_class[4]), 2);
+    assert_int_equal(atomic_load(&c.bad_by_class[5]), 1);
     assert_int_equal((uintptr_t)&c % 64, 0);
 }
 

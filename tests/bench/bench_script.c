@@ -1,7 +1,9 @@
-/* Micro-benchmarks of script/: hook calls and what hooks do most. bench_script                ns
- * per operation of each, best of several rounds bench_script NAME COUNT     COUNT operations of one
- * after a warm-up and nothing else, to count instructions: valgrind --tool=callgrind --smc-
- * check=all-non-file bench_script w5 4000 (and 8000: the difference is what 4000 operations cost) /
+/* Micro-benchmarks of script/: hook calls and what hooks do most.
+ *
+ *   bench_script              ns per operation of each, best of several rounds
+ *   bench_script NAME COUNT   COUNT operations of one after a warm-up and nothing else, to count
+ *                             instructions: valgrind --tool=callgrind --smc-check=all-non-file
+ *                             bench_script w5 4000 (and 8000: the difference is 4000 operations)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +49,31 @@ static const struct bench benches[] = {
             "end)\n",
      false},
     {"args", PREFIX "gate.on.request(function(req) local p = req.args.y end)\n", false},
+    {"four args",
+     PREFIX "gate.on.request(function(req)\n"
+            "  local a = req.args\n"
+            "  local w, x, y, z = a.w, a.x, a.y, a.z\n"
+            "end)\n",
+     false},
+    /* No two requests with the same query. */
+    {"new args",
+     PREFIX "local n = 0\n"
+            "gate.on.request(function(req)\n"
+            "  n = n + 1\n"
+            "  req.query = 'id=' .. n .. '&name=moon+gate&page=2&size=50'\n"
+            "  local a = req.args\n"
+            "  local id, name = a.id, a.name\n"
+            "end)\n",
+     false},
+    {"new query",
+     PREFIX "local n = 0\n"
+            "gate.on.request(function(req)\n"
+            "  n = n + 1\n"
+            "  req.query = 'id=' .. n .. '&name=moon+gate&page=2&size=50'\n"
+            "  local q = req.query\n"
+            "end)\n",
+     false},
+    {"cookie", PREFIX "gate.on.request(function(req) local c = req.cookies.b end)\n", false},
     {"reply", PREFIX "gate.on.request(function(req) return gate.reply(200, 'x') end)\n", false},
     {"sleep(0)", PREFIX "gate.on.request(function(req) gate.sleep(0) end)\n", false},
     {"w5",

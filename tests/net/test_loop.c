@@ -7,15 +7,13 @@
 #include <cmocka.h>
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "net/deadline.h"
 #include "net/loop.h"
+#include "support/aborts.h"
 
 /* One loop, and a record of what ran on it. */
 struct fixture {
@@ -291,43 +289,18 @@ static void turn_inside_a_drain(struct gate_ready *r)
     gate_loop_turn(&f->loop, false);
 }
 
-/* Runs one turn in a child, which must be aborted, and gives what it said. */
-static void expect_abort(const char *said)
+static void turn(void *arg)
 {
-    char text[512] = "";
-    size_t n = 0;
-    ssize_t got;
-    int pipes[2];
-    int status;
-    pid_t pid;
-
-    assert_int_equal(pipe(pipes), 0);
-    pid = fork();
-    if (pid == 0) {
-        struct rlimit none = { 0, 0 };
-
-        signal(SIGABRT, SIG_DFL);
-        setrlimit(RLIMIT_CORE, &none);
-        dup2(pipes[1], STDERR_FILENO);
-        gate_loop_ready(&f->loop, &f->a);
-        gate_loop_turn(&f->loop, false);
-        _exit(0);
-    }
-    close(pipes[1]);
-    while ((got = read(pipes[0], text + n, sizeof(text) - 1 - n)) > 0)
-        n += (size_t)got;
-    close(pipes[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGABRT);
-    assert_non_null(strstr(text, said));
+    (void)arg;
+    gate_loop_ready(&f->loop, &f->a);
+    gate_loop_turn(&f->loop, false);
 }
 
 static void drain_inside_a_script_aborts(void **state)
 {
     (void)state;
     f->loop.in_script = true;
-    expect_abort("in_script");
+    assert_aborts(turn, NULL, "in_script");
     f->loop.in_script = false;
 }
 
@@ -335,7 +308,7 @@ static void nested_drain_aborts(void **state)
 {
     (void)state;
     f->a.fn = turn_inside_a_drain;
-    expect_abort("draining");
+    assert_aborts(turn, NULL, "draining");
 }
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)

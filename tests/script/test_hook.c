@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "support/aborts.h"
 #include "support/script_rig.h"
 
 #define PREFIX                                                                                     \
@@ -544,6 +545,32 @@ static void test_place(void **state)
     script_rig_close(&r);
 }
 
+/* A log line written by a script lets the loop run: what must never be, because it might resume a
+ * script from inside one. */
+static void turn_at_line(struct gate_log_sink *sink, const char *line, size_t n)
+{
+    struct script_rig *r = gate_container_of(sink, struct script_rig, sink);
+
+    (void)line, (void)n;
+    gate_loop_turn(&r->worker.loop, false);
+}
+
+static void log_and_turn(void *arg)
+{
+    struct script_rig r;
+
+    (void)arg;
+    script_rig_open(&r, PREFIX "gate.on.request(function(req) gate.log.info 'x' end)\n");
+    r.sink.write = turn_at_line;
+    script_rig_call(&r, script_rig_exchange(&r), GATE_HOOK_REQUEST);
+}
+
+static void test_no_turn_inside_a_script(void **state)
+{
+    (void)state;
+    assert_aborts(log_and_turn, NULL, "in_script");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -564,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_many_policies),
         cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_place),
+        cmocka_unit_test(test_no_turn_inside_a_script),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* covers: session/session_h1.c session/session_stream.c
+/* covers: session/session_h1.c session/session_body.c session/session_stream.c
  * What an HTTP/1 client may expect of the gateway, end to end in one thread: versions, methods
  * without bodies, pipelining, keep-alive, interim responses, trailers, tunnels. */
 #include <setjmp.h>

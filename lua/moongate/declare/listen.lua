@@ -39,7 +39,7 @@ local LISTEN = schema.record("gate.listen", {
   half_close = schema.with(schema.boolean(), { default = false }),
   tls = tls.SERVER,
   http2 = schema.later(),
-  proxy_protocol = schema.later(),
+  proxy_protocol = schema.with(schema.boolean(), { default = false }),
 })
 
 --- What only two options together, or two listeners together, get wrong.
@@ -54,6 +54,12 @@ local function check_together(load, spot, options, given)
     spot:at("mode", given):fail {
       name = "mode", expected = "a Unix socket's address",
       message = "'mode' is for Unix sockets; this listener is " .. options[1],
+    }
+  end
+  if options.proxy_protocol and #(options.trust or {}) == 0 then
+    spot:at("proxy_protocol", given):fail {
+      name = "proxy_protocol", expected = "trust",
+      message = "'proxy_protocol' needs 'trust': the addresses of the proxies that send the header",
     }
   end
   if address.port == 0 then return end
@@ -79,7 +85,8 @@ function M.declare(load, options)
   check_together(load, spot, result, options)
   load.listeners[#load.listeners + 1] = {
     address = result[1], trust = result.trust, mode = result.mode, backlog = result.backlog,
-    half_close = result.half_close, tls = result.tls, at = load_state.at(declaration.place),
+    half_close = result.half_close, proxy_protocol = result.proxy_protocol, tls = result.tls,
+    at = load_state.at(declaration.place),
   }
 end
 

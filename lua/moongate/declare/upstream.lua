@@ -173,6 +173,7 @@ local OPTIONS = {
   balance = schema.with(BALANCE, { default = "round_robin" }),
   host = schema.with(schema.enum { "client", "peer", "name" }, { default = "client" }),
   forwarded = schema.with(schema.enum { "x", "rfc7239", "both", "none" }, { default = "x" }),
+  proxy_protocol = schema.with(schema.enum { "none", "v1", "v2" }, { default = "none" }),
   keepalive = schema.with(KEEPALIVE, { default = defaults_of(KEEPALIVE) }),
   timeouts = schema.with(TIMEOUTS, { default = defaults_of(TIMEOUTS) }),
   retry = schema.with(RETRY, { default = defaults_of(RETRY) }),

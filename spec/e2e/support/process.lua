@@ -13,8 +13,14 @@ int close(int fd);
 void _exit(int status);
 int setenv(const char *name, const char *value, int overwrite);
 int getpid(void);
+unsigned getuid(void);
 int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 int symlink(const char *target, const char *path);
+int posix_openpt(int flags);
+int grantpt(int fd);
+int unlockpt(int fd);
+char *ptsname(int fd);
+long read(int fd, void *to, size_t n);
 ]]
 
 local M = {}
@@ -26,6 +32,7 @@ M.signals = { HUP = 1, INT = 2, QUIT = 3, KILL = 9, USR1 = 10, SEGV = 11, TERM =
 local WNOHANG = 1
 local O_CREAT_WRITE = 64 + 1 + 512 -- O_CREAT | O_WRONLY | O_TRUNC
 local PR_SET_PDEATHSIG = 1
+local O_RDWR, O_NOCTTY, O_NONBLOCK = 2, 256, 2048
 
 local Process = {}
 Process.__index = Process
@@ -109,9 +116,38 @@ function M.kill(pid, name)
   return C.kill(pid, M.signals[name]) == 0
 end
 
+local Terminal = {}
+Terminal.__index = Terminal
+
+--- A terminal: `path` is where a program writes, `read` gives what it has written so far.
+function M.terminal()
+  local fd = C.posix_openpt(O_RDWR + O_NOCTTY + O_NONBLOCK)
+  assert(fd >= 0 and C.grantpt(fd) == 0 and C.unlockpt(fd) == 0, "no terminal")
+  return setmetatable({ fd = fd, path = ffi.string(C.ptsname(fd)), text = "" }, Terminal)
+end
+
+function Terminal:read()
+  local buffer = ffi.new "char[4096]"
+  local n = C.read(self.fd, buffer, 4096)
+  while n > 0 do
+    self.text = self.text .. ffi.string(buffer, n)
+    n = C.read(self.fd, buffer, 4096)
+  end
+  return self.text
+end
+
+function Terminal:stop()
+  C.close(self.fd)
+end
+
 --- This process.
 function M.pid()
   return C.getpid()
+end
+
+--- The user that runs this.
+function M.user()
+  return C.getuid()
 end
 
 --- Whether every thread of a process has stopped (signal STOP).

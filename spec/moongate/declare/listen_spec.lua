@@ -11,6 +11,7 @@ describe("gate.listen", function()
       local config = support.good(listen(("%q"):format(address)))
       assert.same({
         address = address, trust = {}, mode = -1, backlog = 0, half_close = false,
+        proxy_protocol = false,
         at = "gateway.lua:2",
       }, config.listeners[1])
     end
@@ -37,7 +38,7 @@ describe("gate.listen", function()
       ['":80", trust = "10.0.0.0/9"'] = "'trust': a list",
       ['":80", ":81"'] = "gate.listen takes no value without a name here",
       ['":80",\n\ntls = {}'] = "gateway.lua:5: tls needs 'cert' and 'key', or 'certs'",
-      ['":80", proxy_protocol = true'] = "'proxy_protocol' is right, but not there yet",
+      ['":80",\nproxy_protocol = true'] = "gateway.lua:4: 'proxy_protocol' needs 'trust'",
       ['":80", http2 = true'] = "'http2' is right, but not there yet",
     } do
       local printed = support.bad(listen(options))
