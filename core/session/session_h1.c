@@ -168,6 +168,8 @@ static void take_head(struct gate_session *s, const char *p, size_t n)
         gate_parse_request_marked(p, n, &s->h1->in.marks, &x->seat->generation->head_limits,
                                   s->listener->https, &x->arena, &x->req.head);
 
+    if (r.status == 0 && s->listener->https)
+        r = gate_session_tls_judge(s, x->req.head.host);
     if (r.status != 0) {
         gate_exchange_free(&x);
         gate_session_h1_refuse(s, r, first_line(gate_str_of(p, n)), GATE_CLOSE_BAD_REQUEST);

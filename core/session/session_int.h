@@ -150,7 +150,9 @@ void gate_session_proxy_drop(struct gate_session *s);
 /* How a read went. After GATE_READ_GONE the session may be closed and must not be touched. */
 enum gate_session_read { GATE_READ_GONE, GATE_READ_NOTHING, GATE_READ_SHORT, GATE_READ_FULL };
 
-/* session_tls.c: handshakes. The last: the session is about to be closed. */
+/* session_tls.c: handshakes; whether a request for that host may come over this connection. The
+ * last: the session is about to be closed. */
+struct gate_refusal gate_session_tls_judge(const struct gate_session *s, struct gate_str host);
 void gate_session_tls_begin(struct gate_session *s);
 void gate_session_tls_fail(struct gate_session *s, enum gate_close_reason why);
 void gate_session_tls_dropped(struct gate_session *s);

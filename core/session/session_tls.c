@@ -125,6 +125,15 @@ void gate_session_tls_begin(struct gate_session *s)
                       gate_loop_now(s->conn.loop) + limits->handshake_timeout_ms);
 }
 
+struct gate_refusal gate_session_tls_judge(const struct gate_session *s, struct gate_str host)
+{
+    const struct gate_tls_info *info = gate_tls_info(gate_tls_of(&s->conn));
+
+    if (gate_tls_server_covers(s->listener->tls, info->sni, host))
+        return (struct gate_refusal){0, NULL};
+    return (struct gate_refusal){421, "another certificate than this connection's is for the host"};
+}
+
 void gate_session_tls_dropped(struct gate_session *s)
 {
     if (s->state == GATE_SESSION_HANDSHAKE)

@@ -7,10 +7,10 @@ local certs -- made once: keys take their time
 
 --- Output of a command, and whether it went well.
 local function run(command)
-  local pipe = io.popen(command .. " 2>&1; echo $?")
+  local pipe = io.popen(command .. " 2>&1; echo \" $?\"")
   local text = pipe:read "*a"
   pipe:close()
-  local output, status = text:match "^(.-)(%d+)%s*$"
+  local output, status = text:match "^(.*) (%d+)%s*$"
   return output, status == "0"
 end
 
@@ -111,7 +111,7 @@ describe("TLS to clients", function()
       return g:metric 'moongate_connections_closed_total{reason="tls_plain_http"}' == 1
     end)
     assert.truthy(g:stderr():find "plain HTTP came instead of TLS")
-    assert.truthy(g:stdout():find '" 400 ')
+    t.wait_for("the access line", function() return g:stdout():find '" 400 ' end)
   end)
 
   it("chooses the certificate by name", function()
@@ -122,6 +122,17 @@ describe("TLS to clients", function()
     end
     local output = curl(g, "c.test")
     assert.truthy(output:find "no alternative certificate subject name", output)
+  end)
+
+  it("answers 421 for a host that another certificate is for", function()
+    local g = gateway('certs = { { cert = "b.pem", key = "b.key" } }, ' .. ONE)
+    local status = "-o /dev/null -w '%{http_code}' -H 'Host: "
+    assert.equal("421", (curl(g, "a.test", status .. "B.test:443'")))
+    assert.equal("421", (curl(g, "b.test", status .. "a.test'")))
+    assert.equal("200", (curl(g, "b.test", status .. "x.b.test'")))
+    assert.equal("200", (curl(g, "a.test", status .. "nobody.test'")))
+    assert.equal("421", (curl(g, "a.test", status .. "b.test' -k")))
+    t.wait_for("the access line", function() return g:stdout():find '" 421 ' end)
   end)
 
   it("refuses unknown names where no certificate is for all", function()
@@ -180,6 +191,85 @@ describe("TLS to clients", function()
     end
     assert.truthy(s_client(g, "-tls1_2"):find "Compression: NONE")
     assert.truthy(s_client(g, "-tls1_2"):find "Secure Renegotiation IS supported")
+  end)
+end)
+
+describe("certificates that change", function()
+  local dir
+  setup(function()
+    dir = t.folder(true)
+    certs = pki.new(dir)
+    certs:make("a", { names = { "a.test" } }):make("b", { names = { "a.test" } }):make "rsa"
+    certs:make("c", { names = { "a.test" } })
+  end)
+  teardown(function() os.execute("rm -rf " .. dir) end)
+  after_each(t.cleanup)
+
+  local function serial(g)
+    return (s_client(g, "-servername a.test"):match "BEGIN CERTIFICATE%-+\n(.-)%-+END")
+  end
+
+  -- With state in the scripts' VM, which only new certificates do not take away.
+  local function watched()
+    return gateway(ONE, { watch = true, more = [[
+      local n = 0
+      gate.route { path = "/count", handler = function()
+        n = n + 1
+        return gate.reply(200, tostring(n))
+      end }
+    ]] })
+  end
+
+  local function count(g)
+    return (run(("curl -sS --max-time 10 --cacert %s --connect-to ::127.0.0.1:%d "
+      .. "https://a.test/count"):format(certs:path "ca.pem", g.port)))
+  end
+
+  it("are swapped in one step, and scripts keep their state", function()
+    local g = watched()
+    local before = serial(g)
+    assert.equal("1", count(g))
+    copy(dir .. "/c.pem", g.dir .. "/a.pem")
+    copy(dir .. "/c.key", g.dir .. "/a.key")
+    t.wait_for("the new one", function() return serial(g) ~= before end)
+    assert.equal("2", count(g))
+    assert.truthy(g:stderr():find "generation 2 serves")
+  end)
+
+  it("keep the old pair when the new one is bad, and say why", function()
+    local g = watched()
+    local before = serial(g)
+    copy(dir .. "/c.pem", g.dir .. "/a.pem")
+    t.wait_for("the refusal", function()
+      return g:stderr():find("the key a.key does not belong to the certificate a.pem", 1, true)
+    end)
+    assert.truthy(g:stderr():find "reload refused, generation 1 goes on: gateway.lua:1: 'tls'")
+    assert.equal(before, serial(g))
+    os.remove(g.dir .. "/a.pem")
+    t.wait_for("the second refusal", function()
+      return g:stderr():find("cannot read the certificate a.pem: No such file", 1, true)
+    end)
+    assert.equal(before, serial(g))
+    copy(dir .. "/c.pem", g.dir .. "/a.pem")
+    copy(dir .. "/c.key", g.dir .. "/a.key")
+    t.wait_for("the new one", function() return serial(g) ~= before end)
+  end)
+
+  it("do not touch connections that are there", function()
+    local g = watched()
+    local log = dir .. "/long"
+    local before = serial(g)
+    local pipe = io.popen(("openssl s_client -connect 127.0.0.1:%d -servername a.test -quiet "
+      .. ">%s 2>&1"):format(g.port, log), "w")
+    pipe:write "GET /count HTTP/1.1\r\nHost: a.test\r\n\r\n"
+    pipe:flush()
+    t.wait_for("an answer", function() return t.read(log):find "HTTP/1.1 200" end)
+    copy(dir .. "/c.pem", g.dir .. "/a.pem")
+    copy(dir .. "/c.key", g.dir .. "/a.key")
+    t.wait_for("the new one", function() return serial(g) ~= before end)
+    pipe:write "GET /count HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
+    pipe:close()
+    assert.equal(2, select(2, t.read(log):gsub("HTTP/1.1 200", "")))
   end)
 end)
 
