@@ -19,6 +19,7 @@
 #include "script/watchdog.h"
 #include "session/session.h"
 #include "shared/shared.h"
+#include "tls/tickets.h"
 
 struct gate_engine;
 struct gate_live;
@@ -138,6 +139,7 @@ struct gate_engine {
     struct gate_ip_counts *ip_counts;
     struct gate_tunnel_counts *tunnels;
     struct gate_registry *registry;
+    struct gate_tls_tickets *tickets;   /* any thread */
     struct gate_shared *shared;     /* any thread */
     struct gate_resolver *resolver;
     struct gate_admin *admin;       /* NULL: no control socket */

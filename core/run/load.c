@@ -58,15 +58,15 @@ static void replace_listeners(struct gate_config *c, const struct gate_options *
     c->n_listeners = o->n_listen;
 }
 
-static enum gate_err compile(const struct gate_options *o, struct gate_bundle *bundle,
-                             struct gate_loaded *l, struct gate_load_errors *errors)
+static enum gate_err compile(const struct gate_load_tools *t, struct gate_loaded *l,
+                             struct gate_load_errors *errors)
 {
-    struct gate_str file = gate_bundle_main_name(bundle);
+    struct gate_str file = gate_bundle_main_name(t->bundle);
     char why[512] = "";
     enum gate_err err = gate_config_parse(gate_vm_config_text(l->vm), &l->config, why, sizeof(why));
 
     if (err == GATE_OK) {
-        replace_listeners(l->config, o);
+        replace_listeners(l->config, t->options);
         err = gate_router_build(l->config, &l->router);
     } else {
         gate_load_errors_add(errors, file, 0, why);
@@ -76,7 +76,7 @@ static enum gate_err compile(const struct gate_options *o, struct gate_bundle *b
         gate_load_errors_add(errors, file, 0, "the routes cannot be compiled");
         return err;
     }
-    return gate_load_tls(bundle, l, errors);
+    return gate_load_tls(t, l, errors);
 }
 
 enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out,
@@ -107,7 +107,7 @@ enum gate_err gate_load(const struct gate_load_tools *t, struct gate_loaded *out
     memset(out, 0, sizeof(*out));
     err = gate_load_vm(t, &out->vm, errors);
     if (err == GATE_OK)
-        err = compile(t->options, t->bundle, out, errors);
+        err = compile(t, out, errors);
     if (err != GATE_OK)
         gate_loaded_fini(out);
     return err;

@@ -23,6 +23,7 @@ struct gate_load_tools {
     struct gate_bundle *bundle;
     struct gate_log *log;
     struct gate_watchdog *watchdog;
+    struct gate_tls_tickets *tickets;   /* NULL: TLS is only tried */
     struct gate_shared *shared;     /* NULL: dictionaries are only tried (`moongate check`) */
     struct gate_quarantine *quarantine; /* of the first VM of the load; NULL: this is the first */
     const struct gate_clock *clock; /* NULL: the system's */
@@ -39,7 +40,7 @@ enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out
 void gate_loaded_fini(struct gate_loaded *l);
 
 /* Reads the certificates of all listeners, so that one load tells of all that is wrong. */
-enum gate_err gate_load_tls(struct gate_bundle *bundle, struct gate_loaded *l,
+enum gate_err gate_load_tls(const struct gate_load_tools *t, struct gate_loaded *l,
                             struct gate_load_errors *errors);
 
 /* Gives up what a load made of the listeners' TLS. Clears the pointer; NULL is fine. */

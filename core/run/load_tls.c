@@ -31,10 +31,10 @@ static void note_tls_fault(struct gate_load_errors *errors, struct gate_str at, 
     gate_load_errors_add(errors, file, line, text);
 }
 
-enum gate_err gate_load_tls(struct gate_bundle *bundle, struct gate_loaded *l,
+enum gate_err gate_load_tls(const struct gate_load_tools *t, struct gate_loaded *l,
                             struct gate_load_errors *errors)
 {
-    const struct gate_tls_files files = {tls_path, bundle};
+    const struct gate_tls_files files = {tls_path, t->bundle};
     const struct gate_config *c = l->config;
     enum gate_err result = GATE_OK;
     char why[512];
@@ -45,7 +45,8 @@ enum gate_err gate_load_tls(struct gate_bundle *bundle, struct gate_loaded *l,
 
         if (c->listeners[i].tls == NULL)
             continue;
-        err = gate_tls_server_new(c->listeners[i].tls, &files, &l->tls[i], why, sizeof(why));
+        err = gate_tls_server_new(c->listeners[i].tls, &files, t->tickets, &l->tls[i], why,
+                                  sizeof(why));
         if (err != GATE_OK) {
             note_tls_fault(errors, c->listeners[i].at, why);
             result = err;

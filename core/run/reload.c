@@ -198,6 +198,7 @@ static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*don
             .bundle = r->bundle,
             .log = &e->log,
             .watchdog = e->watchdog,
+            .tickets = e->tickets,
             .shared = e->shared,
             .clock = &e->clock,
         },

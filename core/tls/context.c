@@ -1,9 +1,9 @@
 /* OpenSSL contexts: what is offered and demanded in handshakes (SECURITY.md section I): TLS 1.2 and
  * 1.3, ECDHE with AEAD only, no renegotiation, no session cache, one ticket. */
 #include <openssl/err.h>
-#include <openssl/sha.h>
 
 #include "base/assert.h"
+#include "tls/tickets.h"
 #include "tls/tls_int.h"
 
 /* The fastest first where the processor has AES; clients without it say so by their order. */
@@ -108,18 +108,6 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
         tls->key_updates++;
 }
 
-/* Sessions are resumed only for the same names under the same demands. */
-static void bind_sessions(SSL_CTX *ctx, struct gate_certificate *const pairs[GATE_TLS_KINDS])
-{
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    uint64_t parts[GATE_TLS_KINDS] = {0};
-
-    for (int i = 0; i < GATE_TLS_KINDS; i++)
-        parts[i] = pairs[i] == NULL ? 0 : pairs[i]->hash;
-    SHA256((const unsigned char *)parts, sizeof(parts), digest);
-    SSL_CTX_set_session_id_context(ctx, digest, sizeof(digest));
-}
-
 static bool configure(SSL_CTX *ctx, struct gate_tls_server *server,
                       const struct gate_tls_config *config)
 {
@@ -130,6 +118,7 @@ static bool configure(SSL_CTX *ctx, struct gate_tls_server *server,
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx, 1);
+    SSL_CTX_set_timeout(ctx, GATE_TLS_TICKET_HOURS * 3600);
     SSL_CTX_set_max_early_data(ctx, 0);
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_client_hello_cb(ctx, on_client_hello, server);
@@ -164,6 +153,5 @@ SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_
         SSL_CTX_free(ctx);
         return NULL;
     }
-    bind_sessions(ctx, pairs);
     return ctx;
 }

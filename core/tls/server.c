@@ -3,8 +3,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "tls/names_int.h"
+#include "tls/tickets_int.h"
 #include "tls/tls_int.h"
 
 static const char http_1_1[] = "\x08http/1.1";
@@ -24,6 +26,7 @@ struct gate_tls_server {
     uint32_t n_contexts;
     bool has_fallback;
     struct gate_tls_names names;
+    struct gate_tls_space *space; /* NULL: tickets are OpenSSL's own */
 };
 
 /* Making */
@@ -131,8 +134,41 @@ static enum gate_err build_contexts(struct gate_tls_server *s,
     return GATE_OK;
 }
 
+/* Sessions are resumed only for the same names under the same demands: both make the session id
+ * context, and the demands choose the keys of tickets. New certificates change neither. */
+static void bind_sessions(struct gate_tls_server *s, struct gate_tls_tickets *tickets)
+{
+    unsigned char policy[GATE_TLS_POLICY_BYTES] = {0};
+    unsigned char id[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX **digests = gate_calloc(s->n_contexts, sizeof(*digests));
+    unsigned int n;
+
+    for (uint32_t i = 0; i < s->n_contexts; i++) {
+        digests[i] = EVP_MD_CTX_new();
+        GATE_ASSERT(EVP_DigestInit_ex2(digests[i], EVP_sha256(), NULL) == 1);
+        EVP_DigestUpdate(digests[i], policy, sizeof(policy));
+    }
+    for (uint32_t i = 0; i < s->names.n; i++) {
+        EVP_MD_CTX *digest = digests[s->names.v[i].context];
+
+        EVP_DigestUpdate(digest, s->names.v[i].text.p, s->names.v[i].text.n);
+        EVP_DigestUpdate(digest, "", 1);
+    }
+    for (uint32_t i = 0; i < s->n_contexts; i++) {
+        EVP_DigestFinal_ex(digests[i], id, &n);
+        EVP_MD_CTX_free(digests[i]);
+        SSL_CTX_set_session_id_context(s->contexts[i].ctx, id, n);
+        if (tickets != NULL)
+            gate_tls_tickets_use(s->contexts[i].ctx);
+    }
+    gate_free(digests);
+    if (tickets != NULL)
+        s->space = gate_tls_space_take(tickets, policy);
+}
+
 enum gate_err gate_tls_server_new(const struct gate_tls_config *config,
-                                  const struct gate_tls_files *files, struct gate_tls_server **out,
+                                  const struct gate_tls_files *files,
+                                  struct gate_tls_tickets *tickets, struct gate_tls_server **out,
                                   char *why, size_t why_cap)
 {
     struct gate_tls_server *s = gate_calloc(1, sizeof(*s));
@@ -144,6 +180,8 @@ enum gate_err gate_tls_server_new(const struct gate_tls_config *config,
         err = build_names(s, config, why, why_cap);
     if (err == GATE_OK)
         err = build_contexts(s, config, why, why_cap);
+    if (err == GATE_OK)
+        bind_sessions(s, tickets);
     if (err == GATE_OK)
         *out = s;
     else
@@ -167,6 +205,7 @@ void gate_tls_server_unref(struct gate_tls_server **server)
     for (uint32_t i = 0; i < s->n_contexts; i++)
         SSL_CTX_free(s->contexts[i].ctx);
     gate_free(s->contexts);
+    gate_tls_space_unref(&s->space);
     gate_tls_names_fini(&s->names);
     for (uint32_t i = 0; i < s->n_certificates; i++)
         gate_certificate_free(&s->certificates[i]);
@@ -179,6 +218,11 @@ void gate_tls_server_unref(struct gate_tls_server **server)
 uint64_t gate_tls_server_hash(const struct gate_tls_server *s)
 {
     return s->hash;
+}
+
+struct gate_tls_space *gate_tls_server_space(const struct gate_tls_server *s)
+{
+    return s->space;
 }
 
 SSL_CTX *gate_tls_server_base(const struct gate_tls_server *s)

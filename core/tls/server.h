@@ -13,6 +13,7 @@
 #include "config/config.h"
 
 struct gate_tls_server;
+struct gate_tls_tickets; /* tls/tickets.h */
 
 /* How the paths of a configuration become paths of the disk, which is told of each beforehand. The
  * result is the caller's to free (gate_free); NULL: the path is too long. */
@@ -21,10 +22,12 @@ struct gate_tls_files {
     void *arg;
 };
 
-/* Reads all files and checks them. Takes long (a system call and a few checks a file): not on a
- * reactor. GATE_E_INVALID: `why` names the file and the cause. */
+/* Reads all files and checks them. Without `tickets` (NULL: the server is only tried) no other one
+ * can resume its sessions. Takes long (some system calls and checks a file): not on a reactor.
+ * GATE_E_INVALID: `why` names the file and the cause. */
 enum gate_err gate_tls_server_new(const struct gate_tls_config *config,
-                                  const struct gate_tls_files *files, struct gate_tls_server **out,
+                                  const struct gate_tls_files *files,
+                                  struct gate_tls_tickets *tickets, struct gate_tls_server **out,
                                   char *why, size_t why_cap);
 struct gate_tls_server *gate_tls_server_ref(struct gate_tls_server *s);
 

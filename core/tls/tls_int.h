@@ -77,6 +77,9 @@ SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_
 /* server.c. The context for a name; NULL: there is none, and none for others. */
 SSL_CTX *gate_tls_server_context(const struct gate_tls_server *s, struct gate_str sni);
 
+/* Where its tickets are sealed. */
+struct gate_tls_space *gate_tls_server_space(const struct gate_tls_server *s);
+
 /* Where new handshakes begin. */
 SSL_CTX *gate_tls_server_base(const struct gate_tls_server *s);
 

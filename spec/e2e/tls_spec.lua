@@ -167,6 +167,17 @@ describe("TLS to clients", function()
     assert.equal(2, g:metric "moongate_tls_resumed_total")
   end)
 
+  it("resumes sessions after a reload, at any worker", function()
+    local g = gateway(ONE, { args = { "--workers", "2" } })
+    local session = dir .. "/session"
+    s_client(g, "-servername a.test -sess_out " .. session)
+    assert.equal(200, g:control("/reload", { method = "POST" }).status)
+    for _ = 1, 6 do
+      assert.truthy(s_client(g, "-tls1_3 -servername a.test -sess_in " .. session
+        .. " -sess_out " .. session):find "\nReused, ")
+    end
+  end)
+
   it("ends handshakes that take too long", function()
     local g = gateway(ONE, { args = { "--workers", "1", "--test-clock" },
       more = "gate.limits { handshake_timeout = 3 }" })

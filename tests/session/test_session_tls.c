@@ -54,7 +54,8 @@ static void open_gateway(void)
 
     test_gateway_open(&g, ROUTES);
     atomic_store(&g.log.level, GATE_LOG_ERROR + 1);
-    assert_int_equal(gate_tls_server_new(&config, &files, &server, why, sizeof(why)), GATE_OK);
+    assert_int_equal(gate_tls_server_new(&config, &files, NULL, &server, why, sizeof(why)),
+                     GATE_OK);
     gate_listener_unref(&g.listener);
     g.listener = gate_listener_new(&g.generation.config->listeners[0], server);
     gate_tls_server_unref(&server);

@@ -157,7 +157,7 @@ static void refuses(const struct gate_certificate_config *list, uint32_t n, cons
     struct gate_tls_server *s = NULL;
 
     why[0] = '\0';
-    assert_int_equal(gate_tls_server_new(&config, &files, &s, why, sizeof(why)), GATE_E_INVALID);
+    assert_int_equal(gate_tls_server_new(&config, &files, NULL, &s, why, sizeof(why)), GATE_E_INVALID);
     assert_null(s);
     if (strstr(why, says) == NULL)
         fail_msg("\"%s\" does not say \"%s\"", why, says);

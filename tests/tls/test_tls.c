@@ -515,13 +515,13 @@ static void info_says_what_was_agreed(void **state)
     stop();
 }
 
-static int tickets;
+static int n_tickets;
 static SSL_SESSION *ticket;
 
 static int on_ticket(SSL *ssl, SSL_SESSION *session)
 {
     (void)ssl;
-    tickets++;
+    n_tickets++;
     SSL_SESSION_free(ticket);
     ticket = session;
     return 1;
@@ -529,7 +529,7 @@ static int on_ticket(SSL *ssl, SSL_SESSION *session)
 
 static void open_for_tickets(void)
 {
-    tickets = 0;
+    n_tickets = 0;
     open_pair(&plans[0], TLS1_3_VERSION, "a.test");
     SSL_CTX_set_session_cache_mode(client.ctx,
                                    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -546,10 +546,10 @@ static void the_ticket_goes_with_the_first_answer(void **state)
     open_for_tickets();
     assert_true(shake_hands());
     assert_false(test_tls_read(&client, got, sizeof(got), &n));
-    assert_int_equal(tickets, 0);
+    assert_int_equal(n_tickets, 0);
     assert_int_equal(gate_conn_write(&conn, &(struct iovec){"x", 1}, 1, &n), GATE_OK);
     assert_true(test_tls_read(&client, got, sizeof(got), &n));
-    assert_int_equal(tickets, 1);
+    assert_int_equal(n_tickets, 1);
     close_pair();
     open_for_tickets();
     SSL_set_session(client.ssl, ticket);
@@ -574,7 +574,7 @@ static void a_quiet_client_gets_its_ticket(void **state)
     gate_loop_refresh(&loop);
     gate_loop_turn(&loop, false);
     assert_false(test_tls_read(&client, got, sizeof(got), &n));
-    assert_int_equal(tickets, 1);
+    assert_int_equal(n_tickets, 1);
     close_pair();
     SSL_SESSION_free(ticket);
     ticket = NULL;
