@@ -47,11 +47,20 @@ struct gate_certificate_config {
 
 enum gate_tls_version { GATE_TLS_1_2, GATE_TLS_1_3 };
 
+/* Whether clients are asked for a certificate, and may go on without a good one. */
+enum gate_client_auth_mode {
+    GATE_CLIENT_AUTH_NONE,
+    GATE_CLIENT_AUTH_REQUEST,
+    GATE_CLIENT_AUTH_REQUIRE
+};
+
 /* TLS to the clients of a listener. */
 struct gate_tls_config {
     const struct gate_certificate_config *certificates;
     uint32_t n_certificates;
     int min_version; /* enum gate_tls_version */
+    int client_auth; /* enum gate_client_auth_mode */
+    struct gate_str client_ca; /* path of the authorities, PEM */
 };
 
 struct gate_listener_config {

@@ -47,9 +47,12 @@ bool gate_field_tls(struct reader *r, const struct field *f, void *to)
     {                                                                                              \
         key, read, offsetof(struct gate_tls_config, member), 0, 0, names                           \
     }
+    static const char *const modes[] = {"none", "request", "require", NULL};
     static const char *const versions[] = {"1.2", "1.3", NULL};
     static const struct field fields[] = {
         {"certificates", read_certificates, 0, 0, 0, NULL},
+        MEMBER("client_auth", gate_field_choice, client_auth, modes),
+        MEMBER("client_ca", gate_field_str, client_ca, NULL),
         MEMBER("min_version", gate_field_choice, min_version, versions),
     };
 #undef MEMBER

@@ -1,103 +1,11 @@
 /* Certificates and their keys, read from PEM files. */
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "tls/tls_int.h"
-
-/* A chain has a few kilobytes; more is no certificate. */
-#define FILE_MAX (1u << 20)
-
-static enum gate_err read_all(int fd, char *to, size_t n)
-{
-    size_t at = 0;
-
-    while (at < n) {
-        ssize_t got = read(fd, to + at, n - at);
-
-        if (got == 0)
-            errno = EIO;
-        if (got <= 0)
-            return GATE_E_SYS;
-        at += (size_t)got;
-    }
-    return GATE_OK;
-}
-
-/* The bytes of a file; the caller frees them. */
-static enum gate_err read_file(const char *path, char **bytes, size_t *n)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    enum gate_err err = GATE_E_SYS;
-    struct stat st;
-    int e;
-
-    if (fd < 0)
-        return GATE_E_SYS;
-    *bytes = NULL;
-    if (fstat(fd, &st) == 0) {
-        errno = S_ISDIR(st.st_mode) ? EISDIR : !S_ISREG(st.st_mode) ? EINVAL : EFBIG;
-        if (S_ISREG(st.st_mode) && st.st_size <= (off_t)FILE_MAX) {
-            *n = (size_t)st.st_size;
-            *bytes = gate_alloc(*n + 1);
-            err = read_all(fd, *bytes, *n);
-        }
-    }
-    e = errno;
-    close(fd);
-    if (err != GATE_OK)
-        gate_free(*bytes);
-    errno = e;
-    return err;
-}
-
-/* FNV-1a: tells contents apart, protects nothing. */
-static uint64_t hash_more(uint64_t h, const char *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)p[i]) * 0x100000001b3ull;
-    return h;
-}
-
-/* A file of the configuration as memory that OpenSSL reads; its bytes count for the hash. `wipe`
- * is what the caller must hand to drop_file. */
-struct pem {
-    char *bytes;
-    size_t n;
-    BIO *bio;
-};
-
-static enum gate_err open_pem(struct pem *f, struct gate_str name, const char *what,
-                              const struct gate_tls_files *files, char *why, size_t cap)
-{
-    char *path = files->path(files->arg, name);
-    enum gate_err err = GATE_E_SYS;
-
-    errno = ENAMETOOLONG;
-    if (path != NULL)
-        err = read_file(path, &f->bytes, &f->n);
-    if (err != GATE_OK)
-        snprintf(why, cap, "cannot read the %s %.*s: %s", what, (int)name.n, name.p,
-                 strerror(errno));
-    gate_free(path);
-    if (err != GATE_OK)
-        return err;
-    f->bio = BIO_new_mem_buf(f->bytes, (int)f->n);
-    return GATE_OK;
-}
-
-static void close_pem(struct pem *f)
-{
-    BIO_free(f->bio);
-    OPENSSL_cleanse(f->bytes, f->n);
-    gate_free(f->bytes);
-}
 
 /* Keys with a passphrase cannot be asked for one. */
 static int no_passphrase(char *to, int cap, int writing, void *asked)
@@ -107,7 +15,7 @@ static int no_passphrase(char *to, int cap, int writing, void *asked)
     return -1;
 }
 
-static enum gate_err load_chain(struct gate_certificate *c, const struct pem *f, char *why,
+static enum gate_err load_chain(struct gate_certificate *c, const struct gate_pem *f, char *why,
                                 size_t cap)
 {
     X509 *more;
@@ -128,7 +36,7 @@ static enum gate_err load_chain(struct gate_certificate *c, const struct pem *f,
     return GATE_E_INVALID;
 }
 
-static enum gate_err load_key(struct gate_certificate *c, const struct pem *f, struct gate_str name,
+static enum gate_err load_key(struct gate_certificate *c, const struct gate_pem *f, struct gate_str name,
                               char *why, size_t cap)
 {
     bool asked = false;
@@ -174,22 +82,22 @@ static enum gate_err load_pair(struct gate_certificate *c,
                                const struct gate_certificate_config *config,
                                const struct gate_tls_files *files, char *why, size_t cap)
 {
-    struct pem cert = {NULL, 0, NULL};
-    struct pem key = {NULL, 0, NULL};
-    enum gate_err err = open_pem(&cert, config->cert, "certificate", files, why, cap);
+    struct gate_pem cert = {NULL, 0, 0, NULL};
+    struct gate_pem key = {NULL, 0, 0, NULL};
+    enum gate_err err = gate_pem_open(&cert, config->cert, "certificate", files, why, cap);
 
     if (err != GATE_OK)
         return err;
     err = load_chain(c, &cert, why, cap);
-    c->hash = hash_more(0xcbf29ce484222325ull, cert.bytes, cert.n);
-    close_pem(&cert);
+    c->hash = cert.hash;
+    gate_pem_close(&cert);
     if (err == GATE_OK)
-        err = open_pem(&key, config->key, "key", files, why, cap);
+        err = gate_pem_open(&key, config->key, "key", files, why, cap);
     if (err != GATE_OK)
         return err;
     err = load_key(c, &key, config->key, why, cap);
-    c->hash = hash_more(c->hash, key.bytes, key.n);
-    close_pem(&key);
+    c->hash = c->hash * 31 + key.hash;
+    gate_pem_close(&key);
     return err;
 }
 

@@ -132,8 +132,8 @@ static bool configure(SSL_CTX *ctx, struct gate_tls_server *server,
 }
 
 SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_tls_config *config,
-                              struct gate_certificate *const pairs[GATE_TLS_KINDS], char *why,
-                              size_t why_cap)
+                              struct gate_certificate *const pairs[GATE_TLS_KINDS],
+                              const struct gate_client_auth *auth, char *why, size_t why_cap)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
@@ -143,6 +143,7 @@ SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_
         SSL_CTX_free(ctx);
         return NULL;
     }
+    gate_client_auth_use(auth, ctx);
     for (int i = 0; i < GATE_TLS_KINDS; i++) {
         const struct gate_certificate *c = pairs[i];
 

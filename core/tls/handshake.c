@@ -1,6 +1,7 @@
 #include <openssl/err.h>
 
 #include "base/assert.h"
+#include "base/mem.h"
 #include "tls/tls_int.h"
 
 /* After a handshake of TLS 1.3 the ticket is all that waits to be sent. The first answer takes it
@@ -103,17 +104,26 @@ static struct gate_str version_of(const SSL *ssl)
 
 static enum gate_err finish(struct gate_tls *tls)
 {
-    const unsigned char *alpn = NULL;
-    unsigned int alpn_n = 0;
-
-    SSL_get0_alpn_selected(tls->ssl, &alpn, &alpn_n);
-    tls->info = gate_tls_info_new(&(struct gate_tls_info){
+    struct gate_tls_info info = {
         .resumed = SSL_session_reused(tls->ssl),
         .version = version_of(tls->ssl),
         .cipher = gate_str_from_cstr(SSL_get_cipher_name(tls->ssl)),
         .sni = gate_str_from_cstr(tls->sni),
-        .alpn = gate_str_of((const char *)alpn, alpn_n),
-    });
+    };
+    const unsigned char *alpn = NULL;
+    unsigned int alpn_n = 0;
+    bool good = gate_client_auth_judge(tls->ssl, &info);
+
+    SSL_get0_alpn_selected(tls->ssl, &alpn, &alpn_n);
+    info.alpn = gate_str_of((const char *)alpn, alpn_n);
+    if (good)
+        tls->info = gate_tls_info_new(&info);
+    gate_free((char *)info.subject.p);
+    gate_free((char *)info.fingerprint.p);
+    if (!good) {
+        tls->failure = GATE_CLOSE_TLS_CLIENT_CERT;
+        return fail(tls);
+    }
     tls->done = true;
     if (tls->out.bytes > 0)
         gate_loop_timer(tls->loop, &tls->late, LATE_MS);

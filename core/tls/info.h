@@ -12,10 +12,13 @@
 struct gate_tls_info {
     uint32_t refs;
     bool resumed;
+    bool verified;               /* the client's certificate is good */
     struct gate_str version; /* "1.3" */
     struct gate_str cipher;  /* "TLS_AES_128_GCM_SHA256" */
     struct gate_str sni;     /* lower case */
     struct gate_str alpn;    /* "http/1.1" */
+    struct gate_str subject; /* of the client's certificate, as RFC 2253 writes it */
+    struct gate_str fingerprint; /* SHA-256 of it, in hex */
 };
 
 /* A copy of `from` and its texts, with one reference. */

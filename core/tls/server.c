@@ -26,6 +26,7 @@ struct gate_tls_server {
     uint32_t n_contexts;
     bool has_fallback;
     struct gate_tls_names names;
+    struct gate_client_auth auth;
     struct gate_tls_space *space; /* NULL: tickets are OpenSSL's own */
 };
 
@@ -104,7 +105,7 @@ static bool context_of(struct gate_tls_server *s, const struct gate_tls_config *
     }
     c = &s->contexts[s->n_contexts];
     memcpy(c->pairs, pairs, sizeof(c->pairs));
-    c->ctx = gate_tls_context_new(s, config, pairs, why, cap);
+    c->ctx = gate_tls_context_new(s, config, pairs, &s->auth, why, cap);
     s->n_contexts += c->ctx != NULL;
     return c->ctx != NULL;
 }
@@ -138,15 +139,17 @@ static enum gate_err build_contexts(struct gate_tls_server *s,
  * context, and the demands choose the keys of tickets. New certificates change neither. */
 static void bind_sessions(struct gate_tls_server *s, struct gate_tls_tickets *tickets)
 {
-    unsigned char policy[GATE_TLS_POLICY_BYTES] = {0};
+    const uint64_t demands[] = {(uint64_t)s->auth.mode, s->auth.hash};
+    unsigned char policy[EVP_MAX_MD_SIZE];
     unsigned char id[EVP_MAX_MD_SIZE];
     EVP_MD_CTX **digests = gate_calloc(s->n_contexts, sizeof(*digests));
     unsigned int n;
 
+    GATE_ASSERT(EVP_Digest(demands, sizeof(demands), policy, &n, EVP_sha256(), NULL) == 1);
     for (uint32_t i = 0; i < s->n_contexts; i++) {
         digests[i] = EVP_MD_CTX_new();
         GATE_ASSERT(EVP_DigestInit_ex2(digests[i], EVP_sha256(), NULL) == 1);
-        EVP_DigestUpdate(digests[i], policy, sizeof(policy));
+        EVP_DigestUpdate(digests[i], policy, GATE_TLS_POLICY_BYTES);
     }
     for (uint32_t i = 0; i < s->names.n; i++) {
         EVP_MD_CTX *digest = digests[s->names.v[i].context];
@@ -177,6 +180,8 @@ enum gate_err gate_tls_server_new(const struct gate_tls_config *config,
     atomic_init(&s->refs, 1);
     err = load_certificates(s, config, files, why, why_cap);
     if (err == GATE_OK)
+        err = gate_client_auth_load(&s->auth, config, files, why, why_cap);
+    if (err == GATE_OK)
         err = build_names(s, config, why, why_cap);
     if (err == GATE_OK)
         err = build_contexts(s, config, why, why_cap);
@@ -205,6 +210,7 @@ void gate_tls_server_unref(struct gate_tls_server **server)
     for (uint32_t i = 0; i < s->n_contexts; i++)
         SSL_CTX_free(s->contexts[i].ctx);
     gate_free(s->contexts);
+    gate_client_auth_fini(&s->auth);
     gate_tls_space_unref(&s->space);
     gate_tls_names_fini(&s->names);
     for (uint32_t i = 0; i < s->n_certificates; i++)
@@ -217,7 +223,7 @@ void gate_tls_server_unref(struct gate_tls_server **server)
 
 uint64_t gate_tls_server_hash(const struct gate_tls_server *s)
 {
-    return s->hash;
+    return s->hash * 31 + s->auth.hash * 3 + (uint64_t)s->auth.mode;
 }
 
 struct gate_tls_space *gate_tls_server_space(const struct gate_tls_server *s)

@@ -46,6 +46,37 @@ static inline struct gate_tls *gate_tls_of_ssl(const SSL *ssl)
     return SSL_get_app_data(ssl);
 }
 
+/* pem.c. A file's bytes (secrets among them: closing wipes them), and a BIO that reads them. */
+struct gate_pem {
+    char *bytes;
+    size_t n;
+    uint64_t hash;
+    BIO *bio;
+};
+
+/* `what` it is, for `why`. */
+enum gate_err gate_pem_open(struct gate_pem *f, struct gate_str name, const char *what,
+                            const struct gate_tls_files *files, char *why, size_t cap);
+void gate_pem_close(struct gate_pem *f);
+
+/* client_auth.c. What is demanded of clients. */
+struct gate_client_auth {
+    int mode;                       /* enum gate_client_auth_mode */
+    STACK_OF(X509_NAME) *names;     /* of the authorities: told to clients */
+    X509_STORE *store;
+    uint64_t hash;                  /* of what the file holds */
+};
+
+enum gate_err gate_client_auth_load(struct gate_client_auth *a,
+                                    const struct gate_tls_config *config,
+                                    const struct gate_tls_files *files, char *why, size_t cap);
+void gate_client_auth_fini(struct gate_client_auth *a);
+void gate_client_auth_use(const struct gate_client_auth *a, SSL_CTX *ctx);
+
+/* Fills in what the client has proved; the texts are the caller's to free (gate_free). False: its
+ * certificate does not do any more (a resumed session's may have ended). */
+bool gate_client_auth_judge(SSL *ssl, struct gate_tls_info *info);
+
 /* certificate.c. A chain and its key, and the names it has. */
 enum gate_tls_kind { GATE_TLS_RSA, GATE_TLS_EC, GATE_TLS_OTHER, GATE_TLS_KINDS };
 
@@ -71,8 +102,8 @@ void gate_certificate_each_name(const struct gate_certificate *c,
 /* context.c. A context for these certificates (at most one of a kind; none: for handshakes that
  * choose later). NULL: why. */
 SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_tls_config *config,
-                              struct gate_certificate *const pairs[GATE_TLS_KINDS], char *why,
-                              size_t why_cap);
+                              struct gate_certificate *const pairs[GATE_TLS_KINDS],
+                              const struct gate_client_auth *auth, char *why, size_t why_cap);
 
 /* server.c. The context for a name; NULL: there is none, and none for others. */
 SSL_CTX *gate_tls_server_context(const struct gate_tls_server *s, struct gate_str sni);

@@ -29,6 +29,7 @@ end
 local function tls(given)
   return given and {
     certificates = list(given.certificates, certificate), min_version = given.min_version,
+    client_ca = given.client_ca, client_auth = given.client_auth,
   }
 end
 

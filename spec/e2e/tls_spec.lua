@@ -178,6 +178,37 @@ describe("TLS to clients", function()
     end
   end)
 
+  it("demands certificates of clients, and tells scripts whose they are", function()
+    certs:make("client", { usage = "clientAuth", subject = "/O=org/CN=me" })
+    local files = { ["ca.pem"] = t.read(certs:path "ca.pem") }
+    local g = gateway(ONE .. ', client_ca = "ca.pem"', { files = files })
+    local mine = ("--cert %s --key %s"):format(certs:path "client.pem", certs:path "client.key")
+    local body, ok = curl(g, "a.test", mine)
+    assert.is_true(ok, body)
+    assert.truthy(body:find('"verified":true', 1, true), body)
+    assert.truthy(body:find('"subject":"CN=me,O=org"', 1, true), body)
+    local digest = run(("openssl x509 -in %s -noout -fingerprint -sha256")
+      :format(certs:path "client.pem")):match("=([%x:]+)"):gsub(":", ""):lower()
+    assert.truthy(body:find('"fingerprint":"' .. digest .. '"', 1, true), body)
+    assert.is_false(select(2, curl(g, "a.test")))
+    t.wait_for("the count", function()
+      return g:metric 'moongate_connections_closed_total{reason="tls_client_cert"}' == 1
+    end)
+  end)
+
+  it("asks for certificates without demanding them", function()
+    local files = { ["ca.pem"] = t.read(certs:path "ca.pem") }
+    local g = gateway(ONE .. ', client_ca = "ca.pem", client_auth = "request"', { files = files })
+    local body = curl(g, "a.test")
+    assert.truthy(body:find('"verified":false', 1, true), body)
+    assert.falsy(body:find('"subject"', 1, true), body)
+    run(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=other "
+      .. "-keyout %s/other.key -out %s/other.pem"):format(dir, dir))
+    body = curl(g, "a.test", ("--cert %s/other.pem --key %s/other.key"):format(dir, dir))
+    assert.truthy(body:find('"verified":false', 1, true), body)
+    assert.truthy(body:find('"subject":"CN=other"', 1, true), body)
+  end)
+
   it("ends handshakes that take too long", function()
     local g = gateway(ONE, { args = { "--workers", "1", "--test-clock" },
       more = "gate.limits { handshake_timeout = 3 }" })

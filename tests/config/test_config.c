@@ -125,13 +125,15 @@ static void test_listener_tls(void **state)
         "{\"listeners\":[{\"address\":\":443\",\"tls\":{\"certificates\":["
         "{\"cert\":\"a.pem\",\"key\":\"a.key\",\"fallback\":true,\"names\":[]},"
         "{\"cert\":\"b.pem\",\"key\":\"b.key\",\"fallback\":false,\"names\":[\"b\",\"*.b\"]}],"
-        "\"min_version\":\"1.3\"}},{\"address\":\":80\"}]}");
+        "\"client_auth\":\"request\",\"client_ca\":\"ca.pem\",\"min_version\":\"1.3\"}},{\"address\":\":80\"}]}");
     const struct gate_tls_config *tls = c->listeners[0].tls;
 
     (void)state;
     assert_non_null(tls);
     assert_null(c->listeners[1].tls);
     assert_int_equal(tls->min_version, GATE_TLS_1_3);
+    assert_int_equal(tls->client_auth, GATE_CLIENT_AUTH_REQUEST);
+    assert_str(tls->client_ca, "ca.pem");
     assert_int_equal(tls->n_certificates, 2);
     assert_str(tls->certificates[0].cert, "a.pem");
     assert_true(tls->certificates[0].fallback);

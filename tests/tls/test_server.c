@@ -1,5 +1,5 @@
 /* Which certificate stands for which name, and what is said of files that cannot be used.
- * covers: tls/certificate.c tls/names.c tls/errors.c */
+ * covers: tls/certificate.c tls/names.c tls/errors.c tls/pem.c */
 #include <stdio.h>
 #include <sys/stat.h>
 

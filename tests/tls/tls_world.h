@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -105,7 +106,7 @@ static void serve(const struct gate_tls_config *config)
         fail_msg("%s", why);
 }
 
-static void serve_ec(void)
+static inline void serve_ec(void)
 {
     static const struct gate_tls_config config = {.certificates = ec_only, .n_certificates = 1};
 
@@ -140,7 +141,7 @@ static void close_pair(void)
 }
 
 /* Both sides go on until both are done; false: one of them has failed. */
-static bool shake_hands(void)
+static inline bool shake_hands(void)
 {
     bool connected = false;
 

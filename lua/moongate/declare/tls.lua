@@ -39,8 +39,8 @@ local SERVER = schema.record("tls", {
   cert = PATHS,
   key = PATHS,
   certs = schema.with(schema.list(CERTIFICATE), { default = {} }),
-  client_ca = schema.later(),
-  client_auth = schema.later(),
+  client_ca = PATH,
+  client_auth = schema.enum { "none", "request", "require" },
   min_version = schema.with(schema.enum { "1.2", "1.3" }, { default = "1.2" }),
 })
 
@@ -60,7 +60,19 @@ local function check_pairs(spot, given, value)
   return false
 end
 
---- The type of a listener's `tls`: `{ certificates, min_version }`. Certificates of `cert` and
+--- What is demanded of clients: whoever names authorities wants them asked, unless told otherwise.
+local function client_auth(spot, given, value)
+  local auth = given.client_auth or (given.client_ca and "require") or "none"
+  if auth ~= "none" and value.client_ca == nil then
+    return spot:at("client_auth", value):fail {
+      name = "client_auth", expected = PATH.expected,
+      message = ("'client_auth': \"%s\" needs 'client_ca', the authorities to believe"):format(auth),
+    }
+  end
+  return auth
+end
+
+--- The type of a listener's `tls`: `{ certificates, … }`. Certificates of `cert` and
 --- `key` come first: they are for clients that ask for no name, or for one that no other has.
 ---@type moongate.Type
 M.SERVER = {
@@ -83,7 +95,11 @@ M.SERVER = {
         message = "tls needs 'cert' and 'key', or 'certs'",
       }
     end
-    return { certificates = certificates, min_version = given.min_version }
+    local auth = client_auth(spot, given, value)
+    return auth and {
+      certificates = certificates, min_version = given.min_version,
+      client_ca = given.client_ca or "", client_auth = auth,
+    }
   end,
 }
 

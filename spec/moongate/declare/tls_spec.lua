@@ -12,7 +12,7 @@ describe("tls of a listener", function()
   it("takes one pair, for every name", function()
     assert.same({
       certificates = { { cert = "a.pem", key = "a.key", names = {}, fallback = true } },
-      min_version = "1.2",
+      min_version = "1.2", client_ca = "", client_auth = "none",
     }, good 'cert = "a.pem", key = "a.key"')
   end)
 
@@ -33,6 +33,14 @@ describe("tls of a listener", function()
     assert.equal("1.3", tls.min_version)
   end)
 
+  it("asks clients for certificates", function()
+    local one = 'cert = "a", key = "b", client_ca = "ca.pem"'
+    assert.equal("ca.pem", good(one).client_ca)
+    assert.equal("require", good(one).client_auth)
+    assert.equal("request", good(one .. ', client_auth = "request"').client_auth)
+    assert.equal("none", good(one .. ', client_auth = "none"').client_auth)
+  end)
+
   it("is plain without it", function()
     assert.is_nil(support.good('local gate = require "moongate"\ngate.listen { ":80" }')
       .listeners[1].tls)
@@ -46,6 +54,9 @@ describe("tls of a listener", function()
       ['certs = {}'] = "tls needs 'cert' and 'key', or 'certs'",
       ['certs = { { cert = "a" } }'] = "a certificate needs 'key'",
       ['cert = 1, key = "a"'] = "'cert': the path of a PEM file, or a list of them expected, got 1",
+      ['cert = "a", key = "a",\nclient_auth = "require"'] =
+        "gateway.lua:4: 'client_auth': \"require\" needs 'client_ca'",
+      ['cert = "a", key = "a", client_auth = "on"'] = "expected one of none, request, require",
       ['crt = "a", key = "a", cert = "a"'] = "tls has no option 'crt'; did you mean 'cert'?",
       ['cert = "a", key = "a", min_version = "1.1"'] =
         "unknown value '1.1', expected one of 1.2",
