@@ -9,6 +9,7 @@
 #include "admin/route_totals.h"
 #include "exchange/worker.h"
 #include "shared/shared.h"
+#include "tls/server.h"
 
 struct gate_report_worker {
     const struct gate_worker *worker;   /* only its counters are read */
@@ -45,6 +46,7 @@ struct gate_report_before {
 
 struct gate_report {
     const char *version;
+    struct gate_tls_server *const *tls; /* by listener of the generation; NULL: none has TLS */
     const struct gate_generation *generation;   /* NULL: nothing is loaded yet */
     uint32_t generations;               /* live ones, old ones that still have requests included */
     uint64_t uptime_ms;

@@ -40,6 +40,7 @@ const char *gate_hook_name(enum gate_hook h);
 struct gate_certificate_config {
     struct gate_str cert;
     struct gate_str key;
+    struct gate_str ocsp; /* an OCSP response to staple, DER; empty: none */
     const struct gate_str *names; /* lower case; none: those that the certificate has */
     uint32_t n_names;
     bool fallback; /* for clients that ask for no name, or for one that no certificate has */

@@ -20,6 +20,7 @@ static bool one_certificate(struct reader *r, void *to, uint32_t index)
         MEMBER("fallback", gate_field_bool, fallback),
         MEMBER("key", gate_field_str, key),
         {"names", read_names, 0, 0, 0, NULL},
+        MEMBER("ocsp", gate_field_str, ocsp),
     };
 #undef MEMBER
     static const struct field_table table = FIELD_TABLE(fields);

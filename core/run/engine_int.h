@@ -168,6 +168,7 @@ struct gate_engine {
     bool quitting;
     uint32_t drained;               /* workers that are done */
     struct gate_timer tick;         /* pings */
+    struct gate_timer terms;        /* of certificates: a look once a day */
     uint32_t pings;
     char *log_target;               /* owned */
     char *access_target;
@@ -240,6 +241,10 @@ void gate_live_apply(struct gate_engine *e, const struct gate_config *next);
 /* Sums over all generations, gone ones included: by route, by policy and hook. */
 void gate_live_totals(struct gate_engine *e, struct gate_route_totals *out);
 void gate_live_hooks(struct gate_engine *e, struct gate_hook_totals *out);
+
+/* terms.c: says which certificates of what serves have ended, now and every day from now on. */
+void gate_terms_init(struct gate_engine *e);
+void gate_terms_tell(struct gate_engine *e);
 
 /* kept.c: bundles for rollback. Notes that a generation serves. */
 void gate_kept_note(struct gate_engine *e, const struct gate_live *live);

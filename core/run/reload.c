@@ -541,6 +541,7 @@ void gate_reload_swapped(struct gate_engine *e)
         if (e->current->from == 0)
             watch(e, e->current->bundle);
     }
+    gate_terms_tell(e);
     answer(r, 200, text);
     finish(e);
     gate_control_left(e);

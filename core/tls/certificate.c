@@ -36,8 +36,8 @@ static enum gate_err load_chain(struct gate_certificate *c, const struct gate_pe
     return GATE_E_INVALID;
 }
 
-static enum gate_err load_key(struct gate_certificate *c, const struct gate_pem *f, struct gate_str name,
-                              char *why, size_t cap)
+static enum gate_err load_key(struct gate_certificate *c, const struct gate_pem *f,
+                              struct gate_str name, char *why, size_t cap)
 {
     bool asked = false;
 
@@ -70,8 +70,7 @@ static enum gate_tls_kind kind_of(const EVP_PKEY *key)
     }
 }
 
-/* Seconds of the wall clock. */
-static int64_t seconds_of(const ASN1_TIME *t)
+int64_t gate_tls_seconds(const ASN1_TIME *t)
 {
     struct tm tm;
 
@@ -96,6 +95,8 @@ static enum gate_err load_pair(struct gate_certificate *c,
     if (err != GATE_OK)
         return err;
     err = load_key(c, &key, config->key, why, cap);
+    if (err == GATE_OK && config->ocsp.n > 0)
+        err = gate_staple_load(c, config->ocsp, files, why, cap);
     c->hash = c->hash * 31 + key.hash;
     gate_pem_close(&key);
     return err;
@@ -114,7 +115,7 @@ enum gate_err gate_certificate_load(const struct gate_certificate_config *config
         return GATE_E_INVALID;
     }
     c->kind = kind_of(c->key);
-    c->ends_s = seconds_of(X509_get0_notAfter(c->leaf));
+    c->ends_s = gate_tls_seconds(X509_get0_notAfter(c->leaf));
     *out = c;
     return GATE_OK;
 }
@@ -129,6 +130,7 @@ void gate_certificate_free(struct gate_certificate **certificate)
     X509_free(c->leaf);
     sk_X509_pop_free(c->chain, X509_free);
     EVP_PKEY_free(c->key);
+    gate_free(c->staple);
     gate_free((char *)c->file.p);
     gate_free(c);
 }

@@ -86,8 +86,12 @@ static struct gate_str subject_of(X509 *x)
     GATE_ASSERT(bio != NULL);
     X509_NAME_print_ex(bio, X509_get_subject_name(x), 0, XN_FLAG_RFC2253);
     n = BIO_get_mem_data(bio, &p);
-    if (n > 0)
-        text = gate_str_of(gate_strndup(p, (size_t)n), (size_t)n);
+    if (n > 0) {
+        char *copy = gate_alloc((size_t)n);
+
+        memcpy(copy, p, (size_t)n);
+        text = gate_str_of(copy, (size_t)n);
+    }
     BIO_free(bio);
     return text;
 }

@@ -226,6 +226,16 @@ uint64_t gate_tls_server_hash(const struct gate_tls_server *s)
     return s->hash * 31 + s->auth.hash * 3 + (uint64_t)s->auth.mode;
 }
 
+const struct gate_certificate *gate_tls_server_certificate(const struct gate_tls_server *s,
+                                                           const X509 *leaf)
+{
+    for (uint32_t i = 0; i < s->n_certificates; i++) {
+        if (s->certificates[i]->leaf == leaf)
+            return s->certificates[i];
+    }
+    return NULL;
+}
+
 struct gate_tls_space *gate_tls_server_space(const struct gate_tls_server *s)
 {
     return s->space;
@@ -264,8 +274,11 @@ bool gate_tls_server_covers(const struct gate_tls_server *s, struct gate_str sni
 }
 
 void gate_tls_server_each(const struct gate_tls_server *s,
-                          void (*fn)(void *arg, struct gate_str file, int64_t ends_s), void *arg)
+                          void (*fn)(void *arg, const struct gate_tls_term *term), void *arg)
 {
-    for (uint32_t i = 0; i < s->n_certificates; i++)
-        fn(arg, s->certificates[i]->file, s->certificates[i]->ends_s);
+    for (uint32_t i = 0; i < s->n_certificates; i++) {
+        const struct gate_certificate *c = s->certificates[i];
+
+        fn(arg, &(struct gate_tls_term){c->file, c->ends_s, c->staple_ends_s});
+    }
 }

@@ -42,8 +42,14 @@ uint64_t gate_tls_server_hash(const struct gate_tls_server *s);
 bool gate_tls_server_covers(const struct gate_tls_server *s, struct gate_str sni,
                             struct gate_str host);
 
-/* Every certificate: its file and when it ends, in seconds of the wall clock. */
+/* When a certificate ends, in seconds of the wall clock. */
+struct gate_tls_term {
+    struct gate_str file;   /* as declared */
+    int64_t ends_s;
+    int64_t staple_ends_s;  /* of its OCSP response; 0: it has none, or one without an end */
+};
+
 void gate_tls_server_each(const struct gate_tls_server *s,
-                          void (*fn)(void *arg, struct gate_str file, int64_t ends_s), void *arg);
+                          void (*fn)(void *arg, const struct gate_tls_term *term), void *arg);
 
 #endif

@@ -86,6 +86,9 @@ struct gate_certificate {
     EVP_PKEY *key;
     struct gate_str file;   /* as declared; owned */
     int64_t ends_s;
+    unsigned char *staple;  /* an OCSP response, DER; NULL: none */
+    size_t staple_n;
+    int64_t staple_ends_s;
     enum gate_tls_kind kind;
     uint64_t hash;          /* of what the files hold */
 };
@@ -94,6 +97,16 @@ enum gate_err gate_certificate_load(const struct gate_certificate_config *config
                                     const struct gate_tls_files *files,
                                     struct gate_certificate **out, char *why, size_t why_cap);
 void gate_certificate_free(struct gate_certificate **c);
+
+/* Seconds of the wall clock. */
+int64_t gate_tls_seconds(const ASN1_TIME *t);
+
+/* staple.c. The OCSP response for a certificate that is loaded; its bytes count for the hash. */
+enum gate_err gate_staple_load(struct gate_certificate *c, struct gate_str name,
+                               const struct gate_tls_files *files, char *why, size_t cap);
+
+/* Gives clients who ask for it the response for the certificate that they are shown. */
+void gate_staple_use(SSL_CTX *ctx);
 
 /* The DNS names that it is for, in lower case. */
 void gate_certificate_each_name(const struct gate_certificate *c,
@@ -107,6 +120,10 @@ SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_
 
 /* server.c. The context for a name; NULL: there is none, and none for others. */
 SSL_CTX *gate_tls_server_context(const struct gate_tls_server *s, struct gate_str sni);
+
+/* Its certificate with this leaf; NULL: it has none. */
+const struct gate_certificate *gate_tls_server_certificate(const struct gate_tls_server *s,
+                                                           const X509 *leaf);
 
 /* Where its tickets are sealed. */
 struct gate_tls_space *gate_tls_server_space(const struct gate_tls_server *s);

@@ -23,6 +23,7 @@ end
 local function certificate(given)
   return {
     cert = given.cert, key = given.key, names = list(given.names), fallback = given.fallback,
+    ocsp = given.ocsp,
   }
 end
 

@@ -1,5 +1,5 @@
 -- TLS to clients, as curl and openssl see it.
--- covers: run/load_tls.c config/config_parse_tls.c
+-- covers: run/load_tls.c run/terms.c config/config_parse_tls.c tls/staple.c
 local t = require "e2e.support"
 local pki = require "e2e.support.pki"
 
@@ -209,6 +209,18 @@ describe("TLS to clients", function()
     assert.truthy(body:find('"subject":"CN=other"', 1, true), body)
   end)
 
+  it("staples what the authority says of a certificate", function()
+    certs:staple "a"
+    local files = { ["a.ocsp"] = t.read(certs:path "a.ocsp") }
+    local g = gateway(ONE .. ', ocsp = "a.ocsp", certs = { { cert = "b.pem", key = "b.key" } }',
+      { files = files })
+    local output = s_client(g, "-status -servername a.test")
+    assert.truthy(output:find "OCSP Response Status: successful", output)
+    assert.truthy(output:find "Cert Status: good", output)
+    assert.truthy(s_client(g, "-status -servername b.test"):find "OCSP response: no response sent")
+    assert.falsy(s_client(g, "-servername a.test"):find "OCSP Response Status")
+  end)
+
   it("ends handshakes that take too long", function()
     local g = gateway(ONE, { args = { "--workers", "1", "--test-clock" },
       more = "gate.limits { handshake_timeout = 3 }" })
@@ -325,13 +337,37 @@ describe("certificates that cannot be used", function()
   teardown(function() os.execute("rm -rf " .. dir) end)
   after_each(t.cleanup)
 
+  it("are served when they have ended, with a warning each day and a metric", function()
+    certs:make("a", { names = { "a.test" }, days = -1 })
+    local g = gateway(ONE, { args = { "--workers", "1", "--test-clock" } })
+    local function warned(n)
+      local _, times = g:stderr():gsub("the certificate a.pem %(127.0.0.1:0%) has ended", "")
+      return times == n
+    end
+    t.wait_for("a warning", function() return warned(1) end)
+    assert.is_true(select(2, curl(g, "a.test", "-k")))
+    local name = 'moongate_certificate_end_seconds{listener="127.0.0.1:0",certificate="a.pem"}'
+    assert.is_true(g:metric(name) < os.time())
+    for _ = 1, 25 do g:advance(3600) end
+    t.wait_for("another one", function() return warned(2) end)
+    certs:make("a", { names = { "a.test" } })
+  end)
+
   it("are load errors with file, line and cause", function()
+    certs:staple("a", true)
+    certs:staple "b"
     copy(dir .. "/a.pem", dir .. "/alone.pem")
     for tls, message in pairs {
       ['cert = "none.pem", key = "a.key"'] =
         "gateway.lua:2: 'tls': cannot read the certificate none.pem: No such file or directory",
       ['cert = "a.pem", key = "b.key"'] =
         "gateway.lua:2: 'tls': the key b.key does not belong to the certificate a.pem",
+      ['cert = "a.pem", key = "a.key", ocsp = "a.ocsp"'] = "gateway.lua:2: 'tls': the OCSP "
+        .. "response a.ocsp for a.pem does not say that the certificate is good",
+      ['cert = "a.pem", key = "a.key", ocsp = "b.ocsp"'] = "says nothing of this certificate",
+      ['cert = "a.pem", key = "a.key", ocsp = "b.key"'] = "b.key for a.pem is no OCSP response",
+      ['cert = "a.pem", key = "a.key", client_ca = "none.pem"'] =
+        "gateway.lua:2: 'tls': cannot read the authorities of clients none.pem",
       ['cert = "a.pem", key = "a.pem"'] = "gateway.lua:2: 'tls': there is no private key in a.pem",
     } do
       t.write(dir .. "/gateway.lua", 'local gate = require "moongate"\ngate.listen { ":0", tls = { '

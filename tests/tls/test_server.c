@@ -229,14 +229,14 @@ struct seen {
     int64_t first, last;
 };
 
-static void see(void *arg, struct gate_str file, int64_t ends_s)
+static void see(void *arg, const struct gate_tls_term *term)
 {
     struct seen *s = arg;
 
-    assert_true(file.n > 4);
+    assert_true(term->file.n > 4 && term->staple_ends_s == 0);
     if (s->n++ == 0)
-        s->first = ends_s;
-    s->last = ends_s;
+        s->first = term->ends_s;
+    s->last = term->ends_s;
 }
 
 /* An expired one is served: whoever is down already gains nothing by a refusal to start. */

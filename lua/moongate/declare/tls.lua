@@ -33,11 +33,13 @@ local CERTIFICATE = schema.record("a certificate", {
   cert = schema.with(PATH, { required = true }),
   key = schema.with(PATH, { required = true }),
   names = schema.list(NAME, { min = 1 }),
+  ocsp = PATH,
 })
 
 local SERVER = schema.record("tls", {
   cert = PATHS,
   key = PATHS,
+  ocsp = PATHS,
   certs = schema.with(schema.list(CERTIFICATE), { default = {} }),
   client_ca = PATH,
   client_auth = schema.enum { "none", "request", "require" },
@@ -66,7 +68,8 @@ local function client_auth(spot, given, value)
   if auth ~= "none" and value.client_ca == nil then
     return spot:at("client_auth", value):fail {
       name = "client_auth", expected = PATH.expected,
-      message = ("'client_auth': \"%s\" needs 'client_ca', the authorities to believe"):format(auth),
+      message = ("'client_auth': \"%s\" needs 'client_ca', the authorities to believe")
+        :format(auth),
     }
   end
   return auth
@@ -82,11 +85,15 @@ M.SERVER = {
     if not given or not check_pairs(spot, given, value) then return nil end
     local certificates = {}
     for i, cert in ipairs(given.cert or {}) do
-      certificates[i] = { cert = cert, key = given.key[i], names = {}, fallback = true }
+      certificates[i] = {
+        cert = cert, key = given.key[i], names = {}, fallback = true,
+        ocsp = given.ocsp and given.ocsp[i] or "",
+      }
     end
     for _, one in ipairs(given.certs) do
       certificates[#certificates + 1] = {
         cert = one.cert, key = one.key, names = one.names or {}, fallback = false,
+        ocsp = one.ocsp or "",
       }
     end
     if value.cert == nil and (value.certs == nil or next(value.certs) == nil) then

@@ -51,4 +51,19 @@ function Pki:make(name, options)
   return self
 end
 
+--- Makes NAME.ocsp, what the authority says of a certificate: good, or revoked.
+function Pki:staple(name, revoked)
+  local dir = self.dir
+  local pipe = io.popen(("openssl x509 -in %s/%s.pem -noout -serial"):format(dir, name))
+  local serial = pipe:read "*a":match "=(%x+)"
+  pipe:close()
+  local index = io.open(dir .. "/index", "w")
+  index:write(("%s\t491231235959Z\t%s\t%s\tunknown\t/CN=%s\n"):format(revoked and "R" or "V",
+    revoked and "200101000000Z" or "", serial, name))
+  index:close()
+  run(("openssl ocsp -index %s/index -CA %s/ca.pem -rsigner %s/ca.pem -rkey %s/ca.key -issuer "
+    .. "%s/ca.pem -cert %s/%s.pem -respout %s/%s.ocsp -ndays 7"):format(dir, dir, dir, dir, dir,
+    dir, name, dir, name))
+end
+
 return M

@@ -11,7 +11,9 @@ end
 describe("tls of a listener", function()
   it("takes one pair, for every name", function()
     assert.same({
-      certificates = { { cert = "a.pem", key = "a.key", names = {}, fallback = true } },
+      certificates = {
+        { cert = "a.pem", key = "a.key", names = {}, fallback = true, ocsp = "" },
+      },
       min_version = "1.2", client_ca = "", client_auth = "none",
     }, good 'cert = "a.pem", key = "a.key"')
   end)
@@ -20,15 +22,17 @@ describe("tls of a listener", function()
     local certificates = good('cert = { "r.pem", "e.pem" }, key = { "r.key", "e.key" },'
       .. 'min_version = "1.3"').certificates
     assert.equal(2, #certificates)
-    assert.same({ cert = "e.pem", key = "e.key", names = {}, fallback = true }, certificates[2])
+    assert.same({ cert = "e.pem", key = "e.key", names = {}, fallback = true, ocsp = "" },
+      certificates[2])
   end)
 
   it("takes certificates by name", function()
     local tls = good [[min_version = "1.3", certs = {
       { cert = "a.pem", key = "a.key", names = { "A.test", "*.a.test" } },
-      { cert = "b.pem", key = "b.key" } }]]
+      { cert = "b.pem", key = "b.key", ocsp = "b.ocsp" } }]]
     assert.same({ { cert = "a.pem", key = "a.key", names = { "a.test", "*.a.test" },
-      fallback = false }, { cert = "b.pem", key = "b.key", names = {}, fallback = false } },
+      fallback = false, ocsp = "" },
+      { cert = "b.pem", key = "b.key", names = {}, fallback = false, ocsp = "b.ocsp" } },
       tls.certificates)
     assert.equal("1.3", tls.min_version)
   end)
