@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 
 #include "base/assert.h"
+#include "base/mem.h"
 #include "tls/tickets.h"
 #include "tls/tls_int.h"
 
@@ -23,12 +24,13 @@
 
 /* The name that the client asks for, in lower case and without a dot at its end. False: what stands
  * there is no name. */
-static bool read_sni(SSL *ssl, char to[GATE_TLS_NAME_CAP])
+static bool read_sni(SSL *ssl, char **to)
 {
     const unsigned char *p;
     size_t n;
 
-    to[0] = '\0';
+    gate_free(*to);
+    *to = NULL;
     if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &n) != 1)
         return true;
     /* One list with one entry: type 0 (a DNS name), its length, its bytes. */
@@ -39,11 +41,15 @@ static bool read_sni(SSL *ssl, char to[GATE_TLS_NAME_CAP])
     n -= 5;
     if (n > 0 && p[n - 1] == '.')
         n--;
-    if (n == 0 || n >= GATE_TLS_NAME_CAP || memchr(p, '\0', n) != NULL)
+    if (n == 0 || n >= GATE_TLS_NAME_CAP)
         return false;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] <= ' ' || p[i] > '~')
+            return false;
+    }
+    *to = gate_strndup((const char *)p, n);
     for (size_t i = 0; i < n; i++)
-        to[i] = gate_lower((char)p[i]);
-    to[n] = '\0';
+        (*to)[i] = gate_lower((*to)[i]);
     return true;
 }
 
@@ -61,7 +67,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
     struct gate_tls_server *server = arg;
     SSL_CTX *ctx;
 
-    if (!read_sni(ssl, tls->sni))
+    if (!read_sni(ssl, &tls->sni))
         return refuse(tls, GATE_CLOSE_TLS_PROTOCOL, alert, SSL_AD_DECODE_ERROR);
     ctx = gate_tls_server_context(server, gate_str_from_cstr(tls->sni));
     if (ctx == NULL)
@@ -75,7 +81,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 static int on_server_name(SSL *ssl, int *alert, void *arg)
 {
     (void)alert, (void)arg;
-    return gate_tls_of_ssl(ssl)->sni[0] != '\0' ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+    return gate_tls_of_ssl(ssl)->sni != NULL ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
 /* The first of ours that the client has too. Whoever speaks of protocols must have one of ours. */

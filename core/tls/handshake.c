@@ -35,7 +35,7 @@ enum gate_close_reason gate_tls_failure(const struct gate_tls *tls)
 
 struct gate_str gate_tls_asked(const struct gate_tls *tls)
 {
-    return gate_str_from_cstr(tls->sni);
+    return tls->info != NULL ? tls->info->sni : gate_str_from_cstr(tls->sni);
 }
 
 struct gate_tls_info *gate_tls_info(const struct gate_tls *tls)
@@ -116,8 +116,11 @@ static enum gate_err finish(struct gate_tls *tls)
 
     SSL_get0_alpn_selected(tls->ssl, &alpn, &alpn_n);
     info.alpn = gate_str_of((const char *)alpn, alpn_n);
-    if (good)
+    if (good) {
         tls->info = gate_tls_info_new(&info);
+        gate_free(tls->sni);
+        tls->sni = NULL;
+    }
     gate_free((char *)info.subject.p);
     gate_free((char *)info.fingerprint.p);
     if (!good) {

@@ -248,6 +248,7 @@ static void tls_free(struct gate_tls *tls)
     gate_loop_untimer(tls->loop, &tls->late);
     SSL_free(tls->ssl);
     gate_chain_clear(&tls->out);
+    gate_free(tls->sni);
     gate_tls_info_unref(&tls->info);
     gate_tls_server_unref(&tls->server);
     gate_free(tls);

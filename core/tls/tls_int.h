@@ -23,12 +23,12 @@ struct gate_tls {
     uint8_t broke;                      /* what reads and writes answer from now on */
     uint8_t failure;                    /* enum gate_close_reason of a failed handshake */
     uint8_t key_updates;
-    bool started;      /* first: the first byte that came */
+    bool started;      /* something came; its first byte: */
     char first;
     bool done;         /* the handshake is */
     bool dry;          /* what OpenSSL holds is no whole record */
     bool shut;         /* close_notify was sent */
-    char sni[GATE_TLS_NAME_CAP];        /* lower case; "": none */
+    char *sni;         /* lower case, owned, while the handshake goes on; NULL: none */
 };
 
 /* bio.c. The way from OpenSSL to the kind below: reads at once, gathers what is written. */
