@@ -2,7 +2,8 @@
 # Installs what is missing, builds, runs the tests:
 #   sh tests/run.sh        unit tests, specs, end-to-end specs and lint (minutes)
 #   sh tests/run.sh all    the same, then the release binary, the sanitizers, and the fuzzers
-# MOONGATE_JOBS (default: processors) and FUZZ_SECONDS (default: 60, each) change the pace.
+# MOONGATE_JOBS (default: processors), FUZZ_SECONDS (default: 60, each) and MOONGATE_SOAK_KILLS
+# (default: 300, with "all" up to 10000) change the pace.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -76,13 +77,14 @@ case ${1:-} in
 all)
     say "installing what is missing"
     sh core/build/install-deps.sh all
+    kills=${MOONGATE_SOAK_KILLS:-}
+    export MOONGATE_SOAK_KILLS="${kills:-10000}"
     stage debug "unit, spec, end-to-end, lint"
-    MOONGATE_SOAK_KILLS=${MOONGATE_SOAK_KILLS:-10000}
-    export MOONGATE_SOAK_KILLS
     stage release "the binary as shipped, end-to-end" -L '^e2e$'
-    unset MOONGATE_SOAK_KILLS
+    MOONGATE_SOAK_KILLS=${kills:-2000}
     stage asan "address and undefined behaviour, all" -LE '^lint$'
-    stage tsan "threads: end-to-end, net, shared, script" -L '^(e2e|net|shared|script)$'
+    unset MOONGATE_SOAK_KILLS
+    stage tsan "threads: end-to-end, net, shared, script, run" -L '^(e2e|net|shared|script|run)$'
     stage fuzz "parsers, $FUZZ_SECONDS s each"
     ;;
 *)

@@ -54,9 +54,15 @@ static void show(struct admin_conn *c, enum gate_admin_page page)
     reply_written(c, type, f, &body, &n);
 }
 
+static const char decided[] = "409 the program around this gateway decides what it serves\n";
+
 static void post_reload(struct admin_conn *c, struct gate_str body)
 {
     (void)body;
+    if (c->admin->ops->reload == NULL) {
+        reply_text(c, 409, decided);
+        return;
+    }
     c->admin->ops->reload(c->admin->arg, c->handle);
 }
 
@@ -74,10 +80,52 @@ static void post_rollback(struct admin_conn *c, struct gate_str body)
     unsigned long long number = 0;
 
     copy_body(body, text);
-    if (body.n > 0 && sscanf(text, " { \"number\" : %18llu }", &number) != 1)
+    if (c->admin->ops->rollback == NULL)
+        reply_text(c, 409, decided);
+    else if (body.n > 0 && sscanf(text, " { \"number\" : %18llu }", &number) != 1)
         reply_text(c, 400, "400 expected {\"number\": generation}\n");
     else
         c->admin->ops->rollback(c->admin->arg, number, c->handle);
+}
+
+/* The members of an order to try a canary, "" where none is given. Nothing else may stand there. */
+static bool read_order(const char *text, char share[32], char time[32], char conditions[900])
+{
+    static const char *const forms[] = {
+        " { \"share\" : \"%31[^\"\\]\" , \"for\" : \"%31[^\"\\]\" , "
+        "\"abort_if\" : \"%899[^\"\\]\" } %n",
+        " { \"share\" : \"%31[^\"\\]\" , \"for\" : \"%31[^\"\\]\" } %n",
+        " { \"share\" : \"%31[^\"\\]\" } %n",
+    };
+    int n;
+
+    for (size_t i = 0; i < GATE_COUNT_OF(forms); i++) {
+        n = 0;
+        share[0] = time[0] = conditions[0] = '\0';
+        if (i == 0)
+            sscanf(text, forms[i], share, time, conditions, &n);
+        else if (i == 1)
+            sscanf(text, forms[i], share, time, &n);
+        else
+            sscanf(text, forms[i], share, &n);
+        if (n > 0 && text[n] == '\0')
+            return true;
+    }
+    return false;
+}
+
+static void post_canary(struct admin_conn *c, struct gate_str body)
+{
+    char text[ADMIN_BODY_MAX + 1], share[32], time[32], conditions[900];
+
+    copy_body(body, text);
+    if (c->admin->ops->canary == NULL)
+        reply_text(c, 409, decided);
+    else if (!read_order(text, share, time, conditions))
+        reply_text(c, 400, "400 expected {\"share\": \"5%\", \"for\": \"60s\", \"abort_if\": "
+                           "\"errors > 1%\"}; the last one, or the last two, may be left out\n");
+    else
+        c->admin->ops->canary(c->admin->arg, share, time, conditions, c->handle);
 }
 
 /* {"method": "GET", "url": "/a"} */
@@ -130,30 +178,46 @@ static const struct endpoint endpoints[] = {
     { "/routes", "GET", .page = GATE_PAGE_ROUTES },
     { "/upstreams", "GET", .page = GATE_PAGE_UPSTREAMS },
     { "/top", "GET", .page = GATE_PAGE_TOP },
+    { "/canary", "GET", .page = GATE_PAGE_CANARY },
+    { "/canary", "POST", .run = post_canary },
     { "/explain", "POST", .run = post_explain },
     { "/reload", "POST", .run = post_reload },
     { "/rollback", "POST", .run = post_rollback },
     { "/clock", "POST", .run = post_clock },
 };
 
+/* The path is known, the method is not what any of its endpoints takes. */
+static void refuse_method(struct admin_conn *c, const char *allowed)
+{
+    char allow[64];
+
+    snprintf(allow, sizeof(allow), "Allow: %s\r\n", allowed);
+    gate_admin_reply(c, 405, plain, allow, "405 wrong method\n", 17);
+}
+
 void gate_admin_dispatch(struct admin_conn *c, struct gate_str body)
 {
+    char allowed[32] = "";
+
     for (size_t i = 0; i < GATE_COUNT_OF(endpoints); i++) {
         const struct endpoint *e = &endpoints[i];
-        char allow[32];
+        size_t n = strlen(allowed);
 
         if (!gate_str_eq(c->head.path, gate_str_from_cstr(e->path)))
             continue;
-        if (!gate_str_eq(c->head.method_text, gate_str_from_cstr(e->method))) {
-            snprintf(allow, sizeof(allow), "Allow: %s\r\n", e->method);
-            gate_admin_reply(c, 405, plain, allow, "405 wrong method\n", 17);
-        } else if (e->run != NULL) {
+        snprintf(allowed + n, sizeof(allowed) - n, "%s%s", n > 0 ? ", " : "", e->method);
+        if (!gate_str_eq(c->head.method_text, gate_str_from_cstr(e->method)))
+            continue;
+        if (e->run != NULL)
             e->run(c, body);
-        } else {
+        else
             show(c, e->page);
-        }
         return;
     }
-    reply_text(c, 404, "404 there are /status, /metrics, /generations, /routes, /upstreams, /top, "
-                       "and with POST /explain, /reload, /rollback, /clock\n");
+    if (allowed[0] != '\0')
+        refuse_method(c, allowed);
+    else
+        reply_text(c, 404, "404 there are /status, /metrics, /generations, /canary, /routes, "
+                           "/upstreams, /top, and with POST /explain, /reload, /canary, "
+                           "/rollback, /clock\n");
 }

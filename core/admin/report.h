@@ -7,6 +7,7 @@
 
 #include "admin/hook_totals.h"
 #include "admin/route_totals.h"
+#include "exchange/canary.h"
 #include "exchange/worker.h"
 #include "shared/shared.h"
 #include "tls/server.h"
@@ -27,7 +28,26 @@ struct gate_report_generation {
     uint64_t active;                    /* requests under way on it */
     uint64_t memory;
     bool serves;
+    uint32_t share;                     /* it is a canary that gets so much; 0: it is none */
     bool ended;                         /* it has to end: there were too many */
+};
+
+/* The last canary: the generation that was tried, and the one beside it. */
+struct gate_report_canary {
+    uint64_t number;
+    uint64_t against;
+    const char *state;                  /* "runs", "promoted" and the like */
+    const char *why;                    /* it ended; "" */
+    const char *conditions;
+    bool over;
+    uint32_t share;                     /* of GATE_CANARY_WHOLE */
+    uint64_t for_ms;
+    uint64_t ran_ms;
+    uint64_t needed;                    /* requests, for a verdict */
+    const struct gate_canary_figures *canary;
+    const struct gate_canary_figures *current;
+    uint64_t promoted;                  /* canaries, since the start */
+    uint64_t withdrawn;
 };
 
 /* A bundle that may come back. */
@@ -70,6 +90,7 @@ struct gate_report {
     const struct gate_report_kept *kept;
     uint32_t n_kept;
     const struct gate_hook_totals *hooks;
+    const struct gate_report_canary *canary;    /* NULL: there was none */
     struct gate_report_before before;
 };
 
@@ -78,6 +99,7 @@ void gate_report_metrics(const struct gate_report *r, FILE *to);
 
 /* As JSON, or as a table for people. */
 void gate_report_generations(const struct gate_report *r, bool text, FILE *to);
+void gate_report_canary(const struct gate_report *r, bool text, FILE *to);
 void gate_report_upstreams(const struct gate_report *r, bool text, FILE *to);
 void gate_report_top(const struct gate_report *r, bool text, FILE *to);
 
@@ -91,6 +113,13 @@ struct gate_report_hide {
 void gate_report_routes(const struct gate_config *config, const struct gate_router *router,
                         const struct gate_route_totals *totals,
                         const struct gate_report_hide *hide, bool text, FILE *to);
+
+/* `"canary":{…}` as a further member; as a paragraph of text. Nothing, when there was none. */
+void gate_report_canary_member(const struct gate_report *r, FILE *to);
+void gate_report_canary_text(const struct gate_report *r, FILE *to);
+
+/* Its metrics. */
+void gate_report_canary_metrics(const struct gate_report *r, FILE *to);
 
 /* `"last_reload":{…}` as a further member, when there was one. */
 void gate_report_last_reload(const struct gate_report *r, FILE *to);

@@ -6,6 +6,8 @@ static const char *state_of(const struct gate_report_generation *g)
 {
     if (g->serves)
         return "serves";
+    if (g->share != 0)
+        return "canary";
     return g->ended ? "has to end" : "ends";
 }
 
@@ -18,6 +20,8 @@ static void put_generation(const struct gate_report_generation *g, FILE *to)
     gate_json_number(to, "memory", g->memory);
     if (g->from != 0)
         gate_json_number(to, "from", g->from);
+    if (g->share != 0)
+        fprintf(to, ",\"share\":%.4f", g->share * 100.0 / GATE_CANARY_WHOLE);
     fputc('}', to);
 }
 
@@ -34,6 +38,7 @@ static void put_json(const struct gate_report *r, FILE *to)
         fprintf(to, "%s{\"number\":%llu,\"hash\":\"%016llx\"}", i > 0 ? "," : "",
                 (unsigned long long)r->kept[i].number, (unsigned long long)r->kept[i].hash);
     fputc(']', to);
+    gate_report_canary_member(r, to);
     gate_report_last_reload(r, to);
     fputs("}\n", to);
 }
@@ -63,7 +68,10 @@ static void put_table(const struct gate_report *r, FILE *to)
                            (unsigned long long)g->from);
         else
             gate_table_fmt(&t, "%llu", (unsigned long long)g->number);
-        gate_table_fmt(&t, "%s", state_of(g));
+        if (g->share != 0)
+            gate_table_fmt(&t, "canary %g%%", g->share * 100.0 / GATE_CANARY_WHOLE);
+        else
+            gate_table_fmt(&t, "%s", state_of(g));
         gate_table_fmt(&t, "%016llx", (unsigned long long)g->hash);
         put_age(&t, g->age_ms);
         gate_table_fmt(&t, "%llu", (unsigned long long)g->active);
@@ -85,6 +93,9 @@ void gate_report_generations(const struct gate_report *r, bool text, FILE *to)
     for (uint32_t i = 1; i < r->n_kept; i++)
         fprintf(to, " %llu", (unsigned long long)r->kept[i].number);
     fputs(r->n_kept > 1 ? "\n" : " none\n", to);
+    if (r->canary != NULL)
+        fputc('\n', to);
+    gate_report_canary_text(r, to);
     if (r->reload_error[0] != '\0')
         fprintf(to, "\nthe last reload was refused:\n%s", r->reload_error);
 }

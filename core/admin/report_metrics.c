@@ -330,5 +330,6 @@ void gate_report_metrics(const struct gate_report *r, FILE *to)
     put_upstreams(r, to);
     put_workers(r, to);
     put_dicts(r, to);
+    gate_report_canary_metrics(r, to);
     put_certificates(r, to);
 }

@@ -56,7 +56,8 @@ static struct gate_route_total *total_of(struct gate_route_totals *t, struct gat
     if (*slot == 0) {
         if (t->n == NAMES_MAX)
             return NULL;
-        t->v[t->n] = (struct gate_route_total){ .name = gate_strndup(name.p, name.n) };
+        t->v[t->n].name = gate_strndup(name.n == 0 ? "" : name.p, name.n);
+        memset(t->v[t->n].by_class, 0, sizeof(t->v[t->n].by_class));
         *slot = ++t->n;
     }
     return &t->v[*slot - 1];

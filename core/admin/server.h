@@ -17,7 +17,8 @@ enum gate_admin_page {
     GATE_PAGE_GENERATIONS,
     GATE_PAGE_ROUTES,
     GATE_PAGE_UPSTREAMS,
-    GATE_PAGE_TOP
+    GATE_PAGE_TOP,
+    GATE_PAGE_CANARY
 };
 
 /* What a request may do. Called on the loop. */
@@ -27,9 +28,14 @@ struct gate_admin_ops {
     /* Which route takes a request; text. */
     void (*explain)(void *arg, const char *method, const char *url, FILE *to);
     /* Begins a reload, which ends with gate_admin_answer for this ticket, from the loop. */
+    /* NULL, with rollback and canary: somebody else decides what serves. */
     void (*reload)(void *arg, struct gate_handle ticket);
     /* The same, to the bundle of a generation; 0: the one before. */
     void (*rollback)(void *arg, uint64_t number, struct gate_handle ticket);
+    /* Begins a canary by these words; the answer says that it has begun. `time` and `conditions`
+     * may be "": the default. */
+    void (*canary)(void *arg, const char *share, const char *time, const char *conditions,
+                   struct gate_handle ticket);
     /* Moves the test clock; NULL: there is none. */
     void (*advance)(void *arg, uint64_t ms);
 };

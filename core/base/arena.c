@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
-#include "base/poison_int.h"
+#include "base/poison.h"
 
 /* Most exchanges live in one or two pages. */
 #define PAGE_BYTES 4096u

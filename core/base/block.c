@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/chain_int.h"
 #include "base/pipe_int.h"
-#include "base/poison_int.h"
+#include "base/poison.h"
 
 #define SPAN_BYTES (1024u * 1024)
 

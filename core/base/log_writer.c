@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,9 +12,14 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
-/* How a descriptor wants to be written to. */
-enum target_kind { TARGET_FILE, TARGET_PIPE, TARGET_SOCKET };
+/* How a target wants to be written to. */
+enum target_kind { TARGET_FILE, TARGET_PIPE, TARGET_SOCKET, TARGET_TAKER };
+
+/* In place of a descriptor: none, and the taker. */
+#define NO_FD    (-1)
+#define TAKER_FD (-2)
 
 struct gate_log_writer {
     struct gate_log_sink sink;
@@ -29,7 +33,8 @@ struct gate_log_writer {
     uint32_t made;
     uint32_t limit;
     char *target;
-    int next_fd;                    /* the descriptor to change to at a reopen; -1: by the path */
+    struct gate_log_taker taker;    /* never changes; take is NULL: none */
+    int next_fd;                    /* what to change to at a reopen; NO_FD: by the path */
     bool reopen;
     const struct gate_log_buffer *reopen_after; /* NULL: at once */
     const struct gate_log_buffer *writing;
@@ -66,8 +71,13 @@ static int open_inherited(int fd)
     return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-static int open_target(const char *target)
+/* A descriptor, TAKER_FD, or NO_FD and errno. */
+static int open_target(const struct gate_log_writer *w, const char *target)
 {
+    bool is_standard = strcmp(target, "stdout") == 0 || strcmp(target, "stderr") == 0;
+
+    if (is_standard && w->taker.take != NULL)
+        return TAKER_FD;
     if (strcmp(target, "stdout") == 0)
         return open_inherited(STDOUT_FILENO);
     if (strcmp(target, "stderr") == 0)
@@ -79,6 +89,8 @@ static enum target_kind kind_of(int fd)
 {
     struct stat st;
 
+    if (fd == TAKER_FD)
+        return TARGET_TAKER;
     if (fstat(fd, &st) != 0 || S_ISREG(st.st_mode))
         return TARGET_FILE;
     return S_ISSOCK(st.st_mode) ? TARGET_SOCKET : TARGET_PIPE;
@@ -130,6 +142,10 @@ static void write_buffer(struct gate_log_writer *w, const struct gate_log_buffer
 {
     size_t at = 0;
 
+    if (w->kind == TARGET_TAKER) {
+        w->taker.take(w->taker.arg, b->data, b->n);
+        return;
+    }
     while (at < b->n) {
         ssize_t n = write_some(w, b->data + at, write_size(w->kind, b->data + at, b->n - at));
 
@@ -149,10 +165,15 @@ static void write_buffer(struct gate_log_writer *w, const struct gate_log_buffer
         gate_log_writer_drop(w, count_lines(b->data + at, b->n - at));
 }
 
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 static void use_fd(struct gate_log_writer *w, int fd)
 {
-    if (w->fd >= 0)
-        close(w->fd);
+    close_fd(w->fd);
     w->fd = fd;
     w->kind = kind_of(fd);
 }
@@ -162,11 +183,11 @@ static void change_target_locked(struct gate_log_writer *w)
 {
     int fd = w->next_fd;
 
-    if (fd < 0)
-        fd = open_target(w->target);
-    w->next_fd = -1;
+    if (fd == NO_FD)
+        fd = open_target(w, w->target);
+    w->next_fd = NO_FD;
     w->reopen = false;
-    if (fd >= 0)
+    if (fd != NO_FD)
         use_fd(w, fd);
 }
 
@@ -277,42 +298,32 @@ static void sink_write(struct gate_log_sink *sink, const char *line, size_t n)
     pthread_mutex_unlock(&w->lock);
 }
 
-/* Signals belong to other threads. */
-static int start_thread(struct gate_log_writer *w)
+enum gate_err gate_log_writer_open(const char *target, const struct gate_log_taker *taker,
+                                   uint32_t buffers, struct gate_log_writer **out)
 {
-    sigset_t all, old;
-    int e;
+    struct gate_log_writer *w = gate_calloc(1, sizeof(*w));
+    int fd, e;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    e = pthread_create(&w->thread, NULL, writer_main, w);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return e;
-}
-
-enum gate_err gate_log_writer_open(const char *target, uint32_t buffers,
-                                   struct gate_log_writer **out)
-{
-    struct gate_log_writer *w;
-    int fd = open_target(target);
-    int e;
-
-    if (fd < 0)
+    if (taker != NULL)
+        w->taker = *taker;
+    fd = open_target(w, target);
+    if (fd == NO_FD) {
+        gate_free(w);
         return GATE_E_SYS;
-    w = gate_calloc(1, sizeof(*w));
+    }
     w->sink.write = sink_write;
     w->limit = buffers;
     w->target = gate_strdup(target);
-    w->fd = w->next_fd = -1;
+    w->fd = w->next_fd = NO_FD;
     use_fd(w, fd);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
-    e = start_thread(w);
+    e = gate_thread_start(&w->thread, "gate-log", writer_main, w);
     if (e == 0) {
         *out = w;
         return GATE_OK;
     }
-    close(w->fd);
+    close_fd(w->fd);
     gate_free(w->target);
     gate_free(w);
     errno = e;
@@ -343,9 +354,8 @@ void gate_log_writer_close(struct gate_log_writer **writer)
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
     free_buffers(w->free);
-    if (w->next_fd >= 0)
-        close(w->next_fd);
-    close(w->fd);
+    close_fd(w->next_fd);
+    close_fd(w->fd);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->wake);
     gate_free(w->target);
@@ -394,15 +404,14 @@ void gate_log_writer_reopen(struct gate_log_writer *w)
 
 enum gate_err gate_log_writer_retarget(struct gate_log_writer *w, const char *target)
 {
-    int fd = open_target(target);
+    int fd = open_target(w, target);
 
-    if (fd < 0)
+    if (fd == NO_FD)
         return GATE_E_SYS;
     pthread_mutex_lock(&w->lock);
     gate_free(w->target);
     w->target = gate_strdup(target);
-    if (w->next_fd >= 0)
-        close(w->next_fd);
+    close_fd(w->next_fd);
     w->next_fd = fd;
     ask_reopen_locked(w);
     pthread_mutex_unlock(&w->lock);

@@ -23,10 +23,17 @@ struct gate_log_buffer {
     char data[GATE_LOG_BUFFER_FULL + GATE_LOG_LINE_MAX];
 };
 
-/* `target`: "stdout", "stderr" or a path that is appended to (made with mode 0640). At most
- * `buffers` are filled or waiting. GATE_E_SYS: errno says why it cannot be opened. */
-enum gate_err gate_log_writer_open(const char *target, uint32_t buffers,
-                                   struct gate_log_writer **out);
+/* Takes what would go to "stdout" or "stderr": whole lines, on the writer's thread. */
+struct gate_log_taker {
+    void (*take)(void *arg, const char *lines, size_t n);
+    void *arg;
+};
+
+/* `target`: "stdout", "stderr" or a path that is appended to (made with mode 0640). `taker`: in
+ * place of the first two, copied; NULL: none. At most `buffers` are filled or waiting. GATE_E_SYS:
+ * errno says why it cannot be opened. */
+enum gate_err gate_log_writer_open(const char *target, const struct gate_log_taker *taker,
+                                   uint32_t buffers, struct gate_log_writer **out);
 
 /* Writes what is queued, for at most a second when the target is stuck, and ends the thread.
  * Nobody else may use it any more. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/poison_int.h"
+#include "base/poison.h"
 
 /* Bytes of a slab page, unless its objects are so large that fewer than four would fit. */
 #define PAGE_BYTES (16u * 1024)

@@ -14,6 +14,7 @@
 #include "route/router.h"
 #include "upstream/registry.h"
 
+struct gate_canary_tally; /* exchange/canary.h */
 struct gate_vm;           /* script/vm.h */
 struct gate_route_chains; /* script/: the functions that a route's hooks run */
 
@@ -23,7 +24,6 @@ struct gate_generation {
     uint64_t hash;                    /* of the bundle */
     struct gate_config *config;       /* owned */
     struct gate_router *router;       /* owned */
-    struct gate_upstream **upstreams; /* by ordinal; borrowed from the registry */
     /* Scripts know upstreams by the ordinals of the configuration that their VM was made for.
      * A generation that has kept the VMs of an older one translates; owned. NULL: they are the
      * same. */
@@ -44,6 +44,8 @@ struct gate_generation_seat {
     struct gate_generation *generation;
     struct gate_route_stats
         *routes;        /* config->n_routes + 1, by ordinal; the last: no route. Owned by control */
+    struct gate_upstream **upstreams; /* by ordinal; the registry's, in an array of control's */
+    struct gate_canary_tally *tally;  /* NULL: no canary runs, or not beside this one */
     struct gate_vm *vm; /* owned; NULL in gateways without any function (none is built) */
     struct gate_route_chains **chains; /* by route, when the VM was made for another one; owned */
     _Atomic uint32_t refs; /* exchanges and the worker's own "current"; control reads it */

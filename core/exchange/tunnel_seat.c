@@ -134,9 +134,9 @@ static void fill(struct tunnel_seat *t, const struct gate_exchange *x)
         .timeouts = c->upstreams[x->upstream].timeouts,
     };
     t->config.n_upstreams = 1;
-    t->registered = g->upstreams[x->upstream];
+    t->registered = x->seat->upstreams[x->upstream];
     t->number = gate_generation_number(g, x->upstream);
-    t->g.upstreams = &t->registered;
+    t->seat.upstreams = &t->registered;
     t->names.number_of = &t->number;
     t->g.names = &t->names;
 }

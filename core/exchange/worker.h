@@ -3,10 +3,12 @@
 #ifndef GATE_EXCHANGE_WORKER_H
 #define GATE_EXCHANGE_WORKER_H
 
+#include "base/assert.h"
 #include "base/counters.h"
 #include "base/handle.h"
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "exchange/canary.h"
 #include "exchange/generation.h"
 #include "http/date.h"
 #include "net/loop.h"
@@ -18,6 +20,7 @@ struct gate_links;      /* upstream/links.h: this worker's links and shelves */
 struct gate_offload;
 struct gate_ip_counts;
 struct gate_tunnel_counts; /* exchange/tunnel_seat.h */
+struct gate_script_kill;   /* script/hook.h */
 
 struct gate_worker {
     uint32_t index;
@@ -30,6 +33,8 @@ struct gate_worker {
     struct gate_slab session_slab;
     struct gate_list live;             /* exchanges that run, for drain, crash report and /status */
     struct gate_generation_seat *seat; /* the current generation; new requests begin on it */
+    struct gate_generation_seat *canary; /* NULL: none runs; else its share of them begins here */
+    struct gate_canary_share share;
     struct gate_links *links;
     struct gate_access_log *access_log; /* NULL: off */
     struct gate_watchdog *watchdog;
@@ -49,11 +54,15 @@ struct gate_worker {
     struct gate_tunnel_counts *tunnels; /* the engine's; NULL: none are counted */
     struct gate_list session_list; /* session/ only: all of them, the longest idle first */
     void *session_shared;          /* session/ only */
+    /* A script was stopped; NULL: nobody wants to know. */
+    void (*on_killed)(struct gate_worker *w, const struct gate_script_kill *kill);
 };
 
 /* The seat that a new request takes: the one place where that is chosen. */
-static inline struct gate_generation_seat *gate_worker_seat(const struct gate_worker *w)
+static inline struct gate_generation_seat *gate_worker_seat(struct gate_worker *w)
 {
+    if (GATE_UNLIKELY(w->canary != NULL) && gate_canary_share_next(&w->share))
+        return w->canary;
     return w->seat;
 }
 

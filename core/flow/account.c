@@ -59,6 +59,22 @@ static void write_line(struct gate_exchange *x)
     gate_access_log_write(x->worker->access_log, &r);
 }
 
+/* Answered 5xx, or cut short by what was not the client's doing. */
+static bool is_error(const struct gate_exchange *x, int status)
+{
+    return status >= 500 || (x->head_sent && !x->dn_complete && !x->client_gone &&
+                             gate_fault_status(x->fault) >= 500);
+}
+
+/* For a canary. With the time of now: what has taken one turn of the loop may have taken long. A
+ * tunnel's time is its client's. */
+static GATE_COLD void count_trial(const struct gate_exchange *x, int status)
+{
+    if (status != 101)
+        gate_canary_count(x->seat->tally, x->times.begin,
+                          gate_clock_now_ns(x->worker->loop.clock), is_error(x, status));
+}
+
 static void count_route(struct gate_exchange *x, int status)
 {
     const struct gate_config *config = gate_flow_config(x);
@@ -116,6 +132,8 @@ void gate_flow_account(struct gate_exchange *x)
         x->times.end = x->worker->loop.now_ns;
     note_latency(x);
     count_route(x, final_status(x));
+    if (GATE_UNLIKELY(x->seat->tally != NULL))
+        count_trial(x, final_status(x));
     gate_counters_add(&x->worker->counters, GATE_C_REQUESTS_DONE, 1);
     if (x->worker->access_log != NULL)
         write_line(x);

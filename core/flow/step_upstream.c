@@ -51,10 +51,9 @@ static void on_total(struct gate_timer *t)
 static void enter_upstream(struct gate_exchange *x)
 {
     struct gate_flow_state *f = x->flow;
-    struct gate_generation *g = x->seat->generation;
 
-    f->upstream = &g->config->upstreams[x->upstream];
-    f->local = gate_links_local(x->worker->links, g->upstreams[x->upstream], f->upstream);
+    f->upstream = &gate_flow_config(x)->upstreams[x->upstream];
+    f->local = gate_links_local(x->worker->links, x->seat->upstreams[x->upstream], f->upstream);
     merge_timeouts(x);
     gate_local_count_request(f->local);
     gate_timer_init(&x->timer, on_total);

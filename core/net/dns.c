@@ -1,6 +1,7 @@
 #include "net/dns.h"
 
 #include <ares.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -357,6 +358,23 @@ void gate_dns_cancel(struct gate_dns_query **query)
 
 /* Life */
 
+/* c-ares counts its users without a lock, and each gateway of a process is one. */
+static pthread_mutex_t library_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void library_init(void)
+{
+    pthread_mutex_lock(&library_lock);
+    ares_library_init(ARES_LIB_INIT_ALL);
+    pthread_mutex_unlock(&library_lock);
+}
+
+static void library_cleanup(void)
+{
+    pthread_mutex_lock(&library_lock);
+    ares_library_cleanup();
+    pthread_mutex_unlock(&library_lock);
+}
+
 static enum gate_err open_channel(struct gate_dns *dns, const struct gate_dns_options *options)
 {
     struct ares_options o = {
@@ -385,7 +403,7 @@ enum gate_err gate_dns_open_with(struct gate_dns **out, struct gate_loop *loop,
     struct gate_dns *dns = gate_calloc(1, sizeof(*dns));
     enum gate_err err;
 
-    ares_library_init(ARES_LIB_INIT_ALL);
+    library_init();
     dns->loop = loop;
     gate_timer_init(&dns->timer, on_timer);
     gate_list_init(&dns->socks);
@@ -394,7 +412,7 @@ enum gate_err gate_dns_open_with(struct gate_dns **out, struct gate_loop *loop,
     err = open_channel(dns, options);
     if (err != GATE_OK) {
         gate_free(dns);
-        ares_library_cleanup();
+        library_cleanup();
         return err;
     }
     gate_dns_cache_init(&dns->cache);
@@ -430,5 +448,5 @@ void gate_dns_close(struct gate_dns **dnsp)
     GATE_ASSERT(gate_list_empty(&dns->lookups) && gate_list_empty(&dns->socks));
     gate_dns_cache_fini(&dns->cache);
     gate_free(dns);
-    ares_library_cleanup();
+    library_cleanup();
 }

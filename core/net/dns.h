@@ -20,8 +20,7 @@ struct gate_dns_answer {
 typedef void gate_dns_fn(void *arg, const struct gate_dns_answer *answer);
 
 /* servers: NULL for the system's, else "127.0.0.1:5353,[::1]:53" (tests); GATE_E_INVALID when it
- * does not parse. /etc/hosts is honoured. c-ares counts its users without a lock: a program with
- * more than one thread calls ares_library_init itself before it starts them. */
+ * does not parse. /etc/hosts is honoured. */
 enum gate_err gate_dns_open(struct gate_dns **out, struct gate_loop *loop, const char *servers);
 
 /* Pending questions are answered with GATE_E_CANCELLED. */

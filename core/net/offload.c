@@ -1,11 +1,11 @@
 #include "net/offload.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #define MAX_THREADS 64
 
@@ -53,22 +53,6 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* Signals are for the threads that expect them (stopping a script, reloading). */
-static int start_thread(struct gate_offload *pool, pthread_t *thread)
-{
-    sigset_t all;
-    sigset_t before;
-    int failed;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(thread, NULL, thread_main, pool);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed == 0)
-        pthread_setname_np(*thread, "gate-offload");
-    return failed;
-}
-
 enum gate_err gate_offload_open(struct gate_offload **out, int threads)
 {
     struct gate_offload *pool = gate_calloc(1, sizeof(*pool));
@@ -76,7 +60,8 @@ enum gate_err gate_offload_open(struct gate_offload **out, int threads)
     GATE_ASSERT(threads > 0 && threads <= MAX_THREADS);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->more, NULL);
-    while (pool->count < threads && start_thread(pool, &pool->threads[pool->count]) == 0)
+    while (pool->count < threads &&
+           gate_thread_start(&pool->threads[pool->count], "gate-offload", thread_main, pool) == 0)
         pool->count++;
     if (pool->count == 0) {
         gate_offload_close(&pool);

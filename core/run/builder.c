@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 
 /* Who builds stands back behind those who serve. */
 #define BUILDER_NICE 10
@@ -22,14 +23,20 @@ struct gate_builder {
     struct gate_build v[];
 };
 
+/* What a library keeps for a thread goes with it. */
+static void join(struct gate_builder *b)
+{
+    for (uint32_t i = 0; i < b->n_threads; i++)
+        pthread_join(b->threads[i], NULL);
+}
+
 static void on_done(struct gate_mail *m, void *receiver)
 {
     struct gate_builder *b = gate_container_of(m, struct gate_builder, mail);
 
     (void)receiver;
-    /* They are at their end; what a library keeps for a thread goes with it. */
-    for (uint32_t i = 0; i < b->n_threads; i++)
-        pthread_join(b->threads[i], NULL);
+    /* They are at their end. */
+    join(b);
     b->o.done(b->o.arg);
 }
 
@@ -51,7 +58,7 @@ static void build_one(struct gate_builder *b, struct gate_build *v)
     const struct gate_config *config;
 
     if (o->like == NULL) {
-        v->err = gate_load(&o->tools, &v->loaded, &v->errors);
+        v->err = gate_load_all(&o->tools, &v->loaded, &v->errors);
     } else {
         struct gate_load_tools tools = o->tools;
 
@@ -66,6 +73,12 @@ static void build_one(struct gate_builder *b, struct gate_build *v)
 }
 
 /* The last thread to end tells: afterwards nobody touches the builder. */
+static void leave(struct gate_builder *b, uint32_t threads)
+{
+    if (atomic_fetch_sub(&b->running, threads) == threads && b->o.reply != NULL)
+        gate_mailbox_post(b->o.reply, &b->mail);
+}
+
 static void *builder_main(void *arg)
 {
     struct gate_builder *b = arg;
@@ -75,8 +88,7 @@ static void *builder_main(void *arg)
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BUILDER_NICE);
     while ((i = atomic_fetch_add(&b->next, 1)) < b->n)
         build_one(b, &b->v[i]);
-    if (atomic_fetch_sub(&b->running, 1) == 1)
-        gate_mailbox_post(b->o.reply, &b->mail);
+    leave(b, 1);
     return NULL;
 }
 
@@ -88,14 +100,13 @@ static int start_threads(struct gate_builder *b, uint32_t wanted)
     /* Counted before they run, so that the first cannot take itself for the last. */
     atomic_store(&b->running, wanted);
     while (b->n_threads < wanted && e == 0) {
-        e = pthread_create(&b->threads[b->n_threads], NULL, builder_main, b);
+        e = gate_thread_start(&b->threads[b->n_threads], "gate-builder", builder_main, b);
         b->n_threads += e == 0;
     }
     if (e == 0 || b->n_threads == 0)
         return e;
     /* Those that run do all the work. */
-    if (atomic_fetch_sub(&b->running, wanted - b->n_threads) == wanted - b->n_threads)
-        gate_mailbox_post(b->o.reply, &b->mail);
+    leave(b, wanted - b->n_threads);
     return 0;
 }
 
@@ -117,6 +128,16 @@ enum gate_err gate_builder_start(const struct gate_builder_options *o, uint32_t 
     gate_builder_free(out);
     errno = e;
     return GATE_E_SYS;
+}
+
+enum gate_err gate_builder_run(const struct gate_builder_options *o, uint32_t n,
+                               struct gate_builder **out)
+{
+    enum gate_err err = gate_builder_start(o, n, out);
+
+    if (err == GATE_OK)
+        join(*out);
+    return err;
 }
 
 struct gate_build *gate_builder_at(struct gate_builder *b, uint32_t i)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "run/engine_int.h"
 
 /* As builders: who serves comes first. */
@@ -50,7 +51,8 @@ static void on_buried(struct gate_mail *m, void *engine)
 
     burial_end(gate_container_of(m, struct burial, mail));
     gate_memory_settle(e);
-    if (!gate_list_empty(&e->burials) || e->closing)
+    /* The allocator of a host is not ours to empty. */
+    if (!gate_list_empty(&e->burials) || e->closing || e->host != NULL)
         return;
     w = gate_calloc(1, sizeof(*w));
     w->reply = &e->mail;
@@ -83,7 +85,7 @@ void gate_bury(struct gate_engine *e, struct gate_vm **vm)
     b->mail.deliver = on_buried;
     b->engine = e;
     b->vm = *vm;
-    if (pthread_create(&b->thread, NULL, burial_main, b) == 0) {
+    if (gate_thread_start(&b->thread, "gate-burial", burial_main, b) == 0) {
         *vm = NULL;
         gate_list_push(&e->burials, &b->node);
         return;

@@ -58,9 +58,9 @@ enum gate_err gate_cli_load(const struct gate_options *o, bool check, struct gat
         return err;
     }
     tools.bundle = *bundle;
-    err = gate_watchdog_open(&tools.watchdog, NULL, NULL);
+    err = gate_watchdog_open(&tools.watchdog, GATE_WATCHDOG_SIGNAL, NULL, NULL);
     if (err == GATE_OK)
-        err = gate_load(&tools, out, errors);
+        err = gate_load_all(&tools, out, errors);
     if (tools.watchdog != NULL)
         gate_watchdog_close(&tools.watchdog);
     if (err != GATE_OK)

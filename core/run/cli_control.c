@@ -10,6 +10,7 @@
 #include "run/source.h"
 
 #define WAIT_MS 60000
+#define POLL_MS 250
 
 /* Where the gateway's own declaration puts the control socket; the default when the file is wrong,
  * which *errors then says. */
@@ -66,22 +67,26 @@ struct question {
     const char *accept;
     char body[1100];
     bool quiet;             /* the answer is not shown */
+    char *answer;           /* the last one's body, when it is not NULL; the asker's */
+    size_t cap;
 };
 
-static int show_answer(const struct question *q, const char *answer)
+static int show_answer(struct question *q, const char *answer)
 {
     const char *body = strstr(answer, "\r\n\r\n");
     bool ok = strncmp(answer, "HTTP/1.1 200 ", 13) == 0;
 
     if (body == NULL)
         return gate_cli_fail("the gateway's answer broke off");
+    if (q->answer != NULL)
+        snprintf(q->answer, q->cap, "%s", body + 4);
     if (!ok || !q->quiet)
         fputs(body + 4, ok ? stdout : stderr);
     fflush(stdout);
     return ok ? 0 : 1;
 }
 
-static int ask(int fd, const struct question *q)
+static int ask(int fd, struct question *q)
 {
     char request[2048];
     char *answer = NULL;
@@ -103,7 +108,7 @@ static int ask(int fd, const struct question *q)
 }
 
 /* Dials, asks and shows the answer. */
-static int ask_at(const char *path, const struct question *q)
+static int ask_at(const char *path, struct question *q)
 {
     int fd = dial(path);
     char text[400];
@@ -147,7 +152,7 @@ static bool find_gateway(const struct gate_options *o, const char *what, char *p
     return ok;
 }
 
-static int run(const struct gate_options *o, const char *what, const struct question *q)
+static int run(const struct gate_options *o, const char *what, struct question *q)
 {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
@@ -159,10 +164,61 @@ static const char *accept_of(const struct gate_options *o)
     return o->json ? "application/json" : "text/plain";
 }
 
+/* Canary */
+
+/* Asks until the verdict is there. The canary goes on without us. */
+static int await_verdict(const char *path, unsigned long long number)
+{
+    char answer[4096];
+    struct question q = { .method = "GET", .path = "/canary", .accept = "application/json",
+                          .quiet = true, .answer = answer, .cap = sizeof(answer) };
+    unsigned long long now = number;
+    int status;
+
+    do {
+        usleep(POLL_MS * 1000);
+        status = ask_at(path, &q);
+        if (status == 0 && sscanf(answer, "{\"canary\":{\"generation\":%llu", &now) != 1)
+            now = 0;
+    } while (status == 0 && now == number && strstr(answer, "\"over\":false") != NULL);
+    if (status != 0)
+        return gate_cli_fail("no verdict: the gateway has ended meanwhile, or was restarted");
+    if (now != number)
+        return gate_cli_fail("no verdict: another canary, or another engine, has come since; the "
+                             "log says how this one ended");
+    status = strstr(answer, "\"state\":\"promoted\"") != NULL ? 0 : 1;
+    q = (struct question){ .method = "GET", .path = "/canary", .accept = "text/plain" };
+    return ask_at(path, &q) == 0 ? status : 1;
+}
+
+static int try_canary(const struct gate_options *o)
+{
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)], answer[400];
+    struct question q = { .method = "POST", .path = "/canary", .accept = "text/plain",
+                          .answer = answer, .cap = sizeof(answer) };
+    const char *time = o->canary_for == NULL ? "60s" : o->canary_for;
+    unsigned long long number = 0;
+
+    if (!find_gateway(o, "not reloaded", path))
+        return 1;
+    snprintf(q.body, sizeof(q.body), "{\"share\": \"%s\", \"for\": \"%s\"%s%s%s}", o->canary, time,
+             o->abort_if[0] != '\0' ? ", \"abort_if\": \"" : "", o->abort_if,
+             o->abort_if[0] != '\0' ? "\"" : "");
+    if (ask_at(path, &q) != 0)
+        return 1;
+    if (o->detach)
+        return 0;
+    if (sscanf(answer, "generation %llu ", &number) != 1)
+        return gate_cli_fail("the gateway's answer is none of this program's version");
+    return await_verdict(path, number);
+}
+
 int gate_cli_reload(const struct gate_options *o)
 {
     struct question q = { .method = "POST", .path = "/reload", .accept = "text/plain" };
 
+    if (o->canary != NULL)
+        return try_canary(o);
     return run(o, "not reloaded", &q);
 }
 

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "run/canary_order.h"
 #include "run/cli.h"
 
 static const char general[] =
@@ -71,12 +72,28 @@ static const char routes_help[] =
     "has answered.\n";
 
 static const char reload_help[] =
-    "moongate reload FILE\n"
-    "moongate reload --socket PATH\n"
+    "moongate reload FILE [canary options]\n"
+    "moongate reload --socket PATH [canary options]\n"
     "\n"
     "Lets the gateway that runs read its files again. What is wrong is printed, and changes\n"
     "nothing: the gateway goes on as it was.\n"
-    "Exit status: 0 the new files serve, 1 they do not.\n";
+    "\n"
+    "  --canary SHARE          first give them this share of new requests: 5%, 0.5%, at most 50%\n"
+    "  --for TIME              for so long, then they serve; 1s to 24h, default: 60s\n"
+    "  --abort-if CONDITIONS   give them up as soon as one holds: 'errors > 1%, p99 > 1.5x'; may\n"
+    "                          stand several times\n"
+    "  --detach                do not wait for the verdict\n"
+    "\n"
+    "A condition is errors, faults, kills or p99, \">\" and a limit: 1% (of the canary's\n"
+    "requests), 3 (a number), +1% (above what serves now), 1.5x (of what serves now); for p99\n"
+    "50ms, +5ms, 1.5x, 2x+10ms. They are joined by \"or\" or \",\". Those beside what serves\n"
+    "hold only where the difference is no chance. Default:\n"
+    "'" GATE_CONDITIONS_DEFAULT "'.\n"
+    "Nothing is judged before the canary has had 500 requests; with fewer it is given up at the\n"
+    "end. What ends it too: reload, HUP, rollback, another --canary. ^C leaves it running, and\n"
+    "moongate generations tells how it is. A gateway that watches its files lets a save serve at\n"
+    "once: start it with run --no-watch.\n"
+    "Exit status: 0 the new files serve (with --detach: the canary runs), 1 they do not.\n";
 
 static const char rollback_help[] =
     "moongate rollback FILE [GENERATION]\n"
@@ -84,7 +101,8 @@ static const char rollback_help[] =
     "\n"
     "Lets the gateway that runs serve again what served before, or what that generation did\n"
     "(moongate generations lists those that are kept: the last five). The files stay as they\n"
-    "are: the next reload, or the next change of them, reads them again.\n"
+    "are: the next reload, or the next change of them, reads them again. While a canary runs,\n"
+    "rollback without a generation gives up the canary, and nothing more.\n"
     "Exit status: 0 it serves, 1 it does not.\n";
 
 static const char generations_help[] =
@@ -92,8 +110,8 @@ static const char generations_help[] =
     "moongate generations --socket PATH [--json]\n"
     "\n"
     "Lists the generations of the gateway that runs: number, state, hash of the files, age,\n"
-    "requests under way, memory; then what rollback can bring back, and why the last reload\n"
-    "was refused, if it was.\n";
+    "requests under way, memory; then what rollback can bring back, the figures of the last\n"
+    "canary, and why the last reload was refused, if it was.\n";
 
 static const char upstreams_help[] =
     "moongate upstreams FILE [--json]\n"

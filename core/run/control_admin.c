@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "run/canary.h"
 #include "run/engine_int.h"
 #include "run/explain.h"
 #include "run/version.h"
@@ -20,6 +21,7 @@ struct gathering {
     struct gate_route_totals routes;
     struct gate_shared_numbers *dicts;
     struct gate_hook_totals hooks;
+    struct gate_report_canary canary;
 };
 
 static uint64_t cpu_of(pthread_t thread)
@@ -50,6 +52,12 @@ static void gather_workers(struct gate_engine *e, struct gathering *g)
     }
 }
 
+/* While it is on trial. */
+static uint32_t share_of(const struct gate_live *live)
+{
+    return live->canary == NULL || live == live->engine->current ? 0 : live->slots[0].trial->share;
+}
+
 static uint32_t gather_live(struct gate_engine *e, struct gathering *g)
 {
     uint64_t now = gate_clock_now_ns(&e->clock);
@@ -70,6 +78,7 @@ static uint32_t gather_live(struct gate_engine *e, struct gathering *g)
             .active = gate_live_active(live),
             .memory = gate_live_memory(live),
             .serves = live == e->current,
+            .share = share_of(live),
             .ended = live->ended,
         };
     }
@@ -143,6 +152,7 @@ static void gather(struct gate_engine *e, struct gathering *g)
         .kept = g->kept,
         .n_kept = gather_kept(e, g),
         .hooks = &g->hooks,
+        .canary = gate_canary_report(e, &g->canary) ? &g->canary : NULL,
     };
 }
 
@@ -230,6 +240,9 @@ static void on_show(void *engine, enum gate_admin_page page, bool text, FILE *to
     case GATE_PAGE_TOP:
         show_top(e, &g, text, to);
         break;
+    case GATE_PAGE_CANARY:
+        gate_report_canary(&g.report, text, to);
+        break;
     }
     drop(&g);
 }
@@ -253,6 +266,25 @@ static void on_reload(void *engine, struct gate_handle ticket)
     gate_reload_begin(engine, GATE_RELOAD_ORDER, &ticket);
 }
 
+static void on_canary(void *engine, const char *share, const char *time, const char *conditions,
+                      struct gate_handle ticket)
+{
+    struct gate_engine *e = engine;
+    struct gate_canary_order order = { .share = 0 };
+    char why[400];
+
+    if (!gate_canary_order_share(&order, share, why, sizeof(why) - 1) ||
+        (time[0] != '\0' && !gate_canary_order_time(&order, time, why, sizeof(why) - 1)) ||
+        (conditions[0] != '\0' &&
+         !gate_canary_order_abort(&order, conditions, why, sizeof(why) - 1))) {
+        strcat(why, "\n");
+        gate_admin_answer(e->admin, ticket, 400, "text/plain; charset=utf-8", why, strlen(why));
+        return;
+    }
+    gate_canary_order_complete(&order);
+    gate_reload_canary(e, &order, &ticket);
+}
+
 static void on_advance(void *engine, uint64_t ms)
 {
     struct gate_engine *e = engine;
@@ -268,6 +300,13 @@ const struct gate_admin_ops gate_control_admin_ops = {
     .explain = on_explain,
     .reload = on_reload,
     .rollback = on_rollback,
+    .canary = on_canary,
+};
+
+/* A host loads and decides itself. */
+const struct gate_admin_ops gate_control_admin_ops_host = {
+    .show = on_show,
+    .explain = on_explain,
 };
 
 const struct gate_admin_ops gate_control_admin_ops_test = {
@@ -275,5 +314,6 @@ const struct gate_admin_ops gate_control_admin_ops_test = {
     .explain = on_explain,
     .reload = on_reload,
     .rollback = on_rollback,
+    .canary = on_canary,
     .advance = on_advance,
 };

@@ -1,6 +1,5 @@
 #include "run/engine.h"
 
-#include <ares.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -15,6 +14,7 @@
 #include "base/mem.h"
 #include "exchange/tunnel_seat.h"
 #include "base/pipe.h"
+#include "run/canary.h"
 #include "run/crash.h"
 #include "run/engine_int.h"
 #include "run/reload.h"
@@ -66,25 +66,31 @@ static enum gate_err start_workers(struct gate_engine *e, uint32_t n)
     size_t size = n * sizeof(*e->workers);
     enum gate_err err = GATE_OK;
 
-    e->workers = aligned_alloc(64, (size + 63) / 64 * 64);
-    if (e->workers == NULL)
-        return GATE_E_NOMEM;
-    memset(e->workers, 0, size);
-    for (uint32_t i = 0; i < n && err == GATE_OK; i++) {
-        err = gate_run_worker_start(&e->workers[i], e, i, GATE_PIPES_MAX / n);
+    if (e->workers == NULL) {
+        e->workers = aligned_alloc(64, (size + 63) / 64 * 64);
+        if (e->workers == NULL)
+            return GATE_E_NOMEM;
+        memset(e->workers, 0, size);
+    }
+    while (e->n_workers < n && err == GATE_OK) {
+        err = gate_run_worker_start(&e->workers[e->n_workers], e, e->n_workers, GATE_PIPES_MAX / n);
         e->n_workers += err == GATE_OK;
     }
     return err;
 }
 
+static const struct gate_admin_ops *admin_ops(const struct gate_engine *e)
+{
+    if (e->host != NULL)
+        return &gate_control_admin_ops_host;
+    return e->options->test_clock ? &gate_control_admin_ops_test : &gate_control_admin_ops;
+}
+
 static enum gate_err open_admin(struct gate_engine *e, const char *path)
 {
-    const struct gate_admin_ops *ops =
-        e->options->test_clock ? &gate_control_admin_ops_test : &gate_control_admin_ops;
-
     if (strncmp(path, "/run/moongate/", 14) == 0)
         mkdir("/run/moongate", 0700);
-    return gate_admin_open(&e->loop, path, ops, e, &e->admin);
+    return gate_admin_open(&e->loop, path, admin_ops(e), e, &e->admin);
 }
 
 /* A place that was asked for must be had; without the default one only commands do not reach us. */
@@ -96,6 +102,9 @@ static enum gate_err settle_control(struct gate_engine *e, const struct gate_con
     enum gate_err err = GATE_E_SYS;
     char text[256];
 
+    /* A host's first activation may have come to nothing after this. */
+    if (e->admin != NULL || (e->host != NULL && !asked))
+        return GATE_OK;
     errno = ENAMETOOLONG;
     if (gate_source_control(e->options, c->process.control, path))
         err = open_admin(e, path);
@@ -113,18 +122,21 @@ static enum gate_err settle_control(struct gate_engine *e, const struct gate_con
     return GATE_OK;
 }
 
-enum gate_err gate_engine_settle(struct gate_engine *e, const struct gate_config *c,
-                                 struct gate_load_errors *errors)
+uint32_t gate_engine_workers(const struct gate_options *o, const struct gate_config *c)
 {
-    uint32_t n = e->options->workers;
+    uint32_t n = o->workers;
 
     if (n == 0)
         n = c->process.workers;
     if (n == 0)
-        n = e->processors;
-    if (n > GATE_WORKERS_MAX)
-        n = GATE_WORKERS_MAX;
-    if (start_workers(e, n) != GATE_OK) {
+        n = count_processors();
+    return n > GATE_WORKERS_MAX ? GATE_WORKERS_MAX : n;
+}
+
+enum gate_err gate_engine_settle(struct gate_engine *e, const struct gate_config *c,
+                                 struct gate_load_errors *errors)
+{
+    if (start_workers(e, gate_engine_workers(e->options, c)) != GATE_OK) {
         gate_load_errors_add(errors, GATE_STR_NONE, 0, "cannot start the workers");
         return GATE_E_LIMIT;
     }
@@ -140,8 +152,8 @@ static bool is_target(const char *target, struct gate_str wanted)
 
 /* Opens or changes one writer so that it writes to `wanted`. */
 static enum gate_err point_log(struct gate_log_writer **writer, char **target,
-                               struct gate_str wanted, uint32_t buffers,
-                               struct gate_load_errors *errors)
+                               const struct gate_log_taker *taker, struct gate_str wanted,
+                               uint32_t buffers, struct gate_load_errors *errors)
 {
     enum gate_err err;
     char text[512];
@@ -150,7 +162,7 @@ static enum gate_err point_log(struct gate_log_writer **writer, char **target,
     if (is_target(*target, wanted))
         return GATE_OK;
     path = gate_strndup(wanted.p, wanted.n);
-    err = *writer == NULL ? gate_log_writer_open(path, buffers, writer)
+    err = *writer == NULL ? gate_log_writer_open(path, taker, buffers, writer)
                           : gate_log_writer_retarget(*writer, path);
     if (err != GATE_OK) {
         snprintf(text, sizeof(text), "cannot open log %s: %s", path, strerror(errno));
@@ -163,24 +175,36 @@ static enum gate_err point_log(struct gate_log_writer **writer, char **target,
     return GATE_OK;
 }
 
+static enum gate_err point_error_log(struct gate_engine *e, struct gate_str wanted,
+                                     struct gate_load_errors *errors)
+{
+    bool first = e->error_writer == NULL;
+    const struct gate_log_taker *taker = e->host == NULL ? NULL : &e->host->log;
+    enum gate_err err =
+        point_log(&e->error_writer, &e->log_target, taker, wanted, LOG_BUFFERS, errors);
+
+    /* Nobody else logs yet: workers have no generation. */
+    if (first && err == GATE_OK) {
+        bool is_taken = taker != NULL && taker->take != NULL;
+
+        e->log.sink = gate_log_writer_sink(e->error_writer);
+        e->log.json = is_taken || strcmp(e->log_target, "stderr") != 0 || !isatty(STDERR_FILENO);
+    }
+    return err;
+}
+
 enum gate_err gate_engine_logs(struct gate_engine *e, const struct gate_config *c,
                                struct gate_load_errors *errors)
 {
-    bool first = e->error_writer == NULL;
-    enum gate_err err;
+    const struct gate_log_taker *taker = e->host == NULL ? NULL : &e->host->access_log;
+    enum gate_err err = point_error_log(e, c->process.log, errors);
 
-    err = point_log(&e->error_writer, &e->log_target, c->process.log, LOG_BUFFERS, errors);
     if (err == GATE_OK && c->process.access_log.n > 0)
-        err = point_log(&e->access_writer, &e->access_target, c->process.access_log,
+        err = point_log(&e->access_writer, &e->access_target, taker, c->process.access_log,
                         LOG_BUFFERS + 2 * e->n_workers, errors);
     if (err != GATE_OK)
         return err;
     atomic_store_explicit(&e->log.level, c->process.log_level, memory_order_relaxed);
-    if (first) {
-        /* Nobody else logs yet: workers have no generation. */
-        e->log.sink = gate_log_writer_sink(e->error_writer);
-        e->log.json = strcmp(e->log_target, "stderr") != 0 || !isatty(STDERR_FILENO);
-    }
     return GATE_OK;
 }
 
@@ -191,6 +215,8 @@ void gate_engine_announce(const struct gate_engine *e)
     char line[2048];
     struct gate_out o = gate_out_on(line, sizeof(line));
 
+    if (e->host != NULL)
+        return;
     GATE_OUT_LIT(&o, "moongate ready: ");
     for (uint32_t i = 0; i < live->g.config->n_listeners && o.n < sizeof(line) - 256; i++) {
         char text[GATE_ADDR_TEXT];
@@ -230,6 +256,16 @@ static void on_stuck(void *arg, struct gate_watch *watch)
     abort();
 }
 
+/* In a host's process most likely a function of the host, which nobody may end. */
+static void on_stuck_host(void *arg, struct gate_watch *watch)
+{
+    struct gate_engine *e = arg;
+
+    (void)watch;
+    gate_logf(&e->log, GATE_LOG_ERROR, "a script is inside one call for 20 times its budget, and "
+              "cannot be stopped there");
+}
+
 /* Handled by control alone; threads inherit the mask. */
 static void block_signals(void)
 {
@@ -243,7 +279,63 @@ static void block_signals(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
+static enum gate_err open_watchdog(struct gate_engine *e)
+{
+    if (e->host != NULL)
+        return gate_watchdog_open(&e->watchdog, e->host->signal, on_stuck_host, e);
+    return gate_watchdog_open(&e->watchdog, GATE_WATCHDOG_SIGNAL, on_stuck, e);
+}
+
+static void open_broker(struct gate_engine *e, int supervisor_fd)
+{
+    if (supervisor_fd < 0) {
+        e->broker = gate_broker_local_new();
+        if (e->host == NULL)
+            gate_control_signals(e);
+        return;
+    }
+    fcntl(supervisor_fd, F_SETFD, FD_CLOEXEC);
+    e->broker = gate_broker_remote_new(&e->loop, supervisor_fd, gate_control_command,
+                                       gate_control_orphaned, e);
+}
+
+/* What may fail. What was had before is given back by drop_parts. */
+static enum gate_err open_parts(struct gate_engine *e)
+{
+    struct gate_load_errors unread;
+    enum gate_err err = gate_loop_open(&e->loop, &e->clock, &e->log);
+
+    if (err != GATE_OK)
+        return err;
+    gate_mailbox_open(&e->mail, &e->loop, e);
+    err = open_watchdog(e);
+    if (err == GATE_OK)
+        err = gate_offload_open(&e->offload, OFFLOAD_THREADS);
+    if (err != GATE_OK || e->host == NULL)
+        return err;
+    /* A host has its lines from the beginning; a process of ours may still find a better place. */
+    gate_load_errors_init(&unread);
+    err = point_error_log(e, GATE_STR("stderr"), &unread);
+    gate_load_errors_fini(&unread);
+    return err;
+}
+
+static void drop_parts(struct gate_engine *e)
+{
+    int kept = errno;
+
+    gate_log_writer_close(&e->error_writer);
+    gate_offload_close(&e->offload);
+    gate_watchdog_close(&e->watchdog);
+    if (e->loop.ev != NULL) {
+        gate_mailbox_close(&e->mail);
+        gate_loop_close(&e->loop);
+    }
+    gate_free(e->log_target);
+    errno = kept;
+}
+
+enum gate_err gate_engine_open(struct gate_engine *e, int supervisor_fd)
 {
     enum gate_err err;
 
@@ -258,29 +350,18 @@ static enum gate_err engine_open(struct gate_engine *e, int supervisor_fd)
     e->processors = count_processors();
     e->started_ns = gate_clock_now_ns(&e->clock);
     e->signal_fd = -1;
-    err = gate_loop_open(&e->loop, &e->clock, &e->log);
-    if (err != GATE_OK)
+    err = open_parts(e);
+    if (err != GATE_OK) {
+        drop_parts(e);
         return err;
-    gate_mailbox_open(&e->mail, &e->loop, e);
-    err = gate_watchdog_open(&e->watchdog, on_stuck, e);
-    if (err == GATE_OK)
-        err = gate_offload_open(&e->offload, OFFLOAD_THREADS);
-    if (err != GATE_OK)
-        return err;
+    }
     e->ip_counts = gate_ip_counts_new();
     e->tunnels = gate_tunnel_counts_new();
     e->registry = gate_registry_new(&e->clock);
     e->tickets = gate_tls_tickets_new(&e->clock);
     e->shared = gate_shared_new();
     e->resolver = gate_resolver_new(&e->loop, e->registry, &e->log);
-    if (supervisor_fd < 0) {
-        e->broker = gate_broker_local_new();
-        gate_control_signals(e);
-    } else {
-        fcntl(supervisor_fd, F_SETFD, FD_CLOEXEC);
-        e->broker = gate_broker_remote_new(&e->loop, supervisor_fd, gate_control_command,
-                                           gate_control_orphaned, e);
-    }
+    open_broker(e, supervisor_fd);
     gate_memory_adopt(e);
     return GATE_OK;
 }
@@ -303,7 +384,7 @@ static bool end_workers(struct gate_engine *e)
     return clean;
 }
 
-static void engine_close(struct gate_engine *e)
+static void free_parts(struct gate_engine *e)
 {
     gate_bury_end(e);
     gate_offload_close(&e->offload);
@@ -318,6 +399,7 @@ static void engine_close(struct gate_engine *e)
         gate_list_remove(&live->node);
         gate_live_free(&live);
     }
+    gate_canary_free(&e->canary);
     gate_watchdog_close(&e->watchdog);
     gate_resolver_free(&e->resolver);
     gate_registry_free(&e->registry);
@@ -335,6 +417,14 @@ static void engine_close(struct gate_engine *e)
     free(e->workers);
 }
 
+bool gate_engine_close(struct gate_engine *e)
+{
+    if (!end_workers(e))
+        return false;
+    free_parts(e);
+    return true;
+}
+
 int gate_engine_run(const struct gate_options *options, int supervisor_fd)
 {
     struct gate_engine e = { .options = options, .name = gate_source_name(options) };
@@ -344,16 +434,14 @@ int gate_engine_run(const struct gate_options *options, int supervisor_fd)
     block_signals();
     raise_descriptor_limit();
     gate_crash_install();
-    ares_library_init(ARES_LIB_INIT_ALL);
-    if (engine_open(&e, supervisor_fd) != GATE_OK) {
+    if (gate_engine_open(&e, supervisor_fd) != GATE_OK) {
         fprintf(stderr, "moongate: cannot start: %s\n", strerror(errno));
         return 1;
     }
     gate_reload_begin(&e, GATE_RELOAD_START, NULL);
     gate_control_run(&e);
-    if (!end_workers(&e))
+    /* The process ends around what is left. */
+    if (!gate_engine_close(&e))
         _exit(e.status);
-    engine_close(&e);
-    ares_library_cleanup();
     return e.status;
 }

@@ -13,6 +13,8 @@
 #include "exchange/worker.h"
 #include "net/offload.h"
 #include "run/broker.h"
+#include "run/canary_order.h"
+#include "run/host.h"
 #include "run/load.h"
 #include "run/options.h"
 #include "script/secrets.h"
@@ -54,12 +56,23 @@ struct gate_seat_slot {
     struct gate_live *live;
     struct gate_run_worker *owner;
     struct gate_list node;          /* the worker's */
-    struct gate_mail swap;          /* to the worker: serve from this one */
+    struct gate_mail swap;          /* to the worker: serve from this one, or the like */
     struct gate_mail swapped;       /* to control: done */
     struct gate_ready idle;         /* on the worker: nobody uses it any more */
     struct gate_mail gone;          /* to control: detached, may be freed */
     struct gate_timer old;          /* on the worker: what a retired one has to do later */
     uint64_t exit_ms;               /* loop time at which its waits end; 0: not retired */
+    struct gate_live_trial *trial;  /* while it is a canary's; borrowed */
+};
+
+/* What a canary comes to on one worker. */
+struct gate_live_trial {
+    uint32_t share;                 /* of GATE_CANARY_WHOLE */
+    struct gate_canary_tally canary;
+    struct gate_canary_tally current;
+    struct gate_live *live;         /* the canary */
+    struct gate_mail look;          /* to the worker: gate_canary_look */
+    struct gate_mail looked;        /* to control: done */
 };
 
 /* A generation with what it was made from. */
@@ -79,8 +92,13 @@ struct gate_live {
     struct gate_tls_server **tls;   /* by listener; owned, as are its references */
     bool access_log;
     bool access_json;
+    struct gate_upstream **upstreams;   /* by ordinal, for its seats; NULL: it has never served */
+    struct gate_upstream **tried;   /* the same while it was a canary; NULL: it was none */
+    char **aliases;                 /* live_upstreams.c; NULL: none */
     uint32_t n;                     /* seats */
-    uint32_t swapped;
+    uint32_t swapped;               /* of the present order to all workers */
+    void (*moved)(struct gate_live *live);  /* then called */
+    struct gate_canary *canary;     /* it is on trial; NULL: it is not, or not any more */
     uint32_t gone;
     struct gate_seat_slot *slots;
 };
@@ -111,7 +129,9 @@ enum gate_reload_why {
     GATE_RELOAD_START,
     GATE_RELOAD_ORDER,      /* a signal, or a command */
     GATE_RELOAD_WATCH,      /* files have changed */
-    GATE_RELOAD_ROLLBACK
+    GATE_RELOAD_ROLLBACK,
+    GATE_RELOAD_CANARY,
+    GATE_RELOAD_ACTIVATE    /* the host has a generation that is loaded */
 };
 
 #define GATE_RELOAD_TICKETS 16
@@ -119,6 +139,9 @@ enum gate_reload_why {
 struct gate_reload_wish {
     enum gate_reload_why why;
     uint64_t number;        /* of a rollback: the generation; 0: the one before */
+    struct gate_canary_order canary;
+    struct gate_made *made; /* of an activation; owned */
+    uint64_t as;            /* number of the generation that comes of it; 0: the next */
     struct gate_handle tickets[GATE_RELOAD_TICKETS];    /* who waits on the control socket */
     uint32_t n_tickets;
 };
@@ -126,6 +149,7 @@ struct gate_reload_wish {
 struct gate_engine {
     const struct gate_options *options;
     const char *name;               /* of the gateway, for messages */
+    struct gate_host *host;         /* NULL: the process is the engine's own */
     struct gate_clock clock;
     struct gate_log log;            /* any thread */
     struct gate_log_fd_sink first_sink;
@@ -148,6 +172,9 @@ struct gate_engine {
     uint32_t processors;
     struct gate_list generations;
     struct gate_live *current;
+    struct gate_canary *canary;     /* the last one, or the one that runs; NULL: there was none */
+    uint64_t canaries_promoted;
+    uint64_t canaries_withdrawn;
     struct gate_reload *reload;     /* the load that goes on; NULL: none */
     struct gate_reload_wish next;   /* asked for meanwhile */
     bool has_next;
@@ -221,11 +248,22 @@ void gate_live_keep_vms(struct gate_live *live, const struct gate_live *old);
 /* Mails its seats to the workers. Afterwards gate_reload_swapped is called once. */
 void gate_live_publish(struct gate_live *live);
 
+/* Canary: mails its seats to the workers, which give it a share of their requests; `trials` (one a
+ * worker) outlives that. Then it serves, or it goes as an old one does. Each of the three calls
+ * back once all workers have done it; the next one may come only then. */
+void gate_live_try(struct gate_live *live, struct gate_live_trial *trials,
+                   void (*tried)(struct gate_live *live));
+void gate_live_promote(struct gate_live *live, void (*promoted)(struct gate_live *live));
+void gate_live_withdraw(struct gate_live *live, void (*withdrawn)(struct gate_live *live));
+
 /* Requests that are under way on it. */
 uint64_t gate_live_active(const struct gate_live *live);
 
 /* Bytes: its VMs, unless a newer generation has them too, and its configuration. */
 uint64_t gate_live_memory(const struct gate_live *live);
+
+/* live_oldest.c. Tells the oldest generations to end when there are too many. */
+void gate_live_end_oldest(struct gate_engine *e);
 
 /* bury.c. Frees a VM off the loop. Clears the pointer. The second, when the engine closes, waits
  * for those that are being freed. */
@@ -235,8 +273,17 @@ void gate_bury_end(struct gate_engine *e);
 /* Never published, or all of its seats are gone. */
 void gate_live_free(struct gate_live **live);
 
-/* Gives the upstreams of all live generations, and of `next` (may be NULL), to the registry. */
+/* live_upstreams.c. Gives the upstreams of all live generations, and of `next` (may be NULL), to
+ * the registry. */
 void gate_live_apply(struct gate_engine *e, const struct gate_config *next);
+
+/* Those that differ from the upstream of that name in `beside` are given to the registry under
+ * another name, until the generation serves and the names are dropped. */
+void gate_live_alias(struct gate_live *live, const struct gate_config *beside);
+void gate_live_drop_aliases(struct gate_live *live);
+
+/* As the registry has them now, by ordinal; the caller frees the array. */
+struct gate_upstream **gate_live_upstreams(const struct gate_live *live);
 
 /* Sums over all generations, gone ones included: by route, by policy and hook. */
 void gate_live_totals(struct gate_engine *e, struct gate_route_totals *out);
@@ -253,16 +300,34 @@ void gate_kept_note(struct gate_engine *e, const struct gate_live *live);
 const struct gate_kept *gate_kept_find(const struct gate_engine *e, uint64_t number);
 void gate_kept_drop(struct gate_engine *e);
 
-/* reload.c. Loads the gateway anew; `ticket` (may be NULL) waits on the control socket. One after
+/* wish.c. Loads the gateway anew; `ticket` (may be NULL) waits on the control socket. One after
  * the other: what is asked for meanwhile comes next. */
 void gate_reload_begin(struct gate_engine *e, enum gate_reload_why why,
                        const struct gate_handle *ticket);
 void gate_reload_rollback(struct gate_engine *e, uint64_t number,
                           const struct gate_handle *ticket);
+void gate_reload_canary(struct gate_engine *e, const struct gate_canary_order *order,
+                        const struct gate_handle *ticket);
+
+/* reload.c. All workers serve what was published. */
 void gate_reload_swapped(struct gate_engine *e);
+
+/* A load has ended that nothing came of, or (error NULL) that serves. Takes over the text. */
+void gate_reload_note(struct gate_engine *e, char *error);
+
+/* canary.c. The generation goes, with a trial that has not come to its end. */
+void gate_canary_gone(struct gate_live *live);
 
 /* Begins to watch the files of the gateway. */
 void gate_reload_watch(struct gate_engine *e);
+
+/* engine.c. The engine on its control thread: open (options, name and host are set, all else is
+ * zero), gate_control_run, close. False: something did not end, and what it may use is left. */
+enum gate_err gate_engine_open(struct gate_engine *e, int supervisor_fd);
+bool gate_engine_close(struct gate_engine *e);
+
+/* Threads that serve a gateway whose first configuration is `c`. */
+uint32_t gate_engine_workers(const struct gate_options *o, const struct gate_config *c);
 
 /* control.c. Runs the control loop until the engine has ended. */
 void gate_control_run(struct gate_engine *e);
@@ -279,8 +344,9 @@ void gate_control_drained(struct gate_engine *e);
 /* Signals of the terminal and of service managers come to this process. */
 void gate_control_signals(struct gate_engine *e);
 
-/* control_admin.c; the second moves the clock too (--test-clock). */
+/* control_admin.c; the second only shows, the third moves the clock too (--test-clock). */
 extern const struct gate_admin_ops gate_control_admin_ops;
+extern const struct gate_admin_ops gate_control_admin_ops_host;
 extern const struct gate_admin_ops gate_control_admin_ops_test;
 
 #endif

@@ -6,10 +6,7 @@
 #include "flow/access_log.h"
 #include "flow/flow.h"
 #include "run/engine_int.h"
-#include "run/resolver.h"
 
-/* Generations that may be live; the oldest ends first. */
-#define LIVE_MAX 8
 #define FLUSH_AFTER_MS 1000
 
 /* Swap: control mails a seat to each worker; the worker serves from it and answers. The old
@@ -103,8 +100,15 @@ static void on_swapped(struct gate_mail *m, void *engine)
 {
     struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swapped);
 
+    (void)engine;
     if (++s->live->swapped == s->live->n)
-        gate_reload_swapped(engine);
+        s->live->moved(s->live);
+}
+
+static void tell_swapped(struct gate_seat_slot *s)
+{
+    s->swapped.deliver = on_swapped;
+    gate_mailbox_post(&s->owner->engine->mail, &s->swapped);
 }
 
 /* Most retired VMs are gone within a moment. One that is not lets its compiled code go, and later
@@ -147,23 +151,24 @@ static void swap_access_log(struct gate_run_worker *w, const struct gate_live *l
         w->base.access_log = gate_access_log_new(&w->base, writer, live->access_json);
 }
 
-static void on_swap(struct gate_mail *m, void *worker)
+/* The seat comes to its worker. */
+static void enter(struct gate_run_worker *w, struct gate_seat_slot *s)
 {
-    struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swap);
-    struct gate_run_worker *w = worker;
-    struct gate_generation_seat *old = w->base.seat;
-    uint64_t began = cpu_now();
-
-    if (w->ended)
-        return;
     gate_list_push(&w->seats, &s->node);
     if (s->seat.vm != NULL && sharer_of(s) == NULL) {
         gate_vm_attach(s->seat.vm, &w->base, s->live->g.config);
         gate_hook_set_services(s->seat.vm, &gate_flow_services);
     }
+}
+
+/* Takes over a reference to the seat. */
+static void serve(struct gate_run_worker *w, struct gate_seat_slot *s)
+{
+    struct gate_generation_seat *old = w->base.seat;
+
     if (s->seat.vm != NULL)
         gate_vm_serve(s->seat.vm, &s->seat);
-    w->base.seat = gate_seat_ref(&s->seat);
+    w->base.seat = &s->seat;
     w->base.session_limit = s->live->session_limit;
     w->base.handshake_limit = s->live->handshake_limit;
     swap_access_log(w, s->live);
@@ -171,9 +176,80 @@ static void on_swap(struct gate_mail *m, void *worker)
         gate_acceptors_apply(w, s->live);
     if (old != NULL)
         retire(old, s);
+}
+
+static void on_swap(struct gate_mail *m, void *worker)
+{
+    struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swap);
+    struct gate_run_worker *w = worker;
+    uint64_t began = cpu_now();
+
+    if (w->ended)
+        return;
+    enter(w, s);
+    gate_seat_ref(&s->seat);
+    serve(w, s);
     note_stall(w, began);
-    s->swapped.deliver = on_swapped;
-    gate_mailbox_post(&w->engine->mail, &s->swapped);
+    tell_swapped(s);
+}
+
+/* Canary: the seat gets its share of new requests, beside the one that serves. */
+static void on_try(struct gate_mail *m, void *worker)
+{
+    struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swap);
+    struct gate_run_worker *w = worker;
+    uint64_t began = cpu_now();
+
+    if (w->ended)
+        return;
+    enter(w, s);
+    if (s->seat.vm != NULL)
+        gate_vm_try(s->seat.vm, &s->seat);
+    s->trial->canary.from_ns = s->trial->current.from_ns = w->base.loop.now_ns;
+    s->seat.tally = &s->trial->canary;
+    w->base.seat->tally = &s->trial->current;
+    gate_canary_share_init(&w->base.share, s->trial->share, w->base.id_prefix);
+    w->base.canary = gate_seat_ref(&s->seat);
+    note_stall(w, began);
+    tell_swapped(s);
+}
+
+/* The end of a canary. Its seat, with the reference that the worker had. */
+static struct gate_generation_seat *end_trial(struct gate_run_worker *w)
+{
+    struct gate_generation_seat *seat = w->base.canary;
+
+    w->base.canary = NULL;
+    w->base.seat->tally = seat->tally = NULL;
+    return seat;
+}
+
+/* From now on its upstreams go by their own names. */
+static void on_promote(struct gate_mail *m, void *worker)
+{
+    struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swap);
+    struct gate_run_worker *w = worker;
+    uint64_t began = cpu_now();
+
+    if (w->ended)
+        return;
+    end_trial(w)->upstreams = s->live->upstreams;
+    serve(w, s);
+    note_stall(w, began);
+    tell_swapped(s);
+}
+
+static void on_withdraw(struct gate_mail *m, void *worker)
+{
+    struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swap);
+    struct gate_run_worker *w = worker;
+    uint64_t began = cpu_now();
+
+    if (w->ended)
+        return;
+    retire(end_trial(w), gate_container_of(w->base.seat, struct gate_seat_slot, seat));
+    note_stall(w, began);
+    tell_swapped(s);
 }
 
 static struct gate_hook_total total_of(const struct gate_hook_count *c)
@@ -243,67 +319,6 @@ static void on_gone(struct gate_mail *m, void *engine)
     gate_list_remove(&live->node);
     gate_live_free(&live);
     gate_live_apply(e, NULL);
-}
-
-/* Too many */
-
-/* By number: it may have ended meanwhile. */
-struct end_mail {
-    struct gate_mail mail;
-    uint64_t number;
-};
-
-/* What waits goes on and sees it; clients are cut. Tunnels stay. */
-static void end_seat(struct gate_run_worker *w, struct gate_seat_slot *s)
-{
-    if (s->seat.vm != NULL && s->seat.vm != w->base.seat->vm)
-        gate_vm_expire(s->seat.vm);
-    gate_session_cut(&w->base, &s->seat);
-}
-
-static void on_end(struct gate_mail *m, void *worker)
-{
-    struct end_mail *end = gate_container_of(m, struct end_mail, mail);
-    struct gate_run_worker *w = worker;
-
-    for (struct gate_list *n = w->seats.next; n != &w->seats; n = n->next) {
-        struct gate_seat_slot *s = gate_container_of(n, struct gate_seat_slot, node);
-
-        if (s->live->g.number == end->number)
-            end_seat(w, s);
-    }
-    gate_free(end);
-}
-
-static void tell_end(struct gate_engine *e, struct gate_live *live)
-{
-    live->ended = true;
-    gate_logf(&e->log, GATE_LOG_WARN, "generation %llu has to end: more than %d are live",
-              (unsigned long long)live->g.number, LIVE_MAX);
-    for (uint32_t i = 0; i < live->n; i++) {
-        struct end_mail *m = gate_alloc(sizeof(*m));
-
-        m->number = live->g.number;
-        m->mail.deliver = on_end;
-        gate_mailbox_post(&e->workers[i].base.mail, &m->mail);
-    }
-}
-
-/* There are more than may live: the oldest are told to end, each once. */
-static void end_oldest(struct gate_engine *e)
-{
-    uint32_t n = 0;
-
-    for (struct gate_list *at = e->generations.next; at != &e->generations; at = at->next)
-        n += !gate_container_of(at, struct gate_live, node)->ended;
-    for (struct gate_list *at = e->generations.next; n > LIVE_MAX; at = at->next) {
-        struct gate_live *live = gate_container_of(at, struct gate_live, node);
-
-        if (live->ended)
-            continue;
-        tell_end(e, live);
-        n--;
-    }
 }
 
 static struct gate_head_limits head_limits_of(const struct gate_limits *l)
@@ -377,6 +392,8 @@ void gate_live_free(struct gate_live **live)
         gate_route_chains_free(&seat->chains, l->g.config->n_routes);
         gate_free(seat->routes);
     }
+    gate_canary_gone(l);
+    gate_live_drop_aliases(l);
     gate_upstream_names_free(&l->g.names);
     gate_router_free(&l->g.router);
     gate_load_tls_free(&l->tls, l->g.config);
@@ -384,7 +401,8 @@ void gate_live_free(struct gate_live **live)
     gate_bundle_free(&l->bundle);
     gate_free((char *)l->code.p);
     gate_secrets_fini(&l->secrets);
-    gate_free(l->g.upstreams);
+    gate_free(l->upstreams);
+    gate_free(l->tried);
     gate_free(l->points);
     gate_free(l->slots);
     gate_free(l);
@@ -405,22 +423,73 @@ void gate_live_keep_vms(struct gate_live *live, const struct gate_live *old)
         live->g.names = gate_upstream_names_new(old->g.names, old->g.config, live->g.config);
 }
 
+/* `moved` is called once all workers have done it. */
+static void tell_workers(struct gate_live *live,
+                         void (*deliver)(struct gate_mail *m, void *worker),
+                         void (*moved)(struct gate_live *live))
+{
+    live->swapped = 0;
+    live->moved = moved;
+    for (uint32_t i = 0; i < live->n; i++) {
+        live->slots[i].swap.deliver = deliver;
+        gate_mailbox_post(&live->engine->workers[i].base.mail, &live->slots[i].swap);
+    }
+}
+
+static void set_upstreams(struct gate_live *live, struct gate_upstream **upstreams)
+{
+    for (uint32_t i = 0; i < live->n; i++)
+        live->slots[i].seat.upstreams = upstreams;
+}
+
+static void on_published(struct gate_live *live)
+{
+    gate_reload_swapped(live->engine);
+}
+
 void gate_live_publish(struct gate_live *live)
 {
     struct gate_engine *e = live->engine;
-    const struct gate_config *c = live->g.config;
 
-    live->g.upstreams = gate_calloc(c->n_upstreams + 1, sizeof(*live->g.upstreams));
-    for (uint32_t i = 0; i < c->n_upstreams; i++)
-        live->g.upstreams[i] = gate_registry_find(e->registry, c->upstreams[i].name);
+    live->upstreams = gate_live_upstreams(live);
+    set_upstreams(live, live->upstreams);
     gate_list_push(&e->generations, &live->node);
     e->current = live;
     e->last_number = live->g.number;
-    for (uint32_t i = 0; i < live->n; i++) {
-        live->slots[i].swap.deliver = on_swap;
-        gate_mailbox_post(&e->workers[i].base.mail, &live->slots[i].swap);
-    }
-    end_oldest(e);
+    tell_workers(live, on_swap, on_published);
+    gate_live_end_oldest(e);
+}
+
+void gate_live_try(struct gate_live *live, struct gate_live_trial *trials,
+                   void (*tried)(struct gate_live *live))
+{
+    struct gate_engine *e = live->engine;
+
+    gate_live_alias(live, e->current->g.config);
+    gate_list_push(&e->generations, &live->node);
+    e->last_number = live->g.number;
+    gate_live_apply(e, NULL);
+    live->tried = gate_live_upstreams(live);
+    set_upstreams(live, live->tried);
+    for (uint32_t i = 0; i < live->n; i++)
+        live->slots[i].trial = &trials[i];
+    tell_workers(live, on_try, tried);
+    gate_live_end_oldest(e);
+}
+
+void gate_live_promote(struct gate_live *live, void (*promoted)(struct gate_live *live))
+{
+    struct gate_engine *e = live->engine;
+
+    e->current = live;
+    gate_live_apply(e, NULL);
+    live->upstreams = gate_live_upstreams(live);
+    tell_workers(live, on_promote, promoted);
+}
+
+void gate_live_withdraw(struct gate_live *live, void (*withdrawn)(struct gate_live *live))
+{
+    tell_workers(live, on_withdraw, withdrawn);
 }
 
 uint64_t gate_live_active(const struct gate_live *live)
@@ -429,8 +498,8 @@ uint64_t gate_live_active(const struct gate_live *live)
 
     for (uint32_t i = 0; i < live->n; i++)
         n += atomic_load_explicit(&live->slots[i].seat.refs, memory_order_relaxed);
-    /* Each worker holds its present one. */
-    if (live == live->engine->current)
+    /* Each worker holds its present one, and its canary. */
+    if (live == live->engine->current || live->canary != NULL)
         n = n > live->n ? n - live->n : 0;
     return n;
 }
@@ -448,45 +517,6 @@ uint64_t gate_live_memory(const struct gate_live *live)
     return n;
 }
 
-static bool declares(const struct gate_upstream_config *v, uint32_t n, struct gate_str name)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        if (gate_str_eq(v[i].name, name))
-            return true;
-    }
-    return false;
-}
-
-/* Old generations keep their upstreams as long as they have requests: the newest declaration of
- * each name counts. */
-void gate_live_apply(struct gate_engine *e, const struct gate_config *next)
-{
-    struct gate_config all = { .n_upstreams = 0 };
-    struct gate_upstream_config *v;
-    uint32_t cap = next == NULL ? 0 : next->n_upstreams;
-    struct gate_list *at;
-
-    for (at = e->generations.next; at != &e->generations; at = at->next)
-        cap += gate_container_of(at, struct gate_live, node)->g.config->n_upstreams;
-    v = gate_calloc(cap + 1, sizeof(*v));
-    while (next != NULL && all.n_upstreams < next->n_upstreams) {
-        v[all.n_upstreams] = next->upstreams[all.n_upstreams];
-        all.n_upstreams++;
-    }
-    for (at = e->generations.prev; at != &e->generations; at = at->prev) {
-        const struct gate_config *c = gate_container_of(at, struct gate_live, node)->g.config;
-
-        for (uint32_t i = 0; i < c->n_upstreams; i++) {
-            if (!declares(v, all.n_upstreams, c->upstreams[i].name))
-                v[all.n_upstreams++] = c->upstreams[i];
-        }
-    }
-    all.upstreams = v;
-    gate_registry_apply(e->registry, &all);
-    gate_resolver_apply(e->resolver);
-    gate_free(v);
-}
-
 static void add_tunnels(void *arg, struct gate_str route, const uint64_t by_class[6])
 {
     gate_route_totals_count(arg, route, by_class);
@@ -501,7 +531,7 @@ static void add_bad(const struct gate_engine *e, struct gate_route_totals *out)
 
         for (size_t k = 0; k < GATE_COUNT_OF(by_class); k++)
             by_class[k] = atomic_load_explicit(&c->bad_by_class[k], memory_order_relaxed);
-        gate_route_totals_count(out, GATE_STR_NONE, by_class);
+        gate_route_totals_count(out, GATE_STR(""), by_class);
     }
 }
 

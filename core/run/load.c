@@ -58,6 +58,14 @@ static void replace_listeners(struct gate_config *c, const struct gate_options *
     c->n_listeners = o->n_listen;
 }
 
+/* What the command line, or a host, has decided. */
+static void apply_options(struct gate_config *c, const struct gate_options *o)
+{
+    replace_listeners(c, o);
+    if (o->no_stdout && gate_str_eq(c->process.access_log, GATE_STR("stdout")))
+        c->process.access_log = GATE_STR_NONE;
+}
+
 static enum gate_err compile(const struct gate_load_tools *t, struct gate_loaded *l,
                              struct gate_load_errors *errors)
 {
@@ -66,7 +74,7 @@ static enum gate_err compile(const struct gate_load_tools *t, struct gate_loaded
     enum gate_err err = gate_config_parse(gate_vm_config_text(l->vm), &l->config, why, sizeof(why));
 
     if (err == GATE_OK) {
-        replace_listeners(l->config, t->options);
+        apply_options(l->config, t->options);
         err = gate_router_build(l->config, &l->router);
     } else {
         gate_load_errors_add(errors, file, 0, why);
@@ -91,6 +99,7 @@ enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out
         .trust = t->options->trust,
         .watchdog = t->watchdog,
         .shared = t->shared,
+        .natives = t->natives,
         .quarantine = t->quarantine,
         .clock = t->clock,
     };
@@ -99,8 +108,8 @@ enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out
     return gate_vm_build(&options, out, errors);
 }
 
-enum gate_err gate_load(const struct gate_load_tools *t, struct gate_loaded *out,
-                        struct gate_load_errors *errors)
+enum gate_err gate_load_all(const struct gate_load_tools *t, struct gate_loaded *out,
+                            struct gate_load_errors *errors)
 {
     enum gate_err err;
 
@@ -122,6 +131,16 @@ void gate_loaded_fini(struct gate_loaded *l)
         gate_config_free(&l->config);
     if (l->vm != NULL)
         gate_vm_free(&l->vm);
+}
+
+bool gate_loaded_listens(const struct gate_loaded *l, const struct gate_bundle *bundle,
+                         struct gate_load_errors *errors)
+{
+    if (l->config->n_listeners > 0)
+        return true;
+    gate_load_errors_add(errors, gate_bundle_main_name(bundle), 0,
+                         "no address to listen on: gate.listen { \":8080\" } or --listen says one");
+    return false;
 }
 
 bool gate_config_scripted(const struct gate_config *config)

@@ -25,6 +25,7 @@ struct gate_load_tools {
     struct gate_watchdog *watchdog;
     struct gate_tls_tickets *tickets;   /* NULL: TLS is only tried */
     struct gate_shared *shared;     /* NULL: dictionaries are only tried (`moongate check`) */
+    const struct gate_natives *natives; /* NULL: none */
     struct gate_quarantine *quarantine; /* of the first VM of the load; NULL: this is the first */
     const struct gate_clock *clock; /* NULL: the system's */
     bool check;                     /* reads the sources for misspelt fields too */
@@ -32,8 +33,8 @@ struct gate_load_tools {
 
 /* Runs the gateway file and compiles what it declared. On failure *errors has at least one
  * entry and nothing is kept. */
-enum gate_err gate_load(const struct gate_load_tools *t, struct gate_loaded *out,
-                        struct gate_load_errors *errors);
+enum gate_err gate_load_all(const struct gate_load_tools *t, struct gate_loaded *out,
+                            struct gate_load_errors *errors);
 /* Only the VM. */
 enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out,
                            struct gate_load_errors *errors);
@@ -48,6 +49,9 @@ void gate_load_tls_free(struct gate_tls_server ***tls, const struct gate_config 
 
 /* Tells the certificates of one load from those of another. */
 uint64_t gate_load_tls_hash(struct gate_tls_server *const *tls, const struct gate_config *config);
+/* Whether it has an address to listen on; else that is an error. */
+bool gate_loaded_listens(const struct gate_loaded *l, const struct gate_bundle *bundle,
+                         struct gate_load_errors *errors);
 
 /* Whether any function has to be there when requests come. */
 bool gate_config_scripted(const struct gate_config *config);

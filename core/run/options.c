@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "config/config.h"
+#include "run/canary_order.h"
 #include "run/nearest.h"
 
 /* Commands, as a mask of where an option may stand. */
@@ -107,6 +108,47 @@ static bool set_socket(struct parser *p)
     return true;
 }
 
+/* Orders for a canary are read by who runs it; here only so that mistakes are told at once. */
+static bool is_order(struct parser *p, bool (*read)(struct gate_canary_order *o, const char *text,
+                                                    char *why, size_t cap))
+{
+    struct gate_canary_order order = { .share = 0 };
+    int n = snprintf(p->why, p->cap, "%s ", p->name);
+
+    return read(&order, p->value, p->why + n, p->cap - (size_t)n);
+}
+
+static bool set_canary(struct parser *p)
+{
+    p->o->canary = p->value;
+    return is_order(p, gate_canary_order_share);
+}
+
+static bool set_for(struct parser *p)
+{
+    p->o->canary_for = p->value;
+    return is_order(p, gate_canary_order_time);
+}
+
+static bool set_abort_if(struct parser *p)
+{
+    char *all = p->o->abort_if;
+    size_t n = strlen(all);
+
+    if (!is_order(p, gate_canary_order_abort))
+        return false;
+    if (n + strlen(p->value) + 3 > sizeof(p->o->abort_if))
+        return refuse(p, "shorter conditions, or fewer");
+    snprintf(all + n, sizeof(p->o->abort_if) - n, "%s%s", n > 0 ? ", " : "", p->value);
+    return true;
+}
+
+static bool set_detach(struct parser *p)
+{
+    p->o->detach = true;
+    return true;
+}
+
 static bool set_json(struct parser *p)
 {
     p->o->json = true;
@@ -151,6 +193,10 @@ static const struct option options[] = {
     { "--proxy", RUN, "an address and a URL", set_proxy },
     { "--socket", RUN | ROUTES | ASKING, "a path", set_socket },
     { "--json", CHECK | GENERATIONS | UPSTREAMS | TOP, NULL, set_json },
+    { "--canary", RELOAD, "a share, such as 5%", set_canary },
+    { "--for", RELOAD, "a time, such as 60s", set_for },
+    { "--abort-if", RELOAD, "conditions, such as 'errors > 1%'", set_abort_if },
+    { "--detach", RELOAD, NULL, set_detach },
     { "--live", ROUTES, NULL, set_live },
     { "--trust", ANY, NULL, set_trust },
     { "--test-clock", RUN, NULL, set_test_clock },
@@ -276,6 +322,8 @@ static bool check_whole(const char *command, struct parser *p)
         missing = "a URL behind the address, as in: --proxy :8080 http://127.0.0.1:9000";
     else if (o->method != NULL && o->url == NULL)
         missing = "a method and a URL, as in: routes gateway.lua GET /users/1";
+    else if (o->canary == NULL && (o->canary_for != NULL || o->abort_if[0] != '\0' || o->detach))
+        missing = "--canary with --for, --abort-if and --detach, as in: --canary 5% --for 60s";
     else if (strcmp(command, "routes") == 0 && o->socket != NULL && !o->live)
         missing = "--live with --socket";
     else if (o->file == NULL && o->proxy == NULL && !has_socket(command, o))

@@ -28,12 +28,17 @@ struct gate_options {
     const char *proxy;      /* address to listen on, of `run --proxy` */
     const char *proxy_to;
     uint64_t number;        /* of `rollback FILE NUMBER`; 0: not given */
+    const char *canary;     /* share, of `reload --canary`; NULL: a plain reload */
+    const char *canary_for; /* NULL: not given */
+    char abort_if[600];     /* all of them, joined; "": not given */
+    bool detach;
     bool json;
     bool live;              /* of `routes --live` */
     bool trust;
     bool test_clock;
     bool foreground;
     bool no_watch;
+    bool no_stdout;         /* access lines that would go there are not written */
 };
 
 /* Reads the arguments behind the command. False: *why (one line, without newline) says what is

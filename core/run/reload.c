@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "run/builder.h"
+#include "run/canary.h"
 #include "run/engine_int.h"
 #include "run/reload.h"
 #include "run/resolver.h"
@@ -30,12 +31,10 @@ struct gate_reload {
     uint32_t n_fresh;
 };
 
-static const char text_plain[] = "text/plain; charset=utf-8";
-
+static void take_made(struct gate_reload *r);
 static void on_first_built(void *arg);
 static void on_rest_built(void *arg);
 static void on_resolved(void *arg);
-static void begin(struct gate_engine *e, const struct gate_reload_wish *wish);
 
 static void reload_free(struct gate_reload **reload)
 {
@@ -46,6 +45,7 @@ static void reload_free(struct gate_reload **reload)
     gate_bury(r->engine, &r->loaded.vm);
     gate_loaded_fini(&r->loaded);
     gate_live_free(&r->live);
+    gate_made_free(&r->wish.made);
     if (r->bundle != NULL)
         gate_bundle_free(&r->bundle);
     gate_load_errors_fini(&r->errors);
@@ -55,9 +55,7 @@ static void reload_free(struct gate_reload **reload)
 
 static void answer(struct gate_reload *r, int status, const char *text)
 {
-    for (uint32_t i = 0; i < r->wish.n_tickets; i++)
-        gate_admin_answer(r->engine->admin, r->wish.tickets[i], status, text_plain, text,
-                          strlen(text));
+    gate_wish_answer(r->engine, &r->wish, status, text);
 }
 
 /* Files */
@@ -107,11 +105,10 @@ static void finish(struct gate_engine *e)
     gate_memory_settle(e);
     e->has_next = false;
     if (has_next)
-        begin(e, &next);
+        gate_wish_grant(e, &next);
 }
 
-/* Takes over the text; NULL: it went well. */
-static void note_result(struct gate_engine *e, char *error)
+void gate_reload_note(struct gate_engine *e, char *error)
 {
     e->reloads++;
     e->reloads_failed += error != NULL;
@@ -145,6 +142,18 @@ static char *errors_text(const struct gate_load_errors *errors)
     return text;
 }
 
+static void log_refusal(const struct gate_reload *r, const char *text)
+{
+    struct gate_engine *e = r->engine;
+    char goes_on[64] = "";
+
+    if (e->current != NULL)
+        snprintf(goes_on, sizeof(goes_on), ", generation %llu goes on",
+                 (unsigned long long)e->current->g.number);
+    gate_logf(&e->log, GATE_LOG_ERROR, "%s refused%s: %.*s", gate_wish_name(r->wish.why), goes_on,
+              (int)strcspn(text, "\n"), text);
+}
+
 static void fail(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
@@ -153,15 +162,15 @@ static void fail(struct gate_reload *r)
     for (uint32_t i = 0; i < r->n_fresh; i++)
         gate_broker_forget(e->broker, &r->fresh[i]);
     r->n_fresh = 0;
-    if (r->first) {
+    if (r->first && e->host == NULL) {
         fail_first(r, text);
         return;
     }
-    note_result(e, text);
-    gate_logf(&e->log, GATE_LOG_ERROR, "%s refused, generation %llu goes on: %.*s",
-              r->wish.why == GATE_RELOAD_ROLLBACK ? "rollback" : "reload",
-              (unsigned long long)e->current->g.number, (int)strcspn(text, "\n"), text);
+    gate_reload_note(e, text);
+    log_refusal(r, text);
     answer(r, 422, text);
+    if (e->host != NULL)
+        e->host->refused(e->host, &r->errors);
     if (r->wish.why != GATE_RELOAD_ROLLBACK)
         watch(e, r->live != NULL ? r->live->bundle : r->bundle);
     finish(e);
@@ -173,12 +182,34 @@ static void fail_with(struct gate_reload *r, const char *message)
     fail(r);
 }
 
-/* The files were touched, but what they say serves already. */
-static void drop_unchanged(struct gate_reload *r)
+static bool has_same_bundle(const struct gate_reload *r)
+{
+    return gate_bundle_hash(r->bundle) == r->engine->current->g.hash;
+}
+
+/* The files were touched, but what they say serves already (their certificates too), or is on
+ * trial, or was. */
+static bool is_known(const struct gate_reload *r)
+{
+    const struct gate_live *now = r->engine->current;
+
+    if (r->wish.why != GATE_RELOAD_WATCH)
+        return false;
+    if (!has_same_bundle(r))
+        return gate_canary_knows(r->engine, gate_bundle_hash(r->bundle));
+    return gate_load_tls_hash(r->loaded.tls, r->loaded.config) ==
+           gate_load_tls_hash(now->tls, now->g.config);
+}
+
+static void drop_known(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
+    bool serves = has_same_bundle(r);
 
-    if (e->reload_error != NULL)
+    if (!serves)
+        gate_logf(&e->log, GATE_LOG_INFO, "the files were touched, and are those of the canary; "
+                                          "a plain reload lets them serve");
+    else if (!gate_canary_withdraw(e, "the files are again what serves") && e->reload_error != NULL)
         gate_logf(&e->log, GATE_LOG_INFO, "the files are again what generation %llu serves",
                   (unsigned long long)e->current->g.number);
     free(e->reload_error);
@@ -200,6 +231,7 @@ static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*don
             .watchdog = e->watchdog,
             .tickets = e->tickets,
             .shared = e->shared,
+            .natives = e->host == NULL ? NULL : e->host->natives,
             .clock = &e->clock,
         },
         .reply = &e->mail,
@@ -240,7 +272,7 @@ static bool open_bundle(struct gate_reload *r)
     return false;
 }
 
-static void begin(struct gate_engine *e, const struct gate_reload_wish *wish)
+void gate_reload_start(struct gate_engine *e, const struct gate_reload_wish *wish)
 {
     struct gate_reload *r = e->reload = gate_calloc(1, sizeof(*r));
 
@@ -248,57 +280,10 @@ static void begin(struct gate_engine *e, const struct gate_reload_wish *wish)
     r->wish = *wish;
     r->first = e->current == NULL;
     gate_load_errors_init(&r->errors);
-    if (open_bundle(r) && start_builder(r, 1, on_first_built) != GATE_OK)
+    if (wish->made != NULL)
+        take_made(r);
+    else if (open_bundle(r) && start_builder(r, 1, on_first_built) != GATE_OK)
         fail_with(r, "no thread to load with");
-}
-
-/* One load goes on, and may have read what is old by now: the wish comes next. Of several the last
- * one counts; all who wait hear of it. */
-static void queue(struct gate_engine *e, const struct gate_reload_wish *wish)
-{
-    struct gate_reload_wish *next = &e->next;
-
-    if (!e->has_next)
-        next->n_tickets = 0;
-    /* A change that is seen must not undo a rollback that somebody asks for at this moment. */
-    if (!e->has_next || wish->why != GATE_RELOAD_WATCH) {
-        next->why = wish->why;
-        next->number = wish->number;
-    }
-    e->has_next = true;
-    if (wish->n_tickets == 1 && next->n_tickets < GATE_RELOAD_TICKETS)
-        next->tickets[next->n_tickets++] = wish->tickets[0];
-    else if (wish->n_tickets == 1)
-        gate_admin_answer(e->admin, wish->tickets[0], 503, text_plain,
-                          "too many wait for a reload\n", 27);
-}
-
-static void take_wish(struct gate_engine *e, struct gate_reload_wish *wish,
-                      const struct gate_handle *ticket)
-{
-    if (ticket != NULL)
-        wish->tickets[wish->n_tickets++] = *ticket;
-    if (!e->draining && e->reload == NULL)
-        begin(e, wish);
-    else if (!e->draining)
-        queue(e, wish);
-    else if (ticket != NULL)
-        gate_admin_answer(e->admin, *ticket, 503, text_plain, "the gateway is draining\n", 24);
-}
-
-void gate_reload_begin(struct gate_engine *e, enum gate_reload_why why,
-                       const struct gate_handle *ticket)
-{
-    struct gate_reload_wish wish = { .why = why };
-
-    take_wish(e, &wish, ticket);
-}
-
-void gate_reload_rollback(struct gate_engine *e, uint64_t number, const struct gate_handle *ticket)
-{
-    struct gate_reload_wish wish = { .why = GATE_RELOAD_ROLLBACK, .number = number };
-
-    take_wish(e, &wish, ticket);
 }
 
 /* Takes over the errors of a build. */
@@ -322,22 +307,10 @@ static void prepare(struct gate_reload *r)
     gate_bundle_freeze(bundle);
     r->live = gate_live_new(e, bundle, &r->loaded);
     r->live->from = r->from;
+    if (r->wish.as != 0)
+        r->live->g.number = r->wish.as;
     gate_vm_copy_secrets(r->loaded.vm, &r->live->secrets);
     r->live->session_limit = (c->limits.connections + e->n_workers - 1) / e->n_workers;
-}
-
-static bool has_same_bundle(const struct gate_reload *r)
-{
-    return gate_bundle_hash(r->bundle) == r->engine->current->g.hash;
-}
-
-/* What the files say serves already, their certificates too. */
-static bool is_same(const struct gate_reload *r)
-{
-    const struct gate_live *old = r->engine->current;
-
-    return has_same_bundle(r) && gate_load_tls_hash(r->loaded.tls, r->loaded.config) ==
-                                     gate_load_tls_hash(old->tls, old->g.config);
 }
 
 /* Files have changed, but no code, and the code of both has declared the same: the VMs stay. So
@@ -349,16 +322,30 @@ static bool is_data_only(const struct gate_reload *r)
     if (r->wish.why == GATE_RELOAD_WATCH && has_same_bundle(r) &&
         gate_str_eq(r->loaded.config->text, old->g.config->text))
         return true;
-    return old != NULL && old->code.n > 0 && gate_bundle_hash(r->bundle) != old->g.hash &&
+    /* A canary has VMs of its own: what it does there must not be the other's. */
+    return old != NULL && r->wish.why != GATE_RELOAD_CANARY && old->code.n > 0 &&
+           gate_bundle_hash(r->bundle) != old->g.hash &&
            gate_bundle_code_hash(r->bundle) == gate_bundle_code_hash(old->bundle) &&
            gate_str_eq(gate_vm_code_text(r->loaded.vm), old->code);
+}
+
+static void keep_code(struct gate_reload *r)
+{
+    struct gate_str code = gate_vm_code_text(r->loaded.vm);
+
+    r->live->code = gate_str_of(gate_strndup(code.p, code.n), code.n);
+}
+
+static void take_first_vm(struct gate_reload *r)
+{
+    r->live->slots[0].seat.vm = r->loaded.vm;
+    r->loaded.vm = NULL;
 }
 
 /* The first VM is built, and its configuration. Whether others have to be. */
 static bool first_vm(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
-    struct gate_str code = gate_vm_code_text(r->loaded.vm);
     bool scripted = gate_config_scripted(r->loaded.config);
     bool keeps = is_data_only(r);
 
@@ -366,15 +353,44 @@ static bool first_vm(struct gate_reload *r)
         return true;
     prepare(r);
     if (scripted)
-        r->live->code = gate_str_of(gate_strndup(code.p, code.n), code.n);
-    if (keeps) {
+        keep_code(r);
+    if (keeps)
         gate_live_keep_vms(r->live, e->current);
-    } else if (scripted) {
-        r->live->slots[0].seat.vm = r->loaded.vm;
-        r->loaded.vm = NULL;
-    }
+    else if (scripted)
+        take_first_vm(r);
     gate_bury(e, &r->loaded.vm);
     return false;
+}
+
+/* All is built: goes on as if by builders of this load. */
+static void take_made(struct gate_reload *r)
+{
+    struct gate_made *made = r->wish.made;
+    struct gate_engine *e = r->engine;
+
+    r->bundle = made->bundle;
+    r->loaded = made->loaded;
+    made->bundle = NULL;
+    memset(&made->loaded, 0, sizeof(made->loaded));
+    if (r->first && gate_engine_settle(e, r->loaded.config, &r->errors) != GATE_OK) {
+        fail(r);
+        return;
+    }
+    if (first_vm(r)) {
+        prepare(r);
+        keep_code(r);
+        take_first_vm(r);
+        for (uint32_t i = 1; i < e->n_workers; i++) {
+            r->live->slots[i].seat.vm = made->vms[i - 1];
+            made->vms[i - 1] = NULL;
+        }
+    }
+    on_rest_built(r);
+}
+
+static bool has_nothing_to_try(const struct gate_reload *r)
+{
+    return r->wish.why == GATE_RELOAD_CANARY && has_same_bundle(r);
 }
 
 static void on_first_built(void *arg)
@@ -389,18 +405,21 @@ static void on_first_built(void *arg)
     if (err != GATE_OK)
         copy_errors(r, b);
     gate_builder_free(&r->builder);
-    if (err == GATE_OK && r->loaded.config->n_listeners == 0) {
-        gate_load_errors_add(&r->errors, gate_bundle_main_name(r->bundle), 0,
-                             "no address to listen on: gate.listen { \":8080\" } or --listen "
-                             "says one");
+    if (err == GATE_OK && !gate_loaded_listens(&r->loaded, r->bundle, &r->errors))
         err = GATE_E_INVALID;
-    }
     if (err != GATE_OK) {
         fail(r);
         return;
     }
-    if (r->wish.why == GATE_RELOAD_WATCH && is_same(r)) {
-        drop_unchanged(r);
+    if (is_known(r)) {
+        drop_known(r);
+        return;
+    }
+    if (has_nothing_to_try(r)) {
+        fail_with(r, e->watcher == NULL
+                         ? "nothing to try: these files serve already"
+                         : "nothing to try: these files serve already. Files are watched, so that "
+                           "a save serves at once; with run --no-watch it waits for a canary");
         return;
     }
     if (r->first)
@@ -417,8 +436,6 @@ static void on_first_built(void *arg)
 
 static enum gate_err take_rest(struct gate_reload *r)
 {
-    struct gate_str code = gate_vm_code_text(r->loaded.vm);
-
     for (uint32_t i = 1; i < r->engine->n_workers; i++) {
         struct gate_build *b = gate_builder_at(r->builder, i - 1);
 
@@ -428,9 +445,8 @@ static enum gate_err take_rest(struct gate_reload *r)
         }
     }
     prepare(r);
-    r->live->code = gate_str_of(gate_strndup(code.p, code.n), code.n);
-    r->live->slots[0].seat.vm = r->loaded.vm;
-    r->loaded.vm = NULL;
+    keep_code(r);
+    take_first_vm(r);
     for (uint32_t i = 1; i < r->engine->n_workers; i++) {
         struct gate_build *b = gate_builder_at(r->builder, i - 1);
 
@@ -479,6 +495,16 @@ static enum gate_err listen_all(struct gate_reload *r)
     return GATE_OK;
 }
 
+static enum gate_err fit_canary(struct gate_reload *r)
+{
+    char why[256];
+
+    if (gate_canary_fits(r->live->g.config, r->engine->current->g.config, why, sizeof(why)))
+        return GATE_OK;
+    gate_load_errors_add(&r->errors, gate_bundle_main_name(r->live->bundle), 0, why);
+    return GATE_E_INVALID;
+}
+
 static void on_rest_built(void *arg)
 {
     struct gate_reload *r = arg;
@@ -489,6 +515,8 @@ static void on_rest_built(void *arg)
         err = take_rest(r);
         gate_builder_free(&r->builder);
     }
+    if (err == GATE_OK && r->wish.why == GATE_RELOAD_CANARY)
+        err = fit_canary(r);
     if (err == GATE_OK && !e->draining)
         err = listen_all(r);
     if (err == GATE_OK)
@@ -497,6 +525,23 @@ static void on_rest_built(void *arg)
         fail(r);
     else
         gate_resolver_prepare(e->resolver, r->live->g.config, on_resolved, r);
+}
+
+/* The load is over; the canary goes on by itself. */
+static void on_canary_begun(struct gate_live *live)
+{
+    struct gate_engine *e = live->engine;
+    const struct gate_canary_order *order = &e->reload->wish.canary;
+    char text[128], share[16], time[24];
+
+    gate_canary_order_share_text(order->share, share);
+    gate_canary_order_time_text(order->for_ms, time);
+    snprintf(text, sizeof(text), "generation %llu gets %s of new requests for %s\n",
+             (unsigned long long)live->g.number, share, time);
+    watch(e, live->bundle);
+    answer(e->reload, 200, text);
+    finish(e);
+    gate_control_left(e);
 }
 
 static void on_resolved(void *arg)
@@ -510,6 +555,11 @@ static void on_resolved(void *arg)
         return;
     }
     r->live = NULL;
+    if (r->wish.why == GATE_RELOAD_CANARY) {
+        gate_canary_begin(e, live, &r->wish.canary, on_canary_begun);
+        return;
+    }
+    gate_canary_withdraw(e, "replaced by a change of the files");
     gate_live_apply(e, live->g.config);
     for (struct gate_list *n = e->broker->set.points.next; n != &e->broker->set.points;
          n = n->next)
@@ -536,13 +586,15 @@ void gate_reload_swapped(struct gate_engine *e)
         gate_engine_announce(e);
         gate_reload_watch(e);
     } else {
-        note_result(e, NULL);
+        gate_reload_note(e, NULL);
         gate_logf(&e->log, GATE_LOG_INFO, "%.*s", (int)strlen(text) - 1, text);
         if (e->current->from == 0)
             watch(e, e->current->bundle);
     }
     gate_terms_tell(e);
     answer(r, 200, text);
+    if (e->host != NULL)
+        e->host->ready(e->host, number);
     finish(e);
     gate_control_left(e);
 }

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "base/pipe.h"
+#include "base/thread.h"
 #include "exchange/exchange.h"
 #include "flow/access_log.h"
 #include "flow/flow.h"
@@ -16,8 +18,10 @@
 /* Idle connections of a drain: long enough for a request that is already on its way. */
 #define DRAIN_GRACE_MS 500
 #define DRAIN_STEP_MS 10
-/* What was cut has this long to end (log hooks). */
-#define CUT_MS 1000
+/* What was cut has this long to end (log hooks). In a host's process what is left over would never
+ * be freed. */
+#define CUT_MS      1000
+#define CUT_HOST_MS 20000
 
 /* A message without content. */
 struct note {
@@ -96,13 +100,24 @@ static void end(struct gate_run_worker *w)
     gate_loop_stop_async(&w->base.loop);
 }
 
+/* VMs of seats that get new requests. */
+static void tell_vms(const struct gate_run_worker *w, void (*fn)(struct gate_vm *vm))
+{
+    const struct gate_generation_seat *seats[] = { w->base.seat, w->base.canary };
+
+    for (size_t i = 0; i < GATE_COUNT_OF(seats); i++) {
+        if (seats[i] != NULL && seats[i]->vm != NULL)
+            fn(seats[i]->vm);
+    }
+}
+
 static void cut(struct gate_run_worker *w)
 {
     w->stopping = true;
-    w->drain_by_ms = gate_loop_now(&w->base.loop) + CUT_MS;
+    w->drain_by_ms = gate_loop_now(&w->base.loop) +
+                     (w->engine->host == NULL ? CUT_MS : CUT_HOST_MS);
     gate_session_close_all(&w->base);
-    if (w->base.seat != NULL && w->base.seat->vm != NULL)
-        gate_vm_expire(w->base.seat->vm);
+    tell_vms(w, gate_vm_expire);
 }
 
 static void on_drain_step(struct gate_timer *t)
@@ -127,8 +142,7 @@ static void on_drain(struct gate_mail *m, void *worker)
     if (w->base.draining)
         return;
     w->base.draining = true;
-    if (w->base.seat != NULL && w->base.seat->vm != NULL)
-        gate_vm_retire(w->base.seat->vm);
+    tell_vms(w, gate_vm_retire);
     w->drain_by_ms = gate_loop_now(&w->base.loop) + limit;
     gate_acceptors_stop(w);
     gate_session_drain(&w->base, limit < DRAIN_GRACE_MS ? limit : DRAIN_GRACE_MS);
@@ -210,10 +224,7 @@ bool gate_run_worker_end(struct gate_run_worker *w)
 static void *worker_main(void *arg)
 {
     struct gate_run_worker *w = arg;
-    char name[16];
 
-    snprintf(name, sizeof(name), "worker %u", w->base.index);
-    pthread_setname_np(pthread_self(), name);
     gate_crash_thread(&w->base);
     w->start_err = gate_loop_open(&w->base.loop, &w->engine->clock, &w->engine->log);
     if (w->start_err == GATE_OK) {
@@ -231,6 +242,7 @@ static void *worker_main(void *arg)
 enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engine *e,
                                     uint32_t index, uint32_t pipes)
 {
+    char name[16];
     int err;
 
     w->engine = e;
@@ -241,15 +253,19 @@ enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engin
     w->base.offload = e->offload;
     w->base.ip_counts = e->ip_counts;
     w->base.tunnels = e->tunnels;
+    w->base.on_killed = e->host == NULL ? NULL : gate_host_killed;
     if (getrandom(&w->base.id_prefix, sizeof(w->base.id_prefix), 0) < 0)
         return GATE_E_SYS;
     sem_init(&w->up, 0, 0);
-    err = pthread_create(&w->thread, NULL, worker_main, w);
+    snprintf(name, sizeof(name), "worker %u", index);
+    err = gate_thread_start(&w->thread, name, worker_main, w);
     if (err != 0) {
         errno = err;
         return GATE_E_SYS;
     }
     while (sem_wait(&w->up) != 0)
         ;
+    if (w->start_err != GATE_OK)
+        pthread_join(w->thread, NULL);
     return w->start_err;
 }

@@ -54,7 +54,7 @@ static bool peer_entry(struct gate_exchange *x, struct gate_peer_entry *e)
 
     if (x->peer == NULL || x->upstream == GATE_NO_ORDINAL)
         return false;
-    set = gate_upstream_peers(x->seat->generation->upstreams[x->upstream]);
+    set = gate_upstream_peers(x->seat->upstreams[x->upstream]);
     while (i < set->n && set->v[i].peer != x->peer)
         i++;
     if (i < set->n && gate_ffi_room(x, set->v[i].zone.n)) {

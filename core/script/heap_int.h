@@ -1,5 +1,5 @@
-/* Heap: the memory of one Lua state, counted and capped. Small blocks come from pages of its own,
- * others from malloc. One thread at a time; `used` is read by anybody. */
+/* Heap: the memory of one Lua state, counted and capped, from the kernel and back to it. One thread
+ * at a time; `used` is read by anybody. */
 #ifndef GATE_SCRIPT_HEAP_INT_H
 #define GATE_SCRIPT_HEAP_INT_H
 
@@ -10,6 +10,10 @@
 #include <stdint.h>
 
 #include "script/pages_int.h"
+#include "script/regions_int.h"
+
+/* One piece may have a quarter of the cap, but this at least. */
+#define GATE_HEAP_PIECE (16u * 1024 * 1024)
 
 struct gate_watch;
 
@@ -20,21 +24,32 @@ struct gate_watch;
 struct gate_heap {
     lua_State *L;
     struct gate_pages pages;
-    _Atomic uint64_t used; /* bytes of pages and of large blocks */
-    uint64_t limit;        /* the cap while it holds, else no limit */
-    size_t piece;          /* the largest piece while the cap holds, else no limit */
-    uint64_t cap;
-    uint64_t half;    /* above it the collector hurries */
-    uint64_t full_at; /* above it a call is preceded by a collection */
+    struct gate_regions runs; /* of what is too large for pages */
+    _Atomic uint64_t used;    /* bytes of pages and of runs */
+    uint64_t limit;           /* the cap while it holds, else no limit */
+    size_t piece;             /* the largest piece while the cap holds, else no limit */
+    uint64_t cap;             /* as declared, or more while garbage is cleared */
     /* one piece may not be larger: work inside one C call is bounded by it */
     size_t largest;
     struct gate_watch *watch; /* of the thread that the state is bound to; NULL: none */
     bool refused;             /* the cap was met since it began to hold */
-    uint64_t after_full;      /* used after the last full collection that settle made */
-    /* calls to wait for the next one, when the last did not help; and how many went by */
+    /* What heap_garbage.c keeps. */
+    uint64_t declared;             /* the cap */
+    uint64_t calm_from, calm_span; /* settle has nothing to do while `used` is there */
+    uint64_t after;                /* used when the last collection ended */
+    uint64_t stale_at;             /* above it, an idle state would keep much garbage */
+    uint64_t after_round;          /* and that of one of its rounds, while it is run in slices */
+    uint32_t rounds;
+    /* calls to wait until the next try, when the last did not help; and how many went by */
     uint32_t patience;
     uint32_t waited;
-    bool tight; /* the collector runs in short steps because memory is scarce */
+    bool stale;    /* `used` has come above stale_at */
+    bool aged;     /* and was there at the last visit */
+    bool clearing; /* the collector runs in slices */
+    bool clear;    /* it has just run: all idle memory may go */
+    /* gate_heap_visit has to be called: soon when `clearing`, else in a second. May be called
+     * inside an allocation. NULL: nobody will. */
+    void (*on_stale)(struct gate_heap *h);
 };
 
 /* Makes a Lua state, h->L. */
@@ -57,25 +72,41 @@ static inline void gate_heap_release(struct gate_heap *h)
     h->piece = SIZE_MAX;
 }
 
-/* Before a call into Lua: sets the collector's pace by how full the heap is; above four fifths a
- * full collection, so that the call does not fail for what others left behind. While those do not
- * help they become rare. */
-void gate_heap_settle(struct gate_heap *h);
-
 static inline uint64_t gate_heap_used(const struct gate_heap *h)
 {
     return atomic_load_explicit(&h->used, memory_order_relaxed);
 }
 
-static inline bool gate_heap_full(const struct gate_heap *h)
-{
-    return gate_heap_used(h) > h->full_at;
-}
+/* Garbage. A call that is stopped may leave as much as the cap allows, and the collector of Lua
+ * runs only while somebody allocates. So it is run in slices between events, each short, and the
+ * cap is a quarter higher meanwhile, so that no call is refused memory for what others left. */
 
 /* The cheap half of settle, for the hot path. */
 static inline bool gate_heap_unsettled(const struct gate_heap *h)
 {
-    return (gate_heap_used(h) > h->half) != h->tight || gate_heap_full(h);
+    return gate_heap_used(h) - h->calm_from > h->calm_span;
 }
+
+/* Before a call into Lua: sets the collector's pace by how full the heap is. Above four fifths of
+ * the cap garbage is to be cleared; while that does not help it becomes rare. */
+void gate_heap_settle(struct gate_heap *h);
+
+/* Inside an allocation: `used` has come above stale_at. */
+void gate_heap_grown(struct gate_heap *h);
+
+/* After a call that was stopped: if it left much, that is to be cleared now. */
+void gate_heap_disturbed(struct gate_heap *h);
+
+/* A slice of the collector, or some memory back to the kernel; a millisecond at most, unless one
+ * object is huge. */
+enum gate_heap_visit {
+    GATE_HEAP_DONE,  /* nothing is left to do, until on_stale */
+    GATE_HEAP_LATER, /* again in a second */
+    GATE_HEAP_SOON   /* again at once, when others have had their turn */
+};
+enum gate_heap_visit gate_heap_visit(struct gate_heap *h);
+
+/* All at once, where nobody waits. */
+void gate_heap_collect(struct gate_heap *h);
 
 #endif

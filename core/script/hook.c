@@ -128,6 +128,10 @@ void gate_task_count_failure(struct gate_vm *vm, enum gate_vm_result r)
                                                    : GATE_C_HOOK_ERRORS;
 
     gate_counters_add(&vm->worker->counters, which, 1);
+    if (vm->seat != NULL && r == GATE_VM_ERROR)
+        gate_canary_fault(vm->seat->tally);
+    else if (vm->seat != NULL)
+        gate_canary_kill(vm->seat->tally);
 }
 
 static void count_failure(const struct gate_hook_run *run, enum gate_vm_result r)
@@ -195,6 +199,7 @@ static uint32_t note_failure(struct gate_hook_run *run, enum gate_vm_result r)
     if (r == GATE_VM_KILLED)
         gate_run_killed(run, at);
     gate_task_drop(&run->task);
+    gate_heap_disturbed(&run->task.vm->heap);
     return at;
 }
 
@@ -206,6 +211,8 @@ static uint32_t note_barred(struct gate_hook_run *run)
     vm->io.stop = INT32_MAX;
     __atomic_store_n(&vm->io.at, (int32_t)run->stop, __ATOMIC_RELAXED);
     gate_tally_add(&run->chain->tallies[run->stop - 1].barred);
+    if (vm->seat != NULL)
+        gate_canary_kill(vm->seat->tally);
     return run->stop;
 }
 

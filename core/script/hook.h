@@ -111,6 +111,16 @@ struct gate_hook_services {
 };
 void gate_hook_set_services(struct gate_vm *vm, const struct gate_hook_services *s);
 
+/* A script that was stopped, for gate_worker.on_killed; views that live as long as the call. */
+struct gate_script_kill {
+    struct gate_str policy;
+    struct gate_str hook;
+    struct gate_str route;   /* may be empty */
+    struct gate_str request; /* id; empty: of none */
+    struct gate_str place;   /* "file:line", may be empty */
+    struct gate_str message; /* without the place */
+};
+
 /* What a crash report says of this thread: step, route, policy, hook; async-signal-safe reads. */
 struct gate_script_place {
     const char *policy; /* NULL: no script runs */

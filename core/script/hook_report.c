@@ -13,11 +13,8 @@ static const char *stopped_at(const struct gate_task *t)
     return vm->watch == NULL ? "" : vm->watch->stopped_at;
 }
 
-static void write_stopped(const struct gate_task *t, struct gate_out *o)
+static void write_stop_place(const struct gate_task *t, struct gate_out *o)
 {
-    const struct gate_vm *vm = t->vm;
-    const struct gate_task *owner = t->owner == NULL ? t : t->owner;
-    uint32_t at = (uint32_t)vm->io.at;
     const char *where = stopped_at(t);
     size_t n = strcspn(where, " ");
 
@@ -25,7 +22,14 @@ static void write_stopped(const struct gate_task *t, struct gate_out *o)
         gate_stack_place(t->co, o);
     else
         gate_out_put(o, where, n);
-    GATE_OUT_LIT(o, ": ");
+}
+
+static void write_stop_reason(const struct gate_task *t, struct gate_out *o)
+{
+    const struct gate_vm *vm = t->vm;
+    const struct gate_task *owner = t->owner == NULL ? t : t->owner;
+    uint32_t at = (uint32_t)vm->io.at;
+
     if (t->overtime)
         gate_out_fmt(o, "stopped: it took longer than task_time, %u ms",
                      vm->config->limits.task_time_ms);
@@ -65,6 +69,29 @@ static void write_error(const struct gate_task *t, enum gate_vm_result r, struct
     gate_out_str(o, gate_out_view(&message));
 }
 
+/* Writes the message of a stop, and tells whoever wants to know. */
+static void report_stop(const struct gate_task *t, const struct gate_task_origin *o,
+                        struct gate_out *to)
+{
+    struct gate_worker *w = t->vm->worker;
+    struct gate_script_kill kill = { .policy = gate_str_from_cstr(o->policy),
+                                     .hook = gate_str_from_cstr(o->hook) };
+    size_t from = to->n;
+
+    write_stop_place(t, to);
+    kill.place = gate_str_of(to->p + from, to->n - from);
+    GATE_OUT_LIT(to, ": ");
+    from = to->n;
+    write_stop_reason(t, to);
+    kill.message = gate_str_of(to->p + from, to->n - from);
+    if (o->x != NULL) {
+        kill.route = o->x->route_name;
+        kill.request = gate_str_of(o->x->id, o->x->id_len);
+    }
+    if (w->on_killed != NULL)
+        w->on_killed(w, &kill);
+}
+
 void gate_task_report(const struct gate_task *task, enum gate_vm_result r)
 {
     static const char *const why[] = {"", "", "script error", "script stopped",
@@ -79,7 +106,7 @@ void gate_task_report(const struct gate_task *task, enum gate_vm_result r)
     gate_task_origin(task, &o);
     gate_out_fmt(&m, "%s: ", why[r]);
     if (r == GATE_VM_KILLED)
-        write_stopped(task, &m);
+        report_stop(task, &o, &m);
     else
         write_error(task, r, &m);
     message[m.n] = '\0';

@@ -158,18 +158,26 @@ static void leave_group(struct gate_job *job, enum gate_vm_result r)
 
 /* ------------------------------------------------------------------ running */
 
+static void note_failure(struct gate_job *job, enum gate_vm_result r)
+{
+    gate_tally_add(r == GATE_VM_KILLED ? &job->kind->tally.kills : &job->kind->tally.errors);
+    gate_task_count_failure(job->task.vm, r);
+    gate_task_report(&job->task, r);
+}
+
 static void finish(struct gate_job *job, enum gate_vm_result r)
 {
+    struct gate_vm *vm = job->task.vm;
+
     if (job->group != NULL) {
         leave_group(job, r);
-        return;
+    } else {
+        if (r != GATE_VM_DONE)
+            note_failure(job, r);
+        job_free(&job);
     }
-    if (r != GATE_VM_DONE) {
-        gate_tally_add(r == GATE_VM_KILLED ? &job->kind->tally.kills : &job->kind->tally.errors);
-        gate_task_count_failure(job->task.vm, r);
-        gate_task_report(&job->task, r);
-    }
-    job_free(&job);
+    if (r != GATE_VM_DONE)
+        gate_heap_disturbed(&vm->heap);
 }
 
 static void on_step(struct gate_task *t, enum gate_vm_result r)
@@ -280,6 +288,10 @@ void gate_jobs_serve(struct gate_vm *vm, struct gate_generation_seat *seat)
         gate_seat_ref(seat);
         gate_seat_unref(&old);
     }
+}
+
+void gate_jobs_start_timers(struct gate_vm *vm)
+{
     if (vm->timers == NULL)
         start_timers(vm);
 }

@@ -39,9 +39,11 @@ struct gate_task *gate_job_caller(struct gate_task *t);
 
 void gate_job_origin(const struct gate_task *t, struct gate_task_origin *to);
 
-/* The seat that the VM serves from now on; with the first one the timers of its configuration
- * start. stop: another VM serves, or none will. */
+/* The seat that the VM serves from now on. */
 void gate_jobs_serve(struct gate_vm *vm, struct gate_generation_seat *seat);
+
+/* Those of its configuration, unless they run. stop: another VM serves, or none will. */
+void gate_jobs_start_timers(struct gate_vm *vm);
 void gate_jobs_stop_timers(struct gate_vm *vm);
 
 /* Ends all jobs and timers of the VM. */

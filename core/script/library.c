@@ -115,6 +115,16 @@ GATE_LUA_THROWS static int host_module(lua_State *L)
     return push_found(L, err, name, bytes);
 }
 
+/* host.native("name") → table of functions | nil */
+GATE_LUA_THROWS static int host_native(lua_State *L)
+{
+    struct gate_vm *vm = vm_of(L);
+
+    if (!gate_natives_push(vm->natives, L, luaL_checkstring(L, 1), &vm->native_text))
+        lua_pushnil(L);
+    return 1;
+}
+
 /* host.data("name") → name, bytes | nil */
 GATE_LUA_THROWS static int host_data(lua_State *L)
 {
@@ -234,7 +244,7 @@ void gate_library_push_host(struct gate_vm *vm)
         {"main", host_main},       {"read", host_read},       {"getenv", host_getenv},
         {"seed", host_seed},       {"raised", host_raised},   {"modules", host_modules},
         {"hide", host_hide},       {"bound_load", host_bound_load},
-        {"time_hooks", host_time_hooks}, {NULL, NULL},
+        {"time_hooks", host_time_hooks}, {"native", host_native}, {NULL, NULL},
     };
     lua_State *L = vm->L;
 

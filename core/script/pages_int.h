@@ -1,20 +1,27 @@
-/* Pages: small blocks of one Lua state, in pages of equal blocks, so that a Lua object costs a few
- * instructions to make and to free. Pages that fall empty go back to the system. One thread at a
- * time. */
+/* Pages: blocks of one Lua state up to half a page, in pages of equal blocks, so that a Lua object
+ * costs a few instructions to make and to free. Pages that fall empty go back to the space that
+ * they are from. One thread at a time. */
 #ifndef GATE_SCRIPT_PAGES_INT_H
 #define GATE_SCRIPT_PAGES_INT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/list.h"
+#include "base/poison.h"
+#include "script/regions_int.h"
 
-#define GATE_PAGE_SIZE     16384u
+#define GATE_PAGE_SIZE 16384u
+
+/* Small blocks have a class for each step; those beyond, one for each number that fits a page. */
 #define GATE_PAGES_STEP    16u
-#define GATE_PAGES_LARGEST 512u
-#define GATE_PAGES_CLASSES (GATE_PAGES_LARGEST / GATE_PAGES_STEP + 1)
+#define GATE_PAGES_SMALL   512u
+#define GATE_PAGES_LARGEST 8160u
+#define GATE_PAGES_STEPS   (GATE_PAGES_SMALL / GATE_PAGES_STEP + 1)
+#define GATE_PAGES_CLASSES (GATE_PAGES_STEPS + 14)
 
 /* At the start of each page, which is aligned to its size. */
 struct gate_page {
@@ -22,15 +29,15 @@ struct gate_page {
     void *free;            /* blocks that were given back; linked through their first word */
     char *fresh;           /* the first block that was never given out */
     uint32_t used;
-    uint32_t cls; /* blocks have cls * GATE_PAGES_STEP bytes */
+    uint32_t cls;
+    uint32_t size; /* of a block */
     bool full;
 };
 
 struct gate_pages {
     struct gate_list room[GATE_PAGES_CLASSES]; /* pages with room, by class */
-    struct gate_list spare;                    /* a few empty pages */
-    uint32_t n_spare;
-    uint32_t pages; /* all that are held, spare ones too */
+    struct gate_regions from;
+    uint32_t pages; /* in use */
 };
 
 void gate_pages_init(struct gate_pages *ps);
@@ -38,10 +45,13 @@ void gate_pages_init(struct gate_pages *ps);
 /* Gives all pages back. Every block must have been given back. */
 void gate_pages_fini(struct gate_pages *ps);
 
-static inline uint32_t gate_pages_class(size_t n)
+/* The class of a small block, and of any. */
+static inline uint32_t gate_pages_small_class(size_t n)
 {
     return (uint32_t)((n + GATE_PAGES_STEP - 1) / GATE_PAGES_STEP);
 }
+
+uint32_t gate_pages_class(size_t n);
 
 /* The common half of take: a block of the class's first page; NULL: that has none, or there is no
  * page. */
@@ -55,12 +65,14 @@ static inline void *gate_pages_take_first(struct gate_pages *ps, uint32_t cls)
         return NULL;
     p = page->free;
     if (p != NULL) {
+        GATE_UNPOISON(p, page->size);
         page->free = *(void **)p;
     } else {
         p = page->fresh;
-        if (GATE_UNLIKELY((char *)p + cls * GATE_PAGES_STEP > (char *)page + GATE_PAGE_SIZE))
+        if (GATE_UNLIKELY((char *)p + page->size > (char *)page + GATE_PAGE_SIZE))
             return NULL;
-        page->fresh = (char *)p + cls * GATE_PAGES_STEP;
+        page->fresh = (char *)p + page->size;
+        GATE_UNPOISON(p, page->size);
     }
     page->used++;
     return p;
@@ -81,8 +93,13 @@ static inline struct gate_page *gate_page_of(void *p)
  * empty now. */
 static inline bool gate_page_give(struct gate_page *page, void *p)
 {
+#ifdef GATE_DEBUG
+    /* Whoever still reads the block meets nonsense, not the old values. */
+    memset(p, 0x5a, page->size);
+#endif
     *(void **)p = page->free;
     page->free = p;
+    GATE_POISON(p, page->size);
     page->used--;
     return page->full || page->used == 0;
 }

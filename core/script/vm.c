@@ -17,6 +17,27 @@ static void bind_watch(struct gate_vm *vm)
     vm->heap.watch = vm->watch;
 }
 
+/* The time between two visits of a heap that has nothing urgent to do. */
+#define TIDY_MS 1000
+
+static void on_tidy(struct gate_timer *t)
+{
+    struct gate_vm *vm = gate_container_of(t, struct gate_vm, tidy);
+    enum gate_heap_visit v = gate_heap_visit(&vm->heap);
+
+    if (v != GATE_HEAP_DONE)
+        gate_loop_timer(&vm->worker->loop, t, v == GATE_HEAP_SOON ? 1 : TIDY_MS);
+}
+
+/* Others have their turn between two visits. */
+static void on_stale(struct gate_heap *h)
+{
+    struct gate_vm *vm = gate_container_of(h, struct gate_vm, heap);
+
+    if (h->clearing || !gate_timer_active(&vm->tidy))
+        gate_loop_timer(&vm->worker->loop, &vm->tidy, h->clearing ? 1 : TIDY_MS);
+}
+
 static struct gate_vm *vm_new(const struct gate_vm_options *o)
 {
     struct gate_vm *vm = gate_calloc(1, sizeof(*vm));
@@ -24,12 +45,14 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     GATE_MAGIC(vm, GATE_VM_MAGIC);
     vm->log = o->log;
     vm->bundle = o->bundle;
+    vm->natives = o->natives;
     vm->quarantine = o->quarantine == NULL ? gate_quarantine_new()
                                            : gate_quarantine_ref(o->quarantine);
     vm->io.stop = INT32_MAX;
     gate_list_init(&vm->runs);
     gate_list_init(&vm->jobs);
     gate_list_init(&vm->waiting);
+    gate_timer_init(&vm->tidy, on_tidy);
     gate_heap_open(&vm->heap, o->memory == 0 ? MEMORY_DEFAULT : o->memory);
     vm->L = vm->heap.L;
     gate_crypto_open(vm);
@@ -159,11 +182,13 @@ enum gate_err gate_vm_build(const struct gate_vm_options *o, struct gate_vm **ou
     vm->heap.watch = NULL;
     gate_watch_leave(&vm->watch);
     vm->bundle = NULL;
-    if (err == GATE_OK)
-        *out = vm;
-    else
+    if (err != GATE_OK) {
         gate_vm_free(&vm);
-    return err;
+        return err;
+    }
+    gate_heap_collect(&vm->heap);
+    *out = vm;
+    return GATE_OK;
 }
 
 struct gate_quarantine *gate_vm_quarantine(const struct gate_vm *vm)
@@ -199,6 +224,7 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
     if (vm->config == NULL)
         gate_vm_prepare(vm, config);
     vm->worker = worker;
+    vm->heap.on_stale = on_stale;
     vm->io.now = &worker->loop.now_ns;
     vm->log = worker->log;
     if (worker->watchdog != NULL) {
@@ -208,6 +234,12 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
 }
 
 void gate_vm_serve(struct gate_vm *vm, struct gate_generation_seat *seat)
+{
+    gate_vm_try(vm, seat);
+    gate_jobs_start_timers(vm);
+}
+
+void gate_vm_try(struct gate_vm *vm, struct gate_generation_seat *seat)
 {
     vm->config = seat->generation->config;
     vm->names = seat->generation->names;
@@ -230,6 +262,8 @@ void gate_vm_detach(struct gate_vm *vm)
     if (vm->worker == NULL)
         return;
     gate_vm_end_runs(vm);
+    vm->heap.on_stale = NULL;
+    gate_loop_untimer(&vm->worker->loop, &vm->tidy);
     vm->heap.watch = NULL;
     gate_watch_leave(&vm->watch);
     vm->worker = NULL;
@@ -251,6 +285,7 @@ void gate_vm_free(struct gate_vm **vm)
     gate_crypto_close(x);
     gate_secrets_fini(&x->secrets);
     gate_dicts_close(x);
+    gate_native_text_fini(&x->native_text);
     gate_free(x->text);
     gate_free(x->code);
     gate_free(x);

@@ -11,6 +11,7 @@
 #include "script/quarantine.h"
 
 struct gate_vm;
+struct gate_natives; /* script/native.h */
 struct gate_route_chains;
 
 enum gate_vm_result {
@@ -51,6 +52,7 @@ struct gate_vm_options {
     bool trust;            /* --trust */
     struct gate_watchdog *watchdog; /* bounds the load too; NULL: unbounded (never in the engine) */
     struct gate_shared *shared; /* outlives the VM; NULL: its dictionaries are nobody else's */
+    const struct gate_natives *natives; /* outlive the VM; NULL: none */
     struct gate_quarantine *quarantine; /* of the load's other VMs; NULL: a new one */
     const struct gate_clock *clock; /* of dictionaries while the file loads; NULL: the system's */
 };
@@ -89,6 +91,9 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
 /* On the worker's thread: a seat whose requests begin now, the VM's first (then its timers start)
  * or one of a generation that differs in data only. Tasks of no request hold it while they work. */
 void gate_vm_serve(struct gate_vm *vm, struct gate_generation_seat *seat);
+
+/* The same for a seat that gets only a share of the requests: no timers. */
+void gate_vm_try(struct gate_vm *vm, struct gate_generation_seat *seat);
 
 /* Chains of the routes of a further configuration, for its seats (seat->chains): `from` is the one
  * that `old` was made for (NULL: by prepare), or any between. Control. */

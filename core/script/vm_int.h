@@ -10,6 +10,7 @@
 #include "script/ffi_api.h"
 #include "script/heap_int.h"
 #include "script/hook.h"
+#include "script/native_int.h"
 #include "script/secrets.h"
 #include "script/vm.h"
 #include "script/watch_int.h"
@@ -80,6 +81,7 @@ struct gate_vm {
     uint32_t magic;
     lua_State *L;
     struct gate_heap heap;
+    struct gate_timer tidy; /* the next visit of the heap */
     struct gate_io io;
     struct gate_log *log;
     uint64_t load_budgets[2];           /* as the watchdog reads them; it may look late */
@@ -133,6 +135,8 @@ struct gate_vm {
     struct gate_dict **dicts;   /* those that were opened, by the number that Lua has */
     uint32_t n_dicts;
     struct gate_dict_buffer dict_text; /* strings that were read */
+    const struct gate_natives *natives;
+    struct gate_native_text native_text;
 };
 
 /* Loads what is embedded (or below MOONGATE_LUA_DIR) and makes the functions that boot.lua gets

@@ -1,13 +1,14 @@
 #include "script/watchdog.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "script/heap_int.h"
+#include "script/interrupt.h"
 #include "script/stack_int.h"
 #include "script/watch_int.h"
 
@@ -23,6 +24,7 @@ struct gate_watchdog {
     struct gate_list watches;
     pthread_t thread;
     bool closing;
+    int signal; /* never changes */
     _Atomic bool dozing;
     uint32_t quiet; /* polls that saw no script */
     void (*on_stuck)(void *arg, struct gate_watch *w);
@@ -34,11 +36,6 @@ static const char sentinel;
 const void *gate_watch_sentinel(void)
 {
     return &sentinel;
-}
-
-static int stop_signal(void)
-{
-    return SIGRTMIN + 5;
 }
 
 /* Not inlined: the calls that need no clock would pay for its stack frame. */
@@ -129,7 +126,7 @@ static void stop(struct gate_watch *w, uint64_t call)
     if (atomic_load_explicit(&w->seq, memory_order_acquire) == call >> 32)
         arm(w);
 #else
-    pthread_sigqueue(w->thread, stop_signal(), (union sigval){.sival_ptr = w});
+    pthread_sigqueue(w->thread, w->dog->signal, (union sigval){.sival_ptr = w});
 #endif
 }
 
@@ -271,30 +268,17 @@ void gate_watch_wake_dog(struct gate_watch *w)
     pthread_mutex_unlock(&dog->lock);
 }
 
-/* The watchdog's thread takes no signal: they are for those who run loops. */
-static int start_thread(struct gate_watchdog *dog)
-{
-    sigset_t all, old;
-    int failed;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    failed = pthread_create(&dog->thread, NULL, watchdog_run, dog);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return failed;
-}
-
-enum gate_err gate_watchdog_open(struct gate_watchdog **out,
+enum gate_err gate_watchdog_open(struct gate_watchdog **out, int signal,
                                  void (*on_stuck)(void *arg, struct gate_watch *w), void *arg)
 {
-    struct sigaction act = {.sa_sigaction = on_signal, .sa_flags = SA_RESTART | SA_SIGINFO};
+    enum gate_err err = gate_interrupt_take(signal, on_signal);
     struct gate_watchdog *dog;
     pthread_condattr_t attr;
 
-    sigemptyset(&act.sa_mask);
-    if (sigaction(stop_signal(), &act, NULL) != 0)
-        return GATE_E_SYS;
+    if (err != GATE_OK)
+        return err;
     dog = gate_calloc(1, sizeof(*dog));
+    dog->signal = signal;
     gate_list_init(&dog->watches);
     dog->on_stuck = on_stuck;
     dog->arg = arg;
@@ -303,8 +287,9 @@ enum gate_err gate_watchdog_open(struct gate_watchdog **out,
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&dog->wake, &attr);
     pthread_condattr_destroy(&attr);
-    errno = start_thread(dog);
+    errno = gate_thread_start(&dog->thread, "gate-watchdog", watchdog_run, dog);
     if (errno != 0) {
+        gate_interrupt_give(signal);
         gate_free(dog);
         return GATE_E_SYS;
     }
@@ -325,6 +310,7 @@ void gate_watchdog_close(struct gate_watchdog **dog)
     pthread_cond_signal(&d->wake);
     pthread_mutex_unlock(&d->lock);
     pthread_join(d->thread, NULL);
+    gate_interrupt_give(d->signal);
     pthread_cond_destroy(&d->wake);
     pthread_mutex_destroy(&d->lock);
     gate_free(d);
@@ -346,7 +332,7 @@ struct gate_watch *gate_watch_join(struct gate_watchdog *dog, void *user)
     pthread_getcpuclockid(w->thread, &w->cpu);
     gate_list_init(&w->node);
     sigemptyset(&set);
-    sigaddset(&set, stop_signal());
+    sigaddset(&set, dog->signal);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     pthread_mutex_lock(&dog->lock);
     gate_list_push(&dog->watches, &w->node);
@@ -370,7 +356,7 @@ void gate_watch_leave(struct gate_watch **w)
     pthread_mutex_unlock(&dog->lock);
     /* A signal may still be on its way with a pointer to x: take it before x is freed. */
     sigemptyset(&set);
-    sigaddset(&set, stop_signal());
+    sigaddset(&set, dog->signal);
     pthread_sigmask(SIG_BLOCK, &set, &old);
     while (sigtimedwait(&set, NULL, &now) > 0)
         continue;

@@ -1,5 +1,6 @@
---- Modules of scripts: files beside the gateway file, then those in scripts/, then the public part
---- of the library. Each runs once per VM, in the sandbox.
+--- Modules of scripts: functions of the program around the gateway, then files beside the gateway
+--- file, then those in scripts/, then the public part of the library. Each runs once per VM, in the
+--- sandbox.
 
 local place = require "moongate.declare.place"
 
@@ -100,6 +101,8 @@ end
 
 --- Loads a module, whatever it is; nil when there is none.
 local function find(name)
+  local functions = host.native(name)
+  if functions then return functions end
   local value, err = load_file(name)
   if value ~= nil then return value end
   if err then raise(("module '%s' cannot be read: %s"):format(name, err)) end

@@ -269,15 +269,10 @@ describe("body hooks", function()
     local c = g:connect()
     c:send "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     assert.equal(200, tonumber(c:receive_head().first:match " (%d+) "))
-    local before
-    t.wait_for("the hooks to rest", function()
-      t.sleep(0.3)
-      local now = g:get("/calls").body
-      local rests = now == before
-      before = now
-      return rests
+    local calls = t.wait_for_standstill("the hooks to rest", function()
+      return tonumber(g:get("/calls").body)
     end)
-    assert.is_true(tonumber(before) < 700, before)
+    assert.is_true(calls < 700, calls)
     c:close()
   end)
 

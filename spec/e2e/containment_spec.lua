@@ -79,7 +79,7 @@ describe("containment", function()
 
   it("ends a task that waits longer than task_time", function()
     local attack = attack_route("gate.sleep(10)"):gsub("0%.3", "0.1")
-    contained("gate.limits { task_time = 0.2 }\n" .. attack,
+    contained("gate.limits { task_time = 1.5 }\n" .. attack,
       503, "task_time")
   end)
 

@@ -258,14 +258,15 @@ describe("reload", function()
   end)
 
   it("waits for connect hooks on the generation that they began with", function()
-    local hook = 'gate.on.connect(function() gate.sleep("400ms") end)'
-    local g = t.gateway(text(0, "one", hook), { args = { "--workers", "1" } })
+    local hook = 'gate.on.connect(function() gate.sleep("20s") end)'
+    local g = t.gateway(text(0, "one", hook), { args = { "--workers", "1", "--test-clock" } })
     local c = g:connect()
     c:send(t.client.request_text "/word")
     t.wait_for("the hook", function() return g:metric "moongate_hook_calls_total" == 1 end)
     g:rewrite(text(0, "two"))
     assert.equal(0, reload(g).status)
     assert.equal("2", g:status "live_generations")
+    g:advance(21)
     assert.equal("two", c:receive_response().body)
     t.wait_for("the old one's end", function() return g:status "live_generations" == "1" end)
   end)

@@ -33,17 +33,20 @@ describe("gate.semaphore", function()
 
   it("lets so many in; the others wait in the order of arrival", function()
     local g = gateway [[
-      local inside, most, order = 0, 0, {}
+      local here, inside, most, order, go = 0, 0, 0, {}, false
       gate.route { path = "/work/:n", handler = function(req)
+        here = here + 1
         slots:acquire()
         inside = inside + 1
         most = math.max(most, inside)
         order[#order + 1] = req.params.n
-        gate.sleep(0.03)
+        while not go do gate.sleep(0.005) end
         inside = inside - 1
         slots:release()
         return gate.reply(200, "done")
       end }
+      gate.route { path = "/here", handler = function() return gate.reply(200, tostring(here)) end }
+      gate.route { path = "/go", handler = function() go = true return gate.reply(200) end }
       gate.route { path = "/seen", handler = function()
         return gate.reply(200, most .. " " .. table.concat(order))
       end }
@@ -51,9 +54,10 @@ describe("gate.semaphore", function()
     local clients = {}
     for n = 1, 7 do
       clients[n] = begin(g, "/work/" .. n)
-      if n <= 2 then wait_free(g, 2 - n) end
-      t.sleep(0.002)
+      t.wait_for("the request", function() return g:get("/here").body == tostring(n) end)
     end
+    assert.equal("0", free(g))
+    g:get "/go"
     for n = 1, 7 do assert.equal("done", clients[n]:receive_response().body) end
     assert.equal("2 1234567", g:get("/seen").body)
     assert.equal("2", free(g))
@@ -96,7 +100,7 @@ describe("gate.semaphore", function()
 
   it("is given back by who is stopped, fails or leaves", function()
     local g = gateway [[
-      gate.limits { hook_cpu = "20ms", task_time = 1 }
+      gate.limits { hook_cpu = "20ms", task_time = 3 }
       gate.on.request(function(req)
         if req.path == "/free" then return end
         slots:acquire()

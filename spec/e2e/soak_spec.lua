@@ -1,9 +1,13 @@
--- Thousands of attacks, one after the other and side by side, and nobody else notices.
+-- Thousands of attacks, one after the other and side by side, and nobody else notices; memory
+-- neither.
 local t = require "e2e.support"
 
 --- Calls that have to be stopped: few by default, many where there is time.
 local KILLS = tonumber(os.getenv "MOONGATE_SOAK_KILLS") or 300
 local AT_ONCE = 8
+--- A tenth of it is for warming up; from then on what the engine holds of memory after the best
+--- batch of a round may not grow by more than this.
+local MIB_MORE = 10
 
 local GATEWAY = [[
   gate.listen { "127.0.0.1:0" }
@@ -27,6 +31,10 @@ local function ask(g, path)
   local c = g:connect()
   c:send(("GET %s HTTP/1.1\r\nHost: x\r\nX-Word: word\r\nConnection: close\r\n\r\n"):format(path))
   return c
+end
+
+local function rss_mib(pid)
+  return tonumber(t.read("/proc/" .. pid .. "/status"):match "VmRSS:%s+(%d+)") / 1024
 end
 
 --- Some attacks and somebody who means well, at the same time.
@@ -55,11 +63,23 @@ describe("attacks without end", function()
     local n = tonumber(g:get("/attacks").body)
     local engine = g:engine()
     assert.is_true(n > 80)
+    local best
     repeat
-      for first = 1, n, AT_ONCE do batch(g, first, math.min(first + AT_ONCE - 1, n)) end
+      local least = math.huge
+      for i = 1, n, AT_ONCE do
+        batch(g, i, math.min(i + AT_ONCE - 1, n))
+        least = math.min(least, rss_mib(engine))
+      end
+      local kills = g:metric "moongate_hook_kills_total"
+      if kills >= KILLS / 10 then
+        best = math.min(best or least, least)
+        -- Sanitizers keep what was freed.
+        assert.is_true(t.slow > 1 or least <= best + MIB_MORE,
+          ("%.1f MiB, then %.1f after %d kills"):format(best, least, kills))
+      end
       -- So that none comes into quarantine: its third stop is outside the minute of its first.
       g:advance(31)
-    until g:metric "moongate_hook_kills_total" >= KILLS
+    until kills >= KILLS
     assert.equal(engine, g:engine())
   end)
 end)

@@ -74,6 +74,19 @@ end
 M.sleep = socket.sleep
 M.now = socket.gettime
 
+local STANDSTILL = 0.4
+
+--- Asks fn until the number that it gives is over 0 and has not changed for a while, also on a
+--- machine that does other things; gives that number.
+function M.wait_for_standstill(what, fn)
+  local last, since
+  return M.wait_for(what, function()
+    local value, now = fn(), M.now()
+    if value ~= last then last, since = value, now end
+    return value > 0 and now - since > STANDSTILL and value
+  end)
+end
+
 local function all_free(first, n)
   local bound, ok = {}, true
   for port = first, first + n - 1 do

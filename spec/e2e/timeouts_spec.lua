@@ -6,6 +6,9 @@ local request = t.client.request_text
 
 local CLOCK = { "--workers", "1", "--test-clock" }
 
+-- The moved clock goes on by itself: so long a test may take between two moves.
+local MARGIN = 2.5
+
 -- Faults are answered with their code and logged with their why, as JSON.
 local TELL = [[
   gate.process { access_format = "json" }
@@ -22,9 +25,9 @@ local function times_out(g, o, seconds, status, code, bytes)
   local had = #o:requests()
   c:send(bytes or request "/")
   t.wait_for("the request at the origin", function() return #o:requests() > had end)
-  g:advance(seconds - 0.5)
+  g:advance(seconds - MARGIN)
   assert.equal("1", g:status "requests_active")
-  g:advance(0.6)
+  g:advance(MARGIN + 0.1)
   local res = c:receive_response()
   assert.equal(status, res.status)
   assert.equal(code, res.body)
@@ -51,9 +54,9 @@ describe("timeouts.connect", function()
     t.wait_for("the connect", function()
       return g:metric "moongate_upstream_connections_opened_total" == 1
     end)
-    g:advance(4.5)
+    g:advance(5 - MARGIN)
     assert.equal("1", g:status "requests_active")
-    g:advance(0.6)
+    g:advance(MARGIN + 0.1)
     local res = c:receive_response()
     assert.equal(504, res.status)
     assert.equal("connect_timeout", res.body)
@@ -103,9 +106,9 @@ describe("timeouts.read", function()
     c:send(request "/")
     assert.equal(200, tonumber(c:receive_head().first:match "%d%d%d"))
     assert.equal("abc", c:receive(3))
-    g:advance(9.5)
+    g:advance(10 - MARGIN)
     assert.is_false(c:is_closed(0.05))
-    g:advance(0.6)
+    g:advance(MARGIN + 0.1)
     assert.is_true(c:is_closed())
     why(g, "no response bytes in time")
     assert.matches('"fault":"read_timeout"', g:stdout(), 1, true)
@@ -117,12 +120,8 @@ describe("timeouts.read", function()
     local g = proxy(o, "timeouts = { read = 10 }")
     local c = g:connect()
     c:send(request "/")
-    local sent = -1
-    t.wait_for("the client to be full", function()
-      local before = sent
-      sent = g:metric "moongate_client_sent_bytes_total"
-      t.sleep(0.05)
-      return sent > 0 and sent == before
+    t.wait_for_standstill("the client to be full", function()
+      return g:metric "moongate_client_sent_bytes_total"
     end)
     g:advance(15)
     g:advance(10)
@@ -141,17 +140,14 @@ describe("timeouts.send", function()
     local c = g:connect()
     c.conn:settimeout(0)
     c:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n"
-    local block, sent = ("x"):rep(65536), -1
-    t.wait_for("everybody to be full", function()
-      local before = sent
+    local block = ("x"):rep(65536)
+    t.wait_for_standstill("everybody to be full", function()
       for _ = 1, 64 do c:send(block) end
-      sent = g:metric "moongate_client_received_bytes_total"
-      t.sleep(0.02)
-      return sent > 0 and sent == before
+      return g:metric "moongate_client_received_bytes_total"
     end)
-    g:advance(9)
+    g:advance(10 - MARGIN)
     assert.equal("1", g:status "requests_active")
-    g:advance(2)
+    g:advance(MARGIN + 0.1)
     local res = c:receive_response()
     assert.equal(504, res.status)
     why(g, "the upstream takes no bytes")

@@ -11,6 +11,9 @@ describe("moongate.modules", function()
         local path = name:gsub("%.", "/") .. ".lua"
         if files[path] then return path, files[path] end
       end,
+      native = function(name)
+        if name == "geo" then return { of = "the program" } end
+      end,
       library = function(name)
         if name == "moongate.policy.cors" then
           return loadstring("return { gate = gate, name = ... }")
@@ -29,9 +32,15 @@ describe("moongate.modules", function()
     assert.is_nil(rawget(_G, "n"))
   end)
 
+  it("takes functions of the program before files", function()
+    files["geo.lua"] = "return { of = 'the file' }"
+    assert.equal("the program", modules.require("geo").of)
+    assert.equal(modules.require("geo"), modules.require("geo"))
+  end)
+
   it("gives LuaJIT's own modules to those who trust", function()
     assert.has_error(function() modules.require("ffi") end)
-    modules.begin({ module = function() end }, env, gate, true)
+    modules.begin({ module = function() end, native = function() end }, env, gate, true)
     assert.equal(require "ffi", modules.require("ffi"))
     assert.equal(gate, modules.require("moongate"))
   end)

@@ -53,6 +53,21 @@ static void sums_by_name(void **state)
     gate_route_totals_fini(&t);
 }
 
+/* Of requests without a route: no name at all is the empty one. */
+static void counts_what_has_no_name(void **state)
+{
+    static const uint64_t by_class[6] = { [4] = 3 };
+    struct gate_route_totals t;
+
+    (void)state;
+    gate_route_totals_init(&t);
+    gate_route_totals_count(&t, GATE_STR_NONE, by_class);
+    gate_route_totals_count(&t, GATE_STR(""), by_class);
+    assert_int_equal(t.n, 1);
+    assert_int_equal(total(&t, "", 4), 6);
+    gate_route_totals_fini(&t);
+}
+
 static void holds_many(void **state)
 {
     enum { N = 5000 };
@@ -82,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_by_name),
+        cmocka_unit_test(counts_what_has_no_name),
         cmocka_unit_test(holds_many),
     };
 

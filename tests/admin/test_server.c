@@ -25,6 +25,7 @@ struct rig {
     uint64_t rollback;
     struct gate_handle ticket;
     uint64_t advanced;
+    char order[1100];           /* for a canary: its three parts, with | between them */
 };
 
 static void on_status(void *arg, FILE *to)
@@ -80,8 +81,17 @@ static void on_rollback(void *arg, uint64_t number, struct gate_handle ticket)
     r->ticket = ticket;
 }
 
-static const struct gate_admin_ops ops = { on_show, on_explain, on_reload, on_rollback,
-                                           on_advance };
+static void on_canary(void *arg, const char *share, const char *time, const char *conditions,
+                      struct gate_handle ticket)
+{
+    struct rig *r = arg;
+
+    snprintf(r->order, sizeof(r->order), "%s|%s|%s", share, time, conditions);
+    gate_admin_answer(r->admin, ticket, 200, "text/plain", "begun\n", 6);
+}
+
+static const struct gate_admin_ops ops = { on_show,     on_explain, on_reload,
+                                           on_rollback, on_canary,  on_advance };
 
 static int rig_open(void **state)
 {
@@ -198,6 +208,52 @@ static void rolls_back(void **state)
     assert_true(starts(answer(r, fd), "HTTP/1.1 422 "));
 }
 
+static const char *order(struct rig *r, const char *body)
+{
+    char request[1300];
+
+    r->order[0] = '\0';
+    snprintf(request, sizeof(request),
+             "POST /canary HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", strlen(body),
+             body);
+    return ask(r, request);
+}
+
+static void takes_orders_for_a_canary(void **state)
+{
+    static const char *const bad[] = {
+        "", "{}", "{\"share\": 5}", "{\"for\": \"60s\"}", "{\"share\": \"\"}",
+        "{\"share\": \"5%\", \"abort-if\": \"kills > 0\"}",
+        "{\"share\": \"5%\", \"for\": \"60s\", \"abort\": \"kills > 0\"}",
+        "{\"share\": \"5%\", \"for\": \"60s\"", "{\"share\": \"5%\"} {}",
+        "{\"share\": \"5555555555555555555555555555555555555%\"}",
+    };
+    struct rig *r = *state;
+
+    assert_true(starts(order(r, "{\"share\": \"5%\", \"for\": \"60s\", \"abort_if\": "
+                                "\"errors > 1%, kills > 0\"}"), "HTTP/1.1 200 "));
+    assert_string_equal(r->order, "5%|60s|errors > 1%, kills > 0");
+    assert_true(starts(order(r, " {\"share\":\"0.5%\",\"for\":\"5m\"}\n"), "HTTP/1.1 200 "));
+    assert_string_equal(r->order, "0.5%|5m|");
+    assert_true(starts(order(r, "{ \"share\" : \"1%\" }"), "HTTP/1.1 200 "));
+    assert_string_equal(r->order, "1%||");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_true(starts(order(r, bad[i]), "HTTP/1.1 400 "));
+        assert_string_equal(r->order, "");
+    }
+}
+
+static void a_path_may_have_two_methods(void **state)
+{
+    struct rig *r = *state;
+    const char *text = ask(r, "DELETE /canary HTTP/1.1\r\nHost: x\r\n\r\n");
+
+    assert_true(starts(text, "HTTP/1.1 405 "));
+    assert_non_null(strstr(text, "\r\nAllow: GET, POST\r\n"));
+    text = ask(r, "GET /canary HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_non_null(strstr(text, "page 6 json"));
+}
+
 static void refuses(void **state)
 {
     static const char *const cases[][2] = {
@@ -281,6 +337,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(answers_status_and_metrics, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(tells_people_and_programs, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(rolls_back, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(takes_orders_for_a_canary, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(a_path_may_have_two_methods, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(refuses, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(a_head_without_end_is_cut, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(moves_the_clock, rig_open, rig_close),

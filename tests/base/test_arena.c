@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/poison_int.h"
+#include "base/poison.h"
 
 static void test_allocations_are_apart_and_aligned(void **state)
 {

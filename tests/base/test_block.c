@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/block.h"
-#include "base/poison_int.h"
+#include "base/poison.h"
 
 static void test_take_and_unref(void **state)
 {

@@ -86,7 +86,7 @@ static void writes_in_order(void **state)
     struct gate_log_writer *w;
     char text[256];
 
-    assert_int_equal(gate_log_writer_open(p->path, 4, &w), GATE_OK);
+    assert_int_equal(gate_log_writer_open(p->path, NULL, 4, &w), GATE_OK);
     put_line(w, "one\n");
     put_line(w, "two\n");
     gate_log_writer_sink(w)->write(gate_log_writer_sink(w), "three\n", 6);
@@ -102,7 +102,7 @@ static void reopens_after_what_was_queued(void **state)
     struct gate_log_writer *w;
     char text[256];
 
-    assert_int_equal(gate_log_writer_open(p->path, 4, &w), GATE_OK);
+    assert_int_equal(gate_log_writer_open(p->path, NULL, 4, &w), GATE_OK);
     put_line(w, "old\n");
     assert_true(until_size(p->path, 4));
     assert_int_equal(rename(p->path, p->moved), 0);
@@ -122,7 +122,7 @@ static void changes_its_target(void **state)
     struct gate_log_writer *w;
     char text[256];
 
-    assert_int_equal(gate_log_writer_open(p->path, 4, &w), GATE_OK);
+    assert_int_equal(gate_log_writer_open(p->path, NULL, 4, &w), GATE_OK);
     put_line(w, "here\n");
     assert_int_equal(gate_log_writer_retarget(w, "/nowhere/at/all"), GATE_E_SYS);
     assert_int_equal(errno, ENOENT);
@@ -140,7 +140,7 @@ static void cannot_open(void **state)
     struct gate_log_writer *w = NULL;
 
     (void)state;
-    assert_int_equal(gate_log_writer_open("/nowhere/at/all", 4, &w), GATE_E_SYS);
+    assert_int_equal(gate_log_writer_open("/nowhere/at/all", NULL, 4, &w), GATE_E_SYS);
     assert_int_equal(errno, ENOENT);
     assert_null(w);
 }
@@ -159,7 +159,7 @@ static void stuck_pipe_drops_and_counts(void **state)
     assert_int_equal(mkfifo(p->path, 0600), 0);
     fd = open(p->path, O_RDONLY | O_NONBLOCK);
     assert_true(fd >= 0);
-    assert_int_equal(gate_log_writer_open(p->path, 4, &w), GATE_OK);
+    assert_int_equal(gate_log_writer_open(p->path, NULL, 4, &w), GATE_OK);
     while (lost == 0) {
         b = gate_log_writer_take(w);
         if (b == NULL) {
@@ -193,7 +193,7 @@ static void full_disk_is_counted(void **state)
     uint64_t dropped = 0;
 
     (void)state;
-    assert_int_equal(gate_log_writer_open("/dev/full", 4, &w), GATE_OK);
+    assert_int_equal(gate_log_writer_open("/dev/full", NULL, 4, &w), GATE_OK);
     put_line(w, "lost\n");
     for (int i = 0; i < 2000 && dropped == 0; i++) {
         dropped = gate_log_writer_dropped(w);
@@ -201,6 +201,33 @@ static void full_disk_is_counted(void **state)
     }
     assert_int_equal(dropped, 1);
     gate_log_writer_close(&w);
+}
+
+static void take(void *arg, const char *lines, size_t n)
+{
+    strncat(arg, lines, n);
+}
+
+/* In place of the standard streams only; a path is a path. */
+static void gives_lines_to_a_taker(void **state)
+{
+    struct place *p = *state;
+    char taken[100] = "", text[100];
+    const struct gate_log_taker taker = { take, taken };
+    struct gate_log_writer *w;
+
+    assert_int_equal(gate_log_writer_open("stderr", &taker, 4, &w), GATE_OK);
+    put_line(w, "one\n");
+    gate_log_writer_reopen(w);
+    put_line(w, "two\n");
+    assert_int_equal(gate_log_writer_retarget(w, p->path), GATE_OK);
+    put_line(w, "three\n");
+    assert_true(until_size(p->path, 6));
+    assert_int_equal(gate_log_writer_retarget(w, "stdout"), GATE_OK);
+    put_line(w, "four\n");
+    gate_log_writer_close(&w);
+    assert_string_equal(taken, "one\ntwo\nfour\n");
+    assert_int_equal(read_all(p->path, text, sizeof(text)), 6);
 }
 
 int main(void)
@@ -212,6 +239,7 @@ int main(void)
         cmocka_unit_test(cannot_open),
         cmocka_unit_test_setup_teardown(stuck_pipe_drops_and_counts, make_place, drop_place),
         cmocka_unit_test(full_disk_is_counted),
+        cmocka_unit_test_setup_teardown(gives_lines_to_a_taker, make_place, drop_place),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/poison_int.h"
+#include "base/poison.h"
 
 static void test_small_things(void **state)
 {

@@ -35,7 +35,7 @@ static int make_place(void **state)
     close(fd);
     gate_clock_init(&p->clock);
     assert_int_equal(gate_loop_open(&p->worker.loop, &p->clock, &p->log), GATE_OK);
-    assert_int_equal(gate_log_writer_open(p->path, 4, &p->writer), GATE_OK);
+    assert_int_equal(gate_log_writer_open(p->path, NULL, 4, &p->writer), GATE_OK);
     *state = p;
     return 0;
 }
@@ -217,7 +217,7 @@ static void counts_what_a_stuck_sink_loses(void **state)
     snprintf(fifo, sizeof(fifo), "%s.fifo", p->path);
     assert_int_equal(mkfifo(fifo, 0600), 0);
     fd = open(fifo, O_RDONLY | O_NONBLOCK);
-    assert_int_equal(gate_log_writer_open(fifo, 2, &stuck), GATE_OK);
+    assert_int_equal(gate_log_writer_open(fifo, NULL, 2, &stuck), GATE_OK);
     log = gate_access_log_new(&p->worker, stuck, false);
     for (int i = 0; i < 5000; i++)
         gate_access_log_write(log, &r);

@@ -71,6 +71,56 @@ static void words_behind_two_dashes_are_words(void **state)
     assert_string_equal(o.file, "--odd.lua");
 }
 
+static void reads_an_order_for_a_canary(void **state)
+{
+    struct gate_options o;
+
+    (void)state;
+    assert_true(PARSE(&o, "reload", "g.lua", "--abort-if", "errors > 1%", "--canary", "5%",
+                      "--for=30s", "--abort-if", "p99 > 1.5x or kills > 0", "--detach"));
+    assert_string_equal(o.canary, "5%");
+    assert_string_equal(o.canary_for, "30s");
+    assert_string_equal(o.abort_if, "errors > 1%, p99 > 1.5x or kills > 0");
+    assert_true(o.detach);
+    assert_true(PARSE(&o, "reload", "g.lua"));
+    assert_null(o.canary);
+}
+
+static void mistakes_in_an_order_are_told(void **state)
+{
+    struct gate_options o;
+
+    (void)state;
+    assert_false(PARSE(&o, "reload", "g.lua", "--canary", "5"));
+    assert_string_equal(why, "--canary \"5\": expected a share of the requests, such as 5% or 0.5%");
+    assert_false(PARSE(&o, "reload", "g.lua", "--canary", "5%", "--for", "1"));
+    assert_string_equal(why, "--for \"1\": expected a time such as 60s or 5m");
+    assert_false(PARSE(&o, "reload", "g.lua", "--canary", "5%", "--abort-if", "erors > 1%"));
+    assert_string_equal(why, "--abort-if \"erors > 1%\": at \"erors\": expected errors, faults, "
+                             "kills or p99");
+    assert_false(PARSE(&o, "reload", "g.lua", "--for", "60s"));
+    assert_non_null(strstr(why, "reload needs --canary"));
+    assert_false(PARSE(&o, "reload", "g.lua", "--abort-if", "kills > 0"));
+    assert_false(PARSE(&o, "reload", "g.lua", "--detach"));
+    assert_false(PARSE(&o, "rollback", "g.lua", "--canary", "5%"));
+    assert_non_null(strstr(why, "rollback has no option --canary"));
+}
+
+static void conditions_have_an_end(void **state)
+{
+    const char *argv[40] = { "g.lua", "--canary", "5%" };
+    struct gate_options o;
+    int n = 3;
+
+    (void)state;
+    for (; n < 37; n += 2) {
+        argv[n] = "--abort-if";
+        argv[n + 1] = "errors > 0.00000000001x or kills > 0 or p99 > 5ms";
+    }
+    assert_false(parse(&o, "reload", n, argv));
+    assert_non_null(strstr(why, "expected shorter conditions, or fewer"));
+}
+
 static void options_belong_to_commands(void **state)
 {
     struct gate_options o;
@@ -115,6 +165,9 @@ int main(void)
         cmocka_unit_test(auto_workers_is_the_default),
         cmocka_unit_test(proxy_takes_two_words),
         cmocka_unit_test(words_behind_two_dashes_are_words),
+        cmocka_unit_test(reads_an_order_for_a_canary),
+        cmocka_unit_test(mistakes_in_an_order_are_told),
+        cmocka_unit_test(conditions_have_an_end),
         cmocka_unit_test(options_belong_to_commands),
         cmocka_unit_test(reload_needs_file_or_socket),
         cmocka_unit_test(routes_takes_method_and_url),

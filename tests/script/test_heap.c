@@ -1,4 +1,5 @@
-/* The heap of one Lua state: counting, the cap and its softness. */
+/* The heap of one Lua state: counting, the cap and its softness, garbage. */
+/* covers: script/heap_garbage.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,6 +38,29 @@ static int run(struct gate_heap *h, const char *code)
     return status;
 }
 
+/* What an owner does when it is told that there is something to do. */
+static void visit_all(struct gate_heap *h)
+{
+    enum gate_heap_visit v = GATE_HEAP_LATER;
+
+    for (int i = 0; i < 100000 && v != GATE_HEAP_DONE; i++)
+        v = gate_heap_visit(h);
+    assert_int_equal(v, GATE_HEAP_DONE);
+}
+
+static uint64_t idle(const struct gate_heap *h)
+{
+    return h->pages.from.idle + h->runs.idle;
+}
+
+static int told;
+
+static void on_stale(struct gate_heap *h)
+{
+    (void)h;
+    told++;
+}
+
 static void test_counts(void **state)
 {
     struct gate_heap h;
@@ -65,6 +89,7 @@ static void test_cap(void **state)
         assert_true(h.refused);
         assert_true(gate_heap_used(&h) < 10 * MIB);
         gate_heap_settle(&h);
+        visit_all(&h);
         assert_true(gate_heap_used(&h) < 4 * MIB);
     }
     /* The state is as good as before. */
@@ -118,6 +143,7 @@ static void test_released(void **state)
     assert_true(gate_heap_used(&h) > 7 * MIB);
     lua_pop(L, 1);
     gate_heap_settle(&h);
+    visit_all(&h);
     assert_true(gate_heap_used(&h) < 3 * MIB);
     gate_heap_close(&h);
 }
@@ -131,24 +157,163 @@ static void test_patience(void **state)
     open_heap(&h, 8 * MIB);
     lua_createtable(h.L, 900000, 0);
     lua_setglobal(h.L, "kept");
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         gate_heap_settle(&h);
+        visit_all(&h);
+    }
     assert_in_range(h.patience, 31, 127);
     lua_pushnil(h.L);
     lua_setglobal(h.L, "kept");
-    for (int i = 0; i < 200 && gate_heap_full(&h); i++)
+    for (int i = 0; i < 200 && gate_heap_used(&h) > 6 * MIB; i++) {
         gate_heap_settle(&h);
-    assert_false(gate_heap_full(&h));
+        visit_all(&h);
+    }
+    assert_true(gate_heap_used(&h) < 4 * MIB);
     assert_int_equal(h.patience, 0);
+    gate_heap_close(&h);
+}
+
+/* While what others left is cleared, a call has room. Who comes when that is used up too waits for
+ * all of it. */
+static void test_room_meanwhile(void **state)
+{
+    static const char fill[] = "local t = {} for i = 1, 1e9 do t[i] = { i } end";
+    struct gate_heap h;
+
+    (void)state;
+    open_heap(&h, 8 * MIB);
+    assert_int_not_equal(run(&h, fill), 0);
+    gate_heap_settle(&h);
+    assert_true(h.clearing);
+    assert_true(gate_heap_used(&h) > 7 * MIB);
+    assert_int_equal(run(&h, "local t = {} for i = 1, 2000 do t[i] = { i } end"), 0);
+    for (int i = 0; i < 20; i++) {
+        run(&h, fill);
+        assert_true(gate_heap_used(&h) < 12 * MIB);
+        gate_heap_settle(&h);
+        assert_true(gate_heap_used(&h) <= 9 * MIB);
+    }
+    visit_all(&h);
+    assert_int_equal(h.cap, 8 * MIB);
+    gate_heap_close(&h);
+}
+
+/* What the collector's pause was; it is as before. */
+static int pause_of(struct gate_heap *h)
+{
+    int pause = lua_gc(h->L, LUA_GCSETPAUSE, 0);
+
+    lua_gc(h->L, LUA_GCSETPAUSE, pause);
+    return pause;
+}
+
+/* The collector is the less eager the less there is. */
+static void test_pace(void **state)
+{
+    struct gate_heap h;
+
+    (void)state;
+    open_heap(&h, 32 * MIB);
+    assert_int_equal(pause_of(&h), 200);
+    gate_heap_collect(&h);
+    assert_int_equal(pause_of(&h), 400);
+    assert_int_equal(run(&h, "kept = {} for i = 1, 1e5 do kept[i] = { i } end"), 0);
+    assert_int_equal(pause_of(&h), 200);
+    assert_int_equal(run(&h, "more = {} for i = 1, 1.2e5 do more[i] = { i } end"), 0);
+    assert_true(gate_heap_unsettled(&h));
+    gate_heap_settle(&h);
+    assert_int_equal(pause_of(&h), 115);
+    assert_false(gate_heap_unsettled(&h));
+    assert_int_equal(run(&h, "kept, more = nil"), 0);
+    visit_all(&h);
+    assert_int_equal(pause_of(&h), 400);
+    gate_heap_close(&h);
+}
+
+/* Garbage of a state that nobody calls any more goes, and its memory to the kernel. */
+static void test_stale(void **state)
+{
+    struct gate_heap h;
+    uint64_t before;
+
+    (void)state;
+    open_heap(&h, 64 * MIB);
+    gate_heap_collect(&h);
+    before = gate_heap_used(&h);
+    told = 0;
+    h.on_stale = on_stale;
+    assert_int_equal(run(&h, "local t = {} for i = 1, 1e4 do t[i] = { i } end"), 0);
+    assert_int_equal(told, 0); /* not worth it */
+    assert_int_equal(run(&h, "local t = {} for i = 1, 3e5 do t[i] = { i } end"), 0);
+    assert_int_equal(told, 1);
+    assert_true(gate_heap_used(&h) > before + 8 * MIB);
+    /* It may be in use; only when it stays is the collector run. */
+    assert_int_equal(gate_heap_visit(&h), GATE_HEAP_LATER);
+    assert_true(gate_heap_used(&h) > before + 8 * MIB);
+    visit_all(&h);
+    assert_true(gate_heap_used(&h) < before + MIB);
+    assert_true(idle(&h) <= 2 * MIB);
+    assert_false(h.stale);
+    assert_int_equal(run(&h, "local t = {} for i = 1, 3e5 do t[i] = { i } end"), 0);
+    assert_int_equal(told, 2);
+    gate_heap_close(&h);
+}
+
+/* After a stop what it left is cleared at once, if it is much; but not all in one go. */
+static void test_disturbed(void **state)
+{
+    struct gate_heap h;
+
+    (void)state;
+    open_heap(&h, 64 * MIB);
+    gate_heap_collect(&h);
+    gate_heap_disturbed(&h);
+    assert_false(h.clearing);
+    assert_int_equal(run(&h, "local s = ('x'):rep(8e6) s = s .. 'y'"), 0);
+    gate_heap_disturbed(&h);
+    assert_true(h.clearing);
+    visit_all(&h);
+    assert_true(gate_heap_used(&h) < 2 * MIB);
+    assert_int_not_equal(run(&h, "local t = {} for i = 1, 1e9 do t[i] = { i } end"), 0);
+    gate_heap_disturbed(&h);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(gate_heap_visit(&h), GATE_HEAP_SOON);
+        assert_true(h.clearing);
+    }
+    visit_all(&h);
+    assert_true(gate_heap_used(&h) < 2 * MIB);
+    gate_heap_close(&h);
+}
+
+/* A busy state keeps what it needs now and then, and no more. */
+static void test_spared(void **state)
+{
+    struct gate_heap h;
+
+    (void)state;
+    open_heap(&h, 64 * MIB);
+    gate_heap_collect(&h);
+    assert_int_equal(run(&h, "kept = {} for i = 1, 3e5 do kept[i] = { i } end"), 0);
+    assert_int_equal(gate_heap_visit(&h), GATE_HEAP_LATER);
+    assert_int_equal(run(&h, "kept = nil collectgarbage() collectgarbage()"), 0);
+    lua_gc(h.L, LUA_GCCOLLECT, 0);
+    assert_true(idle(&h) > 8 * MIB);
+    assert_int_equal(gate_heap_visit(&h), GATE_HEAP_LATER); /* it was needed since the last */
+    assert_true(idle(&h) > 8 * MIB);
+    visit_all(&h);
+    assert_true(idle(&h) <= 2 * MIB);
     gate_heap_close(&h);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),   cmocka_unit_test(test_cap),
-        cmocka_unit_test(test_caught),   cmocka_unit_test(test_piece),
-        cmocka_unit_test(test_released), cmocka_unit_test(test_patience),
+        cmocka_unit_test(test_counts),         cmocka_unit_test(test_cap),
+        cmocka_unit_test(test_caught),         cmocka_unit_test(test_piece),
+        cmocka_unit_test(test_released),       cmocka_unit_test(test_patience),
+        cmocka_unit_test(test_room_meanwhile), cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_disturbed),      cmocka_unit_test(test_spared),
+        cmocka_unit_test(test_pace),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,34 @@ static void test_classes(void **state)
     assert_int_equal(gate_pages_class(1), 1);
     assert_int_equal(gate_pages_class(16), 1);
     assert_int_equal(gate_pages_class(17), 2);
-    assert_true(gate_pages_class(GATE_PAGES_LARGEST) < GATE_PAGES_CLASSES);
+    assert_int_equal(gate_pages_class(GATE_PAGES_SMALL), GATE_PAGES_STEPS - 1);
+    assert_int_equal(gate_pages_class(GATE_PAGES_SMALL + 1), GATE_PAGES_STEPS);
+    assert_int_equal(gate_pages_class(GATE_PAGES_LARGEST), GATE_PAGES_CLASSES - 1);
+}
+
+/* A block has room for what its class is asked for, and the next begins behind it. */
+static void test_sizes(void **state)
+{
+    struct gate_pages ps;
+
+    (void)state;
+    gate_pages_init(&ps);
+    for (size_t n = 1; n <= GATE_PAGES_LARGEST; n++) {
+        uint32_t cls = gate_pages_class(n);
+        struct gate_page *page;
+        void *v[2];
+
+        assert_true(gate_pages_grow(&ps, cls));
+        for (int i = 0; i < 2; i++)
+            v[i] = gate_pages_take(&ps, cls);
+        page = gate_page_of(v[0]);
+        assert_true(page->size >= n);
+        assert_ptr_equal((char *)v[0] + page->size, v[1]);
+        assert_ptr_equal(gate_page_of(v[1]), page);
+        for (int i = 0; i < 2; i++)
+            gate_pages_give(&ps, v[i]);
+    }
+    gate_pages_fini(&ps);
 }
 
 /* Every block of a page is used once, and used again after it was given back. */
@@ -55,7 +82,7 @@ static void test_reuse(void **state)
     gate_pages_fini(&ps);
 }
 
-/* Empty pages serve other classes, and most go back. */
+/* Empty pages go back, and serve other classes. */
 static void test_back(void **state)
 {
     struct gate_pages ps;
@@ -68,12 +95,34 @@ static void test_back(void **state)
     assert_true(ps.pages > 70);
     for (int i = 0; i < 40000; i++)
         gate_pages_give(&ps, v[i]);
-    assert_true(ps.pages < 20);
+    assert_int_equal(ps.pages, 1);
+    assert_true(ps.from.idle > 69 * GATE_PAGE_SIZE);
     for (int i = 0; i < 300; i++)
-        v[i] = take(&ps, 512);
-    assert_true(ps.pages < 20);
+        v[i] = take(&ps, 5000);
+    assert_in_range(ps.pages, 101, 102);
     for (int i = 0; i < 300; i++)
         gate_pages_give(&ps, v[i]);
+    gate_pages_fini(&ps);
+}
+
+static void test_poison(void **state)
+{
+    struct gate_pages ps;
+    char *p, *q;
+
+    (void)state;
+    gate_pages_init(&ps);
+    p = take(&ps, 40);
+    q = take(&ps, 40);
+    assert_false(GATE_POISONED(p + 39));
+    gate_pages_give(&ps, p);
+#ifdef GATE_WITH_ASAN
+    assert_true(GATE_POISONED(p));
+    assert_true(GATE_POISONED(q + 48)); /* was never taken */
+#endif
+    assert_ptr_equal(take(&ps, 48), p);
+    gate_pages_give(&ps, p);
+    gate_pages_give(&ps, q);
     gate_pages_fini(&ps);
 }
 
@@ -109,10 +158,9 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classes),
-        cmocka_unit_test(test_reuse),
-        cmocka_unit_test(test_back),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_classes), cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_reuse),   cmocka_unit_test(test_back),
+        cmocka_unit_test(test_poison),  cmocka_unit_test(test_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

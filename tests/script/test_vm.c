@@ -213,6 +213,42 @@ static void test_detach(void **state)
     script_rig_close(&r);
 }
 
+/* What a stopped request has left is gone after some turns of the loop, without another call; what
+ * one that ended well has left, after a while. */
+static void test_garbage(void **state)
+{
+    struct script_rig r;
+    struct gate_vm *vm;
+    uint64_t before;
+
+    (void)state;
+    script_rig_open(&r, "local gate = require 'moongate'\n"
+                        "gate.on.request(function(req)\n"
+                        "  local t = {}\n"
+                        "  for i = 1, 2e5 do t[i] = { i } end\n"
+                        "  if req.headers['x-bad'] then error 'bad' end\n"
+                        "end)\n" GOOD);
+    vm = r.seat.vm;
+    before = gate_vm_memory(vm);
+    for (int i = 0; i < 2; i++) {
+        struct gate_exchange *x = script_rig_exchange(&r);
+
+        if (i == 0)
+            gate_headers_set(&x->req.headers, GATE_STR("x-bad"), GATE_STR("1"));
+        script_rig_call(&r, x, GATE_HOOK_REQUEST);
+        assert_int_equal(r.verdict.kind, i == 0 ? GATE_VERDICT_FAULT : GATE_VERDICT_NEXT);
+        script_rig_end(&x);
+        assert_true(gate_vm_memory(vm) > before + 6 * 1024 * 1024);
+        while (gate_vm_memory(vm) > before + 2 * 1024 * 1024) {
+            if (i == 1)
+                atomic_fetch_add(&r.clock.skew_ns, (int64_t)(100 * GATE_MS));
+            gate_loop_refresh(&r.worker.loop);
+            gate_loop_turn(&r.worker.loop, i == 0);
+        }
+    }
+    script_rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_nearest), cmocka_unit_test(test_modules),
         cmocka_unit_test(test_stopped), cmocka_unit_test(test_own_limits),
         cmocka_unit_test(test_threads), cmocka_unit_test(test_detach),
+        cmocka_unit_test(test_garbage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,7 +69,7 @@ static void test_stops(void **state)
     struct watched w;
 
     (void)state;
-    assert_int_equal(gate_watchdog_open(&dog, NULL, NULL), GATE_OK);
+    assert_int_equal(gate_watchdog_open(&dog, GATE_WATCHDOG_SIGNAL, NULL, NULL), GATE_OK);
     open_watched(&w, dog);
     for (int i = 0; i < 20; i++) {
         uint64_t from = gate_watch_cpu_now();
@@ -92,7 +92,7 @@ static void test_used(void **state)
     uint64_t from;
 
     (void)state;
-    assert_int_equal(gate_watchdog_open(&dog, NULL, NULL), GATE_OK);
+    assert_int_equal(gate_watchdog_open(&dog, GATE_WATCHDOG_SIGNAL, NULL, NULL), GATE_OK);
     open_watched(&w, dog);
     from = gate_watch_cpu_now();
     assert_true(run(&w, "while true do end", 2000, 1990));
@@ -109,7 +109,7 @@ static void test_next_hook(void **state)
     char code[300];
 
     (void)state;
-    assert_int_equal(gate_watchdog_open(&dog, NULL, NULL), GATE_OK);
+    assert_int_equal(gate_watchdog_open(&dog, GATE_WATCHDOG_SIGNAL, NULL, NULL), GATE_OK);
     open_watched(&w, dog);
     snprintf(code, sizeof(code),
              "local at = require('ffi').cast('int32_t *', %pULL)\n"
@@ -149,7 +149,7 @@ static void test_stuck(void **state)
     struct watched w;
 
     (void)state;
-    assert_int_equal(gate_watchdog_open(&dog, on_stuck, &w), GATE_OK);
+    assert_int_equal(gate_watchdog_open(&dog, GATE_WATCHDOG_SIGNAL, on_stuck, &w), GATE_OK);
     open_watched(&w, dog);
     lua_register(w.heap.L, "stay", stay);
     assert_true(run(&w, "stay() while true do end", 5, 0));
@@ -175,7 +175,7 @@ static void test_sleeps(void **state)
     uint64_t before;
 
     (void)state;
-    assert_int_equal(gate_watchdog_open(&dog, NULL, NULL), GATE_OK);
+    assert_int_equal(gate_watchdog_open(&dog, GATE_WATCHDOG_SIGNAL, NULL, NULL), GATE_OK);
     open_watched(&w, dog);
     assert_true(run(&w, "while true do end", 10, 0));
     for (int i = 0; i < 1000 && !atomic_load(w.watch->dozing); i++)

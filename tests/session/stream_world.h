@@ -243,9 +243,9 @@ static bool is_connected(void *arg)
 static void connect_h1(void)
 {
     struct gate_worker *w = &world->g.worker;
-    struct gate_generation *g = &world->g.generation;
     struct gate_upstream_local *local =
-        gate_links_local(w->links, g->upstreams[0], &g->config->upstreams[0]);
+        gate_links_local(w->links, world->g.seat.upstreams[0],
+                         &world->g.generation.config->upstreams[0]);
     struct gate_peer *peer = local->set->v[0].peer;
     struct gate_addr from;
 

@@ -82,8 +82,8 @@ static void open_generation(struct test_gateway *g, const char *routes, const ch
     free(text);
     assert_int_equal(gate_router_build(g->generation.config, &g->generation.router), GATE_OK);
     assert_int_equal(gate_registry_apply(g->registry, g->generation.config), GATE_OK);
-    g->generation.upstreams = calloc(1, sizeof(*g->generation.upstreams));
-    g->generation.upstreams[0] = gate_registry_find(g->registry, GATE_STR("o"));
+    g->seat.upstreams = calloc(1, sizeof(*g->seat.upstreams));
+    g->seat.upstreams[0] = gate_registry_find(g->registry, GATE_STR("o"));
     limits = &g->generation.config->limits;
     g->generation.head_limits = (struct gate_head_limits){
         .header_bytes = limits->header_bytes,
@@ -134,7 +134,7 @@ void test_gateway_close(struct test_gateway *g)
     gate_loop_close(&g->worker.loop);
     gate_router_free(&g->generation.router);
     gate_config_free(&g->generation.config);
-    free(g->generation.upstreams);
+    free(g->seat.upstreams);
     gate_registry_free(&g->registry);
     close(g->origin);
 }

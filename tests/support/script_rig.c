@@ -25,7 +25,7 @@ void script_rig_begin(struct script_rig *r, const char *lua)
     r->sink.write = on_line;
     gate_log_init(&r->log, &r->sink, GATE_LOG_DEBUG, false);
     script_rig_clear_log(r);
-    GATE_ASSERT(gate_watchdog_open(&r->dog, NULL, NULL) == GATE_OK);
+    GATE_ASSERT(gate_watchdog_open(&r->dog, GATE_WATCHDOG_SIGNAL, NULL, NULL) == GATE_OK);
     GATE_ASSERT(gate_loop_open(&r->worker.loop, &r->clock, &r->log) == GATE_OK);
     gate_mailbox_open(&r->worker.mail, &r->worker.loop, NULL);
     r->worker.log = &r->log;

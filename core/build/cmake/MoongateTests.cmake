@@ -88,6 +88,8 @@ function(moongate_specs)
     string(REPLACE "/" "_" name ${name})
     moongate_test(${name} e2e 180 ${busted} ${spec})
   endforeach()
+  # MOONGATE_SOAK_KILLS may ask for many.
+  set_tests_properties(e2e_soak PROPERTIES TIMEOUT 900)
 endfunction()
 
 function(moongate_lints)

@@ -1,6 +1,6 @@
 /* Poison: tells AddressSanitizer which pooled memory is free. Nothing in other builds. */
-#ifndef GATE_BASE_POISON_INT_H
-#define GATE_BASE_POISON_INT_H
+#ifndef GATE_BASE_POISON_H
+#define GATE_BASE_POISON_H
 
 #if defined(__SANITIZE_ADDRESS__)
 #define GATE_WITH_ASAN 1

@@ -1,0 +1,141 @@
+/* Upstreams of live generations: under which names the registry has them. */
+#include "base/mem.h"
+#include "run/engine_int.h"
+#include "run/resolver.h"
+
+/* An upstream of a canary that declares it otherwise than the generation beside it: two sets of
+ * servers, each with its own links and marks, until one of the two generations is given up. */
+#define ALIAS " (canary)"
+
+static const struct gate_upstream_config *find(const struct gate_upstream_config *v, uint32_t n,
+                                               struct gate_str name)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (gate_str_eq(v[i].name, name))
+            return &v[i];
+    }
+    return NULL;
+}
+
+static bool same_server(const struct gate_server_config *a, const struct gate_server_config *b)
+{
+    return gate_str_eq(a->text, b->text) && a->weight == b->weight &&
+           a->max_connections == b->max_connections && a->backup == b->backup &&
+           a->down == b->down && gate_str_eq(a->zone, b->zone);
+}
+
+/* In what a worker keeps of it for all generations (gate_links_local), and what its links were
+ * opened with; the rest is each request's own. */
+static bool same_upstream(const struct gate_upstream_config *a,
+                          const struct gate_upstream_config *b)
+{
+    if (a->balance != b->balance || a->proxy_protocol != b->proxy_protocol || a->idle != b->idle ||
+        a->idle_timeout_ms != b->idle_timeout_ms || a->max_requests != b->max_requests ||
+        a->max_age_ms != b->max_age_ms || a->budget_percent != b->budget_percent ||
+        a->n_servers != b->n_servers)
+        return false;
+    for (uint32_t i = 0; i < a->n_servers; i++) {
+        if (!same_server(&a->servers[i], &b->servers[i]))
+            return false;
+    }
+    return true;
+}
+
+void gate_live_alias(struct gate_live *live, const struct gate_config *beside)
+{
+    const struct gate_config *c = live->g.config;
+
+    live->aliases = gate_calloc(c->n_upstreams + 1, sizeof(*live->aliases));
+    for (uint32_t i = 0; i < c->n_upstreams; i++) {
+        const struct gate_upstream_config *u = &c->upstreams[i];
+        const struct gate_upstream_config *other =
+            find(beside->upstreams, beside->n_upstreams, u->name);
+        size_t cap = u->name.n + sizeof(ALIAS);
+
+        if (other == NULL || same_upstream(u, other))
+            continue;
+        live->aliases[i] = gate_alloc(cap);
+        memcpy(live->aliases[i], u->name.p, u->name.n);
+        memcpy(live->aliases[i] + u->name.n, ALIAS, sizeof(ALIAS));
+    }
+}
+
+void gate_live_drop_aliases(struct gate_live *live)
+{
+    for (uint32_t i = 0; live->aliases != NULL && i < live->g.config->n_upstreams; i++)
+        gate_free(live->aliases[i]);
+    gate_free(live->aliases);
+    live->aliases = NULL;
+}
+
+/* "": it has none. What serves goes by its own names. */
+static struct gate_str alias_of(const struct gate_live *live, uint32_t i)
+{
+    if (live->aliases == NULL || live->aliases[i] == NULL)
+        return GATE_STR_NONE;
+    return gate_str_from_cstr(live->aliases[i]);
+}
+
+struct gate_upstream **gate_live_upstreams(const struct gate_live *live)
+{
+    const struct gate_config *c = live->g.config;
+    bool serves = live == live->engine->current;
+    struct gate_upstream **v = gate_calloc(c->n_upstreams + 1, sizeof(*v));
+
+    for (uint32_t i = 0; i < c->n_upstreams; i++) {
+        struct gate_str alias = serves ? GATE_STR_NONE : alias_of(live, i);
+
+        v[i] = gate_registry_find(live->engine->registry,
+                                  alias.n > 0 ? alias : c->upstreams[i].name);
+    }
+    return v;
+}
+
+static void add(struct gate_config *all, struct gate_upstream_config *v,
+                const struct gate_upstream_config *u, struct gate_str name)
+{
+    if (find(v, all->n_upstreams, name) != NULL)
+        return;
+    v[all->n_upstreams] = *u;
+    v[all->n_upstreams++].name = name;
+}
+
+/* One that is promoted has both names until all workers know. */
+static void add_all(struct gate_config *all, struct gate_upstream_config *v,
+                    const struct gate_live *live)
+{
+    const struct gate_config *c = live->g.config;
+
+    for (uint32_t i = 0; i < c->n_upstreams; i++) {
+        struct gate_str alias = alias_of(live, i);
+
+        if (alias.n > 0)
+            add(all, v, &c->upstreams[i], alias);
+        if (alias.n == 0 || live == live->engine->current)
+            add(all, v, &c->upstreams[i], c->upstreams[i].name);
+    }
+}
+
+/* Old generations keep their upstreams as long as they have requests: the newest declaration of
+ * each name counts. */
+void gate_live_apply(struct gate_engine *e, const struct gate_config *next)
+{
+    struct gate_config all = { .n_upstreams = 0 };
+    struct gate_upstream_config *v;
+    uint32_t cap = next == NULL ? 0 : next->n_upstreams;
+    struct gate_list *at;
+
+    for (at = e->generations.next; at != &e->generations; at = at->next)
+        cap += 2 * gate_container_of(at, struct gate_live, node)->g.config->n_upstreams;
+    v = gate_calloc(cap + 1, sizeof(*v));
+    while (next != NULL && all.n_upstreams < next->n_upstreams) {
+        v[all.n_upstreams] = next->upstreams[all.n_upstreams];
+        all.n_upstreams++;
+    }
+    for (at = e->generations.prev; at != &e->generations; at = at->prev)
+        add_all(&all, v, gate_container_of(at, struct gate_live, node));
+    all.upstreams = v;
+    gate_registry_apply(e->registry, &all);
+    gate_resolver_apply(e->resolver);
+    gate_free(v);
+}
