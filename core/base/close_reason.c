@@ -28,6 +28,7 @@ static const char *const names[GATE_CLOSE_COUNT] = {
     [GATE_CLOSE_TLS_VERSION] = "tls_version",
     [GATE_CLOSE_TLS_CIPHER] = "tls_cipher",
     [GATE_CLOSE_TLS_NAME] = "tls_name",
+    [GATE_CLOSE_TLS_HOOK] = "tls_hook",
     [GATE_CLOSE_TLS_ALPN] = "tls_alpn",
     [GATE_CLOSE_TLS_CLIENT_CERT] = "tls_client_cert",
     [GATE_CLOSE_TLS_ALERT] = "tls_alert",

@@ -28,6 +28,7 @@ enum gate_close_reason {
     GATE_CLOSE_TLS_VERSION,         /* no version in common */
     GATE_CLOSE_TLS_CIPHER,          /* no cipher suite, group or signature in common */
     GATE_CLOSE_TLS_NAME,            /* no certificate for the name that was asked for */
+    GATE_CLOSE_TLS_HOOK,            /* the certificate hook failed, or gave what is none */
     GATE_CLOSE_TLS_ALPN,            /* no protocol in common */
     GATE_CLOSE_TLS_CLIENT_CERT,     /* the client has none, or one that is not good */
     GATE_CLOSE_TLS_ALERT,           /* the client refused (mostly: our certificate) */

@@ -19,6 +19,7 @@
  * hook. */
 enum gate_hook {
     GATE_HOOK_CONNECT,
+    GATE_HOOK_CERTIFICATE,
     GATE_HOOK_REQUEST,
     GATE_HOOK_ROUTE,
     GATE_HOOK_CACHE,

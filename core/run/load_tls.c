@@ -34,7 +34,7 @@ static void note_tls_fault(struct gate_load_errors *errors, struct gate_str at, 
 enum gate_err gate_load_tls(const struct gate_load_tools *t, struct gate_loaded *l,
                             struct gate_load_errors *errors)
 {
-    const struct gate_tls_files files = {tls_path, t->bundle};
+    const struct gate_tls_files files = {tls_path, t->bundle, gate_bundle_dir(t->bundle)};
     const struct gate_config *c = l->config;
     enum gate_err result = GATE_OK;
     char why[512];

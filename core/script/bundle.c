@@ -350,6 +350,11 @@ enum gate_err gate_bundle_data(struct gate_bundle *b, struct gate_str data, stru
     return err;
 }
 
+struct gate_str gate_bundle_dir(const struct gate_bundle *b)
+{
+    return gate_str_from_cstr(b->dir == NULL ? "" : b->dir);
+}
+
 char *gate_bundle_beside(struct gate_bundle *b, struct gate_str name)
 {
     const char *dir = b->dir == NULL || (name.n > 0 && name.p[0] == '/') ? "" : b->dir;

@@ -154,6 +154,10 @@ struct gate_api {
     int (*piece_begin)(struct gate_vm *vm);
     int (*piece_put)(struct gate_vm *vm, const char *bytes, uint32_t bytes_n);
 
+    /* The certificate and key that a certificate hook chooses, as its verdict. */
+    int (*certificate_use)(struct gate_vm *vm, const char *cert, uint32_t cert_n,
+                           const char *key, uint32_t key_n);
+
     /* The peers of the present try: p points to n of struct gate_peer_view. peer_use chooses one by
      * its address. */
     int (*peers)(struct gate_vm *vm, int32_t id, int32_t serial);

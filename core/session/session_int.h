@@ -84,7 +84,8 @@ struct gate_session {
     struct gate_worker *worker;
     struct gate_listener *listener;
     struct gate_h1_server *h1;  /* NULL while idle */
-    struct gate_hook_run *hook; /* connect hooks that wait */
+    struct gate_hook_run *hook; /* connect or certificate hooks that wait */
+    struct gate_session_choice *choice; /* of a certificate, while a handshake waits for it */
     struct gate_generation_seat *hook_seat; /* their VM's; a reference */
     struct gate_proxy_reader *proxy;        /* while its header is due; from the slab */
     uint32_t requests;
@@ -149,6 +150,12 @@ void gate_session_proxy_drop(struct gate_session *s);
 
 /* How a read went. After GATE_READ_GONE the session may be closed and must not be touched. */
 enum gate_session_read { GATE_READ_GONE, GATE_READ_NOTHING, GATE_READ_SHORT, GATE_READ_FULL };
+
+/* session_choice.c: the certificate hook. Asks it for a handshake that waits; the handshake goes on
+ * by gate_session_tls_go_on. The second: the session is about to be closed. */
+void gate_session_choose(struct gate_session *s);
+void gate_session_choice_drop(struct gate_session *s);
+void gate_session_tls_go_on(struct gate_session *s);
 
 /* session_tls.c: handshakes; whether a request for that host may come over this connection. The
  * last: the session is about to be closed. */

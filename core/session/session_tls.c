@@ -73,6 +73,8 @@ static bool start(struct gate_session *s)
         gate_session_tls_fail(s, GATE_CLOSE_TLS_SYSTEM);
         return false;
     }
+    if (w->seat->generation->config->global_hooks & (1u << GATE_HOOK_CERTIFICATE))
+        gate_tls_ask(gate_tls_of(&s->conn));
     shared->n_handshakes++;
     gate_list_remove(&s->node);
     gate_list_push(&shared->handshakes, &s->node);
@@ -91,25 +93,35 @@ static void succeed(struct gate_session *s)
     gate_session_idle(s);
 }
 
-/* The handshake may get further: the conn is readable, or what was in the way has left. */
-static void on_ready(struct gate_conn *c)
+void gate_session_tls_go_on(struct gate_session *s)
 {
-    struct gate_session *s = gate_container_of(c, struct gate_session, conn);
-    struct gate_tls *tls = gate_tls_of(c);
+    struct gate_tls *tls = gate_tls_of(&s->conn);
 
     if (tls == NULL && !start(s))
         return;
     tls = gate_tls_of(&s->conn);
+    if (s->choice != NULL) {
+        gate_conn_reading(&s->conn, false);
+        return;
+    }
     switch (gate_tls_handshake(tls)) {
     case GATE_OK:
         succeed(s);
         break;
     case GATE_E_AGAIN:
+        if (gate_tls_waits(tls))
+            gate_session_choose(s);
         break;
     default:
         gate_session_tls_fail(s, gate_tls_failure(tls));
         break;
     }
+}
+
+/* The handshake may get further: the conn is readable, or what was in the way has left. */
+static void on_ready(struct gate_conn *c)
+{
+    gate_session_tls_go_on(gate_container_of(c, struct gate_session, conn));
 }
 
 /* TLS itself begins with the first byte: a connection that says nothing costs nothing. */
@@ -136,6 +148,8 @@ struct gate_refusal gate_session_tls_judge(const struct gate_session *s, struct 
 
 void gate_session_tls_dropped(struct gate_session *s)
 {
+    if (s->choice != NULL)
+        gate_session_choice_drop(s);
     if (s->state == GATE_SESSION_HANDSHAKE)
         leave(s);
 }

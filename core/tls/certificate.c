@@ -94,7 +94,7 @@ static enum gate_err load_pair(struct gate_certificate *c,
         err = gate_pem_open(&key, config->key, "key", files, why, cap);
     if (err != GATE_OK)
         return err;
-    err = load_key(c, &key, config->key, why, cap);
+    err = load_key(c, &key, gate_pem_label(config->key), why, cap);
     if (err == GATE_OK && config->ocsp.n > 0)
         err = gate_staple_load(c, config->ocsp, files, why, cap);
     c->hash = c->hash * 31 + key.hash;
@@ -107,9 +107,10 @@ enum gate_err gate_certificate_load(const struct gate_certificate_config *config
                                     struct gate_certificate **out, char *why, size_t why_cap)
 {
     struct gate_certificate *c = gate_calloc(1, sizeof(*c));
+    struct gate_str file = gate_pem_label(config->cert);
 
     ERR_clear_error();
-    c->file = gate_str_of(gate_strndup(config->cert.p, config->cert.n), config->cert.n);
+    c->file = gate_str_of(gate_strndup(file.p, file.n), file.n);
     if (load_pair(c, config, files, why, why_cap) != GATE_OK) {
         gate_certificate_free(&c);
         return GATE_E_INVALID;

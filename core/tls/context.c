@@ -60,7 +60,35 @@ static int refuse(struct gate_tls *tls, enum gate_close_reason why, int *alert, 
     return SSL_CLIENT_HELLO_ERROR;
 }
 
-/* Before anything is chosen: the certificates for the name. */
+/* The protocols that are offered, a line each; odd ones are left out. */
+static char *read_offer(SSL *ssl)
+{
+    const unsigned char *p;
+    char *text, *to;
+    size_t n;
+
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &p,
+                                  &n) != 1 || n < 2)
+        return gate_strdup("");
+    to = text = gate_alloc(n);
+    for (size_t at = 2; at < n && p[at] < n - at; at += 1u + p[at]) {
+        bool plain = p[at] > 0;
+
+        for (size_t i = 1; i <= p[at]; i++)
+            plain = plain && p[at + i] > ' ' && p[at + i] <= '~';
+        if (!plain)
+            continue;
+        if (to > text)
+            *to++ = '\n';
+        memcpy(to, p + at + 1, p[at]);
+        to += p[at];
+    }
+    *to = '\0';
+    return text;
+}
+
+/* Before anything is chosen: the certificates for the name. Called again for a client that had to
+ * wait. */
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
     struct gate_tls *tls = gate_tls_of_ssl(ssl);
@@ -69,6 +97,15 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 
     if (!read_sni(ssl, &tls->sni))
         return refuse(tls, GATE_CLOSE_TLS_PROTOCOL, alert, SSL_AD_DECODE_ERROR);
+    if (tls->asks && !tls->answered) {
+        tls->offer = read_offer(ssl);
+        tls->waits = true;
+        return SSL_CLIENT_HELLO_RETRY;
+    }
+    if (tls->refused || (tls->pair != NULL && !gate_tls_pair_use(tls->pair, ssl, tls->sni)))
+        return refuse(tls, GATE_CLOSE_TLS_HOOK, alert, SSL_AD_INTERNAL_ERROR);
+    if (tls->pair != NULL)
+        return SSL_CLIENT_HELLO_SUCCESS;
     ctx = gate_tls_server_context(server, gate_str_from_cstr(tls->sni));
     if (ctx == NULL)
         return refuse(tls, GATE_CLOSE_TLS_NAME, alert, SSL_AD_UNRECOGNIZED_NAME);

@@ -18,6 +18,7 @@ static const char *const texts[GATE_CLOSE_COUNT] = {
     [GATE_CLOSE_TLS_NAME] = "no certificate for the name that was asked for",
     [GATE_CLOSE_TLS_ALPN] = "no protocol in common (ALPN)",
     [GATE_CLOSE_TLS_CLIENT_CERT] = "no good certificate of the client",
+    [GATE_CLOSE_TLS_HOOK] = "the certificate hook gave none",
     [GATE_CLOSE_TLS_ALERT] = "the client refused",
     [GATE_CLOSE_TLS_PROTOCOL] = "what came is no TLS",
     [GATE_CLOSE_TLS_SYSTEM] = "a fault of our own",
@@ -120,6 +121,9 @@ static enum gate_err finish(struct gate_tls *tls)
         tls->info = gate_tls_info_new(&info);
         gate_free(tls->sni);
         tls->sni = NULL;
+        gate_free(tls->offer);
+        tls->offer = NULL;
+        gate_tls_pair_free(&tls->pair); /* the connection has its parts */
     }
     gate_free((char *)info.subject.p);
     gate_free((char *)info.fingerprint.p);
@@ -152,12 +156,16 @@ enum gate_err gate_tls_handshake(struct gate_tls *tls)
     int result;
 
     GATE_ASSERT(!tls->done);
+    if (tls->waits)
+        return GATE_E_AGAIN;
     if (!flushed(tls, &err))
         return err == GATE_E_AGAIN ? err : fail(tls);
     gate_tls_fresh();
     result = SSL_do_handshake(tls->ssl);
     if (result == 1 && SSL_version(tls->ssl) == TLS1_3_VERSION)
         return finish(tls);
+    if (result != 1 && tls->waits)
+        return GATE_E_AGAIN;
     if (result != 1 && SSL_get_error(tls->ssl, result) != SSL_ERROR_WANT_READ)
         return fail(tls);
     tls->conn->read_wants = GATE_WANT_READ;

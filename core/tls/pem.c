@@ -64,12 +64,35 @@ static uint64_t hash_of(const char *p, size_t n)
     return h;
 }
 
+static bool is_pem(struct gate_str text)
+{
+    return gate_str_starts(text, GATE_STR("-----BEGIN "));
+}
+
+struct gate_str gate_pem_label(struct gate_str name)
+{
+    return is_pem(name) ? GATE_STR("(PEM text)") : name;
+}
+
+static enum gate_err open_text(struct gate_pem *f, struct gate_str text)
+{
+    f->n = text.n;
+    f->bytes = gate_alloc(text.n + 1);
+    memcpy(f->bytes, text.p, text.n);
+    f->hash = hash_of(f->bytes, f->n);
+    f->bio = BIO_new_mem_buf(f->bytes, (int)f->n);
+    return GATE_OK;
+}
+
 enum gate_err gate_pem_open(struct gate_pem *f, struct gate_str name, const char *what,
                             const struct gate_tls_files *files, char *why, size_t cap)
 {
-    char *path = files->path(files->arg, name);
     enum gate_err err = GATE_E_SYS;
+    char *path;
 
+    if (is_pem(name))
+        return open_text(f, name);
+    path = files->path(files->arg, name);
     errno = ENAMETOOLONG;
     if (path != NULL)
         err = read_file(path, &f->bytes, &f->n);

@@ -25,6 +25,7 @@ struct gate_tls_server {
     struct context *contexts; /* the first one is that of the fallback, or has no certificates */
     uint32_t n_contexts;
     bool has_fallback;
+    struct gate_str dir; /* owned */
     struct gate_tls_names names;
     struct gate_client_auth auth;
     struct gate_tls_space *space; /* NULL: tickets are OpenSSL's own */
@@ -178,6 +179,7 @@ enum gate_err gate_tls_server_new(const struct gate_tls_config *config,
     enum gate_err err;
 
     atomic_init(&s->refs, 1);
+    s->dir = gate_str_of(gate_strndup(files->dir.p, files->dir.n), files->dir.n);
     err = load_certificates(s, config, files, why, why_cap);
     if (err == GATE_OK)
         err = gate_client_auth_load(&s->auth, config, files, why, why_cap);
@@ -216,6 +218,7 @@ void gate_tls_server_unref(struct gate_tls_server **server)
     for (uint32_t i = 0; i < s->n_certificates; i++)
         gate_certificate_free(&s->certificates[i]);
     gate_free(s->certificates);
+    gate_free((char *)s->dir.p);
     gate_free(s);
 }
 
@@ -234,6 +237,11 @@ const struct gate_certificate *gate_tls_server_certificate(const struct gate_tls
             return s->certificates[i];
     }
     return NULL;
+}
+
+struct gate_str gate_tls_server_dir(const struct gate_tls_server *s)
+{
+    return s->dir;
 }
 
 struct gate_tls_space *gate_tls_server_space(const struct gate_tls_server *s)

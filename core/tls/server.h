@@ -20,6 +20,7 @@ struct gate_tls_tickets; /* tls/tickets.h */
 struct gate_tls_files {
     char *(*path)(void *arg, struct gate_str name);
     void *arg;
+    struct gate_str dir; /* where relative paths begin; "" or with a '/' at its end */
 };
 
 /* Reads all files and checks them. Without `tickets` (NULL: the server is only tried) no other one

@@ -249,6 +249,8 @@ static void tls_free(struct gate_tls *tls)
     SSL_free(tls->ssl);
     gate_chain_clear(&tls->out);
     gate_free(tls->sni);
+    gate_free(tls->offer);
+    gate_tls_pair_free(&tls->pair);
     gate_tls_info_unref(&tls->info);
     gate_tls_server_unref(&tls->server);
     gate_free(tls);
@@ -316,6 +318,31 @@ enum gate_err gate_tls_accept(struct gate_conn *c, struct gate_tls_server *serve
     c->out.data = tls;
     c->ops = &gate_conn_tls;
     return GATE_OK;
+}
+
+void gate_tls_ask(struct gate_tls *tls)
+{
+    tls->asks = true;
+}
+
+bool gate_tls_waits(const struct gate_tls *tls)
+{
+    return tls->waits;
+}
+
+struct gate_str gate_tls_offer(const struct gate_tls *tls)
+{
+    return gate_str_from_cstr(tls->offer);
+}
+
+void gate_tls_answer(struct gate_tls *tls, struct gate_tls_pair **pair, bool good)
+{
+    GATE_ASSERT(tls->waits);
+    tls->waits = false;
+    tls->answered = true;
+    tls->refused = !good;
+    tls->pair = *pair;
+    *pair = NULL;
 }
 
 void gate_tls_unwrap(struct gate_conn *c)

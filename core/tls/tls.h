@@ -6,6 +6,7 @@
 #include "base/close_reason.h"
 #include "net/conn.h"
 #include "tls/info.h"
+#include "tls/pair.h"
 #include "tls/server.h"
 
 struct gate_tls;
@@ -27,6 +28,18 @@ enum gate_close_reason gate_tls_failure(const struct gate_tls *tls);
 
 /* A sentence part for a reason GATE_CLOSE_TLS_…; never NULL. */
 const char *gate_tls_failure_text(enum gate_close_reason why);
+
+/* Before the handshake: somebody else chooses the certificate. Once the client has said what it
+ * wants the handshake waits (GATE_E_AGAIN, and gate_tls_waits) until gate_tls_answer is called, and
+ * goes on with the next gate_tls_handshake. */
+void gate_tls_ask(struct gate_tls *tls);
+bool gate_tls_waits(const struct gate_tls *tls);
+
+/* What the client that waits offers by ALPN, a protocol a line. */
+struct gate_str gate_tls_offer(const struct gate_tls *tls);
+
+/* Takes the pair over; NULL: as configured. Not good: the handshake is refused. */
+void gate_tls_answer(struct gate_tls *tls, struct gate_tls_pair **pair, bool good);
 
 /* The name that the client asked for (SNI), in lower case; empty: none, or not known yet. */
 struct gate_str gate_tls_asked(const struct gate_tls *tls);

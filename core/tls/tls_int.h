@@ -4,6 +4,7 @@
 
 #include <openssl/ssl.h>
 
+#include "tls/pair.h"
 #include "tls/tls.h"
 
 /* A name of 255 bytes at most (RFC 1035), and a NUL. */
@@ -25,9 +26,15 @@ struct gate_tls {
     uint8_t key_updates;
     bool started;      /* something came; its first byte: */
     char first;
+    bool asks;         /* the certificate is somebody else's choice, */
+    bool waits;        /* who is thinking, */
+    bool answered;     /* and has chosen: */
+    bool refused;      /* none, */
+    struct gate_tls_pair *pair; /* this one (owned), or NULL: as configured */
     bool done;         /* the handshake is */
     bool dry;          /* what OpenSSL holds is no whole record */
     bool shut;         /* close_notify was sent */
+    char *offer;       /* ALPN of a client that waits, a line each; owned */
     char *sni;         /* lower case, owned, while the handshake goes on; NULL: none */
 };
 
@@ -54,7 +61,10 @@ struct gate_pem {
     BIO *bio;
 };
 
-/* `what` it is, for `why`. */
+/* What messages call a file: its name; never the text itself that stands in the place of one. */
+struct gate_str gate_pem_label(struct gate_str name);
+
+/* The file of that name, or the name itself when it is PEM text. `what` it is, for `why`. */
 enum gate_err gate_pem_open(struct gate_pem *f, struct gate_str name, const char *what,
                             const struct gate_tls_files *files, char *why, size_t cap);
 void gate_pem_close(struct gate_pem *f);
@@ -127,6 +137,12 @@ const struct gate_certificate *gate_tls_server_certificate(const struct gate_tls
 
 /* Where its tickets are sealed. */
 struct gate_tls_space *gate_tls_server_space(const struct gate_tls_server *s);
+
+/* pair.c. Puts it in the place of all certificates that the connection has. */
+bool gate_tls_pair_use(const struct gate_tls_pair *p, SSL *ssl, const char *sni);
+
+/* Where relative paths begin: "" or with a '/' at its end. */
+struct gate_str gate_tls_server_dir(const struct gate_tls_server *s);
 
 /* Where new handshakes begin. */
 SSL_CTX *gate_tls_server_base(const struct gate_tls_server *s);

@@ -1,5 +1,6 @@
 -- TLS to clients, as curl and openssl see it.
--- covers: run/load_tls.c run/terms.c config/config_parse_tls.c tls/staple.c
+-- covers: run/load_tls.c run/terms.c config/config_parse_tls.c tls/staple.c tls/pair.c
+-- covers: session/session_choice.c
 local t = require "e2e.support"
 local pki = require "e2e.support.pki"
 
@@ -245,6 +246,120 @@ describe("TLS to clients", function()
     end
     assert.truthy(s_client(g, "-tls1_2"):find "Compression: NONE")
     assert.truthy(s_client(g, "-tls1_2"):find "Secure Renegotiation IS supported")
+  end)
+end)
+
+describe("the certificate hook", function()
+  local dir
+  setup(function()
+    dir = t.folder(true)
+    certs = pki.new(dir)
+    certs:make("a", { names = { "a.test" } }):make("b", { names = { "b.test" } })
+    certs:make("c", { names = { "c.test", "d.test" } }):make "rsa"
+  end)
+  teardown(function() os.execute("rm -rf " .. dir) end)
+  after_each(t.cleanup)
+
+  --- With the fallback certificate a; `hook` is the body of the function.
+  local function asking(hook, options)
+    options = options or {}
+    options.files = {
+      ["c.pem"] = t.read(certs:path "c.pem"), ["c.key"] = t.read(certs:path "c.key"),
+      ["text.lua"] = ("return { cert = %q, key = %q }"):format(t.read(certs:path "b.pem"),
+        t.read(certs:path "b.key")),
+    }
+    options.more = ([[
+      %s
+      gate.use { name = "chooser", %s certificate = function(hello)
+        %s
+      end }
+    ]]):format(options.before or "", options.policy or "", hook)
+    return gateway(ONE, options)
+  end
+
+  it("chooses by name, as text or by path, and may wait", function()
+    local g = asking([[
+      gate.sleep(0.01)
+      if hello.sni == "b.test" then return text end
+      if hello.sni == "c.test" then return { cert = "c.pem", key = "c.key" } end
+      if hello.sni == "d.test" then return { cert = dir .. "/c.pem", key = dir .. "/c.key" } end
+    ]], { before = ('local text, dir = require "text", %q'):format(dir) })
+    for _, host in ipairs { "a.test", "b.test", "c.test", "d.test" } do
+      local body, ok = curl(g, host)
+      assert.is_true(ok, body)
+      assert.truthy(body:find('"sni":"' .. host .. '"', 1, true), body)
+      assert.is_true(select(2, curl(g, host, "--tls-max 1.2")))
+    end
+    assert.equal(8, g:metric 'moongate_policy_calls_total{policy="chooser",hook="certificate"}')
+  end)
+
+  it("is told who asks for what", function()
+    local g = asking([[
+      seen:set("hello", ("%s|%s|%s"):format(hello.ip, hello.sni,
+        table.concat(hello.alpn, ",")))
+    ]], { before = 'local seen = gate.shared("seen", { bytes = "1m" })\n'
+      .. 'gate.route { path = "/seen", handler = function() '
+      .. 'return gate.reply(200, seen:get "hello") end }' })
+    local body = run(("curl -sS --max-time 10 --cacert %s --connect-to ::127.0.0.1:%d "
+      .. "https://a.test/seen"):format(certs:path "ca.pem", g.port))
+    assert.truthy(body:find("^127.0.0.1|a.test|.*http/1.1$"), body)
+    s_client(g, "-noservername")
+    assert.is_true(select(2, curl(g, "a.test")))
+  end)
+
+  it("closes the handshake when it fails, or goes on where that is declared", function()
+    for policy, served in pairs { [""] = false, ['on_error = "open",'] = true } do
+      for _, hook in ipairs { 'error "no"', "while true do end", "return 7",
+        'return { cert = "x" }' } do
+        local g = asking(hook, { policy = policy })
+        assert.equal(served, (select(2, curl(g, "a.test"))), hook)
+        if not served then
+          t.wait_for("the count", function()
+            return g:metric 'moongate_connections_closed_total{reason="tls_hook"}' == 1
+          end)
+        end
+      end
+    end
+  end)
+
+  it("never tells a key, and closes when its choice cannot be used", function()
+    local g = asking([[
+      return { cert = text.cert, key = hello.sni == "b.test" and "none.key" or text.cert }
+    ]], { before = 'local text = require "text"' })
+    assert.is_false(select(2, curl(g, "a.test")))
+    assert.is_false(select(2, curl(g, "b.test")))
+    t.wait_for("the words", function()
+      return g:stderr():find("cannot be used: cannot read the key none.key", 1, true)
+    end)
+    assert.truthy(g:stderr():find("there is no private key in (PEM text)", 1, true))
+    assert.falsy(g:stderr():find("BEGIN", 1, true))
+  end)
+
+  it("is ended with the handshake, and holds nobody up", function()
+    local g = asking([[if hello.sni == "b.test" then gate.sleep(100) end]],
+      { args = { "--workers", "1", "--test-clock" } })
+    local pipe = io.popen(("openssl s_client -connect 127.0.0.1:%d -servername b.test 2>&1")
+      :format(g.port))
+    t.wait_for("the hook", function()
+      return g:metric 'moongate_policy_calls_total{policy="chooser",hook="certificate"}' == 1
+    end)
+    assert.is_true(select(2, curl(g, "a.test")))
+    g:advance(6)
+    assert.truthy(pipe:read "*a")
+    pipe:close()
+    t.wait_for("the count", function()
+      return g:metric 'moongate_connections_closed_total{reason="tls_timeout"}' == 1
+    end)
+  end)
+
+  it("belongs to the gateway, not to a route", function()
+    local file = t.file [[
+      local gate = require "moongate"
+      gate.listen { ":0" }
+      gate.route { path = "/", reply = { 200 }, use = { { certificate = function() end } } }
+    ]]
+    local result = t.run { "check", file }
+    assert.truthy(result.stderr:find "hook .certificate. runs before a route", result.stderr)
   end)
 end)
 

@@ -154,5 +154,8 @@ static char *path_of(void *arg, struct gate_str name)
 
 struct gate_tls_files test_pki_files(struct test_pki *p)
 {
-    return (struct gate_tls_files){path_of, p};
+    static char dir[80];
+
+    snprintf(dir, sizeof(dir), "%s/", p->dir);
+    return (struct gate_tls_files){path_of, p, gate_str_from_cstr(dir)};
 }
