@@ -26,6 +26,7 @@ struct gate_tls_server {
     uint32_t n_contexts;
     bool has_fallback;
     struct gate_str dir; /* owned */
+    BIO_METHOD *bio;
     struct gate_tls_names names;
     struct gate_client_auth auth;
     struct gate_tls_space *space; /* NULL: tickets are OpenSSL's own */
@@ -179,6 +180,7 @@ enum gate_err gate_tls_server_new(const struct gate_tls_config *config,
     enum gate_err err;
 
     atomic_init(&s->refs, 1);
+    s->bio = gate_tls_bio_method();
     s->dir = gate_str_of(gate_strndup(files->dir.p, files->dir.n), files->dir.n);
     err = load_certificates(s, config, files, why, why_cap);
     if (err == GATE_OK)
@@ -219,6 +221,7 @@ void gate_tls_server_unref(struct gate_tls_server **server)
         gate_certificate_free(&s->certificates[i]);
     gate_free(s->certificates);
     gate_free((char *)s->dir.p);
+    BIO_meth_free(s->bio);
     gate_free(s);
 }
 
@@ -237,6 +240,11 @@ const struct gate_certificate *gate_tls_server_certificate(const struct gate_tls
             return s->certificates[i];
     }
     return NULL;
+}
+
+const BIO_METHOD *gate_tls_server_bio(const struct gate_tls_server *s)
+{
+    return s->bio;
 }
 
 struct gate_str gate_tls_server_dir(const struct gate_tls_server *s)

@@ -296,7 +296,7 @@ static void on_late(struct gate_timer *t)
 enum gate_err gate_tls_accept(struct gate_conn *c, struct gate_tls_server *server)
 {
     struct gate_tls *tls = gate_calloc(1, sizeof(*tls));
-    BIO *bio = gate_tls_bio_new(tls);
+    BIO *bio = gate_tls_bio_new(tls, gate_tls_server_bio(server));
 
     tls->ssl = SSL_new(gate_tls_server_base(server));
     if (bio == NULL || tls->ssl == NULL) {

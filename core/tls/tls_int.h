@@ -39,7 +39,8 @@ struct gate_tls {
 };
 
 /* bio.c. The way from OpenSSL to the kind below: reads at once, gathers what is written. */
-BIO *gate_tls_bio_new(struct gate_tls *tls);
+BIO_METHOD *gate_tls_bio_method(void);
+BIO *gate_tls_bio_new(struct gate_tls *tls, const BIO_METHOD *method);
 
 /* Sends from tls->out. GATE_OK: all of it has left, or *n bytes of it. GATE_E_AGAIN: the conn's
  * write_wants says for what. */
@@ -140,6 +141,9 @@ struct gate_tls_space *gate_tls_server_space(const struct gate_tls_server *s);
 
 /* pair.c. Puts it in the place of all certificates that the connection has. */
 bool gate_tls_pair_use(const struct gate_tls_pair *p, SSL *ssl, const char *sni);
+
+/* Its connections' BIOs have this method, which lives as long as the server. */
+const BIO_METHOD *gate_tls_server_bio(const struct gate_tls_server *s);
 
 /* Where relative paths begin: "" or with a '/' at its end. */
 struct gate_str gate_tls_server_dir(const struct gate_tls_server *s);

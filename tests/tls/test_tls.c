@@ -1,6 +1,6 @@
 /* A TLS conn is a conn, whatever the network does: the same bytes in the same order, ends that are
  * ends, cuts that are cuts.
- * covers: tls/bio.c tls/handshake.c tls/context.c */
+ * covers: tls/bio.c tls/handshake.c tls/context.c tls/pair.c */
 #include <openssl/err.h>
 
 #include "tls_world.h"
@@ -581,6 +581,112 @@ static void a_quiet_client_gets_its_ticket(void **state)
     stop();
 }
 
+/* Somebody else chooses */
+
+/* Goes on until the handshake waits for an answer. */
+static void until_it_waits(const struct gate_fault_plan *p, int version, const char *sni)
+{
+    open_pair(p, version, sni);
+    gate_tls_ask(gate_tls_of(&conn));
+    SSL_set_alpn_protos(client.ssl, (const unsigned char *)"\x02h9\x02\x01x\x08http/1.1", 15);
+    for (int i = 0; i < 100000 && !gate_tls_waits(gate_tls_of(&conn)); i++) {
+        test_tls_connect(&client);
+        gate_loop_turn(&loop, false);
+    }
+    assert_true(gate_tls_waits(gate_tls_of(&conn)));
+    assert_int_equal(handshake, GATE_E_AGAIN);
+}
+
+static void answer_with(const char *cert, const char *key, bool good)
+{
+    struct gate_tls_pair *pair = NULL;
+    char why[512];
+
+    if (cert != NULL)
+        assert_int_equal(gate_tls_pair_new(server, gate_str_from_cstr(cert),
+                                           gate_str_from_cstr(key), &pair, why, sizeof(why)),
+                         GATE_OK);
+    gate_tls_answer(gate_tls_of(&conn), &pair, good);
+    assert_null(pair);
+    shake(&conn);
+}
+
+static const char *shown(void)
+{
+    static char subject[64];
+    X509 *x = SSL_get1_peer_certificate(client.ssl);
+
+    X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, subject, sizeof(subject));
+    X509_free(x);
+    return subject;
+}
+
+static void a_choice_may_take_its_time(void **state)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+    (void)state;
+    serve_ec();
+    for (size_t p = 0; p < GATE_COUNT_OF(plans) * GATE_COUNT_OF(versions); p++) {
+        const struct gate_fault_plan *network = &plans[p / GATE_COUNT_OF(versions)];
+        int version = versions[p % GATE_COUNT_OF(versions)];
+
+        until_it_waits(network, version, "x.test");
+        assert_true(is(gate_tls_asked(gate_tls_of(&conn)), "x.test"));
+        assert_true(is(gate_tls_offer(gate_tls_of(&conn)), "h9\nhttp/1.1")); /* no odd ones */
+        answer_with("b.pem", "b.key", true);
+        assert_true(shake_hands());
+        assert_string_equal(shown(), "b");
+        close_pair();
+        until_it_waits(network, version, NULL);
+        answer_with(NULL, NULL, true);
+        assert_true(shake_hands());
+        assert_string_equal(shown(), "ec");
+        close_pair();
+    }
+    stop();
+}
+
+static void a_choice_may_be_none(void **state)
+{
+    (void)state;
+    serve_ec();
+    until_it_waits(&plans[0], TLS1_3_VERSION, "x.test");
+    answer_with(NULL, NULL, false);
+    assert_false(shake_hands());
+    assert_int_equal(failure, GATE_CLOSE_TLS_HOOK);
+    assert_int_equal(client.reason, SSL_AD_REASON_OFFSET + SSL_AD_INTERNAL_ERROR);
+    close_pair();
+    until_it_waits(&plans[0], TLS1_3_VERSION, "x.test"); /* nobody answers */
+    close_pair();
+    stop();
+}
+
+/* Its kind of key is the only one, whatever else the gateway has. */
+static void a_choice_replaces_all_kinds(void **state)
+{
+    static const struct gate_certificate_config both[] = {
+        {.cert = {"ec.pem", 6}, .key = {"ec.key", 6}, .fallback = true},
+        {.cert = {"rsa.pem", 7}, .key = {"rsa.key", 7}, .fallback = true},
+    };
+    static const struct gate_tls_config config = {.certificates = both, .n_certificates = 2};
+
+    (void)state;
+    serve(&config);
+    until_it_waits(&plans[0], TLS1_2_VERSION, "b.test");
+    close_pair();
+    open_pair(&plans[0], TLS1_2_VERSION, "b.test");
+    gate_tls_ask(gate_tls_of(&conn));
+    SSL_set_cipher_list(client.ssl, "ECDHE-RSA-AES128-GCM-SHA256");
+    test_tls_connect(&client);
+    gate_loop_turn(&loop, false);
+    answer_with("b.pem", "b.key", true);
+    assert_false(shake_hands());
+    assert_int_equal(failure, GATE_CLOSE_TLS_CIPHER);
+    close_pair();
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -605,6 +711,9 @@ int main(void)
         cmocka_unit_test(info_says_what_was_agreed),
         cmocka_unit_test(the_ticket_goes_with_the_first_answer),
         cmocka_unit_test(a_quiet_client_gets_its_ticket),
+        cmocka_unit_test(a_choice_may_take_its_time),
+        cmocka_unit_test(a_choice_may_be_none),
+        cmocka_unit_test(a_choice_replaces_all_kinds),
     };
 
     return cmocka_run_group_tests(tests, setup_group, teardown_group);

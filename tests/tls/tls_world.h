@@ -46,7 +46,7 @@ static int readable, writable;
 static bool takes_one;  /* on_readable reads a byte, into `taken` */
 static char taken[16];
 
-static void shake(struct gate_conn *c)
+static inline void shake(struct gate_conn *c)
 {
     handshake = gate_tls_handshake(gate_tls_of(c));
     if (handshake == GATE_E_LIMIT) {

@@ -66,4 +66,13 @@ function Pki:staple(name, revoked)
     dir, name, dir, name))
 end
 
+--- Makes the certificates that a gateway file in `dir` names.
+function M.named_in(text, dir)
+  local self
+  for name in text:gmatch 'cert = "([%w_-]+)%.pem"' do
+    self = self or M.new(dir)
+    self:make(name)
+  end
+end
+
 return M
