@@ -5,6 +5,9 @@
 /* Lines about failed handshakes are this far apart: whoever fails on purpose fails often. */
 #define LOG_EVERY_MS 1000
 
+/* The first request of a handshake that a drain overtakes. */
+#define DRAIN_GRACE_MS 500
+
 static void leave(struct gate_session *s)
 {
     s->conn.on_readable = gate_session_readable;
@@ -89,7 +92,14 @@ static void succeed(struct gate_session *s)
     if (info->resumed)
         gate_counters_add(&s->worker->counters, GATE_C_TLS_RESUMED, 1);
     leave(s);
-    /* The protocol that was agreed on (info->alpn) begins here. */
+    /* The protocol that was agreed on (info->alpn) begins here. Amid a drain the first request is on
+     * its way: it gets its answer, and with it the close. */
+    if (s->worker->draining) {
+        s->state = GATE_SESSION_IDLE;
+        gate_deadline_set(s->conn.loop, &s->deadline,
+                          gate_loop_now(s->conn.loop) + DRAIN_GRACE_MS);
+        return;
+    }
     gate_session_idle(s);
 }
 

@@ -223,6 +223,14 @@ static enum gate_err tls_write(struct gate_conn *c, const struct iovec *iov, int
 
 /* The end */
 
+static void say_goodbye(struct gate_tls *tls)
+{
+    gate_tls_fresh();
+    SSL_shutdown(tls->ssl);
+    ERR_clear_error();
+    tls->shut = true;
+}
+
 static enum gate_err tls_shut(struct gate_conn *c)
 {
     struct gate_tls *tls = of(c);
@@ -231,12 +239,8 @@ static enum gate_err tls_shut(struct gate_conn *c)
 
     if (err != GATE_OK)
         return err;
-    if (!tls->shut && tls->done) {
-        gate_tls_fresh();
-        SSL_shutdown(tls->ssl);
-        ERR_clear_error();
-    }
-    tls->shut = true;
+    if (!tls->shut && tls->done)
+        say_goodbye(tls);
     err = gate_tls_flush(tls, &n);
     if (err != GATE_OK)
         return err;
@@ -256,16 +260,15 @@ static void tls_free(struct gate_tls *tls)
     gate_free(tls);
 }
 
-/* Says goodbye, unless the peer must see that something is cut. */
+/* An end in order, unless the peer must see that something is cut. */
 static void tls_fini(struct gate_conn *c)
 {
     struct gate_tls *tls = of(c);
     size_t n;
 
-    if (tls->done && !tls->shut && !c->cut && tls->broke == GATE_OK && tls->sealed == 0) {
-        gate_tls_fresh();
-        SSL_shutdown(tls->ssl);
-        ERR_clear_error();
+    if (tls->done && !c->cut && tls->broke == GATE_OK && tls->sealed == 0) {
+        if (!tls->shut)
+            say_goodbye(tls);
         gate_tls_flush(tls, &n);
     }
     c->out.data = NULL;

@@ -41,7 +41,7 @@ local function gateway(tls, options)
     options.files[name .. ".key"] = t.read(certs:path(name .. ".key"))
   end
   return t.gateway(([[
-    gate.listen { "127.0.0.1:0", tls = { %s } }
+    gate.listen { "127.0.0.1:0", %s tls = { %s } }
     %s
     gate.route { path = "/", handler = function(req)
       local tls = req.client.tls
@@ -49,7 +49,7 @@ local function gateway(tls, options)
         cipher = tls.cipher, sni = tls.sni, alpn = tls.alpn, verified = tls.verified,
         subject = tls.subject, fingerprint = tls.fingerprint })
     end }
-  ]]):format(tls, options.more or ""), options)
+  ]]):format(options.listen or "", tls, options.more or ""), options)
 end
 
 local ONE = 'cert = "a.pem", key = "a.key"'
@@ -220,6 +220,30 @@ describe("TLS to clients", function()
     assert.truthy(output:find "Cert Status: good", output)
     assert.truthy(s_client(g, "-status -servername b.test"):find "OCSP response: no response sent")
     assert.falsy(s_client(g, "-servername a.test"):find "OCSP Response Status")
+  end)
+
+  it("comes behind a PROXY header", function()
+    local g = gateway(ONE, { listen = 'proxy_protocol = true, trust = { "127.0.0.1/32" },' })
+    local body, ok = curl(g, "a.test", "--haproxy-protocol")
+    assert.is_true(ok, body)
+    assert.is_false(select(2, curl(g, "a.test")))
+  end)
+
+  it("carries tunnels, and ends them in order", function()
+    local o = t.origin(function(c)
+      c:send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+        .. "Upgrade: websocket\r\n\r\n")
+      c:send(("x"):rep(300000) .. "the end")
+      c:close()
+    end)
+    local g = t.proxy(o, { listen = "tls = { " .. ONE .. " }",
+      files = { ["a.pem"] = t.read(certs:path "a.pem"), ["a.key"] = t.read(certs:path "a.key") } })
+    local output = run(("printf 'GET / HTTP/1.1\\r\\nHost: a.test\\r\\n"
+      .. "Connection: upgrade\\r\\nUpgrade: websocket\\r\\n\\r\\n' "
+      .. "| timeout 10 openssl s_client -quiet -ign_eof -connect 127.0.0.1:%d -servername a.test"):format(g.port))
+    assert.truthy(output:find("101 Switching", 1, true))
+    assert.truthy(output:find("xthe end", 1, true))
+    assert.falsy(output:find("unexpected eof", 1, true), output:sub(-300))
   end)
 
   it("ends handshakes that take too long", function()

@@ -248,6 +248,33 @@ static void closing_takes_handshakes_along(void **state)
     test_gateway_close(&g);
 }
 
+/* A drain that comes amid a handshake: its request is answered, and the close said. */
+static void a_drain_waits_for_the_first_request(void **state)
+{
+    (void)state;
+    open_gateway();
+    test_tls_client_open(&client, test_gateway_client(&g), TLS1_3_VERSION, "a.test");
+    assert_false(test_tls_connect(&client));
+    test_gateway_turns(&g, 3);
+    g.worker.draining = true;
+    gate_session_drain(&g.worker, 500);
+    assert_true(test_gateway_until(&g, shaken, NULL));
+    test_gateway_turns(&g, 3);
+    say("GET\r\n\r\n");
+    hear(NULL);
+    assert_non_null(strstr(in.buf, "Connection: close\r\n"));
+    assert_int_equal(client.error, SSL_ERROR_ZERO_RETURN);
+    test_tls_client_close(&client);
+    connect_client(&(struct gate_fault_plan){0});
+    test_gateway_turns(&g, 3);
+    assert_int_equal(g.worker.sessions, 1);
+    test_gateway_pass(&g, 1000);
+    assert_int_equal(g.worker.sessions, 0);
+    assert_int_equal(closed_for(GATE_CLOSE_DRAIN), 1);
+    test_tls_client_close(&client);
+    test_gateway_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +284,7 @@ int main(void)
         cmocka_unit_test(the_oldest_makes_room),
         cmocka_unit_test(plain_http_is_answered_once),
         cmocka_unit_test(closing_takes_handshakes_along),
+        cmocka_unit_test(a_drain_waits_for_the_first_request),
     };
 
     return cmocka_run_group_tests(tests, setup_group, teardown_group);
