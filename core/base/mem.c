@@ -53,10 +53,11 @@ char *gate_strdup(const char *s)
 
 char *gate_strndup(const char *s, size_t n)
 {
-    size_t len = strnlen(s, n);
+    size_t len = n == 0 ? 0 : strnlen(s, n);
     char *copy = gate_alloc(len + 1);
 
-    memcpy(copy, s, len);
+    if (len > 0)
+        memcpy(copy, s, len);
     copy[len] = '\0';
     return copy;
 }

@@ -185,11 +185,11 @@ static uint64_t idle(const struct gate_heap *h)
 }
 
 /* What nobody has needed since the last visit. */
-static void trim_spared(struct gate_regions *s)
+static void trim_spared(struct gate_regions *rs)
 {
-    uint64_t spared = gate_regions_spared(s), keep = s->idle - spared;
+    uint64_t spared = gate_regions_spared(rs), keep = rs->idle - spared;
 
-    gate_regions_trim(s, keep > IDLE_KEPT ? keep : IDLE_KEPT);
+    gate_regions_trim(rs, keep > IDLE_KEPT ? keep : IDLE_KEPT);
 }
 
 /* After a collection all may go; true: not yet all has. */
@@ -229,6 +229,7 @@ void gate_heap_collect(struct gate_heap *h)
         before = gate_heap_used(h);
         collect(h);
     } while (gate_heap_used(h) + ROUND_FREES <= before);
-    gate_regions_trim(&h->pages.from, IDLE_KEPT);
-    gate_regions_trim(&h->runs, IDLE_KEPT);
+    while (trim(h))
+        continue;
+    h->clear = false;
 }

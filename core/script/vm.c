@@ -225,6 +225,8 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
         gate_vm_prepare(vm, config);
     vm->worker = worker;
     vm->heap.on_stale = on_stale;
+    if (vm->heap.stale) /* grown since it was built */
+        on_stale(&vm->heap);
     vm->io.now = &worker->loop.now_ns;
     vm->log = worker->log;
     if (worker->watchdog != NULL) {

@@ -22,7 +22,7 @@ local function run(g, ...)
   local args = { ... }
   table.insert(args, 2, "--socket")
   table.insert(args, 3, g.socket)
-  return t.run(args)
+  return t.run(args, { seconds = 4 * t.patience })
 end
 
 local function reload(g, ...)
@@ -53,7 +53,7 @@ describe("generations", function()
 
   it("are listed with what they hold", function()
     local g = t.gateway(text "one")
-    local c = busy(g, "/slow?s=1")
+    local c = busy(g, "/slow?s=1.8")
     reload(g, "two")
     local all = list(g).generations
     assert.equal(2, #all)
@@ -259,14 +259,20 @@ describe("data that changes alone", function()
   it("keeps them under requests of the older data", function()
     local o = t.origin()
     local up = { name = "a", servers = { o.address } }
-    local more = [[ gate.on.request(function(req) if req.args.s then gate.sleep(0.5) end end) ]]
+    local more = [[
+      local go = false
+      gate.on.request(function(req)
+        while req.args.wait and not go do gate.sleep(0.005) end
+        go = go or req.args.go ~= nil
+      end)
+    ]]
     local g = t.gateway(source .. more, { files = files({ up },
       { { path = "/a", upstream = "a" } }) })
-    local c = busy(g, "/a?s=1")
+    local c = busy(g, "/a?wait=1")
     put(g, { { name = "z", servers = { o.address } }, up }, { { path = "/z", upstream = "z" },
       { path = "/y", upstream = "a" } })
     assert.equal("2", g:status "live_generations")
-    assert.equal("z", g:get("/z").headers["x-up"])
+    assert.equal("z", g:get("/z?go=1").headers["x-up"])
     local res = c:receive_response()
     assert.same({ 200, "a", "/a" }, { res.status, res.headers["x-up"], res.headers["x-route"] })
     alone(g)

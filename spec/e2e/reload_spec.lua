@@ -7,7 +7,7 @@ local function text(port, word, more)
     gate.listen { "127.0.0.1:%d" }
     gate.route { name = "word", path = "/word", reply = { 200, "%s" } }
     gate.route { name = "slow", path = "/slow", handler = function()
-      gate.sleep(0.5)
+      gate.sleep(2)
       return gate.reply(200, "slow %s")
     end }
     %s
@@ -15,7 +15,7 @@ local function text(port, word, more)
 end
 
 local function reload(g)
-  return t.run { "reload", "--socket", g.socket }
+  return t.run({ "reload", "--socket", g.socket }, { seconds = 4 * t.patience })
 end
 
 describe("reload", function()

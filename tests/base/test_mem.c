@@ -28,6 +28,9 @@ static void test_small_things(void **state)
     p = gate_strndup("hello", 2);
     assert_string_equal(p, "he");
     gate_free(p);
+    p = gate_strndup(NULL, 0);
+    assert_string_equal(p, "");
+    gate_free(p);
     p = gate_strndup("he\0lo", 5);
     assert_string_equal(p, "he");
     gate_free(p);

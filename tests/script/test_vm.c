@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "script/vm_int.h"
 #include "support/script_rig.h"
 
 #define GOOD                                                                                       \
@@ -223,6 +224,7 @@ static void test_garbage(void **state)
 
     (void)state;
     script_rig_open(&r, "local gate = require 'moongate'\n"
+                        "gate.limits { hook_cpu = '10s' }\n"
                         "gate.on.request(function(req)\n"
                         "  local t = {}\n"
                         "  for i = 1, 2e5 do t[i] = { i } end\n"
@@ -249,6 +251,31 @@ static void test_garbage(void **state)
     script_rig_close(&r);
 }
 
+/* The same of what was left between the build and the attachment. */
+static void test_garbage_before(void **state)
+{
+    struct script_rig r;
+    struct gate_vm_options o;
+    uint64_t before;
+
+    (void)state;
+    script_rig_begin(&r, GOOD);
+    o = (struct gate_vm_options){
+        .bundle = r.bundle, .log = &r.log, .load_time_ms = 5000, .clock = &r.clock};
+    assert_int_equal(gate_vm_build(&o, &r.seat.vm, &r.errors), GATE_OK);
+    before = gate_vm_memory(r.seat.vm);
+    lua_createtable(r.seat.vm->L, 1000000, 0);
+    lua_pop(r.seat.vm->L, 1);
+    script_rig_attach(&r);
+    assert_true(gate_vm_memory(r.seat.vm) > before + 6 * 1024 * 1024);
+    while (gate_vm_memory(r.seat.vm) > before + 2 * 1024 * 1024) {
+        atomic_fetch_add(&r.clock.skew_ns, (int64_t)(100 * GATE_MS));
+        gate_loop_refresh(&r.worker.loop);
+        gate_loop_turn(&r.worker.loop, false);
+    }
+    script_rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,7 +283,7 @@ int main(void)
         cmocka_unit_test(test_nearest), cmocka_unit_test(test_modules),
         cmocka_unit_test(test_stopped), cmocka_unit_test(test_own_limits),
         cmocka_unit_test(test_threads), cmocka_unit_test(test_detach),
-        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_garbage), cmocka_unit_test(test_garbage_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
