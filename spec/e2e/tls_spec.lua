@@ -240,7 +240,8 @@ describe("TLS to clients", function()
       files = { ["a.pem"] = t.read(certs:path "a.pem"), ["a.key"] = t.read(certs:path "a.key") } })
     local output = run(("printf 'GET / HTTP/1.1\\r\\nHost: a.test\\r\\n"
       .. "Connection: upgrade\\r\\nUpgrade: websocket\\r\\n\\r\\n' "
-      .. "| timeout 10 openssl s_client -quiet -ign_eof -connect 127.0.0.1:%d -servername a.test"):format(g.port))
+      .. "| timeout 10 openssl s_client -quiet -ign_eof -connect 127.0.0.1:%d "
+      .. "-servername a.test"):format(g.port))
     assert.truthy(output:find("101 Switching", 1, true))
     assert.truthy(output:find("xthe end", 1, true))
     assert.falsy(output:find("unexpected eof", 1, true), output:sub(-300))
