@@ -10,6 +10,7 @@
 #include "exchange/canary.h"
 #include "exchange/worker.h"
 #include "shared/shared.h"
+#include "tls/server.h"
 
 struct gate_report_worker {
     const struct gate_worker *worker;   /* only its counters are read */
@@ -65,6 +66,7 @@ struct gate_report_before {
 
 struct gate_report {
     const char *version;
+    struct gate_tls_server *const *tls; /* by listener of the generation; NULL: none has TLS */
     const struct gate_generation *generation;   /* NULL: nothing is loaded yet */
     uint32_t generations;               /* live ones, old ones that still have requests included */
     uint64_t uptime_ms;

@@ -273,6 +273,34 @@ static void put_dicts(const struct gate_report *r, FILE *to)
     }
 }
 
+struct certificate_walk {
+    FILE *to;
+    struct gate_str listener;
+};
+
+static void put_certificate(void *arg, const struct gate_tls_term *term)
+{
+    const struct certificate_walk *w = arg;
+
+    fputs("moongate_certificate_end_seconds{listener=\"", w->to);
+    put_label(w->to, w->listener);
+    fputs("\",certificate=\"", w->to);
+    put_label(w->to, term->file);
+    fprintf(w->to, "\"} %lld\n", (long long)term->ends_s);
+}
+
+static void put_certificates(const struct gate_report *r, FILE *to)
+{
+    put_head(to, "moongate_certificate_end_seconds", "gauge",
+             "When a certificate ends, in seconds since 1970.");
+    for (uint32_t i = 0; r->tls != NULL && i < r->generation->config->n_listeners; i++) {
+        struct certificate_walk w = { to, r->generation->config->listeners[i].text };
+
+        if (r->tls[i] != NULL)
+            gate_tls_server_each(r->tls[i], put_certificate, &w);
+    }
+}
+
 void gate_report_metrics(const struct gate_report *r, FILE *to)
 {
     uint64_t closed = gate_report_counter(r, GATE_C_CLIENT_CLOSED);
@@ -303,4 +331,5 @@ void gate_report_metrics(const struct gate_report *r, FILE *to)
     put_workers(r, to);
     put_dicts(r, to);
     gate_report_canary_metrics(r, to);
+    put_certificates(r, to);
 }

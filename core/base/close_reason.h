@@ -23,6 +23,19 @@ enum gate_close_reason {
     GATE_CLOSE_TUNNEL_END,
     GATE_CLOSE_HTTP2_ERROR,         /* frames against the protocol */
     GATE_CLOSE_HTTP2_FLOOD,         /* too many frames or resets for what they brought */
+    GATE_CLOSE_TLS_GONE,            /* the client went away inside a handshake */
+    GATE_CLOSE_TLS_TIMEOUT,         /* a handshake took too long */
+    GATE_CLOSE_TLS_CROWDED,         /* too many handshakes: the oldest makes room */
+    GATE_CLOSE_TLS_PLAIN_HTTP,      /* answered with a 400 */
+    GATE_CLOSE_TLS_VERSION,         /* no version in common */
+    GATE_CLOSE_TLS_CIPHER,          /* no cipher suite, group or signature in common */
+    GATE_CLOSE_TLS_NAME,            /* no certificate for the name that was asked for */
+    GATE_CLOSE_TLS_HOOK,            /* the certificate hook failed, or gave what is none */
+    GATE_CLOSE_TLS_ALPN,            /* no protocol in common */
+    GATE_CLOSE_TLS_CLIENT_CERT,     /* the client has none, or one that is not good */
+    GATE_CLOSE_TLS_ALERT,           /* the client refused (mostly: our certificate) */
+    GATE_CLOSE_TLS_PROTOCOL,        /* bytes that are no TLS */
+    GATE_CLOSE_TLS_SYSTEM,          /* no memory, or another fault of our own */
     GATE_CLOSE_LINK_IDLE,           /* an upstream link idled out, or the shelf was full */
     GATE_CLOSE_LINK_DIRTY,          /* an upstream link with bytes nobody asked for */
     GATE_CLOSE_LINK_ENDED,          /* the upstream closed it */

@@ -57,6 +57,13 @@ static const struct wording words[GATE_C_COUNT] = {
                           "HTTP/2 frames and messages that break the protocol."},
     [GATE_C_H2_FLOODS] = {"moongate_http2_floods_total",
                           "HTTP/2 connections ended for a flood of frames or resets."},
+    [GATE_C_TLS_HANDSHAKES] = {"moongate_tls_handshakes_total",
+                               "TLS handshakes with clients that ended well."},
+    [GATE_C_TLS_RESUMED] = {"moongate_tls_resumed_total",
+                            "Of these, resumptions of an earlier session."},
+    [GATE_C_TLS_FAILED] = {"moongate_tls_handshake_failures_total",
+                           "TLS handshakes with clients that failed; why: "
+                           "moongate_connections_closed_total, reasons tls_*."},
 };
 
 const char *gate_counter_name(enum gate_counter which)

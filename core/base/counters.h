@@ -36,6 +36,9 @@ enum gate_counter {
     GATE_C_H2_RESETS_SENT,       /* with an error */
     GATE_C_H2_ERRORS,            /* frames and messages against the protocol */
     GATE_C_H2_FLOODS,            /* connections ended because a budget was used up */
+    GATE_C_TLS_HANDSHAKES,       /* that clients and the gateway have ended well */
+    GATE_C_TLS_RESUMED,          /* of these, by a ticket */
+    GATE_C_TLS_FAILED,           /* not ended well; why: reasons tls_* of closes */
     GATE_C_COUNT
 };
 

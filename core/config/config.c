@@ -7,8 +7,8 @@
 const char *gate_hook_name(enum gate_hook h)
 {
     static const char *const names[GATE_HOOK_COUNT] = {
-        "connect", "request",  "route", "cache", "balance", "request_body",
-        "store",   "response", "body",  "fault", "log",
+        "connect",      "certificate", "request",  "route", "cache", "balance",
+        "request_body", "store",       "response", "body",  "fault", "log",
     };
 
     return h >= 0 && h < GATE_HOOK_COUNT ? names[h] : "?";

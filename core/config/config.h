@@ -19,6 +19,7 @@
  * hook. */
 enum gate_hook {
     GATE_HOOK_CONNECT,
+    GATE_HOOK_CERTIFICATE,
     GATE_HOOK_REQUEST,
     GATE_HOOK_ROUTE,
     GATE_HOOK_CACHE,
@@ -35,6 +36,35 @@ enum gate_hook {
 /* "request"; never NULL. */
 const char *gate_hook_name(enum gate_hook h);
 
+/* A certificate with its chain, and its key: paths of PEM files, relative ones from the gateway
+ * file's folder. */
+struct gate_certificate_config {
+    struct gate_str cert;
+    struct gate_str key;
+    struct gate_str ocsp; /* an OCSP response to staple, DER; empty: none */
+    const struct gate_str *names; /* lower case; none: those that the certificate has */
+    uint32_t n_names;
+    bool fallback; /* for clients that ask for no name, or for one that no certificate has */
+};
+
+enum gate_tls_version { GATE_TLS_1_2, GATE_TLS_1_3 };
+
+/* Whether clients are asked for a certificate, and may go on without a good one. */
+enum gate_client_auth_mode {
+    GATE_CLIENT_AUTH_NONE,
+    GATE_CLIENT_AUTH_REQUEST,
+    GATE_CLIENT_AUTH_REQUIRE
+};
+
+/* TLS to the clients of a listener. */
+struct gate_tls_config {
+    const struct gate_certificate_config *certificates;
+    uint32_t n_certificates;
+    int min_version; /* enum gate_tls_version */
+    int client_auth; /* enum gate_client_auth_mode */
+    struct gate_str client_ca; /* path of the authorities, PEM */
+};
+
 struct gate_listener_config {
     struct gate_str text; /* as declared */
     struct gate_addr addr;
@@ -44,6 +74,7 @@ struct gate_listener_config {
     bool half_close;
     bool proxy_protocol; /* a PROXY header is required, from `trust` */
     bool http2; /* by prior knowledge where it is plain */
+    const struct gate_tls_config *tls; /* NULL: plain */
     struct gate_str at; /* "gateway.lua:3" */
 };
 
@@ -169,6 +200,8 @@ struct gate_limits {
     int64_t body_bytes;          /* -1: none */
     uint32_t connections;        /* 0: from the descriptor limit */
     uint32_t connections_per_ip; /* 0: none */
+    uint32_t handshakes; /* TLS handshakes that may be under way */
+    uint32_t handshake_timeout_ms;
     uint32_t header_timeout_ms;
     uint32_t idle_timeout_ms;
     uint32_t body_rate; /* bytes a second after 10 s */

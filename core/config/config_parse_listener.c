@@ -41,6 +41,7 @@ static bool one_listener(struct reader *r, void *to, uint32_t index)
         MEMBER("http2", gate_field_bool, http2, 0, 0),
         MEMBER("mode", gate_field_int, mode, -1, 07777),
         MEMBER("proxy_protocol", gate_field_bool, proxy_protocol, 0, 0),
+        MEMBER("tls", gate_field_tls, tls, 0, 0),
         MEMBER("trust", gate_field_cidrs, trust, 0, 0),
     };
 #undef MEMBER

@@ -69,6 +69,7 @@ void gate_exchange_free(struct gate_exchange **ptr)
     gate_pump_fini(&x->dn);
     gate_block_unref(&x->res.block);
     gate_block_unref(&x->head_block);
+    gate_tls_info_unref(&x->tls);
     if (x->peer != NULL)
         gate_peer_unref(&x->peer);
     gate_arena_clear(&x->arena);

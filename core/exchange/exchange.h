@@ -16,6 +16,7 @@
 #include "http/stream.h"
 #include "net/wait.h"
 #include "route/router.h"
+#include "tls/info.h"
 
 struct gate_attempt;    /* upstream/attempt.h */
 struct gate_hook_run;   /* script/hook.h */
@@ -89,6 +90,7 @@ struct gate_exchange {
     char id[24];                   /* request id, text */
     uint8_t id_len;
     bool https;
+    struct gate_tls_info *tls; /* of the client's connection; a reference, NULL: plain */
     bool client_gone;
     bool head_sent;   /* a final head went to the client */
     bool answered;    /* an answer byte may have left: no reply, no fault page */

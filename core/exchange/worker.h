@@ -46,8 +46,10 @@ struct gate_worker {
     char date[GATE_DATE_LEN];
     bool draining;          /* answers say close */
     uint32_t sessions;      /* open client connections */
+    uint32_t offloaded;     /* work at the pool whose end will be told by mail */
     uint32_t jobs;          /* script tasks of no request at work in its VMs */
     uint32_t session_limit; /* this worker's share of limits.connections; 0: none */
+    uint32_t handshake_limit; /* and of limits.handshakes */
     struct gate_ip_counts
         *ip_counts;                /* session/ip_counts.h; the engine's; NULL: none are counted */
     struct gate_tunnel_counts *tunnels; /* the engine's; NULL: none are counted */

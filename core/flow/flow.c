@@ -215,3 +215,10 @@ enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_c
 {
     return gate_hook_connect(w->seat->vm, info, done, arg, run_out, v);
 }
+
+enum gate_vm_result gate_flow_certificate(struct gate_worker *w, struct gate_hook_hello *hello,
+                                          gate_hook_done *done, void *arg,
+                                          struct gate_hook_run **run, struct gate_hook_verdict *v)
+{
+    return gate_hook_certificate(w->seat->vm, hello, done, arg, run, v);
+}

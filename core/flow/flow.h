@@ -29,6 +29,11 @@ enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_c
                                       gate_hook_done *done, void *arg,
                                       struct gate_hook_run **run, struct gate_hook_verdict *v);
 
+/* Runs the certificate hooks; see gate_hook_certificate. */
+enum gate_vm_result gate_flow_certificate(struct gate_worker *w, struct gate_hook_hello *hello,
+                                          gate_hook_done *done, void *arg,
+                                          struct gate_hook_run **run, struct gate_hook_verdict *v);
+
 /* A head that made no exchange, or a connection that ended inside one: writes the access line and
  * counts. */
 void gate_flow_refused(struct gate_worker *w, struct gate_access_record *r);

@@ -408,6 +408,7 @@ void gate_conn_open(struct gate_conn *c, struct gate_loop *loop, int fd, gate_co
     c->fd = fd;
     c->pipe = NULL;
     c->full = false;
+    c->cut = false;
     c->read_wants = GATE_WANT_NOTHING;
     c->write_wants = GATE_WANT_NOTHING;
     c->reading = false;
@@ -450,6 +451,7 @@ void gate_conn_abort(struct gate_conn *c)
 {
     struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 
+    c->cut = true;
     if (c->fd >= 0)
         setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     gate_conn_close(c);

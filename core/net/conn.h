@@ -1,6 +1,6 @@
-/* Conns: a non-blocking byte stream, plain now, TLS later, faulty in tests. One thread; whoever
- * opened it owns it and closes it. Operations say what they wait for: want-read and want-write
- * are apart from the operation (TLS). */
+/* Conns: a non-blocking byte stream: plain, TLS (tls/tls.h), or faulty in tests. One thread;
+ * whoever opened it owns it and closes it. Operations say what they wait for: want-read and
+ * want-write are apart from the operation (TLS). */
 #ifndef GATE_NET_CONN_H
 #define GATE_NET_CONN_H
 
@@ -20,10 +20,12 @@ enum gate_want { GATE_WANT_NOTHING = 0, GATE_WANT_READ = 1, GATE_WANT_WRITE = 2 
 struct gate_conn_ops {
     const char *name;
     /* Reads into iov. GATE_OK with *n > 0, GATE_E_AGAIN (c->read_wants says for what),
-     * GATE_E_EOF, GATE_E_RESET, GATE_E_SYS. */
+     * GATE_E_EOF, GATE_E_RESET, GATE_E_SYS. Of TLS an end that was not announced (close_notify) is
+     * GATE_E_RESET. */
     enum gate_err (*read)(struct gate_conn *c, const struct iovec *iov, int count, size_t *n);
     /* Writes; GATE_OK with *n > 0 (may be short), GATE_E_AGAIN (c->write_wants says for what),
-     * GATE_E_RESET, GATE_E_SYS. */
+     * GATE_E_RESET, GATE_E_SYS. After GATE_E_AGAIN or a short write the same bytes come next, with
+     * or without others behind them: TLS may have sealed them. */
     enum gate_err (*write)(struct gate_conn *c, const struct iovec *iov, int count, size_t *n);
     /* Looks at bytes without taking them. Same results as read. */
     enum gate_err (*peek)(struct gate_conn *c, void *to, size_t cap, size_t *n);
@@ -34,9 +36,10 @@ struct gate_conn_ops {
     /* Bytes that can be read although the descriptor is not readable (TLS records already taken
      * in). */
     size_t (*pending)(const struct gate_conn *c);
-    /* Ends our direction in order. GATE_E_AGAIN is possible (TLS close_notify). */
+    /* Ends our direction in order. GATE_E_AGAIN is possible (TLS close_notify): call again. */
     enum gate_err (*shut)(struct gate_conn *c);
-    /* Releases what the kind itself holds; the descriptor is closed by gate_conn_close. */
+    /* Releases what the kind itself holds (TLS says goodbye first); the descriptor is closed by
+     * gate_conn_close. */
     void (*fini)(struct gate_conn *c);
 };
 
@@ -59,6 +62,7 @@ struct gate_conn {
     bool reading : 1;           /* the owner wants on_readable */
     bool writing : 1;           /* the owner wants on_writable */
     bool full : 1;              /* reading stands still until the pipe is empty */
+    bool cut : 1;               /* closed by gate_conn_abort: the kind says no goodbye */
 };
 
 /* Takes the descriptor over (a non-blocking socket); its kind is plain. Nothing is watched yet. */

@@ -187,7 +187,7 @@ void gate_acceptors_apply(struct gate_run_worker *w, const struct gate_live *liv
         gate_container_of(n, struct acceptor, node)->kept = false;
     for (uint32_t i = 0; i < c->n_listeners; i++) {
         struct gate_listen_point *p = live->points[i];
-        struct gate_listener *l = gate_listener_new(&c->listeners[i]);
+        struct gate_listener *l = gate_listener_new(&c->listeners[i], live->tls[i]);
 
         for (uint32_t k = 0; k < p->n; k++) {
             if (p->n == 1 || k % w->engine->n_workers == w->base.index)

@@ -16,12 +16,39 @@ static bool same_set(const struct gate_cidr_set *a, const struct gate_cidr_set *
     return true;
 }
 
+static bool same_certificate(const struct gate_certificate_config *a,
+                             const struct gate_certificate_config *b)
+{
+    if (!gate_str_eq(a->cert, b->cert) || !gate_str_eq(a->key, b->key) ||
+        !gate_str_eq(a->ocsp, b->ocsp) || a->fallback != b->fallback || a->n_names != b->n_names)
+        return false;
+    for (uint32_t i = 0; i < a->n_names; i++) {
+        if (!gate_str_eq(a->names[i], b->names[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool same_tls(const struct gate_tls_config *a, const struct gate_tls_config *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    if (a->n_certificates != b->n_certificates || a->min_version != b->min_version ||
+        a->client_auth != b->client_auth || !gate_str_eq(a->client_ca, b->client_ca))
+        return false;
+    for (uint32_t i = 0; i < a->n_certificates; i++) {
+        if (!same_certificate(&a->certificates[i], &b->certificates[i]))
+            return false;
+    }
+    return true;
+}
+
 static bool same_listener(const struct gate_listener_config *a,
                           const struct gate_listener_config *b)
 {
     return gate_addr_eq(&a->addr, &b->addr) && same_set(&a->trust, &b->trust) &&
            a->mode == b->mode && a->backlog == b->backlog && a->half_close == b->half_close &&
-           a->proxy_protocol == b->proxy_protocol;
+           a->proxy_protocol == b->proxy_protocol && same_tls(a->tls, b->tls);
 }
 
 static bool same_listeners(const struct gate_config *a, const struct gate_config *b)
@@ -48,6 +75,8 @@ static const char *other_limit(const struct gate_limits *a, const struct gate_li
         { "body_bytes", a->body_bytes == b->body_bytes },
         { "connections", a->connections == b->connections },
         { "connections_per_ip", a->connections_per_ip == b->connections_per_ip },
+        { "handshakes", a->handshakes == b->handshakes },
+        { "handshake_timeout", a->handshake_timeout_ms == b->handshake_timeout_ms },
         { "header_timeout", a->header_timeout_ms == b->header_timeout_ms },
         { "idle_timeout", a->idle_timeout_ms == b->idle_timeout_ms },
         { "body_rate", a->body_rate == b->body_rate },

@@ -170,9 +170,11 @@ static void on_tick(struct gate_timer *t)
 void gate_control_run(struct gate_engine *e)
 {
     gate_timer_init(&e->tick, on_tick);
+    gate_terms_init(e);
     gate_loop_timer(&e->loop, &e->tick, TICK_MS);
     gate_loop_run(&e->loop);
     gate_loop_untimer(&e->loop, &e->tick);
+    gate_loop_untimer(&e->loop, &e->terms);
     if (e->signal_fd >= 0) {
         ev_io_stop(e->loop.ev, &e->signals);
         close(e->signal_fd);

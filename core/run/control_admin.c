@@ -128,6 +128,7 @@ static void gather(struct gate_engine *e, struct gathering *g)
     gate_live_hooks(e, &g->hooks);
     g->report = (struct gate_report){
         .version = GATE_VERSION,
+        .tls = e->current == NULL ? NULL : e->current->tls,
         .generation = e->current == NULL ? NULL : &e->current->g,
         .generations = live,
         .uptime_ms = (gate_clock_now_ns(&e->clock) - e->started_ns) / GATE_MS,

@@ -358,6 +358,7 @@ enum gate_err gate_engine_open(struct gate_engine *e, int supervisor_fd)
     e->ip_counts = gate_ip_counts_new();
     e->tunnels = gate_tunnel_counts_new();
     e->registry = gate_registry_new(&e->clock);
+    e->tickets = gate_tls_tickets_new(&e->clock);
     e->shared = gate_shared_new();
     e->resolver = gate_resolver_new(&e->loop, e->registry, &e->log);
     open_broker(e, supervisor_fd);
@@ -404,6 +405,7 @@ static void free_parts(struct gate_engine *e)
     gate_registry_free(&e->registry);
     gate_watcher_close(&e->watcher);
     gate_kept_drop(e);
+    gate_tls_tickets_free(&e->tickets);
     gate_shared_free(&e->shared);
     gate_route_totals_fini(&e->totals);
     gate_hook_totals_fini(&e->hooks);

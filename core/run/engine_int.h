@@ -21,6 +21,7 @@
 #include "script/watchdog.h"
 #include "session/session.h"
 #include "shared/shared.h"
+#include "tls/tickets.h"
 
 struct gate_engine;
 struct gate_live;
@@ -87,6 +88,8 @@ struct gate_live {
     bool ended;                     /* told to end: there were too many */
     struct gate_listen_point **points;  /* by listener */
     uint32_t session_limit;         /* of each worker */
+    uint32_t handshake_limit;
+    struct gate_tls_server **tls;   /* by listener; owned, as are its references */
     bool access_log;
     bool access_json;
     struct gate_upstream **upstreams;   /* by ordinal, for its seats; NULL: it has never served */
@@ -160,6 +163,7 @@ struct gate_engine {
     struct gate_ip_counts *ip_counts;
     struct gate_tunnel_counts *tunnels;
     struct gate_registry *registry;
+    struct gate_tls_tickets *tickets;   /* any thread */
     struct gate_shared *shared;     /* any thread */
     struct gate_resolver *resolver;
     struct gate_admin *admin;       /* NULL: no control socket */
@@ -191,6 +195,7 @@ struct gate_engine {
     bool quitting;
     uint32_t drained;               /* workers that are done */
     struct gate_timer tick;         /* pings */
+    struct gate_timer terms;        /* of certificates: a look once a day */
     uint32_t pings;
     char *log_target;               /* owned */
     char *access_target;
@@ -283,6 +288,10 @@ struct gate_upstream **gate_live_upstreams(const struct gate_live *live);
 /* Sums over all generations, gone ones included: by route, by policy and hook. */
 void gate_live_totals(struct gate_engine *e, struct gate_route_totals *out);
 void gate_live_hooks(struct gate_engine *e, struct gate_hook_totals *out);
+
+/* terms.c: says which certificates of what serves have ended, now and every day from now on. */
+void gate_terms_init(struct gate_engine *e);
+void gate_terms_tell(struct gate_engine *e);
 
 /* kept.c: bundles for rollback. Notes that a generation serves. */
 void gate_kept_note(struct gate_engine *e, const struct gate_live *live);

@@ -44,6 +44,7 @@ static struct gate_builder_options builder_options(struct gate_gateway *gw, stru
             .bundle = m->bundle,
             .log = &e->log,
             .watchdog = e->watchdog,
+            .tickets = e->tickets,
             .shared = e->shared,
             .natives = gw->host.natives,
             .clock = &e->clock,

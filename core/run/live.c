@@ -170,6 +170,7 @@ static void serve(struct gate_run_worker *w, struct gate_seat_slot *s)
         gate_vm_serve(s->seat.vm, &s->seat);
     w->base.seat = &s->seat;
     w->base.session_limit = s->live->session_limit;
+    w->base.handshake_limit = s->live->handshake_limit;
     swap_access_log(w, s->live);
     if (!w->base.draining)
         gate_acceptors_apply(w, s->live);
@@ -345,6 +346,8 @@ struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundl
     live->g.hash = gate_bundle_hash(bundle);
     live->g.config = loaded->config;
     live->g.router = loaded->router;
+    live->tls = loaded->tls;
+    live->handshake_limit = (c->limits.handshakes + e->n_workers - 1) / e->n_workers;
     live->g.head_limits = head_limits_of(&c->limits);
     live->made_ns = gate_clock_now_ns(&e->clock);
     live->g.made_s = gate_clock_wall_ns(&e->clock) / (int64_t)GATE_SEC;
@@ -369,6 +372,7 @@ struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundl
     }
     loaded->config = NULL;
     loaded->router = NULL;
+    loaded->tls = NULL;
     return live;
 }
 
@@ -392,6 +396,7 @@ void gate_live_free(struct gate_live **live)
     gate_live_drop_aliases(l);
     gate_upstream_names_free(&l->g.names);
     gate_router_free(&l->g.router);
+    gate_load_tls_free(&l->tls, l->g.config);
     gate_config_free(&l->g.config);
     gate_bundle_free(&l->bundle);
     gate_free((char *)l->code.p);

@@ -66,23 +66,25 @@ static void apply_options(struct gate_config *c, const struct gate_options *o)
         c->process.access_log = GATE_STR_NONE;
 }
 
-static enum gate_err compile(const struct gate_options *o, struct gate_bundle *bundle,
-                             struct gate_loaded *l, struct gate_load_errors *errors)
+static enum gate_err compile(const struct gate_load_tools *t, struct gate_loaded *l,
+                             struct gate_load_errors *errors)
 {
-    struct gate_str file = gate_bundle_main_name(bundle);
+    struct gate_str file = gate_bundle_main_name(t->bundle);
     char why[512] = "";
     enum gate_err err = gate_config_parse(gate_vm_config_text(l->vm), &l->config, why, sizeof(why));
 
     if (err == GATE_OK) {
-        apply_options(l->config, o);
+        apply_options(l->config, t->options);
         err = gate_router_build(l->config, &l->router);
     } else {
         gate_load_errors_add(errors, file, 0, why);
         return err;
     }
-    if (err != GATE_OK)
+    if (err != GATE_OK) {
         gate_load_errors_add(errors, file, 0, "the routes cannot be compiled");
-    return err;
+        return err;
+    }
+    return gate_load_tls(t, l, errors);
 }
 
 enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out,
@@ -114,7 +116,7 @@ enum gate_err gate_load_all(const struct gate_load_tools *t, struct gate_loaded 
     memset(out, 0, sizeof(*out));
     err = gate_load_vm(t, &out->vm, errors);
     if (err == GATE_OK)
-        err = compile(t->options, t->bundle, out, errors);
+        err = compile(t, out, errors);
     if (err != GATE_OK)
         gate_loaded_fini(out);
     return err;
@@ -122,6 +124,7 @@ enum gate_err gate_load_all(const struct gate_load_tools *t, struct gate_loaded 
 
 void gate_loaded_fini(struct gate_loaded *l)
 {
+    gate_load_tls_free(&l->tls, l->config);
     if (l->router != NULL)
         gate_router_free(&l->router);
     if (l->config != NULL)

@@ -182,20 +182,29 @@ static void fail_with(struct gate_reload *r, const char *message)
     fail(r);
 }
 
-/* The files were touched, but what they say serves already, or is on trial, or was. */
+static bool has_same_bundle(const struct gate_reload *r)
+{
+    return gate_bundle_hash(r->bundle) == r->engine->current->g.hash;
+}
+
+/* The files were touched, but what they say serves already (their certificates too), or is on
+ * trial, or was. */
 static bool is_known(const struct gate_reload *r)
 {
-    const struct gate_engine *e = r->engine;
-    uint64_t hash = gate_bundle_hash(r->bundle);
+    const struct gate_live *now = r->engine->current;
 
-    return r->wish.why == GATE_RELOAD_WATCH &&
-           (hash == e->current->g.hash || gate_canary_knows(e, hash));
+    if (r->wish.why != GATE_RELOAD_WATCH)
+        return false;
+    if (!has_same_bundle(r))
+        return gate_canary_knows(r->engine, gate_bundle_hash(r->bundle));
+    return gate_load_tls_hash(r->loaded.tls, r->loaded.config) ==
+           gate_load_tls_hash(now->tls, now->g.config);
 }
 
 static void drop_known(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
-    bool serves = gate_bundle_hash(r->bundle) == e->current->g.hash;
+    bool serves = has_same_bundle(r);
 
     if (!serves)
         gate_logf(&e->log, GATE_LOG_INFO, "the files were touched, and are those of the canary; "
@@ -220,6 +229,7 @@ static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*don
             .bundle = r->bundle,
             .log = &e->log,
             .watchdog = e->watchdog,
+            .tickets = e->tickets,
             .shared = e->shared,
             .natives = e->host == NULL ? NULL : e->host->natives,
             .clock = &e->clock,
@@ -303,11 +313,15 @@ static void prepare(struct gate_reload *r)
     r->live->session_limit = (c->limits.connections + e->n_workers - 1) / e->n_workers;
 }
 
-/* Files have changed, but no code, and the code of both has declared the same: the VMs stay. */
+/* Files have changed, but no code, and the code of both has declared the same: the VMs stay. So
+ * they do when only certificates are new. */
 static bool is_data_only(const struct gate_reload *r)
 {
     const struct gate_live *old = r->engine->current;
 
+    if (r->wish.why == GATE_RELOAD_WATCH && has_same_bundle(r) &&
+        gate_str_eq(r->loaded.config->text, old->g.config->text))
+        return true;
     /* A canary has VMs of its own: what it does there must not be the other's. */
     return old != NULL && r->wish.why != GATE_RELOAD_CANARY && old->code.n > 0 &&
            gate_bundle_hash(r->bundle) != old->g.hash &&
@@ -376,8 +390,7 @@ static void take_made(struct gate_reload *r)
 
 static bool has_nothing_to_try(const struct gate_reload *r)
 {
-    return r->wish.why == GATE_RELOAD_CANARY &&
-           gate_bundle_hash(r->bundle) == r->engine->current->g.hash;
+    return r->wish.why == GATE_RELOAD_CANARY && has_same_bundle(r);
 }
 
 static void on_first_built(void *arg)
@@ -578,6 +591,7 @@ void gate_reload_swapped(struct gate_engine *e)
         if (e->current->from == 0)
             watch(e, e->current->bundle);
     }
+    gate_terms_tell(e);
     answer(r, 200, text);
     if (e->host != NULL)
         e->host->ready(e->host, number);

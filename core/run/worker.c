@@ -80,7 +80,7 @@ void gate_run_worker_refresh(struct gate_run_worker *w)
 
 static bool is_empty(const struct gate_run_worker *w)
 {
-    return w->base.sessions == 0 && gate_list_empty(&w->base.live);
+    return w->base.sessions == 0 && w->base.offloaded == 0 && gate_list_empty(&w->base.live);
 }
 
 static void on_drained(struct gate_mail *m, void *engine)

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/list.h"
@@ -15,8 +16,9 @@
 
 /* What was read, and what the disk said of it then. */
 struct content {
-    char *bytes; /* NULL: there was none */
+    char *bytes; /* NULL: there was none, or it is no part of the bundle */
     size_t n;
+    bool there;
     dev_t dev;
     ino_t ino;
     struct timespec changed;
@@ -49,6 +51,15 @@ struct gate_bundle {
     char *scripts_dir;
 };
 
+static void note_state(struct content *c, const struct stat *st)
+{
+    c->there = true;
+    c->n = (size_t)st->st_size;
+    c->dev = st->st_dev;
+    c->ino = st->st_ino;
+    c->changed = st->st_mtim;
+}
+
 static enum gate_err read_stream(FILE *f, struct content *c)
 {
     struct stat st;
@@ -63,6 +74,7 @@ static enum gate_err read_stream(FILE *f, struct content *c)
         errno = EFBIG;
         return GATE_E_SYS;
     }
+    note_state(c, &st);
     c->bytes = gate_alloc((size_t)st.st_size + 1);
     c->n = fread(c->bytes, 1, (size_t)st.st_size, f);
     if (ferror(f)) {
@@ -71,9 +83,6 @@ static enum gate_err read_stream(FILE *f, struct content *c)
         return GATE_E_SYS;
     }
     c->bytes[c->n] = '\0';
-    c->dev = st.st_dev;
-    c->ino = st.st_ino;
-    c->changed = st.st_mtim;
     return GATE_OK;
 }
 
@@ -341,6 +350,33 @@ enum gate_err gate_bundle_data(struct gate_bundle *b, struct gate_str data, stru
     return err;
 }
 
+struct gate_str gate_bundle_dir(const struct gate_bundle *b)
+{
+    return gate_str_from_cstr(b->dir == NULL ? "" : b->dir);
+}
+
+char *gate_bundle_beside(struct gate_bundle *b, struct gate_str name)
+{
+    const char *dir = b->dir == NULL || (name.n > 0 && name.p[0] == '/') ? "" : b->dir;
+    struct content content = { .bytes = NULL };
+    struct stat st;
+    struct file *f;
+    char *path = NULL;
+
+    if (asprintf(&path, "%s%.*s", dir, (int)name.n, name.p) < 0)
+        abort();
+    if (stat(path, &st) == 0)
+        note_state(&content, &st);
+    pthread_mutex_lock(&b->lock);
+    f = find_locked(b, gate_str_from_cstr(path));
+    if (f == NULL)
+        add_locked(b, gate_str_from_cstr(path), path, &content);
+    else if (f->content.bytes == NULL)
+        f->content = content;
+    pthread_mutex_unlock(&b->lock);
+    return path;
+}
+
 bool gate_bundle_read(struct gate_bundle *b, struct gate_str name, struct gate_str *bytes)
 {
     struct file *f;
@@ -375,8 +411,8 @@ static bool is_stale(const struct file *f)
     if (f->path == NULL)
         return false;
     if (stat(f->path, &st) != 0)
-        return c->bytes != NULL;
-    return c->bytes == NULL || c->dev != st.st_dev || c->ino != st.st_ino ||
+        return c->there;
+    return !c->there || c->dev != st.st_dev || c->ino != st.st_ino ||
            (off_t)c->n != st.st_size || c->changed.tv_sec != st.st_mtim.tv_sec ||
            c->changed.tv_nsec != st.st_mtim.tv_nsec;
 }

@@ -39,6 +39,14 @@ enum gate_err gate_bundle_data(struct gate_bundle *b, struct gate_str data, stru
  * and checks. */
 bool gate_bundle_read(struct gate_bundle *b, struct gate_str name, struct gate_str *bytes);
 
+/* The path of a file that is not part of the bundle, but is watched with it, and may be stale like
+ * the others (a certificate): beside the main file, unless it is absolute. It is about to be read.
+ * The caller frees it; NULL: too long. */
+char *gate_bundle_beside(struct gate_bundle *b, struct gate_str name);
+
+/* Where such files are: "" or with a '/' at its end. */
+struct gate_str gate_bundle_dir(const struct gate_bundle *b);
+
 /* Paths of all files that were looked for, there or not, for watching; calls fn for each. */
 void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const char *path),
                            void *arg);

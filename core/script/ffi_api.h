@@ -82,13 +82,16 @@ enum gate_ffi_text {
     GATE_TEXT_METHOD, GATE_TEXT_SCHEME, GATE_TEXT_HOST, GATE_TEXT_PATH, GATE_TEXT_QUERY,
     GATE_TEXT_TARGET, GATE_TEXT_ID, GATE_TEXT_ROUTE, GATE_TEXT_CLIENT_IP, GATE_TEXT_PEER_IP,
     GATE_TEXT_FROM, GATE_TEXT_FAULT_CODE, GATE_TEXT_FAULT_MESSAGE, GATE_TEXT_PEER_ADDRESS,
-    GATE_TEXT_PEER_NAME, GATE_TEXT_PEER_ZONE, GATE_TEXT_VERSION, GATE_TEXT_UPSTREAM
+    GATE_TEXT_PEER_NAME, GATE_TEXT_PEER_ZONE, GATE_TEXT_VERSION, GATE_TEXT_UPSTREAM,
+    GATE_TEXT_TLS_VERSION, GATE_TEXT_TLS_CIPHER, GATE_TEXT_TLS_SNI, GATE_TEXT_TLS_ALPN,
+    GATE_TEXT_TLS_SUBJECT, GATE_TEXT_TLS_FINGERPRINT
 };
 
 /* Fields of number(). */
 enum gate_ffi_number {
     GATE_NUMBER_PORT, GATE_NUMBER_CLIENT_PORT, GATE_NUMBER_TRIES, GATE_NUMBER_BYTES_IN,
     GATE_NUMBER_BYTES_OUT, GATE_NUMBER_STATUS, GATE_NUMBER_FAULT_STATUS, GATE_NUMBER_UPSTREAM,
+    GATE_NUMBER_TLS_VERIFIED,
     GATE_NUMBER_TIME_QUEUE, GATE_NUMBER_TIME_CONNECT, GATE_NUMBER_TIME_UPSTREAM_HEAD,
     GATE_NUMBER_TIME_UPSTREAM, GATE_NUMBER_TIME_SCRIPT, GATE_NUMBER_TIME_TOTAL,
     GATE_NUMBER_PEER_PORT, GATE_NUMBER_PEER_WEIGHT, GATE_NUMBER_PEER_HEALTHY,
@@ -150,6 +153,10 @@ struct gate_api {
      * (GATE_FFI_LIMIT: more than 16 MiB in all). */
     int (*piece_begin)(struct gate_vm *vm);
     int (*piece_put)(struct gate_vm *vm, const char *bytes, uint32_t bytes_n);
+
+    /* The certificate and key that a certificate hook chooses, as its verdict. */
+    int (*certificate_use)(struct gate_vm *vm, const char *cert, uint32_t cert_n,
+                           const char *key, uint32_t key_n);
 
     /* The peers of the present try: p points to n of struct gate_peer_view. peer_use chooses one by
      * its address. */

@@ -92,6 +92,35 @@ static int peer_text(struct gate_vm *vm, struct gate_exchange *x, int field)
     return peer_entry(x, &e) ? gate_ffi_str(vm, e.zone) : GATE_FFI_NO;
 }
 
+static int tls_text(struct gate_vm *vm, const struct gate_tls_info *tls, int field)
+{
+    struct gate_str s;
+
+    if (tls == NULL)
+        return GATE_FFI_NO;
+    switch (field) {
+    case GATE_TEXT_TLS_VERSION:
+        s = tls->version;
+        break;
+    case GATE_TEXT_TLS_CIPHER:
+        s = tls->cipher;
+        break;
+    case GATE_TEXT_TLS_SNI:
+        s = tls->sni;
+        break;
+    case GATE_TEXT_TLS_ALPN:
+        s = tls->alpn;
+        break;
+    case GATE_TEXT_TLS_SUBJECT:
+        s = tls->subject;
+        break;
+    default:
+        s = tls->fingerprint;
+        break;
+    }
+    return s.n == 0 ? GATE_FFI_NO : gate_ffi_str(vm, s);
+}
+
 int gate_ffi_text(struct gate_vm *vm, int32_t id, int32_t serial, int field)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
@@ -121,6 +150,13 @@ int gate_ffi_text(struct gate_vm *vm, int32_t id, int32_t serial, int field)
     case GATE_TEXT_PEER_NAME:
     case GATE_TEXT_PEER_ZONE:
         return peer_text(vm, x, field);
+    case GATE_TEXT_TLS_VERSION:
+    case GATE_TEXT_TLS_CIPHER:
+    case GATE_TEXT_TLS_SNI:
+    case GATE_TEXT_TLS_ALPN:
+    case GATE_TEXT_TLS_SUBJECT:
+    case GATE_TEXT_TLS_FINGERPRINT:
+        return tls_text(vm, x->tls, field);
     default:
         return request_text(vm, x, field);
     }
@@ -347,6 +383,9 @@ int gate_ffi_number(struct gate_vm *vm, int32_t id, int32_t serial, int field)
         break;
     case GATE_NUMBER_STATUS:
         vm->io.number = x->res.status;
+        break;
+    case GATE_NUMBER_TLS_VERIFIED:
+        vm->io.number = x->tls != NULL && x->tls->verified;
         break;
     case GATE_NUMBER_FAULT_STATUS:
         vm->io.number = fault_status(x);

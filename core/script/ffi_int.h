@@ -64,6 +64,7 @@ int gate_ffi_upstream_find(struct gate_vm *, const char *, uint32_t);
 int gate_ffi_route_find(struct gate_vm *, int32_t, int32_t, const char *, uint32_t);
 int gate_ffi_retry(struct gate_vm *, int32_t, int32_t, int32_t);
 int gate_ffi_piece_begin(struct gate_vm *);
+int gate_ffi_certificate_use(struct gate_vm *, const char *, uint32_t, const char *, uint32_t);
 int gate_ffi_piece_put(struct gate_vm *, const char *, uint32_t);
 int gate_ffi_peers(struct gate_vm *, int32_t, int32_t);
 int gate_ffi_peer_use(struct gate_vm *, int32_t, int32_t, const char *, uint32_t);

@@ -22,6 +22,7 @@ const struct gate_api gate_api_table = {
     .route_find = gate_ffi_route_find,
     .retry = gate_ffi_retry,
     .piece_begin = gate_ffi_piece_begin,
+    .certificate_use = gate_ffi_certificate_use,
     .piece_put = gate_ffi_piece_put,
     .peers = gate_ffi_peers,
     .peer_use = gate_ffi_peer_use,

@@ -36,6 +36,7 @@ static struct gate_hook_run *run_take(struct gate_vm *vm, struct gate_hook_chain
     run->chain = chain;
     run->x = x;
     run->piece = NULL;
+    run->hello = NULL;
     return run;
 }
 
@@ -109,6 +110,13 @@ static void set_args(struct gate_hook_run *run, uint32_t start)
         return;
     }
     io->handle = 0;
+    if (run->hello != NULL) {
+        io->p = run->hello->ip.p;
+        io->n = (uint32_t)run->hello->ip.n;
+        io->p2 = run->hello->wants.p;
+        io->n2 = (uint32_t)run->hello->wants.n;
+        return;
+    }
     io->p = run->info.ip.p;
     io->n = (uint32_t)run->info.ip.n;
     io->p2 = run->info.peer_ip.p;
@@ -425,6 +433,23 @@ enum gate_vm_result gate_hook_connect(struct gate_vm *vm, const struct gate_conn
     }
     r = run_take(vm, chain, NULL);
     r->info = *info;
+    return run_for(r, 1, done, arg, run, v);
+}
+
+enum gate_vm_result gate_hook_certificate(struct gate_vm *vm, struct gate_hook_hello *hello,
+                                          gate_hook_done *done, void *arg,
+                                          struct gate_hook_run **run, struct gate_hook_verdict *v)
+{
+    struct gate_hook_chain *chain = vm->global[GATE_HOOK_CERTIFICATE];
+    struct gate_hook_run *r;
+
+    *run = NULL;
+    if (chain == NULL) {
+        *v = (struct gate_hook_verdict){.kind = GATE_VERDICT_NEXT};
+        return GATE_VM_DONE;
+    }
+    r = run_take(vm, chain, NULL);
+    r->hello = hello;
     return run_for(r, 1, done, arg, run, v);
 }
 

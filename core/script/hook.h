@@ -18,6 +18,7 @@ enum gate_verdict_kind {
     GATE_VERDICT_CLOSE,    /* connect hook: false */
     GATE_VERDICT_RETRY,    /* response hook: another try, at `upstream` if it names one */
     GATE_VERDICT_PEER,     /* balance hook: use_peer was told */
+    GATE_VERDICT_CERTIFICATE, /* certificate hook: hello->cert and key are set */
     GATE_VERDICT_FAULT /* error, kill or memory: `result` says which; already logged and counted */
 };
 
@@ -65,6 +66,22 @@ struct gate_connect_info {
 enum gate_vm_result gate_hook_connect(struct gate_vm *vm, const struct gate_connect_info *info,
                                       gate_hook_done *done, void *arg,
                                       struct gate_hook_run **run, struct gate_hook_verdict *v);
+
+/* What the certificate hooks are asked with, and what they choose. Owned by the caller until the
+ * chain has ended or is cancelled; it frees cert and key (gate_free). */
+struct gate_hook_hello {
+    struct gate_str ip;
+    struct gate_str wants; /* the name that is asked for (may be empty); each protocol; by lines */
+    struct gate_str cert;  /* PEM text, or the path of a file */
+    struct gate_str key;
+};
+
+/* Most bytes of each. */
+#define GATE_HELLO_PEM_MAX (256u * 1024)
+
+enum gate_vm_result gate_hook_certificate(struct gate_vm *vm, struct gate_hook_hello *hello,
+                                          gate_hook_done *done, void *arg,
+                                          struct gate_hook_run **run, struct gate_hook_verdict *v);
 
 /* One piece of a body for the body hooks (request_body, body): each gets what the one before it
  * made of it. Owned by the caller until the chain has ended or is cancelled. */

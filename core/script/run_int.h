@@ -17,6 +17,7 @@ struct gate_hook_run {
     struct gate_exchange *x;
     struct gate_connect_info info;
     struct gate_hook_piece *piece; /* body hooks */
+    struct gate_hook_hello *hello; /* certificate hooks */
     char *again;                   /* what the hooks before a failed one made of it; owned */
     struct gate_permit *permits;   /* of a connect hook */
     gate_hook_done *done;

@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "session/session.h"
 
-struct gate_listener *gate_listener_new(const struct gate_listener_config *config)
+struct gate_listener *gate_listener_new(const struct gate_listener_config *config,
+                                        struct gate_tls_server *tls)
 {
     struct gate_listener *l = gate_calloc(1, sizeof(*l));
     struct gate_cidr *trust = gate_calloc(config->trust.n + 1, sizeof(*trust));
@@ -14,6 +15,9 @@ struct gate_listener *gate_listener_new(const struct gate_listener_config *confi
     l->text = gate_str_of(gate_strndup(config->text.p, config->text.n), config->text.n);
     l->trust = (struct gate_cidr_set){trust, config->trust.n};
     l->half_close = config->half_close;
+    l->https = tls != NULL;
+    if (tls != NULL)
+        l->tls = gate_tls_server_ref(tls);
     l->proxy_protocol = config->proxy_protocol;
     l->http2 = config->http2;
     return l;
@@ -26,6 +30,7 @@ void gate_listener_unref(struct gate_listener **l)
     *l = NULL;
     if (x == NULL || --x->refs > 0)
         return;
+    gate_tls_server_unref(&x->tls);
     gate_free((void *)(uintptr_t)x->text.p);
     gate_free((void *)(uintptr_t)x->trust.v);
     gate_free(x);

@@ -12,7 +12,7 @@ void gate_session_readable(struct gate_conn *c)
     gate_session_h1_readable(s);
 }
 
-static void on_writable(struct gate_conn *c)
+void gate_session_writable(struct gate_conn *c)
 {
     struct gate_session *s = gate_container_of(c, struct gate_session, conn);
 
@@ -28,6 +28,7 @@ void gate_session_close(struct gate_session *s, enum gate_close_reason why)
     if (s->hook != NULL)
         gate_hook_cancel(&s->hook);
     gate_seat_unref(&s->hook_seat);
+    gate_session_tls_dropped(s);
     gate_session_proxy_drop(s);
     gate_session_h1_drop(s);
     gate_session_h2_drop(s);
@@ -160,6 +161,9 @@ static void on_deadline(struct gate_timer *t)
                               : unread(s)         ? GATE_CLOSE_WRITE_STALL
                                                   : GATE_CLOSE_IDLE_TIMEOUT);
         break;
+    case GATE_SESSION_HANDSHAKE:
+        gate_session_tls_fail(s, GATE_CLOSE_TLS_TIMEOUT);
+        break;
     case GATE_SESSION_HEAD:
         gate_session_h1_refuse(s, (struct gate_refusal){408, "the head did not come in time"},
                                GATE_STR_NONE, GATE_CLOSE_HEADER_TIMEOUT);
@@ -203,13 +207,22 @@ void gate_session_set_peer(struct gate_session *s, const struct gate_addr *peer)
     s->ip_len = (uint8_t)gate_addr_format_ip(peer, s->ip, sizeof(s->ip));
 }
 
+/* Who the client is is known: it may speak. */
+void gate_session_start(struct gate_session *s)
+{
+    if (s->listener->tls != NULL)
+        gate_session_tls_begin(s);
+    else
+        gate_session_idle(s);
+}
+
 /* The connect hooks have let it in. */
 static void begin(struct gate_session *s)
 {
     if (s->listener->proxy_protocol)
         gate_session_proxy_begin(s);
     else
-        gate_session_idle(s);
+        gate_session_start(s);
 }
 
 static void connect_done(void *arg, const struct gate_hook_verdict *v)
@@ -277,7 +290,7 @@ void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd,
     l->refs++;
     w->sessions++;
     gate_counters_add(&w->counters, GATE_C_CLIENT_ACCEPTED, 1);
-    gate_conn_open(&s->conn, &w->loop, fd, gate_session_readable, on_writable);
+    gate_conn_open(&s->conn, &w->loop, fd, gate_session_readable, gate_session_writable);
     gate_deadline_init(&s->deadline, on_deadline);
     gate_list_init(&s->node);
     gate_list_push(&w->session_list, &s->node);
@@ -299,6 +312,7 @@ void gate_session_init(struct gate_worker *w)
     gate_slab_init(&shared->proxy, "PROXY header", sizeof(struct gate_proxy_reader));
     gate_slab_init(&shared->h2, "h2 server", sizeof(struct gate_h2_server));
     gate_list_init(&w->session_list);
+    gate_list_init(&shared->handshakes);
     w->session_shared = shared;
 }
 
@@ -332,13 +346,17 @@ void gate_session_drain(struct gate_worker *w, uint32_t grace_ms)
     }
 }
 
+static void close_list(struct gate_list *sessions)
+{
+    while (!gate_list_empty(sessions))
+        gate_session_close(gate_container_of(sessions->next, struct gate_session, node),
+                           GATE_CLOSE_DRAIN);
+}
+
 void gate_session_close_all(struct gate_worker *w)
 {
-    while (!gate_list_empty(&w->session_list)) {
-        struct gate_session *s = gate_container_of(w->session_list.next, struct gate_session, node);
-
-        gate_session_close(s, GATE_CLOSE_DRAIN);
-    }
+    close_list(&gate_session_shared_of(w)->handshakes);
+    close_list(&w->session_list);
 }
 
 static bool is_on_seat(const struct gate_session *s, const struct gate_generation_seat *seat)

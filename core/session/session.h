@@ -5,6 +5,7 @@
 
 #include "base/addr.h"
 #include "exchange/worker.h"
+#include "tls/server.h"
 
 /* A worker's own copy of what a listener says about its clients; ref-counted (not atomic): sessions
  * outlive reloads. */
@@ -12,14 +13,17 @@ struct gate_listener {
     uint32_t refs;
     struct gate_str text;       /* "127.0.0.1:8080", owned */
     struct gate_cidr_set trust; /* owned */
+    struct gate_tls_server *tls; /* a reference; NULL: plain */
     bool https;
     bool half_close;
     bool proxy_protocol;
     bool http2;
 };
 
-/* Copies from the configuration; refs is 1. */
-struct gate_listener *gate_listener_new(const struct gate_listener_config *config);
+/* Copies from the configuration; refs is 1. `tls` (may be NULL) is what the configuration's TLS was
+ * made into. */
+struct gate_listener *gate_listener_new(const struct gate_listener_config *config,
+                                        struct gate_tls_server *tls);
 void gate_listener_unref(struct gate_listener **l);
 
 /* Takes an accepted descriptor over: connection limits, connect hook, then requests. Never fails: a

@@ -18,7 +18,7 @@ static void on_next(struct gate_ready *r)
         gate_session_h1_begin(s);
 }
 
-static struct gate_h1_server *h1_new(struct gate_session *s)
+struct gate_h1_server *gate_session_h1_new(struct gate_session *s)
 {
     struct gate_h1_server *h = gate_slab_take(&gate_session_shared_of(s->worker)->h1);
 
@@ -121,6 +121,8 @@ void gate_session_fill(struct gate_session *s, struct gate_exchange *x, struct g
     x->session = s;
     x->down = down;
     x->https = s->listener->https;
+    if (x->https)
+        x->tls = gate_tls_info_ref(gate_tls_info(gate_tls_of(&s->conn)));
     x->times.begin = begin_ns;
     gate_session_addr(s, &x->peer_addr);
     x->peer_ip = client_ip(s, &x->arena);
@@ -165,6 +167,8 @@ static void take_head(struct gate_session *s, const char *p, size_t n)
         gate_parse_request_marked(p, n, &s->h1->in.marks, &x->seat->generation->head_limits,
                                   s->listener->https, &x->arena, &x->req.head);
 
+    if (r.status == 0 && s->listener->https)
+        r = gate_session_tls_judge(s, x->req.head.host);
     if (r.status != 0) {
         gate_exchange_free(&x);
         if (!gate_session_h2_preface(s, gate_str_of(p, n)))
@@ -381,7 +385,7 @@ void gate_session_h1_readable(struct gate_session *s)
     switch (s->state) {
     case GATE_SESSION_IDLE:
         if (s->h1 == NULL)
-            h1_new(s);
+            gate_session_h1_new(s);
         if (gate_session_out_full(s->h1)) {
             gate_conn_reading(&s->conn, false); /* answers wait that nobody reads */
             break;

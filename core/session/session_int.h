@@ -13,6 +13,7 @@
 #include "net/conn.h"
 #include "net/deadline.h"
 #include "session/session.h"
+#include "tls/tls.h"
 
 #define GATE_SESSION_MAGIC 0x53455353u
 
@@ -30,6 +31,7 @@
 enum gate_session_state {
     GATE_SESSION_HOOK, /* a connect hook waits */
     GATE_SESSION_PROXY, /* the PROXY header is due */
+    GATE_SESSION_HANDSHAKE, /* TLS; the conn is plain until the first byte comes */
     GATE_SESSION_IDLE, /* between requests; holds no block, no h1 side */
     GATE_SESSION_HEAD, /* a head is coming in */
     GATE_SESSION_EXCHANGE,
@@ -102,7 +104,8 @@ struct gate_session {
     struct gate_listener *listener;
     struct gate_h1_server *h1;  /* NULL while idle */
     struct gate_h2_server *h2;  /* NULL: over HTTP/1 */
-    struct gate_hook_run *hook; /* connect hooks that wait */
+    struct gate_hook_run *hook; /* connect or certificate hooks that wait */
+    struct gate_session_choice *choice; /* of a certificate, while a handshake waits for it */
     struct gate_generation_seat *hook_seat; /* their VM's; a reference */
     struct gate_proxy_reader *proxy;        /* while its header is due; from the slab */
     uint32_t requests;
@@ -120,6 +123,10 @@ struct gate_session_shared {
     struct gate_slab proxy;
     struct gate_slab h2;
     struct gate_h2_pool *pool; /* NULL before the first HTTP/2 connection */
+    struct gate_list handshakes; /* sessions whose TLS has begun, the oldest first */
+    uint32_t n_handshakes;
+    uint32_t tls_untold;         /* failures without a line in the log */
+    uint64_t tls_told_ms;        /* when the last line was written; 0: never */
 };
 
 static inline struct gate_session_shared *gate_session_shared_of(struct gate_worker *w)
@@ -150,12 +157,14 @@ static inline void gate_session_h1_window(struct gate_h1_server *h)
 /* session.c */
 void gate_session_close(struct gate_session *s, enum gate_close_reason why);
 void gate_session_clock(struct gate_session *s);
+void gate_session_start(struct gate_session *s);
 void gate_session_idle(struct gate_session *s);
 void gate_session_addr(const struct gate_session *s, struct gate_addr *out);
 void gate_session_set_peer(struct gate_session *s, const struct gate_addr *peer);
 bool gate_session_count(struct gate_session *s);
 void gate_session_refuse(struct gate_session *s);
 void gate_session_readable(struct gate_conn *c);
+void gate_session_writable(struct gate_conn *c);
 
 /* session_proxy.c: what stands before the first request */
 void gate_session_proxy_begin(struct gate_session *s);
@@ -164,7 +173,21 @@ void gate_session_proxy_drop(struct gate_session *s);
 /* How a read went. After GATE_READ_GONE the session may be closed and must not be touched. */
 enum gate_session_read { GATE_READ_GONE, GATE_READ_NOTHING, GATE_READ_SHORT, GATE_READ_FULL };
 
+/* session_choice.c: the certificate hook. Asks it for a handshake that waits; the handshake goes on
+ * by gate_session_tls_go_on. The second: the session is about to be closed. */
+void gate_session_choose(struct gate_session *s);
+void gate_session_choice_drop(struct gate_session *s);
+void gate_session_tls_go_on(struct gate_session *s);
+
+/* session_tls.c: handshakes; whether a request for that host may come over this connection. The
+ * last: the session is about to be closed. */
+struct gate_refusal gate_session_tls_judge(const struct gate_session *s, struct gate_str host);
+void gate_session_tls_begin(struct gate_session *s);
+void gate_session_tls_fail(struct gate_session *s, enum gate_close_reason why);
+void gate_session_tls_dropped(struct gate_session *s);
+
 /* session_h1.c: reading */
+struct gate_h1_server *gate_session_h1_new(struct gate_session *s);
 void gate_session_h1_readable(struct gate_session *s);
 void gate_session_h1_begin(struct gate_session *s);
 void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struct gate_str line,

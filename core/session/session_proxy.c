@@ -16,7 +16,7 @@ static void done(struct gate_session *s, const struct gate_proxy_source *source)
     if (source->known)
         gate_session_set_peer(s, &source->client);
     if (gate_session_count(s))
-        gate_session_idle(s);
+        gate_session_start(s);
     else
         gate_session_refuse(s);
 }

@@ -81,8 +81,11 @@ static void flushed(struct gate_session *s)
     struct gate_h1_server *h = s->h1;
 
     if (h->shut_asked) {
+        if (s->conn.ops->shut(&s->conn) == GATE_E_AGAIN) {
+            gate_conn_want_write(&s->conn);
+            return;
+        }
         h->shut_asked = false;
-        s->conn.ops->shut(&s->conn);
         h->window_ms = gate_loop_now(s->conn.loop);
         gate_session_clock(s);
     }

@@ -14,6 +14,13 @@ local C = ffi.C
 local ID, SERIAL = 1, 2
 local IP, PEER_IP = tonumber(C.GATE_TEXT_CLIENT_IP), tonumber(C.GATE_TEXT_PEER_IP)
 local PORT = tonumber(C.GATE_NUMBER_CLIENT_PORT)
+local VERIFIED = tonumber(C.GATE_NUMBER_TLS_VERIFIED)
+
+local TLS = {
+  version = tonumber(C.GATE_TEXT_TLS_VERSION), cipher = tonumber(C.GATE_TEXT_TLS_CIPHER),
+  sni = tonumber(C.GATE_TEXT_TLS_SNI), alpn = tonumber(C.GATE_TEXT_TLS_ALPN),
+  subject = tonumber(C.GATE_TEXT_TLS_SUBJECT), fingerprint = tonumber(C.GATE_TEXT_TLS_FINGERPRINT),
+}
 
 local NAMES = { ip = true, port = true, peer_ip = true, tls = true }
 
@@ -26,22 +33,36 @@ function M.new(id, serial)
   return setmetatable({ id, serial }, Client)
 end
 
+local function number(self, field)
+  local r = api.number(vm, self[ID], self[SERIAL], field)
+  if r < 0 then fail(r) end
+  return io.number
+end
+
 local function text(self, field)
   local r = api.text(vm, self[ID], self[SERIAL], field)
   if r < 0 then fail(r) end
-  return ffi.string(io.p, io.n)
+  return r > 0 and ffi.string(io.p, io.n) or nil
+end
+
+local make_tls = view.maker("client.tls",
+  { "version", "cipher", "sni", "alpn", "subject", "fingerprint", "verified" })
+
+--- What the handshake agreed on; nil when the connection is plain.
+local function tls(self)
+  local version = text(self, TLS.version)
+  return version and make_tls {
+    version = version, cipher = text(self, TLS.cipher), sni = text(self, TLS.sni),
+    alpn = text(self, TLS.alpn), subject = text(self, TLS.subject),
+    fingerprint = text(self, TLS.fingerprint), verified = number(self, VERIFIED) == 1,
+  }
 end
 
 function Client.__index(self, key)
   if key == "ip" then return text(self, IP) end
   if key == "peer_ip" then return text(self, PEER_IP) end
-  if key == "port" then
-    local r = api.number(vm, self[ID], self[SERIAL], PORT)
-    if r < 0 then fail(r) end
-    return io.number
-  end
-  -- There is no TLS in this build.
-  if key == "tls" then return nil end
+  if key == "port" then return number(self, PORT) end
+  if key == "tls" then return tls(self) end
   raise(strict.missing("client", key, NAMES).message)
 end
 

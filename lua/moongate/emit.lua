@@ -20,10 +20,25 @@ local function list(items, make)
   return json.array(result)
 end
 
+local function certificate(given)
+  return {
+    cert = given.cert, key = given.key, names = list(given.names), fallback = given.fallback,
+    ocsp = given.ocsp,
+  }
+end
+
+local function tls(given)
+  return given and {
+    certificates = list(given.certificates, certificate), min_version = given.min_version,
+    client_ca = given.client_ca, client_auth = given.client_auth,
+  }
+end
+
 local function listener(given)
   return {
     address = given.address, trust = list(given.trust), mode = given.mode, backlog = given.backlog,
     half_close = given.half_close, http2 = given.http2, proxy_protocol = given.proxy_protocol,
+    tls = tls(given.tls),
     at = given.at,
   }
 end

@@ -6,6 +6,7 @@ local client = require "moongate.client"
 local engine = require "moongate.engine"
 local fault = require "moongate.fault"
 local ffi = require "ffi"
+local hello = require "moongate.hello"
 local mistake = require "moongate.declare.mistake"
 local nearest = require "moongate.nearest"
 local place = require "moongate.declare.place"
@@ -45,6 +46,7 @@ end
 --- What a hook may return, by hook, for a message.
 local EXPECTED = {
   connect = "false or nothing",
+  certificate = "{ cert, key } (PEM text or paths) or nothing",
   request = "gate.reply(...), an upstream or nothing",
   route = "an upstream, the name of a route, gate.reply(...) or nothing",
   response = "gate.reply(...), gate.retry(...) or nothing",
@@ -136,6 +138,16 @@ function judges.connect(refused, _, _, value)
   return true
 end
 
+--- A certificate and its key end the chain.
+function judges.certificate(refused, _, _, value)
+  if type(value) ~= "table" then refused(value) end
+  local cert, key = rawget(value, "cert"), rawget(value, "key")
+  if type(cert) ~= "string" or type(key) ~= "string" then refused(value) end
+  local r = api.certificate_use(vm, cert, #cert, key, #key)
+  if r ~= 1 then fail(r) end
+  return true
+end
+
 --- Nothing may be returned.
 function judges.log(refused, _, _, value)
   refused(value)
@@ -147,6 +159,7 @@ judges.body = judges.log
 --- How a chain's function makes what its hooks get, as text.
 local FIRST = {
   connect = "client(io)",
+  certificate = "hello(io)",
 }
 local SECOND = {
   balance = "peers(id, serial)",
@@ -158,7 +171,7 @@ local SECOND = {
 
 local HEAD = [[
 local io, judge, refused, client, Request, Response, response, fault, fns, cast, take, put,
-  type, peers = ...
+  type, peers, hello = ...
 %s
 return function()
   local start, stop, id, serial = io.start, io.stop, io.id, io.serial
@@ -261,7 +274,8 @@ function M.chain(hook, fns, names)
   end
   local made = assert(loadstring(M.source(hook, #fns), "=hooks"))
   local run = made(io, judges[hook], refused, client.connecting, request.Type, response.Type,
-    response.of, fault.of, fns, ffi.cast, piece.take, piece.put, type, peer.list)
+    response.of, fault.of, fns, ffi.cast, piece.take, piece.put, type, peer.list,
+    hello.of)
   place.calls_hooks(run, function() return fns[io.at] end)
   return run
 end

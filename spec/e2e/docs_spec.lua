@@ -1,5 +1,6 @@
 -- The examples of the pages are whole enough to run: each loads, serves, and no hook in it fails.
 local t = require "e2e.support"
+local pki = require "e2e.support.pki"
 
 local root = os.getenv "MOONGATE_ROOT" or "."
 
@@ -53,6 +54,7 @@ describe("the example at", function()
         local dir = t.folder()
         local text = whole(example.text, o.address):gsub("/var/log/moongate", dir)
         t.write(dir .. "/gateway.lua", text)
+        pki.named_in(text, dir)
         t.write(dir .. "/routes.json", '[{ "path": "/data", "reply": [200, "data"] }]')
         local options = { env = { SIGNING_KEY = "key" },
           args = { dir .. "/gateway.lua", "--workers", "1", "--listen", "127.0.0.1:0" } }

@@ -1,6 +1,7 @@
 -- Runs each gateway of examples/ as a user would, with origins behind it; and checks what the
 -- documents show and name.
 local t = require "e2e.support"
+local pki = require "e2e.support.pki"
 
 local function example(name, env)
   env.LISTEN = "127.0.0.1:0"
@@ -177,6 +178,7 @@ describe("documents", function()
     local folder = t.folder()
     t.write(folder .. "/routes.json", '[{ "path": "/data", "upstream": "any" }]')
     t.write(folder .. "/snippet.lua", text)
+    pki.named_in(text, folder)
     return t.run({ "check", folder .. "/snippet.lua" }, { env = { SIGNING_KEY = "k" } })
   end
 

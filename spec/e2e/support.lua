@@ -23,12 +23,12 @@ client.timeout = M.patience
 local started = {} -- everything with :stop()
 local folders = {}
 
---- A folder that is removed after the test.
-function M.folder()
+--- A folder that is removed after the test, or, a lasting one, by whoever made it.
+function M.folder(lasting)
   local pipe = io.popen "mktemp -d /tmp/moongate-spec.XXXXXX"
   local dir = pipe:read "*l"
   pipe:close()
-  folders[#folders + 1] = dir
+  if not lasting then folders[#folders + 1] = dir end
   return dir
 end
 

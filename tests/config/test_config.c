@@ -66,6 +66,7 @@ static void test_process_and_limits(void **state)
     struct gate_config *c = parse_ok(
         "{\"format\":1,\"limits\":{\"body_bytes\":1048576,\"body_rate\":0,\"connections\":9,"
         "\"connections_per_ip\":7,\"encoded_slash\":\"reject\",\"header_bytes\":4096,"
+        "\"handshakes\":11,\"handshake_timeout_ms\":12,"
         "\"header_count\":5,\"header_timeout_ms\":1,\"hook_cpu_us\":2,\"idle_timeout_ms\":3,"
         "\"load_time_ms\":4,\"merge_slashes\":false,\"outbound_allow\":[\"10.0.0.0/8\"],"
         "\"outbound_deny\":[\"169.254.0.0/16\",\"fe80::/10\"],\"target_bytes\":6,"
@@ -78,6 +79,8 @@ static void test_process_and_limits(void **state)
     assert_int_equal(c->limits.body_bytes, 1048576);
     assert_int_equal(c->limits.connections, 9);
     assert_int_equal(c->limits.connections_per_ip, 7);
+    assert_int_equal(c->limits.handshakes, 11);
+    assert_int_equal(c->limits.handshake_timeout_ms, 12);
     assert_true(c->limits.encoded_slash_reject);
     assert_false(c->limits.merge_slashes);
     assert_int_equal(c->limits.underscores, GATE_UNDERSCORES_KEEP);
@@ -115,6 +118,33 @@ static void test_listeners(void **state)
     gate_config_free(&c);
     parse_bad("{\"listeners\":[{\"address\":\"example.test:80\"}]}", "/listeners/0/address");
     parse_bad("{\"listeners\":[{}]}", "without address");
+}
+
+static void test_listener_tls(void **state)
+{
+    struct gate_config *c = parse_ok(
+        "{\"listeners\":[{\"address\":\":443\",\"tls\":{\"certificates\":["
+        "{\"cert\":\"a.pem\",\"key\":\"a.key\",\"fallback\":true,\"names\":[]},"
+        "{\"cert\":\"b.pem\",\"key\":\"b.key\",\"fallback\":false,\"names\":[\"b\",\"*.b\"]}],"
+        "\"client_auth\":\"request\",\"client_ca\":\"ca.pem\",\"min_version\":\"1.3\"}},{\"address\":\":80\"}]}");
+    const struct gate_tls_config *tls = c->listeners[0].tls;
+
+    (void)state;
+    assert_non_null(tls);
+    assert_null(c->listeners[1].tls);
+    assert_int_equal(tls->min_version, GATE_TLS_1_3);
+    assert_int_equal(tls->client_auth, GATE_CLIENT_AUTH_REQUEST);
+    assert_str(tls->client_ca, "ca.pem");
+    assert_int_equal(tls->n_certificates, 2);
+    assert_str(tls->certificates[0].cert, "a.pem");
+    assert_true(tls->certificates[0].fallback);
+    assert_str(tls->certificates[1].key, "b.key");
+    assert_int_equal(tls->certificates[1].n_names, 2);
+    assert_str(tls->certificates[1].names[1], "*.b");
+    gate_config_free(&c);
+    parse_bad("{\"listeners\":[{\"address\":\":1\",\"tls\":{}}]}", "without a certificate");
+    parse_bad("{\"listeners\":[{\"address\":\":1\",\"tls\":{\"certificates\":[{\"cert\":\"a\"}]}}]}",
+              "without file or key");
 }
 
 static void test_upstreams(void **state)
@@ -361,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_process_and_limits),
         cmocka_unit_test(test_listeners),
+        cmocka_unit_test(test_listener_tls),
         cmocka_unit_test(test_upstreams),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_shared),

@@ -56,6 +56,8 @@ static void every_limit_must_be_the_same(void **state)
     DIFFERS(limits.body_bytes, 1, "body_bytes");
     DIFFERS(limits.connections, 1, "{ connections }");
     DIFFERS(limits.connections_per_ip, 1, "connections_per_ip");
+    DIFFERS(limits.handshakes, 1, "{ handshakes }");
+    DIFFERS(limits.handshake_timeout_ms, 1, "handshake_timeout");
     DIFFERS(limits.header_timeout_ms, 1, "header_timeout");
     DIFFERS(limits.idle_timeout_ms, 1, "idle_timeout");
     DIFFERS(limits.body_rate, 1, "body_rate");
@@ -94,6 +96,36 @@ static void refuses_listener(void)
     assert_non_null(strstr(why, "gate.listen differs from what serves"));
 }
 
+/* Each on its own beside the same without it. */
+static void every_part_of_tls_must_be_the_same(void **state)
+{
+    static const struct gate_str name = { "a", 1 };
+    static const struct gate_certificate_config certificates[] = {
+        { .cert = { "a", 1 } }, { .cert = { "b", 1 } }, { .key = { "b", 1 } },
+        { .ocsp = { "b", 1 } }, { .fallback = true },   { .names = &name, .n_names = 1 },
+    };
+    static const struct gate_tls_config others[] = {
+        { .min_version = GATE_TLS_1_3 },
+        { .client_auth = GATE_CLIENT_AUTH_REQUIRE },
+        { .client_ca = { "a", 1 } },
+        { .certificates = certificates, .n_certificates = 1 },
+    };
+
+    (void)state;
+    config();
+    for (size_t i = 0; i < GATE_COUNT_OF(others); i++) {
+        listener[0].tls = &(struct gate_tls_config){ .min_version = GATE_TLS_1_2 };
+        listener[1].tls = &others[i];
+        refuses_listener();
+    }
+    for (size_t i = 1; i < GATE_COUNT_OF(certificates); i++) {
+        listener[0].tls = &others[3];
+        listener[1].tls = &(struct gate_tls_config){ .certificates = &certificates[i],
+                                                     .n_certificates = 1 };
+        refuses_listener();
+    }
+}
+
 static void every_part_of_a_listener_must_be_the_same(void **state)
 {
     struct gate_config c = config();
@@ -107,6 +139,9 @@ static void every_part_of_a_listener_must_be_the_same(void **state)
     refuses_listener();
     config();
     listener[1].proxy_protocol = true;
+    refuses_listener();
+    config();
+    listener[1].tls = &(struct gate_tls_config){ .min_version = GATE_TLS_1_3 };
     refuses_listener();
     config();
     listener[1].mode = 0600;
@@ -133,6 +168,7 @@ int main(void)
         cmocka_unit_test(every_limit_must_be_the_same),
         cmocka_unit_test(every_option_of_the_process_must_be_the_same),
         cmocka_unit_test(every_part_of_a_listener_must_be_the_same),
+        cmocka_unit_test(every_part_of_tls_must_be_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,35 @@ static void test_stale(void **state)
     gate_bundle_free(&b);
 }
 
+/* Certificates: watched with the bundle, but no part of it. A kept one takes them as they are. */
+static void test_beside(void **state)
+{
+    struct gate_bundle *a = open_disk();
+    uint64_t hash = gate_bundle_hash(a);
+    char expected[300];
+    char *path;
+
+    (void)state;
+    snprintf(expected, sizeof(expected), "%s/x.pem", dir);
+    path = gate_bundle_beside(a, GATE_STR("x.pem"));
+    assert_string_equal(path, expected);
+    free(path);
+    assert_false(gate_bundle_stale(a));
+    write_file("x.pem", "it appears");
+    assert_true(gate_bundle_stale(a));
+    gate_bundle_freeze(a);
+    free(gate_bundle_beside(a, GATE_STR("x.pem")));
+    assert_false(gate_bundle_stale(a));
+    assert_true(gate_bundle_hash(a) == hash);
+    write_file("x.pem", "it changes its size");
+    assert_true(gate_bundle_stale(a));
+    path = gate_bundle_beside(a, GATE_STR("/etc/x.pem"));
+    assert_string_equal(path, "/etc/x.pem");
+    free(path);
+    assert_int_equal(unlink(expected), 0);
+    gate_bundle_free(&a);
+}
+
 static void test_frozen(void **state)
 {
     struct gate_bundle *a = open_disk(), *b = gate_bundle_ref(a);
@@ -253,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_data_path), cmocka_unit_test(test_paths_and_hash),
         cmocka_unit_test(test_missing),   cmocka_unit_test(test_code_hash),
         cmocka_unit_test(test_stale),     cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_beside),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -195,6 +195,15 @@ enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_c
     return GATE_VM_DONE;
 }
 
+enum gate_vm_result gate_flow_certificate(struct gate_worker *w, struct gate_hook_hello *hello,
+                                          gate_hook_done *done, void *arg,
+                                          struct gate_hook_run **run, struct gate_hook_verdict *v)
+{
+    (void)w, (void)hello, (void)done, (void)arg, (void)run, (void)v;
+    fail();
+    return GATE_VM_DONE;
+}
+
 void gate_flow_refused(struct gate_worker *w, struct gate_access_record *r)
 {
     (void)w, (void)r;

@@ -119,7 +119,7 @@ void test_gateway_open_with(struct test_gateway *g, const char *routes, const ch
     g->worker.seat = &g->seat;
     g->worker.links = gate_links_new(&g->worker.loop, &g->worker.counters);
     gate_session_init(&g->worker);
-    g->listener = gate_listener_new(&g->generation.config->listeners[0]);
+    g->listener = gate_listener_new(&g->generation.config->listeners[0], NULL);
 }
 
 void test_gateway_close(struct test_gateway *g)

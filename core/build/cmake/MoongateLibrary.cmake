@@ -69,7 +69,7 @@ function(moongate_add_library)
   endforeach()
   target_link_libraries(moongate_shared PRIVATE libev::libev PkgConfig::CARES PkgConfig::BROTLI
     PkgConfig::NGHTTP2
-    ZLIB::ZLIB OpenSSL::Crypto Threads::Threads m dl)
+    ZLIB::ZLIB OpenSSL::SSL OpenSSL::Crypto Threads::Threads m dl)
   if(NOT TARGET llhttp)
     target_link_libraries(moongate_shared PRIVATE llhttp::llhttp)
   endif()

@@ -45,10 +45,12 @@ KINDS.res = fields("status from", {
 })
 
 KINDS.fault = fields "status code message"
+KINDS.hello = fields("ip sni", { alpn = ANY })
 
 KINDS.gate = fields([[listen upstream route routes use cache limits process shared every env tenant
   reply redirect retry sleep spawn all fetch resolve semaphore time clock purge exiting data]], {
-  on = fields [[connect request route cache balance request_body store response body fault log]],
+  on = fields [[connect certificate request route cache balance request_body store response body
+    fault log]],
   upstreams = fields "get",
   log = fields "debug info warn error",
   json = fields "encode decode null array",
@@ -63,7 +65,8 @@ KINDS.gate = fields([[listen upstream route routes use cache limits process shar
 --- What the parameters of each hook are, in order.
 ---@type table<string, string[]>
 M.PARAMETERS = {
-  connect = { "client" }, request = { "req" }, route = { "req" }, cache = { "req" },
+  connect = { "client" }, certificate = { "hello" },
+  request = { "req" }, route = { "req" }, cache = { "req" },
   balance = { "req" }, request_body = { "req" }, store = { "req", "res" },
   response = { "req", "res" }, body = { "req", "res" }, fault = { "req", "fault" },
   log = { "req", "res" }, handler = { "req" }, when = { "req" },

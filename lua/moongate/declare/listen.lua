@@ -2,6 +2,7 @@
 
 local load_state = require "moongate.declare.load"
 local schema = require "moongate.schema"
+local tls = require "moongate.declare.tls"
 local units = require "moongate.units"
 
 local M = {}
@@ -36,7 +37,7 @@ local LISTEN = schema.record("gate.listen", {
   mode = schema.with(MODE, { default = -1 }),
   backlog = schema.with(schema.integer(1, 65535), { default = 0 }),
   half_close = schema.with(schema.boolean(), { default = false }),
-  tls = schema.later(),
+  tls = tls.SERVER,
   http2 = schema.with(schema.boolean(), { default = false }),
   proxy_protocol = schema.with(schema.boolean(), { default = false }),
 })
@@ -85,7 +86,8 @@ function M.declare(load, options)
   load.listeners[#load.listeners + 1] = {
     address = result[1], trust = result.trust, mode = result.mode, backlog = result.backlog,
     half_close = result.half_close, http2 = result.http2,
-    proxy_protocol = result.proxy_protocol, at = load_state.at(declaration.place),
+    proxy_protocol = result.proxy_protocol, tls = result.tls,
+    at = load_state.at(declaration.place),
   }
 end
 

@@ -11,7 +11,8 @@ local M = {}
 
 --- The hooks of this build, in the order of a request's life.
 M.HOOKS = {
-  "connect", "request", "route", "balance", "request_body", "response", "body", "fault", "log",
+  "connect", "certificate", "request", "route", "balance", "request_body", "response", "body",
+  "fault", "log",
 }
 
 --- Hooks of the language that this build does not have.
@@ -90,7 +91,7 @@ end
 
 --- Hooks that decide before or about routing cannot belong to a route.
 local function check_in_route(value, spot)
-  for _, hook in ipairs { "connect", "route" } do
+  for _, hook in ipairs { "connect", "certificate", "route" } do
     if type(value[hook]) == "function" then
       spot:at(hook, value):fail {
         name = hook, expected = "a hook that runs after routing",

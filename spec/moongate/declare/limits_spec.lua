@@ -9,7 +9,8 @@ describe("gate.limits", function()
     assert.same({
       header_bytes = 32768, header_count = 100, target_bytes = 8192, body_bytes = -1,
         connections = 0,
-      connections_per_ip = 0, header_timeout_ms = 10000, idle_timeout_ms = 60000, body_rate = 500,
+      connections_per_ip = 0, handshakes = 1000, handshake_timeout_ms = 5000,
+      header_timeout_ms = 10000, idle_timeout_ms = 60000, body_rate = 500,
       write_stall_ms = 30000, hook_cpu_us = 50000, task_time_ms = 60000, vm_memory = 67108864,
       load_time_ms = 5000, underscores = "drop", encoded_slash = "keep", merge_slashes = true,
       outbound_allow = {}, outbound_deny = { "169.254.0.0/16", "fe80::/10" },

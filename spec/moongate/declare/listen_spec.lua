@@ -38,7 +38,7 @@ describe("gate.listen", function()
       ['":80", trust = { "10.0.0.0/99" }'] = "item 1 of 'trust': an address block",
       ['":80", trust = "10.0.0.0/9"'] = "'trust': a list",
       ['":80", ":81"'] = "gate.listen takes no value without a name here",
-      ['":80",\n\ntls = {}'] = "gateway.lua:5: 'tls' is right, but not there yet",
+      ['":80",\n\ntls = {}'] = "gateway.lua:5: tls needs 'cert' and 'key', or 'certs'",
       ['":80",\nproxy_protocol = true'] = "gateway.lua:4: 'proxy_protocol' needs 'trust'",
     } do
       local printed = support.bad(listen(options))

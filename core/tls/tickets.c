@@ -1,0 +1,226 @@
+#include "tls/tickets.h"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+
+#include "base/assert.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "tls/tickets_int.h"
+#include "tls/tls_int.h"
+
+#define SECRETS  3
+#define NAME     16
+#define KEY      32
+#define MAX_AGE  (GATE_TLS_TICKET_HOURS * 3600ull * GATE_SEC)
+
+/* What all spaces derive their keys from. */
+struct secret {
+    unsigned char name[NAME]; /* stands in each ticket */
+    unsigned char bytes[KEY];
+    uint64_t made_ns;
+    bool there;
+};
+
+/* Under one secret: AES-256-CBC and HMAC-SHA-256, by halves. */
+struct keys {
+    unsigned char cipher[KEY];
+    unsigned char mac[KEY];
+};
+
+struct gate_tls_tickets {
+    const struct gate_clock *clock;
+    EVP_CIPHER *cipher;
+    pthread_mutex_t lock;           /* of all below, and of the spaces */
+    struct secret secrets[SECRETS]; /* newest first */
+    struct gate_list spaces;
+};
+
+struct gate_tls_space {
+    struct gate_list node;
+    struct gate_tls_tickets *tickets;
+    uint32_t refs;
+    unsigned char policy[GATE_TLS_POLICY_BYTES];
+    struct keys keys[SECRETS];      /* by secret */
+};
+
+static void derive(struct gate_tls_space *s, int i)
+{
+    const struct secret *secret = &s->tickets->secrets[i];
+    unsigned int n = sizeof(s->keys[i]);
+
+    if (secret->there)
+        GATE_ASSERT(HMAC(EVP_sha512(), secret->bytes, KEY, s->policy, sizeof(s->policy),
+                         (unsigned char *)&s->keys[i], &n) != NULL);
+}
+
+static void derive_all_locked(struct gate_tls_tickets *t)
+{
+    for (struct gate_list *n = t->spaces.next; n != &t->spaces; n = n->next) {
+        for (int i = 0; i < SECRETS; i++)
+            derive(gate_container_of(n, struct gate_tls_space, node), i);
+    }
+}
+
+/* Brings the secrets to the present: a new one when the newest is old, none that is too old. */
+static void refresh_locked(struct gate_tls_tickets *t)
+{
+    uint64_t now = gate_clock_now_ns(t->clock);
+    struct secret *s = t->secrets;
+
+    if (s[0].there && now - s[0].made_ns < MAX_AGE)
+        return;
+    memmove(&s[1], &s[0], (SECRETS - 1) * sizeof(*s));
+    s[0] = (struct secret){.made_ns = now, .there = true};
+    GATE_ASSERT(RAND_bytes(s[0].name, NAME) == 1 && RAND_priv_bytes(s[0].bytes, KEY) == 1);
+    for (int i = 1; i < SECRETS; i++) {
+        if (s[i].there && now - s[i].made_ns >= SECRETS * MAX_AGE)
+            OPENSSL_cleanse(&s[i], sizeof(s[i]));
+    }
+    derive_all_locked(t);
+}
+
+struct gate_tls_tickets *gate_tls_tickets_new(const struct gate_clock *clock)
+{
+    struct gate_tls_tickets *t = gate_calloc(1, sizeof(*t));
+
+    t->clock = clock;
+    t->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    GATE_ASSERT(t->cipher != NULL);
+    pthread_mutex_init(&t->lock, NULL);
+    gate_list_init(&t->spaces);
+    return t;
+}
+
+void gate_tls_tickets_free(struct gate_tls_tickets **tickets)
+{
+    struct gate_tls_tickets *t = *tickets;
+
+    *tickets = NULL;
+    if (t == NULL)
+        return;
+    GATE_ASSERT(gate_list_empty(&t->spaces));
+    EVP_CIPHER_free(t->cipher);
+    pthread_mutex_destroy(&t->lock);
+    OPENSSL_cleanse(t, sizeof(*t));
+    gate_free(t);
+}
+
+static struct gate_tls_space *find_locked(struct gate_tls_tickets *t,
+                                          const unsigned char policy[GATE_TLS_POLICY_BYTES])
+{
+    for (struct gate_list *n = t->spaces.next; n != &t->spaces; n = n->next) {
+        struct gate_tls_space *s = gate_container_of(n, struct gate_tls_space, node);
+
+        if (memcmp(s->policy, policy, sizeof(s->policy)) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+struct gate_tls_space *gate_tls_space_take(struct gate_tls_tickets *t,
+                                           const unsigned char policy[GATE_TLS_POLICY_BYTES])
+{
+    struct gate_tls_space *s;
+
+    pthread_mutex_lock(&t->lock);
+    refresh_locked(t);
+    s = find_locked(t, policy);
+    if (s == NULL) {
+        s = gate_calloc(1, sizeof(*s));
+        s->tickets = t;
+        memcpy(s->policy, policy, sizeof(s->policy));
+        gate_list_push(&t->spaces, &s->node);
+        for (int i = 0; i < SECRETS; i++)
+            derive(s, i);
+    }
+    s->refs++;
+    pthread_mutex_unlock(&t->lock);
+    return s;
+}
+
+void gate_tls_space_unref(struct gate_tls_space **space)
+{
+    struct gate_tls_space *s = *space;
+    struct gate_tls_tickets *t;
+
+    *space = NULL;
+    if (s == NULL)
+        return;
+    t = s->tickets;
+    pthread_mutex_lock(&t->lock);
+    if (--s->refs == 0)
+        gate_list_remove(&s->node);
+    else
+        s = NULL;
+    pthread_mutex_unlock(&t->lock);
+    if (s != NULL) {
+        OPENSSL_cleanse(s, sizeof(*s));
+        gate_free(s);
+    }
+}
+
+/* The keys of a name; without one, those that seal, and their name. False: nobody's. */
+static bool keys_of(struct gate_tls_space *s, const unsigned char *wanted,
+                    unsigned char name[NAME], struct keys *out, bool *newest)
+{
+    struct gate_tls_tickets *t = s->tickets;
+    bool found = false;
+
+    pthread_mutex_lock(&t->lock);
+    refresh_locked(t);
+    for (int i = 0; i < SECRETS && !found; i++) {
+        found = t->secrets[i].there &&
+                (wanted == NULL || memcmp(wanted, t->secrets[i].name, NAME) == 0);
+        if (found) {
+            *out = s->keys[i];
+            *newest = i == 0;
+            memcpy(name, t->secrets[i].name, NAME);
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    return found;
+}
+
+static bool use_keys(const EVP_CIPHER *cipher, struct keys *keys, const unsigned char *iv,
+                     EVP_CIPHER_CTX *ctx, EVP_MAC_CTX *mac, int seal)
+{
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, keys->mac, KEY),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
+        OSSL_PARAM_construct_end(),
+    };
+
+    return EVP_CipherInit_ex2(ctx, cipher, keys->cipher, iv, seal, NULL) == 1 &&
+           EVP_MAC_CTX_set_params(mac, params) == 1;
+}
+
+/* As OpenSSL asks: 1 it can be done, 2 so too, but a new ticket is due, 0 it cannot, -1 a fault. */
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *ctx,
+                     EVP_MAC_CTX *mac, int seal)
+{
+    struct gate_tls_space *s = gate_tls_server_space(gate_tls_of_ssl(ssl)->server);
+    struct keys keys;
+    bool newest;
+    bool ok;
+
+    if (seal && RAND_bytes(iv, EVP_CIPHER_get_iv_length(s->tickets->cipher)) != 1)
+        return -1;
+    if (!keys_of(s, seal ? NULL : name, name, &keys, &newest))
+        return 0;
+    ok = use_keys(s->tickets->cipher, &keys, iv, ctx, mac, seal);
+    OPENSSL_cleanse(&keys, sizeof(keys));
+    if (!ok)
+        return -1;
+    /* In TLS 1.3 clients use a ticket once (RFC 8446 appendix C.4). */
+    return seal || (newest && SSL_version(ssl) != TLS1_3_VERSION) ? 1 : 2;
+}
+
+void gate_tls_tickets_use(SSL_CTX *ctx)
+{
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+}

@@ -1,0 +1,162 @@
+/* Private to tls/: a conn's TLS state, certificates, and what its files share of OpenSSL. */
+#ifndef GATE_TLS_TLS_INT_H
+#define GATE_TLS_TLS_INT_H
+
+#include <openssl/ssl.h>
+
+#include "tls/pair.h"
+#include "tls/tls.h"
+
+/* A name of 255 bytes at most (RFC 1035), and a NUL. */
+#define GATE_TLS_NAME_CAP 256
+
+struct gate_tls {
+    SSL *ssl;
+    struct gate_conn *conn;
+    struct gate_loop *loop;             /* where `late` runs */
+    const struct gate_conn_ops *inner;  /* the kind below */
+    struct gate_tls_server *server;     /* a reference */
+    struct gate_tls_info *info;         /* a reference; NULL before the handshake is done */
+    struct gate_chain out;              /* records that wait to be sent */
+    size_t sealed;                      /* content in `out` that its writer does not know of yet */
+    struct gate_timer late;             /* sends what is held back for the first answer */
+    uint8_t below;                      /* enum gate_err that ended the kind below; GATE_OK: none */
+    uint8_t broke;                      /* what reads and writes answer from now on */
+    uint8_t failure;                    /* enum gate_close_reason of a failed handshake */
+    uint8_t key_updates;
+    bool started;      /* something came; its first byte: */
+    char first;
+    bool asks;         /* the certificate is somebody else's choice, */
+    bool waits;        /* who is thinking, */
+    bool answered;     /* and has chosen: */
+    bool refused;      /* none, */
+    struct gate_tls_pair *pair; /* this one (owned), or NULL: as configured */
+    bool done;         /* the handshake is */
+    bool dry;          /* what OpenSSL holds is no whole record */
+    bool shut;         /* close_notify was sent */
+    char *offer;       /* ALPN of a client that waits, a line each; owned */
+    char *sni;         /* lower case, owned, while the handshake goes on; NULL: none */
+};
+
+/* bio.c. The way from OpenSSL to the kind below: reads at once, gathers what is written. */
+BIO_METHOD *gate_tls_bio_method(void);
+BIO *gate_tls_bio_new(struct gate_tls *tls, const BIO_METHOD *method);
+
+/* Sends from tls->out. GATE_OK: all of it has left, or *n bytes of it. GATE_E_AGAIN: the conn's
+ * write_wants says for what. */
+enum gate_err gate_tls_flush(struct gate_tls *tls, size_t *n);
+
+/* handshake.c. Errors of earlier calls are not this one's. */
+void gate_tls_fresh(void);
+
+static inline struct gate_tls *gate_tls_of_ssl(const SSL *ssl)
+{
+    return SSL_get_app_data(ssl);
+}
+
+/* pem.c. A file's bytes (secrets among them: closing wipes them), and a BIO that reads them. */
+struct gate_pem {
+    char *bytes;
+    size_t n;
+    uint64_t hash;
+    BIO *bio;
+};
+
+/* What messages call a file: its name; never the text itself that stands in the place of one. */
+struct gate_str gate_pem_label(struct gate_str name);
+
+/* The file of that name, or the name itself when it is PEM text. `what` it is, for `why`. */
+enum gate_err gate_pem_open(struct gate_pem *f, struct gate_str name, const char *what,
+                            const struct gate_tls_files *files, char *why, size_t cap);
+void gate_pem_close(struct gate_pem *f);
+
+/* client_auth.c. What is demanded of clients. */
+struct gate_client_auth {
+    int mode;                       /* enum gate_client_auth_mode */
+    STACK_OF(X509_NAME) *names;     /* of the authorities: told to clients */
+    X509_STORE *store;
+    uint64_t hash;                  /* of what the file holds */
+};
+
+enum gate_err gate_client_auth_load(struct gate_client_auth *a,
+                                    const struct gate_tls_config *config,
+                                    const struct gate_tls_files *files, char *why, size_t cap);
+void gate_client_auth_fini(struct gate_client_auth *a);
+void gate_client_auth_use(const struct gate_client_auth *a, SSL_CTX *ctx);
+
+/* Fills in what the client has proved; the texts are the caller's to free (gate_free). False: its
+ * certificate does not do any more (a resumed session's may have ended). */
+bool gate_client_auth_judge(SSL *ssl, struct gate_tls_info *info);
+
+/* certificate.c. A chain and its key, and the names it has. */
+enum gate_tls_kind { GATE_TLS_RSA, GATE_TLS_EC, GATE_TLS_OTHER, GATE_TLS_KINDS };
+
+struct gate_certificate {
+    X509 *leaf;
+    STACK_OF(X509) *chain;
+    EVP_PKEY *key;
+    struct gate_str file;   /* as declared; owned */
+    int64_t ends_s;
+    unsigned char *staple;  /* an OCSP response, DER; NULL: none */
+    size_t staple_n;
+    int64_t staple_ends_s;
+    enum gate_tls_kind kind;
+    uint64_t hash;          /* of what the files hold */
+};
+
+enum gate_err gate_certificate_load(const struct gate_certificate_config *config,
+                                    const struct gate_tls_files *files,
+                                    struct gate_certificate **out, char *why, size_t why_cap);
+void gate_certificate_free(struct gate_certificate **c);
+
+/* Seconds of the wall clock. */
+int64_t gate_tls_seconds(const ASN1_TIME *t);
+
+/* staple.c. The OCSP response for a certificate that is loaded; its bytes count for the hash. */
+enum gate_err gate_staple_load(struct gate_certificate *c, struct gate_str name,
+                               const struct gate_tls_files *files, char *why, size_t cap);
+
+/* Gives clients who ask for it the response for the certificate that they are shown. */
+void gate_staple_use(SSL_CTX *ctx);
+
+/* The DNS names that it is for, in lower case. */
+void gate_certificate_each_name(const struct gate_certificate *c,
+                                void (*fn)(void *arg, struct gate_str name), void *arg);
+
+/* context.c. A context for these certificates (at most one of a kind; none: for handshakes that
+ * choose later). NULL: why. */
+SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_tls_config *config,
+                              struct gate_certificate *const pairs[GATE_TLS_KINDS],
+                              const struct gate_client_auth *auth, char *why, size_t why_cap);
+
+/* server.c. The context for a name; NULL: there is none, and none for others. */
+SSL_CTX *gate_tls_server_context(const struct gate_tls_server *s, struct gate_str sni);
+
+/* Its certificate with this leaf; NULL: it has none. */
+const struct gate_certificate *gate_tls_server_certificate(const struct gate_tls_server *s,
+                                                           const X509 *leaf);
+
+/* Where its tickets are sealed. */
+struct gate_tls_space *gate_tls_server_space(const struct gate_tls_server *s);
+
+/* pair.c. Puts it in the place of all certificates that the connection has. */
+bool gate_tls_pair_use(const struct gate_tls_pair *p, SSL *ssl, const char *sni);
+
+/* Its connections' BIOs have this method, which lives as long as the server. */
+const BIO_METHOD *gate_tls_server_bio(const struct gate_tls_server *s);
+
+/* Where relative paths begin: "" or with a '/' at its end. */
+struct gate_str gate_tls_server_dir(const struct gate_tls_server *s);
+
+/* Where new handshakes begin. */
+SSL_CTX *gate_tls_server_base(const struct gate_tls_server *s);
+
+/* The protocols that are offered, as ALPN has them on the wire, the first the best. */
+struct gate_str gate_tls_server_alpn(const struct gate_tls_server *s);
+
+/* errors.c. Puts the newest error of this thread's queue behind what `why` says, and empties the
+ * queue. */
+void gate_tls_explain(char *why, size_t why_cap, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
