@@ -73,7 +73,7 @@ struct gate_listener_config {
     int backlog; /* 0: the system's */
     bool half_close;
     bool proxy_protocol; /* a PROXY header is required, from `trust` */
-    bool http2; /* by prior knowledge where it is plain */
+    bool http2; /* by ALPN, and by prior knowledge where it is plain */
     const struct gate_tls_config *tls; /* NULL: plain */
     struct gate_str at; /* "gateway.lua:3" */
 };

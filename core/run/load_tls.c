@@ -47,6 +47,8 @@ enum gate_err gate_load_tls(const struct gate_load_tools *t, struct gate_loaded 
             continue;
         err = gate_tls_server_new(c->listeners[i].tls, &files, t->tickets, &l->tls[i], why,
                                   sizeof(why));
+        if (err == GATE_OK && c->listeners[i].http2)
+            gate_tls_server_offer_http2(l->tls[i]);
         if (err != GATE_OK) {
             note_tls_fault(errors, c->listeners[i].at, why);
             result = err;

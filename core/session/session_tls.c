@@ -92,7 +92,11 @@ static void succeed(struct gate_session *s)
     if (info->resumed)
         gate_counters_add(&s->worker->counters, GATE_C_TLS_RESUMED, 1);
     leave(s);
-    /* The protocol that was agreed on (info->alpn) begins here. Amid a drain the first request is
+    if (gate_str_eq(info->alpn, GATE_STR("h2"))) {
+        gate_session_h2_begin(s);
+        return;
+    }
+    /* Amid a drain the first request is
      * on its way: it gets its answer, and with it the close. */
     if (s->worker->draining) {
         s->state = GATE_SESSION_IDLE;

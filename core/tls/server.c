@@ -10,6 +10,7 @@
 #include "tls/tls_int.h"
 
 static const char http_1_1[] = "\x08http/1.1";
+static const char http_2[] = "\x02h2\x08http/1.1";
 
 /* A context, and the certificates that it has. */
 struct context {
@@ -25,6 +26,7 @@ struct gate_tls_server {
     struct context *contexts; /* the first one is that of the fallback, or has no certificates */
     uint32_t n_contexts;
     bool has_fallback;
+    bool http2;
     struct gate_str dir; /* owned */
     BIO_METHOD *bio;
     struct gate_tls_names names;
@@ -264,8 +266,14 @@ SSL_CTX *gate_tls_server_base(const struct gate_tls_server *s)
 
 struct gate_str gate_tls_server_alpn(const struct gate_tls_server *s)
 {
-    (void)s;
-    return gate_str_of(http_1_1, sizeof(http_1_1) - 1);
+    return s->http2 ? gate_str_of(http_2, sizeof(http_2) - 1)
+                    : gate_str_of(http_1_1, sizeof(http_1_1) - 1);
+}
+
+void gate_tls_server_offer_http2(struct gate_tls_server *s)
+{
+    s->http2 = true;
+    s->hash ^= 0x6832; /* "h2" */
 }
 
 SSL_CTX *gate_tls_server_context(const struct gate_tls_server *s, struct gate_str sni)

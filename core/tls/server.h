@@ -35,6 +35,9 @@ struct gate_tls_server *gate_tls_server_ref(struct gate_tls_server *s);
 /* Gives up one reference and clears the pointer; NULL is fine. Any thread. */
 void gate_tls_server_unref(struct gate_tls_server **s);
 
+/* Clients may choose HTTP/2 by ALPN. Before anybody shakes hands. */
+void gate_tls_server_offer_http2(struct gate_tls_server *s);
+
 /* Tells one set of certificates and settings from another. */
 uint64_t gate_tls_server_hash(const struct gate_tls_server *s);
 

@@ -128,6 +128,22 @@ describe("HTTP/2", function()
     assert.equal("GET /x 0", shell(CURL .. "%s", url(g, "/x")))
   end)
 
+  it("is chosen by ALPN over TLS", function()
+    local dir = t.folder()
+    shell("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+      .. " -keyout %s/k.pem -out %s/c.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost",
+      dir, dir)
+    local o = t.origin(function(c, req) c:reply(200, req.headers["x-forwarded-proto"]) end)
+    local listen = ('http2 = true, tls = { cert = "%s/c.pem", key = "%s/k.pem" }'):format(dir, dir)
+    local g = t.proxy(o, { listen = listen })
+    local curl = "curl -sk --resolve localhost:%d:127.0.0.1 -w ' %%{http_version}' %s %s"
+    local there = ("https://localhost:%d/"):format(g.port)
+    assert.equal("https 2", shell(curl, g.port, "--http2", there))
+    assert.equal("https 1.1", shell(curl, g.port, "--http1.1", there))
+    local load = shell("h2load -n 1000 -c 4 -m 16 https://127.0.0.1:%d/", g.port)
+    assert.equal("1000", load:match "(%d+) succeeded")
+  end)
+
   it("stands behind a PROXY header", function()
     local o = t.origin(function(c, req) c:reply(200, req.headers["x-forwarded-for"]) end)
     local listen = 'http2 = true, proxy_protocol = true, trust = { "127.0.0.1" }'
