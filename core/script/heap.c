@@ -26,12 +26,18 @@ GATE_LUA_THROWS static void on_over(lua_State *L, lua_Debug *ar)
     h = ud;
     if (gate_heap_used(h) < h->cap + SLACK / 2)
         lua_sethook(L, NULL, 0, 0);
-    if (gate_heap_used(h) <= h->cap)
+    if (gate_heap_used(h) <= h->cap || (h->on_full != NULL && h->on_full(h, L)))
         return;
     if (h->watch != NULL)
         gate_watch_note_stack(h->watch, L);
     lua_pushliteral(L, "not enough memory");
     lua_error(L);
+}
+
+/* A large piece is given above the cap only when somebody else may have to make room for it. */
+static bool is_lent(struct gate_heap *h, uint64_t used)
+{
+    return h->on_full != NULL && gate_heap_may_lend(h, used) && h->on_full(h, NULL);
 }
 
 /* A piece that does not fit: given all the same when it is small, and the hook is armed. */
@@ -40,7 +46,7 @@ static bool is_given(struct gate_heap *h, uint64_t used, size_t n)
     h->refused = true;
     if (n > h->piece)
         return false;
-    if (n > SLACK_PIECE || used > h->cap + SLACK)
+    if ((n > SLACK_PIECE || used > h->cap + SLACK) && !is_lent(h, used))
         return false;
     if (lua_gethook(h->L) == NULL)
         lua_sethook(h->L, on_over, LUA_MASKCOUNT, 1);
@@ -130,6 +136,7 @@ static __attribute__((noinline)) void *take_more(struct gate_heap *h, size_t n)
 
 static inline void *take(struct gate_heap *h, size_t n)
 {
+    h->taken += n;
     return GATE_LIKELY(n <= GATE_PAGES_SMALL) ? take_small(h, n) : take_more(h, n);
 }
 
@@ -150,10 +157,12 @@ static void *resize_run(struct gate_heap *h, void *p, size_t old, size_t n)
     p = gate_regions_resize(&h->runs, p, old, n);
     if (p == NULL)
         return NULL;
-    if (room > had)
+    if (room > had) {
+        h->taken += room - had;
         add_used(h, room - had);
-    else
+    } else {
         sub_used(h, had - room);
+    }
     return p;
 }
 
@@ -211,6 +220,7 @@ void gate_heap_open(struct gate_heap *h, uint64_t cap)
 void gate_heap_close(struct gate_heap *h)
 {
     h->on_stale = NULL;
+    h->on_full = NULL;
     lua_close(h->L);
     GATE_ASSERT(gate_heap_used(h) == h->pages.pages * (uint64_t)GATE_PAGE_SIZE);
     gate_pages_fini(&h->pages);

@@ -133,6 +133,31 @@ void gate_heap_settle(struct gate_heap *h)
     set_pace(h);
 }
 
+bool gate_heap_may_lend(const struct gate_heap *h, uint64_t used)
+{
+    return used <= h->declared + h->declared / 4;
+}
+
+bool gate_heap_lend(struct gate_heap *h)
+{
+    if (!gate_heap_may_lend(h, gate_heap_used(h)))
+        return false;
+    if (!h->clearing)
+        begin_clearing(h);
+    h->limit = h->cap;
+    return true;
+}
+
+bool gate_heap_packed(const struct gate_heap *h)
+{
+    return h->after > full_at(h);
+}
+
+void gate_heap_reclaim(struct gate_heap *h)
+{
+    begin_clearing(h);
+}
+
 void gate_heap_grown(struct gate_heap *h)
 {
     h->stale = true;

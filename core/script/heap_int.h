@@ -33,6 +33,12 @@ struct gate_heap {
     size_t largest;
     struct gate_watch *watch; /* of the thread that the state is bound to; NULL: none */
     bool refused;             /* the cap was met since it began to hold */
+    uint64_t taken;           /* bytes that were ever asked for; only grows, may wrap */
+    uint64_t taken_before;    /* when the cap began to hold */
+    /* The cap is met inside a call: whether that may go on, because another one will end or garbage
+     * will go (gate_heap_lend). L is where it runs; NULL: inside an allocation, where Lua must not
+     * be touched; then, whether it may be asked again at the next instruction. NULL: never. */
+    bool (*on_full)(struct gate_heap *h, lua_State *L);
     /* What heap_garbage.c keeps. */
     uint64_t declared;             /* the cap */
     uint64_t calm_from, calm_span; /* settle has nothing to do while `used` is there */
@@ -64,12 +70,26 @@ static inline void gate_heap_enforce(struct gate_heap *h)
     h->limit = h->cap;
     h->piece = h->largest;
     h->refused = false;
+    h->taken_before = h->taken;
 }
 
 static inline void gate_heap_release(struct gate_heap *h)
 {
     h->limit = UINT64_MAX;
     h->piece = SIZE_MAX;
+}
+
+/* After a release inside a call: holds again. */
+static inline void gate_heap_resume(struct gate_heap *h)
+{
+    h->limit = h->cap;
+    h->piece = h->largest;
+}
+
+/* Bytes that were asked for in this call. */
+static inline uint64_t gate_heap_taken(const struct gate_heap *h)
+{
+    return h->taken - h->taken_before;
 }
 
 static inline uint64_t gate_heap_used(const struct gate_heap *h)
@@ -96,6 +116,19 @@ void gate_heap_grown(struct gate_heap *h);
 
 /* After a call that was stopped: if it left much, that is to be cleared now. */
 void gate_heap_disturbed(struct gate_heap *h);
+
+/* Inside a call that has met the cap: has garbage cleared, so that there is a quarter more. False:
+ * that is used up too. */
+bool gate_heap_lend(struct gate_heap *h);
+
+/* Whether `used` bytes may be lent at all. */
+bool gate_heap_may_lend(const struct gate_heap *h, uint64_t used);
+
+/* The last collection left it full: what takes the room is in use. */
+bool gate_heap_packed(const struct gate_heap *h);
+
+/* Much that was in use is garbage now: what has been marked of it must not count. */
+void gate_heap_reclaim(struct gate_heap *h);
 
 /* A slice of the collector, or some memory back to the kernel; a millisecond at most, unless one
  * object is huge. */

@@ -5,12 +5,12 @@
 #define MESSAGE_MAX 1024
 #define TRACE_MAX   2048
 
-/* Where a stopped script was: noted by the hook that stopped it, or it waited. */
+/* Where a stopped script was: noted by the hook that stopped it; empty: it waited. */
 static const char *stopped_at(const struct gate_task *t)
 {
     const struct gate_vm *vm = t->vm;
 
-    return vm->watch == NULL ? "" : vm->watch->stopped_at;
+    return vm->watch == NULL || t->overtime || t->doomed ? "" : vm->watch->stopped_at;
 }
 
 static void write_stop_place(const struct gate_task *t, struct gate_out *o)
@@ -18,7 +18,7 @@ static void write_stop_place(const struct gate_task *t, struct gate_out *o)
     const char *where = stopped_at(t);
     size_t n = strcspn(where, " ");
 
-    if (t->overtime || n == 0)
+    if (n == 0)
         gate_stack_place(t->co, o);
     else
         gate_out_put(o, where, n);
@@ -40,7 +40,7 @@ static void write_stop_reason(const struct gate_task *t, struct gate_out *o)
 
 static void write_trace(const struct gate_task *t, enum gate_vm_result r, struct gate_out *o)
 {
-    if (r != GATE_VM_ERROR && !t->overtime && stopped_at(t)[0] != '\0')
+    if (r != GATE_VM_ERROR && stopped_at(t)[0] != '\0')
         gate_out_str(o, gate_str_from_cstr(stopped_at(t)));
     else
         gate_stack_trace(t->co, o);

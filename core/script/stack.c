@@ -3,13 +3,12 @@
 #define FRAMES_MAX 200
 #define SHOWN_MAX  12
 
-/* A frame of a script's own function; its line is not known (-1) when it is the top frame of a
- * coroutine that died. */
-static bool is_script(const lua_Debug *ar)
+bool gate_stack_is_script(const lua_Debug *ar)
 {
     return ar->source[0] == '@' && strncmp(ar->source, "@moongate/", 10) != 0;
 }
 
+/* The line is not known (-1) in the top frame of a coroutine that died. */
 static void write_place(const lua_Debug *ar, struct gate_out *o)
 {
     if (ar->currentline > 0)
@@ -24,7 +23,7 @@ bool gate_stack_place(lua_State *co, struct gate_out *o)
 
     for (int level = 0; level < FRAMES_MAX && lua_getstack(co, level, &ar); level++) {
         lua_getinfo(co, "Sl", &ar);
-        if (!is_script(&ar))
+        if (!gate_stack_is_script(&ar))
             continue;
         write_place(&ar, o);
         return true;
@@ -39,7 +38,7 @@ void gate_stack_trace(lua_State *co, struct gate_out *o)
 
     for (int level = 0; level < FRAMES_MAX && lua_getstack(co, level, &ar); level++) {
         lua_getinfo(co, "Sln", &ar);
-        if (!is_script(&ar))
+        if (!gate_stack_is_script(&ar))
             continue;
         if (shown++ == SHOWN_MAX) {
             GATE_OUT_LIT(o, " < ...");

@@ -7,6 +7,9 @@
 
 #include "base/str.h"
 
+/* Whether a function (lua_getinfo "S") is a script's own, and none of the library. */
+bool gate_stack_is_script(const lua_Debug *ar);
+
 /* The innermost place of a script on a coroutine's stack, "file:line"; false: none. */
 bool gate_stack_place(lua_State *co, struct gate_out *o);
 

@@ -36,6 +36,8 @@ void gate_task_begin(struct gate_task *t, int fn, const uint64_t *budgets)
     t->waited = false;
     t->overtime = false;
     t->reported = false;
+    t->doomed = false;
+    t->charge = 0;
     t->budgets = budgets;
     t->used_ns = 0;
     /* A coroutine whose function has returned takes another one. */
@@ -95,6 +97,7 @@ static void account(struct gate_task *t, uint64_t cpu_before)
         t->waited = true;
         return;
     }
+    t->charge += gate_heap_taken(&vm->heap);
     if (cpu_before != 0 && t->at == vm->io.at)
         t->used_ns += gate_watch_cpu_now() - cpu_before;
     else
@@ -155,8 +158,10 @@ enum gate_vm_result gate_task_resume(struct gate_task *t)
     vm->task = t;
     r = gate_task_result(vm, t->co, resume(t));
     vm->task = NULL;
-    if (GATE_UNLIKELY(t->owner != NULL))
+    if (GATE_UNLIKELY(t->owner != NULL)) {
         t->owner->used_ns += gate_watch_cpu_now() - cpu_before;
+        t->owner->charge += gate_heap_taken(&vm->heap);
+    }
     if (r == GATE_VM_YIELD) {
         account(t, cpu_before);
         lua_settop(t->co, 0);
@@ -185,18 +190,21 @@ static void on_woken(struct gate_wait *w, enum gate_err result)
 {
     struct gate_task *t = w->arg;
     struct gate_vm *vm = t->vm;
-    enum gate_vm_result r = GATE_VM_KILLED;
+    bool doomed = t->doomed;
+    enum gate_vm_result r = doomed ? GATE_VM_NOMEM : GATE_VM_KILLED;
 
     gate_list_remove(&t->node);
     t->woken = result;
     __atomic_store_n(&vm->io.at, t->at, __ATOMIC_RELAXED);
     vm->io.verdict = t->verdict;
-    if (is_spent(t))
+    if (doomed || is_spent(t))
         gate_loop_untimer(&vm->worker->loop, &t->limit);
     else
         r = gate_task_resume(t);
     if (r != GATE_VM_YIELD)
         t->step(t, r);
+    if (GATE_UNLIKELY(doomed))
+        gate_heap_reclaim(&vm->heap);
 }
 
 static void on_limit(struct gate_timer *timer)

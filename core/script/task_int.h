@@ -22,11 +22,16 @@ struct gate_task {
     bool waited;             /* it has waited at least once since begin */
     bool overtime;           /* ended by task_time, not by its budget */
     bool reported;           /* the log has its line already */
+    bool doomed;             /* the heaviest of a full VM: ends where it waits */
     struct gate_task *owner; /* whose budget it uses; NULL: its own */
     int raised;              /* what a member of its gate.all raised; a reference, or LUA_NOREF */
     const uint64_t *budgets; /* watch_int.h */
     int32_t at;              /* io.at while it waits */
     int32_t verdict;         /* io.verdict while it waits */
+    /* Bytes that it has asked for until it waited, with those whose owner it is: more than they can
+     * hold. And what they hold, while that is compared (heavy.c). */
+    uint64_t charge;
+    uint64_t weight;
     uint64_t used_ns;        /* CPU time of entry `at` so far, as far as it is known */
     struct gate_wait wait;
     struct gate_timer limit; /* task_time */

@@ -6,8 +6,9 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "script/load_int.h"
+#include "script/heavy_int.h"
 #include "script/job_int.h"
+#include "script/load_int.h"
 
 #define MEMORY_DEFAULT (64ull * 1024 * 1024)
 
@@ -53,6 +54,7 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     gate_list_init(&vm->jobs);
     gate_list_init(&vm->waiting);
     gate_timer_init(&vm->tidy, on_tidy);
+    gate_ready_init(&vm->ending, gate_heavy_end);
     gate_heap_open(&vm->heap, o->memory == 0 ? MEMORY_DEFAULT : o->memory);
     vm->L = vm->heap.L;
     gate_crypto_open(vm);
@@ -225,6 +227,7 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
         gate_vm_prepare(vm, config);
     vm->worker = worker;
     vm->heap.on_stale = on_stale;
+    vm->heap.on_full = gate_heavy_spare;
     if (vm->heap.stale) /* grown since it was built */
         on_stale(&vm->heap);
     vm->io.now = &worker->loop.now_ns;
@@ -265,6 +268,8 @@ void gate_vm_detach(struct gate_vm *vm)
         return;
     gate_vm_end_runs(vm);
     vm->heap.on_stale = NULL;
+    vm->heap.on_full = NULL;
+    gate_ready_cancel(&vm->ending);
     gate_loop_untimer(&vm->worker->loop, &vm->tidy);
     vm->heap.watch = NULL;
     gate_watch_leave(&vm->watch);

@@ -111,6 +111,7 @@ struct gate_vm {
     uint32_t n_timers;
     struct gate_generation_seat *seat; /* that the VM serves; NULL in tests */
     struct gate_list waiting;   /* struct gate_task: all tasks that wait */
+    struct gate_ready ending;   /* some of them are to end, for the memory they hold */
     bool expired;               /* waits end at once: it has been retired for long */
     struct gate_hook_run *idle; /* runs with a coroutine to use again */
     uint32_t n_idle;
