@@ -152,5 +152,5 @@ void gate_heavy_end(struct gate_ready *r)
 
     for (struct gate_list *n = vm->waiting.next; n != &vm->waiting; n = n->next)
         if (waiter_of(n)->doomed)
-            gate_wait_expire(&waiter_of(n)->wait, GATE_E_LIMIT);
+            gate_wait_expire(&waiter_of(n)->wait, GATE_E_NOMEM);
 }

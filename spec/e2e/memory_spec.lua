@@ -31,7 +31,7 @@ gate.route { path = "/rounds", handler = function()
 end }
 gate.every("50ms", function()
   if rounds > 0 then return end
-  while true do
+  while not gate.exiting() do
     rounds = rounds + #rows(1)
     gate.sleep(0.01)
   end
@@ -75,5 +75,6 @@ describe("memory that waiting requests hold", function()
     local before = tonumber(g:get("/rounds").body)
     t.wait_for("more rounds", function() return tonumber(g:get("/rounds").body) > before end)
     assert.falsy(said:find "every")
+    for _, hog in ipairs(hogs) do hog.conn:close() end
   end)
 end)

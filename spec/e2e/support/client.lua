@@ -86,6 +86,11 @@ function Client:receive(n)
   return take(self, n)
 end
 
+--- Whether something has come that was not received yet, or the end.
+function Client:readable()
+  return #self.rest > 0 or #socket.select({ self.conn }, nil, 0) > 0
+end
+
 --- Everything up to the end of the connection; the second value says how it ended.
 function Client:receive_all()
   local ok, err
