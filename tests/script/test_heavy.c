@@ -124,6 +124,10 @@ static void test_weights_bounded(void **state)
     "    gate.all { hog, hog, hog, hog }\n"                                                          \
     "  end\n"                                                                                      \
     "  if what == 'churn' then for i = 1, 100 do rows(1) end gate.sleep(100) end\n"                \
+    "  if what == 'spawn' then\n"                                                                  \
+    "    gate.spawn(function() local t = rows(8) gate.sleep(100) return t end)\n"                  \
+    "  end\n"                                                                                      \
+    "  if what == 'piece' then return gate.reply(200, #('x'):rep(1.2e6) .. '') end\n"                \
     "  if what == 'keep' then kept[#kept + 1] = rows(4) end\n"                                     \
     "  if what == 'much' then return gate.reply(200, #rows(40) .. '') end\n"                       \
     "  if what == 'little' then rows(1) end\n"                                                     \
@@ -264,7 +268,7 @@ static void test_in_a_row(void **state)
     for (int i = 0; i < HOGS; i++)
         begin(&f, "hog");
     for (int i = 0; i < 100; i++)
-        run(&f, "little", GATE_VERDICT_REPLY);
+        run(&f, i % 4 == 0 ? "piece" : "little", GATE_VERDICT_REPLY);
     assert_int_equal(ended(&f), 0);
     press(&f, "little", 1);
     close_fixture(&f);
@@ -286,6 +290,28 @@ static void test_members(void **state)
     press(&f, "little", 1);
     assert_false(f.calls[0].done);
     assert_false(f.calls[1].done);
+    close_fixture(&f);
+}
+
+/* A job that nobody waits for ends as well. */
+static void test_job(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f);
+    run(&f, "spawn", GATE_VERDICT_REPLY);
+    turn(&f);
+    assert_int_equal(f.r.seat.vm->n_jobs, 1);
+    for (int i = 0; i < HOGS - 2; i++)
+        begin(&f, "hog");
+    for (int i = 0; i < 1000 && f.r.seat.vm->n_jobs > 0; i++) {
+        run(&f, "little", GATE_VERDICT_REPLY);
+        turn(&f);
+    }
+    assert_int_equal(f.r.seat.vm->n_jobs, 0);
+    assert_int_equal(ended(&f), 0);
+    assert_true(script_rig_logged(&f.r, " hook=spawn "));
     close_fixture(&f);
 }
 
@@ -356,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_hogs_with_ctx),
         cmocka_unit_test(test_in_a_row),
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_job),
         cmocka_unit_test(test_running_hog),
         cmocka_unit_test(test_churning),
         cmocka_unit_test(test_kept),
