@@ -75,7 +75,7 @@ static void weigh(struct gate_weights *w, struct gate_vm *vm, struct gate_task *
 static void weigh_all(struct gate_vm *vm, lua_State *L, uint32_t suspects)
 {
     struct gate_task *running = gate_task_owner(vm->task);
-    uint32_t steps = suspects == 0 ? 0 : STEPS_MAX / 2 / suspects;
+    uint32_t steps = STEPS_MAX / 2 / suspects;
     struct gate_weights w;
 
     running->weight = 0;
@@ -134,8 +134,8 @@ bool gate_heavy_spare(struct gate_heap *h, lua_State *L)
     if (vm->task == NULL)
         return false;
     suspects = count_suspects(vm, &doomed);
-    if (L == NULL)
-        return doomed || suspects > 0;
+    if (L == NULL || (suspects == 0 && !doomed))
+        return suspects > 0 || doomed;
     if (doomed)
         return gate_heap_lend(h);
     /* Stacks may have to grow for it. */
