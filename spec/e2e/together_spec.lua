@@ -113,18 +113,17 @@ describe("gate.all", function()
   it("runs functions together and gives the first value of each, in order", function()
     local g = gateway [[
       gate.route { path = "/", handler = function(req)
-        local began = gate.clock()
+        local ended
         local a, b, c, d = gate.all {
-          function() gate.sleep(0.2) return "a", "other" end,
-          function() gate.sleep(0.1) return "b" end,
+          function() while not ended do gate.sleep(0) end return "a", "other" end,
+          function() gate.sleep(0.01) ended = true return "b" end,
           function() end,
           function() return req.path end,
         }
-        local took = gate.clock() - began
-        return gate.reply(200, table.concat({ a, b, tostring(c), d, tostring(took < 0.29) }, " "))
+        return gate.reply(200, table.concat({ a, b, tostring(c), d }, " "))
       end }
     ]]
-    assert.equal("a b nil / true", g:get("/").body)
+    assert.equal("a b nil /", g:get("/").body)
   end)
 
   it("raises what one raises, and ends the others", function()
