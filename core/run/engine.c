@@ -373,6 +373,10 @@ static bool end_workers(struct gate_engine *e)
     bool clean = e->reload == NULL;
 
     for (uint32_t i = 0; i < e->n_workers; i++)
+        gate_run_worker_join(&e->workers[i]);
+    /* It answers to the workers' loops. */
+    gate_offload_close(&e->offload);
+    for (uint32_t i = 0; i < e->n_workers; i++)
         clean = gate_run_worker_end(&e->workers[i]) && clean;
     gate_admin_close(&e->admin);
     gate_broker_free(&e->broker);
@@ -387,7 +391,6 @@ static bool end_workers(struct gate_engine *e)
 static void free_parts(struct gate_engine *e)
 {
     gate_bury_end(e);
-    gate_offload_close(&e->offload);
     /* Mail of generations that have gone meanwhile is still to be read. */
     gate_mailbox_close(&e->mail);
     gate_ip_counts_free(&e->ip_counts);

@@ -215,8 +215,9 @@ void gate_run_worker_drain(struct gate_run_worker *w, uint32_t drain_ms);
 
 /* Ends at once: what is open is cut. */
 void gate_run_worker_quit(struct gate_run_worker *w);
-/* After it was drained: waits for the thread, takes all down. False: something is left that cannot
- * be. */
+/* After it was drained: waits for its thread. Then, when nobody posts to it any more, takes all
+ * down; false: something is left that cannot be. */
+void gate_run_worker_join(struct gate_run_worker *w);
 bool gate_run_worker_end(struct gate_run_worker *w);
 void gate_run_worker_ping(struct gate_run_worker *w, uint32_t number);
 

@@ -202,13 +202,17 @@ static void leave(struct gate_run_worker *w)
     }
 }
 
+void gate_run_worker_join(struct gate_run_worker *w)
+{
+    pthread_join(w->thread, NULL);
+    sem_destroy(&w->up);
+    w->ended = true;
+}
+
 bool gate_run_worker_end(struct gate_run_worker *w)
 {
     struct gate_worker *b = &w->base;
 
-    pthread_join(w->thread, NULL);
-    sem_destroy(&w->up);
-    w->ended = true;
     /* Something is left (a task that does not end): the process ends around it. */
     if (!atomic_load(&w->clean))
         return false;

@@ -67,6 +67,7 @@ static void set_clearing(struct gate_heap *h, bool on)
 {
     h->clearing = on;
     h->rounds = 0;
+    h->round_from = h->taken;
     h->cap = on ? h->declared + h->declared / 4 : h->declared;
 }
 
@@ -78,15 +79,17 @@ void gate_heap_set_cap(struct gate_heap *h, uint64_t cap)
     set_pace(h);
 }
 
-/* All garbage is collected. */
+/* All garbage is collected. But what was taken while the last round ran may have come too late for
+ * it: that much may be garbage still, and when it is too much there is another visit. */
 static void collected(struct gate_heap *h)
 {
-    uint64_t used = gate_heap_used(h);
+    uint64_t used = gate_heap_used(h), late = h->taken - h->round_from;
+    uint64_t kept = late < used ? used - late : 0;
 
     set_clearing(h, false);
     h->after = used;
-    h->stale_at = used + (used / 2 > STALE_LEAST ? used / 2 : STALE_LEAST);
-    h->stale = false;
+    h->stale_at = kept + (kept / 2 > STALE_LEAST ? kept / 2 : STALE_LEAST);
+    h->stale = used > h->stale_at;
     h->aged = false;
     h->clear = true;
     h->waited = 0;
@@ -99,6 +102,7 @@ static void collected(struct gate_heap *h)
 
 static void collect(struct gate_heap *h)
 {
+    h->round_from = h->taken;
     lua_gc(h->L, LUA_GCCOLLECT, 0);
     collected(h);
 }
@@ -187,9 +191,10 @@ static bool end_round(struct gate_heap *h)
 
     h->after_round = used;
     h->rounds++;
-    if (h->rounds < ROUNDS_LEAST)
-        return false;
-    return h->rounds == ROUNDS_MOST || used + ROUND_FREES > before;
+    if (h->rounds == ROUNDS_MOST || (h->rounds >= ROUNDS_LEAST && used + ROUND_FREES > before))
+        return true;
+    h->round_from = h->taken;
+    return false;
 }
 
 static void slice(struct gate_heap *h)

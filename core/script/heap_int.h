@@ -45,6 +45,7 @@ struct gate_heap {
     uint64_t after;                /* used when the last collection ended */
     uint64_t stale_at;             /* above it, an idle state would keep much garbage */
     uint64_t after_round;          /* and that of one of its rounds, while it is run in slices */
+    uint64_t round_from;           /* `taken` when its last round began */
     uint32_t rounds;
     /* calls to wait until the next try, when the last did not help; and how many went by */
     uint32_t patience;
