@@ -16,7 +16,10 @@
 #define POLL_NS (4 * GATE_MS)
 /* Polls without any script until the dog sleeps for good (and must be woken). */
 #define POLLS_UNTIL_SLEEP 25
-#define STUCK_FACTOR      20
+/* A call that goes on so many budgets after it was to be stopped hangs; but not before the second,
+ * for a call on many MiB may take a tenth of it, and budgets may be small. */
+#define STUCK_FACTOR 20
+#define STUCK_LEAST  (1 * GATE_SEC)
 
 struct gate_watchdog {
     pthread_mutex_t lock; /* of all below but `dozing` */
@@ -195,7 +198,7 @@ static uint64_t look_locked(struct gate_watchdog *dog, struct gate_watch *w)
     if (used < budget)
         return budget - used < POLL_NS ? budget - used + GATE_MS / 20 : POLL_NS;
     stop(w, call);
-    if (used > budget * STUCK_FACTOR && !w->told && dog->on_stuck != NULL) {
+    if (used > budget * STUCK_FACTOR && used > STUCK_LEAST && !w->told && dog->on_stuck != NULL) {
         w->told = true;
         dog->on_stuck(dog->arg, w);
     }

@@ -132,17 +132,18 @@ static void on_stuck(void *arg, struct gate_watch *w)
         atomic_fetch_add(&stuck, 1);
 }
 
-/* Inside one C call no hook runs: after 20 budgets the last resort is called, once. */
+/* Inside one C call no hook runs. */
 static int stay(lua_State *L)
 {
     uint64_t from = gate_watch_cpu_now();
+    uint64_t ns = (uint64_t)lua_tointeger(L, 1) * GATE_MS;
 
-    (void)L;
-    while (gate_watch_cpu_now() - from < 300 * GATE_MS)
+    while (gate_watch_cpu_now() - from < ns)
         continue;
     return 0;
 }
 
+/* After 20 budgets, but a second at least, the last resort is called, once. */
 static void test_stuck(void **state)
 {
     struct gate_watchdog *dog;
@@ -152,7 +153,9 @@ static void test_stuck(void **state)
     assert_int_equal(gate_watchdog_open(&dog, GATE_WATCHDOG_SIGNAL, on_stuck, &w), GATE_OK);
     open_watched(&w, dog);
     lua_register(w.heap.L, "stay", stay);
-    assert_true(run(&w, "stay() while true do end", 5, 0));
+    assert_true(run(&w, "stay(300) while true do end", 5, 0));
+    assert_int_equal(atomic_load(&stuck), 0);
+    assert_true(run(&w, "stay(1100) while true do end", 5, 0));
     assert_int_equal(atomic_load(&stuck), 1);
     close_watched(&w);
     gate_watchdog_close(&dog);
