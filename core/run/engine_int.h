@@ -56,7 +56,8 @@ struct gate_seat_slot {
     struct gate_live *live;
     struct gate_run_worker *owner;
     struct gate_list node;          /* the worker's */
-    struct gate_mail swap;          /* to the worker: serve from this one, or the like */
+    struct gate_mail swap;          /* to the worker: the move */
+    void (*move)(struct gate_run_worker *w, struct gate_seat_slot *s); /* serve it, and others */
     struct gate_mail swapped;       /* to control: done */
     struct gate_ready idle;         /* on the worker: nobody uses it any more */
     struct gate_mail gone;          /* to control: detached, may be freed */

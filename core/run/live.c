@@ -178,30 +178,16 @@ static void serve(struct gate_run_worker *w, struct gate_seat_slot *s)
         retire(old, s);
 }
 
-static void on_swap(struct gate_mail *m, void *worker)
+static void swap(struct gate_run_worker *w, struct gate_seat_slot *s)
 {
-    struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swap);
-    struct gate_run_worker *w = worker;
-    uint64_t began = cpu_now();
-
-    if (w->ended)
-        return;
     enter(w, s);
     gate_seat_ref(&s->seat);
     serve(w, s);
-    note_stall(w, began);
-    tell_swapped(s);
 }
 
 /* Canary: the seat gets its share of new requests, beside the one that serves. */
-static void on_try(struct gate_mail *m, void *worker)
+static void try(struct gate_run_worker *w, struct gate_seat_slot *s)
 {
-    struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swap);
-    struct gate_run_worker *w = worker;
-    uint64_t began = cpu_now();
-
-    if (w->ended)
-        return;
     enter(w, s);
     if (s->seat.vm != NULL)
         gate_vm_try(s->seat.vm, &s->seat);
@@ -210,8 +196,6 @@ static void on_try(struct gate_mail *m, void *worker)
     w->base.seat->tally = &s->trial->current;
     gate_canary_share_init(&w->base.share, s->trial->share, w->base.id_prefix);
     w->base.canary = gate_seat_ref(&s->seat);
-    note_stall(w, began);
-    tell_swapped(s);
 }
 
 /* The end of a canary. Its seat, with the reference that the worker had. */
@@ -225,21 +209,19 @@ static struct gate_generation_seat *end_trial(struct gate_run_worker *w)
 }
 
 /* From now on its upstreams go by their own names. */
-static void on_promote(struct gate_mail *m, void *worker)
+static void promote(struct gate_run_worker *w, struct gate_seat_slot *s)
 {
-    struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swap);
-    struct gate_run_worker *w = worker;
-    uint64_t began = cpu_now();
-
-    if (w->ended)
-        return;
     end_trial(w)->upstreams = s->live->upstreams;
     serve(w, s);
-    note_stall(w, began);
-    tell_swapped(s);
 }
 
-static void on_withdraw(struct gate_mail *m, void *worker)
+static void withdraw(struct gate_run_worker *w, struct gate_seat_slot *s)
+{
+    (void)s;
+    retire(end_trial(w), gate_container_of(w->base.seat, struct gate_seat_slot, seat));
+}
+
+static void on_move(struct gate_mail *m, void *worker)
 {
     struct gate_seat_slot *s = gate_container_of(m, struct gate_seat_slot, swap);
     struct gate_run_worker *w = worker;
@@ -247,7 +229,7 @@ static void on_withdraw(struct gate_mail *m, void *worker)
 
     if (w->ended)
         return;
-    retire(end_trial(w), gate_container_of(w->base.seat, struct gate_seat_slot, seat));
+    s->move(w, s);
     note_stall(w, began);
     tell_swapped(s);
 }
@@ -425,13 +407,14 @@ void gate_live_keep_vms(struct gate_live *live, const struct gate_live *old)
 
 /* `moved` is called once all workers have done it. */
 static void tell_workers(struct gate_live *live,
-                         void (*deliver)(struct gate_mail *m, void *worker),
+                         void (*move)(struct gate_run_worker *w, struct gate_seat_slot *s),
                          void (*moved)(struct gate_live *live))
 {
     live->swapped = 0;
     live->moved = moved;
     for (uint32_t i = 0; i < live->n; i++) {
-        live->slots[i].swap.deliver = deliver;
+        live->slots[i].move = move;
+        live->slots[i].swap.deliver = on_move;
         gate_mailbox_post(&live->engine->workers[i].base.mail, &live->slots[i].swap);
     }
 }
@@ -456,7 +439,7 @@ void gate_live_publish(struct gate_live *live)
     gate_list_push(&e->generations, &live->node);
     e->current = live;
     e->last_number = live->g.number;
-    tell_workers(live, on_swap, on_published);
+    tell_workers(live, swap, on_published);
     gate_live_end_oldest(e);
 }
 
@@ -473,7 +456,7 @@ void gate_live_try(struct gate_live *live, struct gate_live_trial *trials,
     set_upstreams(live, live->tried);
     for (uint32_t i = 0; i < live->n; i++)
         live->slots[i].trial = &trials[i];
-    tell_workers(live, on_try, tried);
+    tell_workers(live, try, tried);
     gate_live_end_oldest(e);
 }
 
@@ -484,12 +467,12 @@ void gate_live_promote(struct gate_live *live, void (*promoted)(struct gate_live
     e->current = live;
     gate_live_apply(e, NULL);
     live->upstreams = gate_live_upstreams(live);
-    tell_workers(live, on_promote, promoted);
+    tell_workers(live, promote, promoted);
 }
 
 void gate_live_withdraw(struct gate_live *live, void (*withdrawn)(struct gate_live *live))
 {
-    tell_workers(live, on_withdraw, withdrawn);
+    tell_workers(live, withdraw, withdrawn);
 }
 
 uint64_t gate_live_active(const struct gate_live *live)

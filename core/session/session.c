@@ -180,6 +180,21 @@ static void on_deadline(struct gate_timer *t)
     }
 }
 
+void gate_session_linger(struct gate_session *s, uint32_t *left)
+{
+    char drop[8192];
+    struct iovec iov = {drop, sizeof(drop)};
+    size_t n = 0;
+    enum gate_err e = gate_conn_read(&s->conn, &iov, 1, &n);
+
+    if (e == GATE_E_AGAIN)
+        return;
+    if (e != GATE_OK || n >= *left)
+        gate_session_close(s, s->why);
+    else
+        *left -= (uint32_t)n;
+}
+
 void gate_session_idle(struct gate_session *s)
 {
     s->state = GATE_SESSION_IDLE;

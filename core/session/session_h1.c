@@ -1,4 +1,4 @@
-/* The reading side of an h1 session: heads, one look-ahead of pipelining, lingering close. */
+/* The reading side of an h1 session: heads, one look-ahead of pipelining. */
 #include "base/assert.h"
 #include "http/parse.h"
 #include "session/session_int.h"
@@ -364,22 +364,6 @@ static void exchange_readable(struct gate_session *s)
     gate_conn_reading(&s->conn, false);
 }
 
-static void linger_readable(struct gate_session *s)
-{
-    char drop[8192];
-    struct iovec iov = {drop, sizeof(drop)};
-    size_t n = 0;
-    enum gate_err e = gate_conn_read(&s->conn, &iov, 1, &n);
-
-    if (e == GATE_E_AGAIN)
-        return;
-    if (e != GATE_OK || n >= s->h1->linger_left) {
-        gate_session_close(s, s->why);
-        return;
-    }
-    s->h1->linger_left -= (uint32_t)n;
-}
-
 void gate_session_h1_readable(struct gate_session *s)
 {
     switch (s->state) {
@@ -416,7 +400,7 @@ void gate_session_h1_readable(struct gate_session *s)
         exchange_readable(s);
         break;
     case GATE_SESSION_LINGER:
-        linger_readable(s);
+        gate_session_linger(s, &s->h1->linger_left);
         break;
     default:
         gate_conn_reading(&s->conn, false);

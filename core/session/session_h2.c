@@ -47,22 +47,6 @@ static void finish(struct gate_session *s)
     gate_deadline_set(s->conn.loop, &s->deadline, gate_loop_now(s->conn.loop) + GATE_LINGER_MS);
 }
 
-static void linger(struct gate_session *s)
-{
-    char drop[8192];
-    struct iovec iov = {drop, sizeof(drop)};
-    size_t n = 0;
-    enum gate_err e = gate_conn_read(&s->conn, &iov, 1, &n);
-
-    if (e == GATE_E_AGAIN)
-        return;
-    if (e != GATE_OK || n >= s->h2->linger_left) {
-        gate_session_close(s, s->why);
-        return;
-    }
-    s->h2->linger_left -= (uint32_t)n;
-}
-
 static void read_ended(struct gate_session *s, enum gate_err e)
 {
     bool inside = s->h2->h2.open > 0;
@@ -238,7 +222,7 @@ static void on_readable(struct gate_conn *c)
 
     GATE_CHECK_MAGIC(s, GATE_SESSION_MAGIC);
     if (h->lingers) {
-        linger(s);
+        gate_session_linger(s, &s->h2->linger_left);
         return;
     }
     for (int i = 0; i < READS_MOST && !h->ending; i++)

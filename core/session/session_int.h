@@ -159,6 +159,8 @@ void gate_session_close(struct gate_session *s, enum gate_close_reason why);
 void gate_session_clock(struct gate_session *s);
 void gate_session_start(struct gate_session *s);
 void gate_session_idle(struct gate_session *s);
+/* Our side is shut: drops what still comes, `left` bytes at most. May close the session. */
+void gate_session_linger(struct gate_session *s, uint32_t *left);
 void gate_session_addr(const struct gate_session *s, struct gate_addr *out);
 void gate_session_set_peer(struct gate_session *s, const struct gate_addr *peer);
 bool gate_session_count(struct gate_session *s);

@@ -20,18 +20,6 @@ local M = {}
 
 local QUIET, PATIENCE = 0.02, 5
 
-local function receive_all(sock, state)
-  while true do
-    local data, how = loop.receive(sock)
-    if not data then
-      state.closed = how
-      return
-    end
-    state.pieces[#state.pieces + 1] = data
-    state.size = state.size + #data
-  end
-end
-
 local function memory(gateway)
   local statm = io.open("/proc/" .. gateway:engine() .. "/statm")
   local pages = statm:read("*a"):match "^%d+ (%d+)"
@@ -153,7 +141,7 @@ function M.faults(gateway, origin, vector, piece)
     loop.run(function() return false end, 0.3)
     state.growth = memory(gateway) - before
   end
-  loop.spawn(receive_all, sock, state)
+  loop.spawn(loop.receive_all, sock, state)
   loop.run(settled(vector, state, record), PATIENCE)
   loop.forget(sock)
   sock:close()

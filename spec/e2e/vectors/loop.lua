@@ -147,4 +147,17 @@ function M.connect(port, window)
   return sock
 end
 
+--- Notes all that comes in a table: `pieces`, their `size`, and how it was `closed`.
+function M.receive_all(sock, into)
+  while true do
+    local data, how = M.receive(sock)
+    if not data then
+      into.closed = how
+      return
+    end
+    into.pieces[#into.pieces + 1] = data
+    into.size = into.size + #data
+  end
+end
+
 return M

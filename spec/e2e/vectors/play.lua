@@ -62,18 +62,6 @@ local function outcome_of(bytes, head_at)
   return setmetatable({ pieces = {}, size = 0, head_at = head_at }, Outcome)
 end
 
-local function read_task(sock, outcome)
-  while true do
-    local data, how = loop.receive(sock)
-    if not data then
-      outcome.closed = how
-      return
-    end
-    outcome.pieces[#outcome.pieces + 1] = data
-    outcome.size = outcome.size + #data
-  end
-end
-
 local function write_task(sock, bytes, piece, half_close, outcome)
   loop.send(sock, bytes, piece)
   if half_close then sock:shutdown "send" end
@@ -159,7 +147,7 @@ local function stalled(gateway, sock, vector, outcome, bytes)
     outcome.clock = outcome.clock + 5
     loop.run(function() return false end, 0.03)
   end
-  loop.spawn(read_task, sock, outcome)
+  loop.spawn(loop.receive_all, sock, outcome)
   loop.run(function() return outcome.closed end, 2)
 end
 
@@ -187,7 +175,7 @@ function M.vector(gateway, origin, vector, split)
   if vector.no_read then
     stalled(gateway, sock, vector, outcome, bytes)
   else
-    loop.spawn(read_task, sock, outcome)
+    loop.spawn(loop.receive_all, sock, outcome)
   end
   if vector.pace then
     paced(gateway, sock, bytes, vector.pace, outcome)
@@ -212,7 +200,7 @@ function M.control(gateway, origin)
   local bytes = ("GET /probe/%s HTTP/1.1\r\nHost: example.test\r\n\r\n"):format(name)
   local outcome = outcome_of(bytes)
   local sock = loop.connect(gateway.port)
-  loop.spawn(read_task, sock, outcome)
+  loop.spawn(loop.receive_all, sock, outcome)
   loop.spawn(write_task, sock, bytes, nil, false, outcome)
   loop.run(function()
     local first = outcome:finals()[1]
@@ -237,7 +225,7 @@ function M.clean_answer(gateway, origin, vector)
   local bytes = ("GET %s HTTP/1.1\r\nHost: example.test\r\n\r\n"):format(target)
   local outcome = outcome_of(bytes)
   local sock = loop.connect(gateway.port)
-  loop.spawn(read_task, sock, outcome)
+  loop.spawn(loop.receive_all, sock, outcome)
   loop.spawn(write_task, sock, bytes, nil, false, outcome)
   loop.run(function() return outcome:finals()[1] end, 5)
   loop.forget(sock)
