@@ -36,8 +36,8 @@ void gate_link_clock(struct gate_link *l)
         at = after(l, l->send_ms);
     else if (l->state == GATE_LINK_HEAD && l->request_ended)
         at = after(l, l->first_byte_ms);
-    else if (l->state == GATE_LINK_TUNNEL ||
-             (l->state == GATE_LINK_BODY && l->credit > 0 && !l->conn.full && !l->stream.rests))
+    else if ((l->state == GATE_LINK_BODY || l->state == GATE_LINK_TUNNEL) && l->credit > 0 &&
+             !l->conn.full && !l->stream.rests)
         at = after(l, l->read_ms);
     gate_deadline_set(l->conn.loop, &l->deadline, at);
 }
