@@ -101,6 +101,7 @@ static void begin_response(struct gate_link *l, const struct gate_response_head 
     if (head->status == 101) {
         l->state = GATE_LINK_TUNNEL;
         l->keep = false;
+        l->request_ended = false; /* what goes up from here is bytes */
         gate_h1_reader_begin_body(&l->in, GATE_BODY_EOF, 0);
         l->out.framing = GATE_BODY_EOF;
         l->out.ended = false;
