@@ -18,7 +18,7 @@ struct gate_attempt {
     struct gate_wait *wait;         /* woken with the result of a dial */
     struct gate_response_head head; /* status 0: not there yet */
     struct gate_block *block;       /* of the head */
-    int sys_errno;                  /* of a dial that failed; 0: no system error */
+    const char *why;                /* a dial failed; the arena's */
     bool reused;                    /* on a link that had carried a request before */
     bool ended;                     /* the response is complete */
 };

@@ -5,7 +5,6 @@
 
 #include "base/assert.h"
 #include "http/parse.h"
-#include "net/socket.h"
 #include "upstream/links.h"
 
 /* Interim responses relayed per request (SECURITY.md section F). */
@@ -63,8 +62,8 @@ static void on_deadline(struct gate_timer *t)
 
     if (!gate_deadline_reached(l->conn.loop, &l->deadline))
         return;
-    if (l->state == GATE_LINK_CONNECTING) {
-        l->on_connected(l, GATE_E_TIMEOUT);
+    if (l->state == GATE_LINK_DIALING) {
+        gate_dial_late(l);
         return;
     }
     if (l->state == GATE_LINK_IDLE) {
@@ -353,15 +352,6 @@ static void on_writable(struct gate_conn *c)
 {
     struct gate_link *l = link_of_conn(c);
 
-    if (l->state == GATE_LINK_CONNECTING) {
-        enum gate_err e = gate_socket_connected(c->fd);
-
-        if (e == GATE_E_AGAIN)
-            gate_conn_want_write(c);
-        else
-            l->on_connected(l, e);
-        return;
-    }
     if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_IDLE)
         gate_link_send(l);
 }
@@ -370,15 +360,22 @@ void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd)
 {
     memset(l, 0, sizeof(*l));
     l->magic = GATE_LINK_MAGIC;
-    gate_conn_open(&l->conn, loop, fd, on_readable, on_writable);
+    gate_conn_open(&l->conn, loop, fd, NULL, NULL);
     gate_h1_reader_init(&l->in);
     gate_h1_writer_init(&l->out, &loop->blocks);
     gate_ready_init(&l->flush, gate_link_on_flush);
     gate_deadline_init(&l->deadline, on_deadline);
     gate_list_init(&l->node);
     l->born_ms = gate_loop_now(loop);
-    l->state = GATE_LINK_IDLE;
+    l->state = GATE_LINK_DIALING;
     l->keep = true;
+}
+
+void gate_link_ready(struct gate_link *l)
+{
+    l->conn.on_readable = on_readable;
+    l->conn.on_writable = on_writable;
+    l->state = GATE_LINK_IDLE;
 }
 
 enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes)

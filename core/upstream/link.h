@@ -15,7 +15,7 @@ struct gate_links;
 struct gate_upstream_local;
 
 enum gate_link_state {
-    GATE_LINK_CONNECTING,
+    GATE_LINK_DIALING,
     GATE_LINK_IDLE, /* on the shelf, or fresh */
     GATE_LINK_HEAD, /* a request is going out; no response head yet */
     GATE_LINK_BODY,
@@ -57,9 +57,9 @@ struct gate_link {
     uint32_t send_ms;
     uint32_t first_byte_ms;
     uint32_t read_ms;
-    /* While it connects. */
-    void (*on_connected)(struct gate_link *l, enum gate_err e);
-    void *connect_arg;
+    /* While it is dialed (upstream/dial.h). */
+    void (*on_dialed)(struct gate_link *l, enum gate_err e, const char *why);
+    void *dial_arg;
 };
 
 /* What a request brings to its link. */
@@ -91,7 +91,10 @@ enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes);
 /* Sends what waits to be sent now, not at the end of the turn. */
 void gate_link_flush(struct gate_link *l);
 
-/* Sets the operations up on a descriptor that is connecting or connected. */
+/* A link that is being dialed, on a descriptor that is connecting or connected. */
 void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd);
+
+/* The dial is done: the link can take requests. */
+void gate_link_ready(struct gate_link *l);
 
 #endif

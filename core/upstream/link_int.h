@@ -15,6 +15,9 @@ void gate_link_clock(struct gate_link *l);
 /* The stream is over: tells the user, keeps the link until it is reset or given back. */
 void gate_link_broken(struct gate_link *l, enum gate_err e, const char *why);
 
+/* dial.c: the deadline of a dial is reached. */
+void gate_dial_late(struct gate_link *l);
+
 /* link_stream.c: writing, and the client side of the stream interface */
 extern const struct gate_stream_ops gate_link_stream_ops;
 void gate_link_send(struct gate_link *l);

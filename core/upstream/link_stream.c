@@ -60,7 +60,7 @@ void gate_link_on_flush(struct gate_ready *r)
     struct gate_link *l = gate_container_of(r, struct gate_link, flush);
 
     GATE_CHECK_MAGIC(l, GATE_LINK_MAGIC);
-    if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_CONNECTING &&
+    if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_DIALING &&
         l->state != GATE_LINK_IDLE)
         gate_link_send(l);
 }

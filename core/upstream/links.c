@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "http/proxy_header.h"
-#include "net/socket.h"
 
 struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *counters)
 {
@@ -203,18 +202,11 @@ struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream
     return l;
 }
 
-enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_local *local,
-                              struct gate_peer *peer, uint32_t timeout_ms,
-                              void (*on_connected)(struct gate_link *, enum gate_err), void *arg,
-                              struct gate_link **out)
+struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream_local *local,
+                                  struct gate_peer *peer, int fd)
 {
-    struct gate_link *l;
-    int fd = -1;
-    enum gate_err e = gate_socket_connect(&peer->addr, &fd);
+    struct gate_link *l = gate_slab_take(&links->slab);
 
-    if (e != GATE_OK && e != GATE_E_AGAIN)
-        return e;
-    l = gate_slab_take(&links->slab);
     gate_link_init(l, links->loop, fd);
     l->links = links;
     l->local = local;
@@ -223,16 +215,7 @@ enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_loc
     atomic_fetch_add_explicit(&peer->connections, 1, memory_order_relaxed);
     gate_counters_add(links->counters, GATE_C_LINKS_OPENED, 1);
     gate_list_push(&links->live, &l->node);
-    *out = l;
-    if (e == GATE_OK)
-        return GATE_OK;
-    l->state = GATE_LINK_CONNECTING;
-    l->on_connected = on_connected;
-    l->connect_arg = arg;
-    gate_conn_want_write(&l->conn);
-    gate_deadline_set(links->loop, &l->deadline,
-                      timeout_ms == 0 ? UINT64_MAX : gate_loop_now(links->loop) + timeout_ms);
-    return GATE_E_AGAIN;
+    return l;
 }
 
 static bool may_keep(const struct gate_link *l)

@@ -62,13 +62,9 @@ bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms);
 struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
                                   struct gate_peer *peer);
 
-/* A new link. GATE_OK: *out is connected. GATE_E_AGAIN: on_connected is called from the loop, with
- * GATE_OK or the failure (the link is then closed by gate_links_close). Other errors: nothing was
- * made. */
-enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_local *local,
-                              struct gate_peer *peer, uint32_t timeout_ms,
-                              void (*on_connected)(struct gate_link *, enum gate_err), void *arg,
-                              struct gate_link **out);
+/* A new link, not ready yet, on a descriptor of gate_socket_connect: for upstream/dial.h. */
+struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream_local *local,
+                                  struct gate_peer *peer, int fd);
 
 /* Puts a link with a finished stream on its shelf, or closes it when it must not be kept. */
 void gate_links_put(struct gate_link *l);
