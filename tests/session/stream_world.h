@@ -255,8 +255,7 @@ static void turn(int n)
 static void on_connected(struct gate_link *l, enum gate_err e)
 {
     assert_int_equal(e, GATE_OK);
-    l->state = GATE_LINK_IDLE;
-    gate_deadline_set(l->conn.loop, &l->deadline, UINT64_MAX);
+    gate_link_ready(l);
     world->connected = true;
 }
 
