@@ -75,23 +75,19 @@ enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_loc
 
 struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate_link_use *use)
 {
+    a->before = gate_link_written(a->link);
     a->stream = gate_link_begin(a->link, use);
     return a->stream;
 }
 
-/* A peer that closes while a request is on its way to it ends its side first; its kernel then takes
- * nothing more, and answers what comes with a reset. A reset alone may follow bytes that the peer
- * has read. */
 bool gate_attempt_untouched(const struct gate_attempt *a, enum gate_err e)
 {
-    const struct gate_link *l = a->link;
-
-    return l->sent == 0 || (e == GATE_E_EOF && gate_socket_unsent(l->conn.fd) >= l->sent);
+    return gate_link_untaken(a->link, a->before, e);
 }
 
 bool gate_attempt_answered(const struct gate_attempt *a)
 {
-    return a->link->infos > 0 || gate_h1_reader_held(&a->link->in) > 0;
+    return gate_link_h1_answered(a->link);
 }
 
 void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why)

@@ -14,6 +14,7 @@ struct gate_attempt {
     struct gate_peer *peer;         /* a reference; counted active */
     struct gate_link *link;         /* NULL before dialing and after the end */
     struct gate_stream *stream;     /* the link's, once begun */
+    uint64_t before;                /* bytes written to the link before the stream began */
     struct gate_str preface;        /* before the request, on a link of its own; borrowed */
     struct gate_wait *wait;         /* woken with the result of a dial */
     struct gate_response_head head; /* status 0: not there yet */

@@ -5,7 +5,6 @@
 #include <errno.h>
 
 #include "net/socket.h"
-#include "upstream/link_int.h"
 
 static struct gate_link *link_of_conn(struct gate_conn *c)
 {
@@ -19,14 +18,16 @@ static void fail(struct gate_link *l, enum gate_err e, const char *why)
 
 static void succeed(struct gate_link *l)
 {
-    gate_deadline_set(l->conn.loop, &l->deadline, UINT64_MAX);
     gate_link_ready(l);
     l->on_dialed(l, GATE_OK, NULL);
 }
 
-void gate_dial_late(struct gate_link *l)
+static void on_deadline(struct gate_timer *t)
 {
-    fail(l, GATE_E_TIMEOUT, "no answer in time");
+    struct gate_link *l = gate_container_of(t, struct gate_link, deadline.timer);
+
+    if (gate_deadline_reached(l->conn.loop, &l->deadline))
+        fail(l, GATE_E_TIMEOUT, "no answer in time");
 }
 
 static void on_connecting(struct gate_conn *c)
@@ -67,6 +68,7 @@ enum gate_err gate_dial(struct gate_links *links, const struct gate_dial *how,
         return GATE_OK;
     }
     l->conn.on_writable = on_connecting;
+    l->deadline.timer.fn = on_deadline;
     gate_conn_want_write(&l->conn);
     if (how->timeout_ms > 0)
         gate_deadline_set(links->loop, &l->deadline, gate_loop_now(links->loop) + how->timeout_ms);

@@ -222,7 +222,7 @@ static bool may_keep(const struct gate_link *l)
 {
     const struct gate_upstream_local *local = l->local;
 
-    if (l->state != GATE_LINK_DONE || !l->keep || !l->request_ended || l->out.out.bytes > 0)
+    if (!gate_link_h1_clean(l))
         return false;
     if (local->max_requests > 0 && l->requests >= local->max_requests)
         return false;
@@ -253,10 +253,7 @@ void gate_links_put(struct gate_link *l)
     struct gate_upstream_local *local = l->local;
     struct gate_shelf *shelf;
 
-    /* An origin may answer before it has read the body: its last bytes are sent now, and the link
-     * can stay. */
-    if (l->state == GATE_LINK_DONE && l->keep && l->request_ended && l->out.out.bytes > 0)
-        gate_link_flush(l);
+    gate_link_h1_settle(l);
     shelf = may_keep(l) ? shelf_of(local, l->peer) : NULL;
 
     if (shelf == NULL) {
@@ -267,7 +264,7 @@ void gate_links_put(struct gate_link *l)
     gate_list_push_front(&shelf->idle, &l->node);
     l->shelved = true;
     local->idle++;
-    gate_link_park(l, local->idle_ms);
+    gate_link_h1_park(l, local->idle_ms);
     if (local->idle > local->idle_max)
         close_oldest(local);
 }
@@ -284,11 +281,9 @@ void gate_links_close(struct gate_link **link, enum gate_close_reason why)
     if (l->shelved)
         l->local->idle--;
     gate_list_remove(&l->node);
-    gate_ready_cancel(&l->flush);
     gate_deadline_stop(links->loop, &l->deadline);
     gate_conn_close(&l->conn);
-    gate_h1_reader_fini(&l->in);
-    gate_h1_writer_fini(&l->out);
+    gate_link_h1_fini(l);
     atomic_fetch_sub_explicit(&l->peer->connections, 1, memory_order_relaxed);
     gate_peer_unref(&l->peer);
     gate_counters_add(links->counters, GATE_C_LINKS_CLOSED, 1);

@@ -1,4 +1,5 @@
-/* covers: upstream/link.c upstream/link_stream.c upstream/attempt.c upstream/dial.c
+/* covers: upstream/link.c upstream/link_h1.c upstream/link_h1_stream.c upstream/attempt.c
+ * covers: upstream/dial.c
  * Links on their shelves and attempts on links, against sockets that the test holds. The stream on
  * a link has its contract test in tests/session/test_stream_contract.c. */
 #include <errno.h>
@@ -509,9 +510,9 @@ static int request_on_kept(struct bench *b)
 
 static void until_dead(struct bench *b)
 {
-    for (int t = 0; t < 10000 && b->a[0].link->state != GATE_LINK_DEAD; t++)
+    for (int t = 0; t < 10000 && b->a[0].link->h1.state != GATE_LINK_DEAD; t++)
         turns(b, 1);
-    assert_int_equal(b->a[0].link->state, GATE_LINK_DEAD);
+    assert_int_equal(b->a[0].link->h1.state, GATE_LINK_DEAD);
 }
 
 static void a_peer_that_ended_before_has_taken_nothing(void **state)
@@ -520,7 +521,7 @@ static void a_peer_that_ended_before_has_taken_nothing(void **state)
     int fd = request_on_kept(b);
 
     close(fd);
-    gate_link_flush(b->a[0].link); /* before the loop could see the end */
+    gate_link_h1_flush(b->a[0].link); /* before the loop could see the end */
     assert_true(b->a[0].link->sent > 0);
     until_dead(b);
     assert_true(gate_attempt_untouched(&b->a[0], GATE_E_EOF));
@@ -534,7 +535,7 @@ static void a_peer_that_reset_before_has_taken_nothing(void **state)
 
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     close(fd);
-    gate_link_flush(b->a[0].link);
+    gate_link_h1_flush(b->a[0].link);
     until_dead(b);
     assert_true(gate_attempt_untouched(&b->a[0], GATE_E_RESET));
 }
