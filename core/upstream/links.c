@@ -231,21 +231,15 @@ static bool may_keep(const struct gate_link *l)
     return local->idle_max > 0;
 }
 
-/* The link that has been idle the longest, over all shelves of the upstream. */
-static void close_oldest(struct gate_upstream_local *local)
+/* How long the link that is put down now may lie there. Links beyond what is kept are no waste yet:
+ * where more requests run at a time than that, each of them would be made anew at once. */
+static uint32_t idle_ms_of(const struct gate_upstream_local *local)
 {
-    struct gate_link *oldest = NULL;
+    bool surplus = local->idle > local->idle_max;
 
-    for (uint32_t i = 0; i < local->set->n; i++) {
-        struct gate_list *idle = &local->shelves[i].idle;
-        struct gate_link *l =
-            gate_list_empty(idle) ? NULL : gate_container_of(idle->prev, struct gate_link, node);
-
-        if (l != NULL && (oldest == NULL || l->deadline.at_ms < oldest->deadline.at_ms))
-            oldest = l;
-    }
-    if (oldest != NULL)
-        gate_links_close(&oldest, GATE_CLOSE_LINK_IDLE);
+    if (surplus && (local->idle_ms == 0 || local->idle_ms > GATE_LINK_SURPLUS_MS))
+        return GATE_LINK_SURPLUS_MS;
+    return local->idle_ms;
 }
 
 void gate_links_put(struct gate_link *l)
@@ -264,9 +258,7 @@ void gate_links_put(struct gate_link *l)
     gate_list_push_front(&shelf->idle, &l->node);
     l->shelved = true;
     local->idle++;
-    gate_link_h1_park(l, local->idle_ms);
-    if (local->idle > local->idle_max)
-        close_oldest(local);
+    gate_link_h1_park(l, idle_ms_of(local));
 }
 
 void gate_links_close(struct gate_link **link, enum gate_close_reason why)

@@ -8,6 +8,9 @@
 #include "upstream/balance.h"
 #include "upstream/link.h"
 
+/* Idle links beyond idle_max end this long after their last use. */
+#define GATE_LINK_SURPLUS_MS 1000
+
 /* Idle links to one peer. */
 struct gate_shelf {
     struct gate_peer *peer; /* the set's reference keeps it */
@@ -24,7 +27,7 @@ struct gate_upstream_local {
     const struct gate_balance_ops *ops;
     struct gate_shelf *shelves; /* parallel to set->v */
     uint32_t idle;              /* links on all shelves */
-    uint32_t idle_max;
+    uint32_t idle_max;          /* of them, for idle_ms; 0: none is kept at all */
     uint32_t idle_ms;
     uint32_t max_requests;
     uint32_t max_age_ms;
