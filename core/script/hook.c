@@ -140,6 +140,8 @@ void gate_task_count_failure(struct gate_vm *vm, enum gate_vm_result r)
         gate_canary_fault(vm->seat->tally);
     else if (vm->seat != NULL)
         gate_canary_kill(vm->seat->tally);
+    if (r == GATE_VM_NOMEM)
+        gate_fullness_hurry(vm);
 }
 
 static void count_failure(const struct gate_hook_run *run, enum gate_vm_result r)
