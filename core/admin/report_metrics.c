@@ -325,6 +325,9 @@ void gate_report_metrics(const struct gate_report *r, FILE *to)
     put_number(to, "moongate_active_requests", "gauge", "Requests inside the gateway now.",
                gate_report_counter(r, GATE_C_REQUESTS) -
                    gate_report_counter(r, GATE_C_REQUESTS_DONE));
+    put_number(to, "moongate_tunnels", "gauge", "Open tunnels.",
+               gate_report_counter(r, GATE_C_TUNNELS) -
+                   gate_report_counter(r, GATE_C_TUNNELS_DONE));
     put_counters(r, to);
     put_routes(r, to);
     put_hooks(r, to);

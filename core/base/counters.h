@@ -24,6 +24,9 @@ enum gate_counter {
     GATE_C_CONNECT_FAILURES,
     GATE_C_RETRIES,
     GATE_C_TUNNELS,
+    GATE_C_TUNNELS_DONE,
+    GATE_C_TUNNEL_BYTES_IN,      /* of tunnels that have ended */
+    GATE_C_TUNNEL_BYTES_OUT,
     GATE_C_UNDERSCORES_DROPPED,
     GATE_C_HOOK_ERRORS,
     GATE_C_HOOK_KILLS,

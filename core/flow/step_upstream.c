@@ -135,6 +135,9 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
     struct gate_flow_state *f = x->flow;
     enum gate_step_result r = GATE_STEP_NEXT;
 
+    if (x->req.head.connect && !gate_flow_upgrade_passes(x))
+        return gate_flow_fail(x, GATE_FAULT_BAD_REQUEST, 501,
+                              "the route switches to no such protocol");
     if (f->upstream == NULL)
         enter_upstream(x);
     if (!f->same_peer)
@@ -336,23 +339,6 @@ void gate_flow_end_attempt(struct gate_exchange *x, enum gate_close_reason why)
 
 /* ------------------------------------------------------------------ send */
 
-static bool upgrade_passes(const struct gate_exchange *x)
-{
-    const struct gate_route_config *route = x->match.route;
-    const struct gate_request_head *h = &x->req.head;
-    bool has_body = h->framing == GATE_BODY_CHUNKED || h->content_length > 0;
-
-    if (!h->upgrade || h->minor == 0 || has_body)
-        return false;
-    if (route == NULL)
-        return gate_str_ieq(h->upgrade_token, GATE_STR("websocket"));
-    for (uint32_t i = 0; i < route->n_upgrade; i++) {
-        if (gate_str_ieq(h->upgrade_token, route->upgrade[i]))
-            return true;
-    }
-    return false;
-}
-
 /* What goes up as Host. */
 static struct gate_str host_field(const struct gate_exchange *x)
 {
@@ -465,7 +451,7 @@ enum gate_step_result gate_step_send_request(struct gate_exchange *x)
         .limits = &x->seat->generation->head_limits,
         .timeouts = &f->timeouts,
         .method = x->req.method_id,
-        .upgrade = upgrade_passes(x),
+        .upgrade = gate_flow_upgrade_passes(x),
         .upgrade_token = x->req.head.upgrade_token,
         .events = &gate_flow_up_events,
         .user = x,

@@ -59,7 +59,7 @@ struct gate_h2_head {
     bool lines;     /* the start line is written */
     bool too_large; /* nothing more is written */
     const char *why; /* not acceptable */
-    struct nghttp2_rcbuf *pseudo[4];
+    struct nghttp2_rcbuf *pseudo[5];
     uint64_t begin_ms;
 };
 
@@ -122,6 +122,8 @@ struct gate_h2_stream {
     bool head_sent;
     bool deferred;       /* waits for more to send */
     bool head_method;    /* of a HEAD */
+    bool connect;        /* of an extended CONNECT (RFC 8441) */
+    bool tunnel;         /* which was agreed to: bodies are raw bytes, both ways */
     bool expect;         /* a 100 is owed when the body is first wanted */
     bool cut;            /* reset by us, for no fault of the peer's */
     bool malformed;      /* reset for what the peer sent */
@@ -134,7 +136,7 @@ struct gate_h2_stream {
     size_t credit;
     uint64_t left;       /* of a Content-Length that we announced */
     uint64_t out_ms;     /* what waits moved */
-    uint64_t window_ms;  /* body rate: begin of the window */
+    uint64_t window_ms;  /* body rate: begin of the window; tunnels: when bytes came last */
     uint64_t window_bytes;
     /* The last head or trailers that came: text, until it is told; then the user's. */
     struct gate_block *block;
@@ -213,8 +215,9 @@ static inline bool gate_h2_is_early(const struct gate_h2_stream *s)
  * that do not see the answer when the reset comes with it. */
 void gate_h2_stop(struct gate_h2_stream *s);
 
-/* Ends a stream whose peer does not take what waits for it; its user is told. */
-void gate_h2_stall(struct gate_h2_stream *s);
+/* Ends a stream whose peer does not take what waits for it, or says nothing; its user is told why.
+ */
+void gate_h2_stall(struct gate_h2_stream *s, const char *why);
 
 /* Servers: the head of a request, judged. status 0: *out is complete. */
 struct gate_refusal gate_h2_request(struct gate_h2_stream *s, struct gate_arena *arena,
@@ -238,7 +241,13 @@ static inline struct gate_h2_stream *gate_h2_stream_of(const struct gate_stream 
 static inline bool gate_h2_stream_waits(const struct gate_h2_stream *s)
 {
     return s->stream.events != NULL && !s->in_ended && !s->closed && s->credit > 0 &&
-           !s->stream.rests && s->h2->owed == 0;
+           !s->tunnel && !s->stream.rests && s->h2->owed == 0;
+}
+
+/* A tunnel that lives by what its peer still says: ours is said. */
+static inline bool gate_h2_tunnel_waits(const struct gate_h2_stream *s)
+{
+    return s->tunnel && s->out_ended && s->out.bytes == 0 && !s->in_ended && !s->closed && !s->cut;
 }
 
 #endif

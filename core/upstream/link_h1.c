@@ -36,9 +36,8 @@ void gate_link_h1_clock(struct gate_link *l)
         at = after(l, l->h1.send_ms);
     else if (l->h1.state == GATE_LINK_HEAD && l->h1.request_ended)
         at = after(l, l->h1.first_byte_ms);
-    else if (l->h1.state == GATE_LINK_TUNNEL ||
-             (l->h1.state == GATE_LINK_BODY && l->h1.credit > 0 && !l->conn.full &&
-              !l->h1.stream.rests))
+    else if ((l->h1.state == GATE_LINK_BODY || l->h1.state == GATE_LINK_TUNNEL) &&
+             l->h1.credit > 0 && !l->conn.full && !l->h1.stream.rests)
         at = after(l, l->h1.read_ms);
     gate_deadline_set(l->conn.loop, &l->deadline, at);
 }

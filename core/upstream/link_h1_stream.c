@@ -156,6 +156,8 @@ static void op_reset(struct gate_stream *s, enum gate_close_reason why)
     struct gate_link *l = link_of(s);
 
     s->events = NULL;
+    if (l->h1.state == GATE_LINK_TUNNEL) /* its end must not look like one in order */
+        gate_conn_abort(&l->conn);
     gate_links_close(&l, why);
 }
 
