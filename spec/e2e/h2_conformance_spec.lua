@@ -1,5 +1,6 @@
 --- Conformance of HTTP/2 to clients: each case a connection of its own, plain and over TLS, frame
---- by frame and in one write, against routes that answer in each of the ways there are.
+--- by frame, in one write and in small pieces, against routes that answer in each of the ways there
+--- are.
 -- covers: http/h2.c http/h2_recv.c http/h2_send.c http/h2_stream.c session/session_h2.c
 local Connection = require "e2e.conformance.connection"
 local World = require "e2e.conformance.world"
@@ -29,7 +30,11 @@ local WAYS = {
   { name = "plain", scheme = "http", open = wire.plain, listener = 1 },
   { name = "plain, in one write", scheme = "http", open = wire.plain, listener = 1, joins = true },
   { name = "TLS", scheme = "https", open = wire.tls, listener = 2 },
+  { name = "TLS, in small pieces", scheme = "https", open = wire.tls, listener = 2, piece = 3 },
 }
+
+-- What is longer goes whole.
+local SMALL = 4000
 
 local function cases_of(way, host)
   local world = World.new { authority = host, scheme = way.scheme }
@@ -58,16 +63,21 @@ describe("HTTP/2 conformance", function()
 
   local function open(way) return way.open(gateway.ports[way.listener]) end
 
+  local function send(connection, bytes, way)
+    local piece = #bytes < SMALL and way.piece or #bytes
+    for at = 1, #bytes, piece do connection.wire:send(bytes:sub(at, at + piece - 1)) end
+  end
+
   --- Bytes are sent, functions wait for something.
-  local function take_steps(connection, steps, joins)
+  local function take_steps(connection, steps, way)
     local held = ""
     for i, step in ipairs(steps) do
       if type(step) == "function" then
         step(connection)
       else
         held = held .. step
-        if not (joins and type(steps[i + 1]) == "string") then
-          connection.wire:send(held)
+        if not (way.joins and type(steps[i + 1]) == "string") then
+          send(connection, held, way)
           held = ""
         end
       end
@@ -77,7 +87,7 @@ describe("HTTP/2 conformance", function()
   local function fault(way, case)
     local connection = Connection.new(open(way))
     connection:shake_hands()
-    take_steps(connection, case.steps, way.joins)
+    take_steps(connection, case.steps, way)
     local found = connection:fault(case.allowed)
     connection.wire:close()
     return found
