@@ -126,14 +126,18 @@ describe("TLS to clients", function()
   end)
 
   it("answers 421 for a host that another certificate is for", function()
-    local g = gateway('certs = { { cert = "b.pem", key = "b.key" } }, ' .. ONE)
-    local status = "-o /dev/null -w '%{http_code}' -H 'Host: "
-    assert.equal("421", (curl(g, "a.test", status .. "B.test:443'")))
-    assert.equal("421", (curl(g, "b.test", status .. "a.test'")))
-    assert.equal("200", (curl(g, "b.test", status .. "x.b.test'")))
-    assert.equal("200", (curl(g, "a.test", status .. "nobody.test'")))
-    assert.equal("421", (curl(g, "a.test", status .. "b.test' -k")))
-    t.wait_for("the access line", function() return g:stdout():find '" 421 ' end)
+    for _, listen in ipairs { "", "http2 = true," } do
+      local g = gateway('certs = { { cert = "b.pem", key = "b.key" } }, ' .. ONE,
+        { listen = listen })
+      local status = "-o /dev/null -w '%{http_version} %{http_code}' -H 'Host: "
+      local version = listen == "" and "1.1 " or "2 "
+      assert.equal(version .. "421", (curl(g, "a.test", status .. "B.test:443'")))
+      assert.equal(version .. "421", (curl(g, "b.test", status .. "a.test'")))
+      assert.equal(version .. "200", (curl(g, "b.test", status .. "x.b.test'")))
+      assert.equal(version .. "200", (curl(g, "a.test", status .. "nobody.test'")))
+      assert.equal(version .. "421", (curl(g, "a.test", status .. "b.test' -k")))
+      t.wait_for("the access line", function() return g:stdout():find '" 421 ' end)
+    end
   end)
 
   it("refuses unknown names where no certificate is for all", function()
