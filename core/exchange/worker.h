@@ -21,6 +21,7 @@ struct gate_offload;
 struct gate_ip_counts;
 struct gate_tunnel_counts; /* exchange/tunnel_seat.h */
 struct gate_script_kill;   /* script/hook.h */
+struct gate_vm_fullness;   /* script/vm.h */
 
 struct gate_worker {
     uint32_t index;
@@ -57,6 +58,8 @@ struct gate_worker {
     void *session_shared;          /* session/ only */
     /* A script was stopped; NULL: nobody wants to know. */
     void (*on_killed)(struct gate_worker *w, const struct gate_script_kill *kill);
+    /* The VM that serves stays full; NULL: nobody wants to know. */
+    void (*on_full)(struct gate_worker *w, const struct gate_vm_fullness *f);
 };
 
 /* The seat that a new request takes: the one place where that is chosen. */

@@ -1,7 +1,5 @@
 /* The upstream side of an exchange: pick a peer, dial, send the request head, start the upload; and
  * what to do when a try fails before there is an answer. */
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "flow/flow_int.h"
 #include "http/proxy_header.h"
@@ -177,20 +175,6 @@ static bool may_dial(const struct gate_exchange *x, const struct gate_addr *addr
     return !gate_cidr_set_has(&limits->outbound_deny, addr);
 }
 
-/* What the log says of a dial that failed. */
-static const char *dial_failure(struct gate_exchange *x)
-{
-    const struct gate_attempt *a = &x->flow->attempt;
-    char text[96];
-    int n;
-
-    if (a->sys_errno == 0)
-        return "connect: no answer in time";
-    n = snprintf(text, sizeof(text), "connect: %s", strerrordesc_np(a->sys_errno));
-    return gate_arena_cstr(
-        &x->arena, gate_str_of(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
-}
-
 /* What a server that asks for it is told of the client, before the request. */
 static struct gate_str proxy_header(struct gate_exchange *x)
 {
@@ -229,7 +213,8 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
     if (f->dial != GATE_OK) {
         gate_peer_connect_failed(peer, gate_loop_now(&x->worker->loop));
         gate_counters_add(&x->worker->counters, GATE_C_CONNECT_FAILURES, 1);
-        return gate_flow_attempt_failed(x, f->dial, dial_failure(x));
+        return gate_flow_attempt_failed(
+            x, f->dial, gate_arena_cstr(&x->arena, gate_str_from_cstr(f->attempt.why)));
     }
     if (!f->attempt.reused)
         gate_peer_connect_ok(peer);

@@ -42,8 +42,8 @@ struct gate_h2_owner {
     /* Servers: the head of a request was malformed; nghttp2 has reset the stream. Only for the log:
      * no operation is allowed. */
     void (*on_malformed)(struct gate_h2 *c, const char *why);
-    /* There is something to send, or a deadline that may be nearer than what the owner knows. Only
-     * notes it. */
+    /* There is something to send, nothing will be said any more, or a deadline may be nearer than
+     * what the owner knows. Only notes it. */
     void (*on_output)(struct gate_h2 *c);
 };
 
@@ -85,7 +85,7 @@ struct gate_h2 {
     uint64_t before_last;   /* which of the 64 odd numbers below it were, the next one first */
     int32_t stopped[GATE_H2_STOPPED]; /* streams that we reset last: their rest may still come */
     uint32_t n_stopped;
-    uint8_t frame[13]; /* the head of the frame that is coming in, of PRIORITY four bytes more */
+    uint8_t frame[13]; /* the head of the frame that is coming in, of priorities four bytes more */
     uint8_t frame_n;
     uint32_t skip;  /* bytes that come before the next one */
     int32_t top_id; /* the highest among the heads of HEADERS frames */

@@ -28,6 +28,10 @@ struct gate_load_tools {
     const struct gate_natives *natives; /* NULL: none */
     struct gate_quarantine *quarantine; /* of the first VM of the load; NULL: this is the first */
     const struct gate_clock *clock; /* NULL: the system's */
+    /* What serves already, and has to go on when only its VMs are new: certificates are not read
+     * again then. NULL: they are. */
+    const struct gate_generation *renews;
+    struct gate_tls_server *const *tls; /* of that */
     bool check;                     /* reads the sources for misspelt fields too */
 };
 

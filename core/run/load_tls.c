@@ -31,6 +31,16 @@ static void note_tls_fault(struct gate_load_errors *errors, struct gate_str at, 
     gate_load_errors_add(errors, file, line, text);
 }
 
+/* Takes over those that serve, when the listeners are the same. */
+static bool keep_tls(const struct gate_load_tools *t, struct gate_loaded *l)
+{
+    if (t->renews == NULL || !gate_str_eq(t->renews->config->text, l->config->text))
+        return false;
+    for (uint32_t i = 0; i < l->config->n_listeners; i++)
+        l->tls[i] = t->tls[i] == NULL ? NULL : gate_tls_server_ref(t->tls[i]);
+    return true;
+}
+
 enum gate_err gate_load_tls(const struct gate_load_tools *t, struct gate_loaded *l,
                             struct gate_load_errors *errors)
 {
@@ -40,6 +50,8 @@ enum gate_err gate_load_tls(const struct gate_load_tools *t, struct gate_loaded 
     char why[512];
 
     l->tls = gate_calloc(c->n_listeners + 1, sizeof(struct gate_tls_server *));
+    if (keep_tls(t, l))
+        return GATE_OK;
     for (uint32_t i = 0; i < c->n_listeners; i++) {
         enum gate_err err;
 

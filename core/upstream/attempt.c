@@ -1,10 +1,12 @@
 /* An attempt owns what belongs to one try, so that a retry starts from nothing. */
 #include "upstream/attempt.h"
 
-#include <errno.h>
-
 #include "base/assert.h"
 #include "net/socket.h"
+#include "upstream/dial.h"
+
+/* Longest sentence about a dial that failed. */
+#define WHY_CAP 200
 
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer)
 {
@@ -17,25 +19,50 @@ void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct 
     atomic_fetch_add_explicit(&peer->requests, 1, memory_order_relaxed);
 }
 
-static void on_connected(struct gate_link *l, enum gate_err e)
+static void explain(struct gate_attempt *a, const char *why)
 {
-    struct gate_attempt *a = l->connect_arg;
+    struct gate_out o = gate_out_on(gate_arena_alloc(&a->arena, WHY_CAP), WHY_CAP - 1);
 
-    if (e == GATE_OK) {
-        l->state = GATE_LINK_IDLE;
-        gate_deadline_set(l->conn.loop, &l->deadline, UINT64_MAX);
-    } else {
-        a->sys_errno = e == GATE_E_TIMEOUT ? 0 : errno;
+    gate_out_fmt(&o, "connect: %s", why);
+    o.p[o.n] = '\0';
+    a->why = o.p;
+}
+
+static void on_dialed(struct gate_link *l, enum gate_err e, const char *why)
+{
+    struct gate_attempt *a = l->dial_arg;
+
+    if (e != GATE_OK) {
+        explain(a, why);
         gate_links_close(&a->link, GATE_CLOSE_LINK_ERROR);
     }
     gate_wait_wake(a->wait, e);
 }
 
+static enum gate_err dial(struct gate_attempt *a, struct gate_upstream_local *local,
+                          uint32_t timeout_ms)
+{
+    const struct gate_dial how = {
+        .local = local,
+        .peer = a->peer,
+        .preface = a->preface,
+        .timeout_ms = timeout_ms,
+        .on_done = on_dialed,
+        .arg = a,
+    };
+    const char *why;
+    enum gate_err e = gate_dial(a->links, &how, &a->link, &why);
+
+    if (e == GATE_E_AGAIN)
+        gate_wait_arm(a->wait, 0, NULL);
+    else if (e != GATE_OK)
+        explain(a, why);
+    return e;
+}
+
 enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local,
                                 uint32_t timeout_ms, bool fresh, struct gate_wait *wait)
 {
-    enum gate_err e;
-
     if (!fresh && a->preface.n == 0)
         a->link = gate_links_take(a->links, local, a->peer);
     if (a->link != NULL) {
@@ -43,37 +70,24 @@ enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_loc
         return GATE_OK;
     }
     a->wait = wait;
-    e = gate_links_dial(a->links, local, a->peer, timeout_ms, on_connected, a, &a->link);
-    if (e != GATE_OK && e != GATE_E_AGAIN)
-        a->sys_errno = errno;
-    else if (a->preface.n > 0 && gate_link_preface(a->link, a->preface) != GATE_OK) {
-        gate_links_close(&a->link, GATE_CLOSE_LINK_ERROR);
-        return GATE_E_NOMEM;
-    }
-    if (e == GATE_E_AGAIN)
-        gate_wait_arm(wait, 0, NULL);
-    return e;
+    return dial(a, local, timeout_ms);
 }
 
 struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate_link_use *use)
 {
+    a->before = gate_link_written(a->link);
     a->stream = gate_link_begin(a->link, use);
     return a->stream;
 }
 
-/* A peer that closes while a request is on its way to it ends its side first; its kernel then takes
- * nothing more, and answers what comes with a reset. A reset alone may follow bytes that the peer
- * has read. */
 bool gate_attempt_untouched(const struct gate_attempt *a, enum gate_err e)
 {
-    const struct gate_link *l = a->link;
-
-    return l->sent == 0 || (e == GATE_E_EOF && gate_socket_unsent(l->conn.fd) >= l->sent);
+    return gate_link_untaken(a->link, a->before, e);
 }
 
 bool gate_attempt_answered(const struct gate_attempt *a)
 {
-    return a->link->infos > 0 || gate_h1_reader_held(&a->link->in) > 0;
+    return gate_link_h1_answered(a->link);
 }
 
 void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why)

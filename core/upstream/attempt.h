@@ -14,11 +14,12 @@ struct gate_attempt {
     struct gate_peer *peer;         /* a reference; counted active */
     struct gate_link *link;         /* NULL before dialing and after the end */
     struct gate_stream *stream;     /* the link's, once begun */
+    uint64_t before;                /* bytes written to the link before the stream began */
     struct gate_str preface;        /* before the request, on a link of its own; borrowed */
     struct gate_wait *wait;         /* woken with the result of a dial */
     struct gate_response_head head; /* status 0: not there yet */
     struct gate_block *block;       /* of the head */
-    int sys_errno;                  /* of a dial that failed; 0: no system error */
+    const char *why;                /* a dial failed; the arena's */
     bool reused;                    /* on a link that had carried a request before */
     bool ended;                     /* the response is complete */
 };

@@ -1,65 +1,37 @@
-/* Link: one upstream connection; h1 now: one stream at a time. The client side of the stream
- * interface. One thread; from the slab of its worker's gate_links, which owns it; lent to an
- * attempt while a stream is on it, on the shelf between. */
+/* Link: one upstream connection: whose it is, how it comes up, what its shelf has to know of it.
+ * What is spoken on it, and its streams, are of link_h1.h. One thread; from the slab of its
+ * worker's gate_links, which owns it; lent to an attempt, on the shelf between. */
 #ifndef GATE_UPSTREAM_LINK_H
 #define GATE_UPSTREAM_LINK_H
 
-#include "http/h1_reader.h"
-#include "http/h1_writer.h"
-#include "http/stream.h"
 #include "net/conn.h"
 #include "net/deadline.h"
+#include "upstream/link_h1.h"
 #include "upstream/registry.h"
+
+#define GATE_LINK_MAGIC 0x4c4e4b31u
 
 struct gate_links;
 struct gate_upstream_local;
 
-enum gate_link_state {
-    GATE_LINK_CONNECTING,
-    GATE_LINK_IDLE, /* on the shelf, or fresh */
-    GATE_LINK_HEAD, /* a request is going out; no response head yet */
-    GATE_LINK_BODY,
-    GATE_LINK_TUNNEL, /* after 101: raw bytes both ways */
-    GATE_LINK_DONE,   /* the response is complete; waits for give_back */
-    GATE_LINK_DEAD    /* broken; waits for reset or give_back */
-};
-
 struct gate_link {
     uint32_t magic;
-    uint8_t state;
-    bool keep;   /* the connection may be used again as far as is known */
-    bool reused; /* it carried a request before this one */
-    bool request_ended;
-    bool upgrade_asked;
-    struct gate_str upgrade_token; /* which one */
-    bool shelved;    /* on a shelf */
-    bool shut_asked; /* tunnel: our side ends once `out` is empty */
-    uint8_t infos;   /* interim responses seen */
+    bool dialing;
+    bool keep;    /* the connection may be used again as far as is known */
+    bool shelved; /* on a shelf */
     struct gate_conn conn;
-    struct gate_stream stream;
-    struct gate_h1_reader in;
-    struct gate_h1_writer out;
-    struct gate_ready flush;
     struct gate_deadline deadline;
     struct gate_list node; /* shelf, or the list of live links */
     struct gate_links *links;
     struct gate_upstream_local *local;
     struct gate_peer *peer; /* a reference */
-    size_t credit;
-    uint32_t requests;
+    uint32_t requests;      /* begun on it, ever */
     uint64_t born_ms;
-    uint64_t response_bytes; /* of the last response, for the next one's first read */
-    uint64_t sent;           /* bytes of the request on it that the kernel took */
-    /* Of the request on it; borrowed from the attempt. */
-    struct gate_arena *arena;
-    const struct gate_head_limits *limits;
-    enum gate_method method;
-    uint32_t send_ms;
-    uint32_t first_byte_ms;
-    uint32_t read_ms;
-    /* While it connects. */
-    void (*on_connected)(struct gate_link *l, enum gate_err e);
-    void *connect_arg;
+    uint64_t sent; /* bytes that the kernel took */
+    /* While it is dialed (upstream/dial.h). */
+    void (*on_dialed)(struct gate_link *l, enum gate_err e, const char *why);
+    void *dial_arg;
+    struct gate_link_h1 h1;
 };
 
 /* What a request brings to its link. */
@@ -74,24 +46,23 @@ struct gate_link_use {
     void *user;
 };
 
-/* Begins a stream on an idle link. */
-struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_use *use);
-
-static inline struct gate_link *gate_link_of(const struct gate_stream *s)
-{
-    return gate_container_of(s, struct gate_link, stream);
-}
-
-/* Watches the connection while it is parked: any byte or end closes it. */
-void gate_link_park(struct gate_link *l, uint32_t idle_ms);
+/* A link that is being dialed, on a descriptor that is connecting or connected. */
+void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd);
 
 /* Bytes that go out before all requests, on a link that has carried none (a PROXY header). */
 enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes);
 
-/* Sends what waits to be sent now, not at the end of the turn. */
-void gate_link_flush(struct gate_link *l);
+/* The connection is up, shaken hands and all: streams may begin. */
+void gate_link_ready(struct gate_link *l);
 
-/* Sets the operations up on a descriptor that is connecting or connected. */
-void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd);
+/* Begins a stream. */
+struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_use *use);
+
+/* Bytes that were given to the connection, sent or not. */
+uint64_t gate_link_written(const struct gate_link *l);
+
+/* Whether the peer has taken not one of the bytes that follow the first `from`, on a connection
+ * that broke with `e`. */
+bool gate_link_untaken(const struct gate_link *l, uint64_t from, enum gate_err e);
 
 #endif

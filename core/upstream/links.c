@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "http/proxy_header.h"
-#include "net/socket.h"
 
 struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *counters)
 {
@@ -203,18 +202,11 @@ struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream
     return l;
 }
 
-enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_local *local,
-                              struct gate_peer *peer, uint32_t timeout_ms,
-                              void (*on_connected)(struct gate_link *, enum gate_err), void *arg,
-                              struct gate_link **out)
+struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream_local *local,
+                                  struct gate_peer *peer, int fd)
 {
-    struct gate_link *l;
-    int fd = -1;
-    enum gate_err e = gate_socket_connect(&peer->addr, &fd);
+    struct gate_link *l = gate_slab_take(&links->slab);
 
-    if (e != GATE_OK && e != GATE_E_AGAIN)
-        return e;
-    l = gate_slab_take(&links->slab);
     gate_link_init(l, links->loop, fd);
     l->links = links;
     l->local = local;
@@ -223,23 +215,14 @@ enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_loc
     atomic_fetch_add_explicit(&peer->connections, 1, memory_order_relaxed);
     gate_counters_add(links->counters, GATE_C_LINKS_OPENED, 1);
     gate_list_push(&links->live, &l->node);
-    *out = l;
-    if (e == GATE_OK)
-        return GATE_OK;
-    l->state = GATE_LINK_CONNECTING;
-    l->on_connected = on_connected;
-    l->connect_arg = arg;
-    gate_conn_want_write(&l->conn);
-    gate_deadline_set(links->loop, &l->deadline,
-                      timeout_ms == 0 ? UINT64_MAX : gate_loop_now(links->loop) + timeout_ms);
-    return GATE_E_AGAIN;
+    return l;
 }
 
 static bool may_keep(const struct gate_link *l)
 {
     const struct gate_upstream_local *local = l->local;
 
-    if (l->state != GATE_LINK_DONE || !l->keep || !l->request_ended || l->out.out.bytes > 0)
+    if (!gate_link_h1_clean(l))
         return false;
     if (local->max_requests > 0 && l->requests >= local->max_requests)
         return false;
@@ -248,21 +231,15 @@ static bool may_keep(const struct gate_link *l)
     return local->idle_max > 0;
 }
 
-/* The link that has been idle the longest, over all shelves of the upstream. */
-static void close_oldest(struct gate_upstream_local *local)
+/* How long the link that is put down now may lie there. Links beyond what is kept are no waste yet:
+ * where more requests run at a time than that, each of them would be made anew at once. */
+static uint32_t idle_ms_of(const struct gate_upstream_local *local)
 {
-    struct gate_link *oldest = NULL;
+    bool surplus = local->idle > local->idle_max;
 
-    for (uint32_t i = 0; i < local->set->n; i++) {
-        struct gate_list *idle = &local->shelves[i].idle;
-        struct gate_link *l =
-            gate_list_empty(idle) ? NULL : gate_container_of(idle->prev, struct gate_link, node);
-
-        if (l != NULL && (oldest == NULL || l->deadline.at_ms < oldest->deadline.at_ms))
-            oldest = l;
-    }
-    if (oldest != NULL)
-        gate_links_close(&oldest, GATE_CLOSE_LINK_IDLE);
+    if (surplus && (local->idle_ms == 0 || local->idle_ms > GATE_LINK_SURPLUS_MS))
+        return GATE_LINK_SURPLUS_MS;
+    return local->idle_ms;
 }
 
 void gate_links_put(struct gate_link *l)
@@ -270,10 +247,7 @@ void gate_links_put(struct gate_link *l)
     struct gate_upstream_local *local = l->local;
     struct gate_shelf *shelf;
 
-    /* An origin may answer before it has read the body: its last bytes are sent now, and the link
-     * can stay. */
-    if (l->state == GATE_LINK_DONE && l->keep && l->request_ended && l->out.out.bytes > 0)
-        gate_link_flush(l);
+    gate_link_h1_settle(l);
     shelf = may_keep(l) ? shelf_of(local, l->peer) : NULL;
 
     if (shelf == NULL) {
@@ -284,9 +258,7 @@ void gate_links_put(struct gate_link *l)
     gate_list_push_front(&shelf->idle, &l->node);
     l->shelved = true;
     local->idle++;
-    gate_link_park(l, local->idle_ms);
-    if (local->idle > local->idle_max)
-        close_oldest(local);
+    gate_link_h1_park(l, idle_ms_of(local));
 }
 
 void gate_links_close(struct gate_link **link, enum gate_close_reason why)
@@ -301,11 +273,9 @@ void gate_links_close(struct gate_link **link, enum gate_close_reason why)
     if (l->shelved)
         l->local->idle--;
     gate_list_remove(&l->node);
-    gate_ready_cancel(&l->flush);
     gate_deadline_stop(links->loop, &l->deadline);
     gate_conn_close(&l->conn);
-    gate_h1_reader_fini(&l->in);
-    gate_h1_writer_fini(&l->out);
+    gate_link_h1_fini(l);
     atomic_fetch_sub_explicit(&l->peer->connections, 1, memory_order_relaxed);
     gate_peer_unref(&l->peer);
     gate_counters_add(links->counters, GATE_C_LINKS_CLOSED, 1);

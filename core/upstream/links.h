@@ -8,6 +8,9 @@
 #include "upstream/balance.h"
 #include "upstream/link.h"
 
+/* Idle links beyond idle_max end this long after their last use. */
+#define GATE_LINK_SURPLUS_MS 1000
+
 /* Idle links to one peer. */
 struct gate_shelf {
     struct gate_peer *peer; /* the set's reference keeps it */
@@ -24,7 +27,7 @@ struct gate_upstream_local {
     const struct gate_balance_ops *ops;
     struct gate_shelf *shelves; /* parallel to set->v */
     uint32_t idle;              /* links on all shelves */
-    uint32_t idle_max;
+    uint32_t idle_max;          /* of them, for idle_ms; 0: none is kept at all */
     uint32_t idle_ms;
     uint32_t max_requests;
     uint32_t max_age_ms;
@@ -62,13 +65,9 @@ bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms);
 struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
                                   struct gate_peer *peer);
 
-/* A new link. GATE_OK: *out is connected. GATE_E_AGAIN: on_connected is called from the loop, with
- * GATE_OK or the failure (the link is then closed by gate_links_close). Other errors: nothing was
- * made. */
-enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_local *local,
-                              struct gate_peer *peer, uint32_t timeout_ms,
-                              void (*on_connected)(struct gate_link *, enum gate_err), void *arg,
-                              struct gate_link **out);
+/* A new link, not ready yet, on a descriptor of gate_socket_connect: for upstream/dial.h. */
+struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream_local *local,
+                                  struct gate_peer *peer, int fd);
 
 /* Puts a link with a finished stream on its shelf, or closes it when it must not be kept. */
 void gate_links_put(struct gate_link *l);

@@ -18,6 +18,7 @@
 #include "../support/stream_mem.h"
 #include "../support/talk.h"
 #include "session/session_int.h"
+#include "upstream/dial.h"
 
 #define BODY_MAX (24u << 20)
 
@@ -252,11 +253,10 @@ static void turn(int n)
     test_gateway_turns(&world->g, n);
 }
 
-static void on_connected(struct gate_link *l, enum gate_err e)
+static void on_dialed(struct gate_link *l, enum gate_err e, const char *why)
 {
+    (void)l, (void)why;
     assert_int_equal(e, GATE_OK);
-    l->state = GATE_LINK_IDLE;
-    gate_deadline_set(l->conn.loop, &l->deadline, UINT64_MAX);
     world->connected = true;
 }
 
@@ -272,14 +272,15 @@ static void connect_h1(void)
         gate_links_local(w->links, world->g.seat.upstreams[0],
                          &world->g.generation.config->upstreams[0]);
     struct gate_peer *peer = local->set->v[0].peer;
+    struct gate_dial how = {.local = local, .peer = peer, .on_done = on_dialed};
     struct gate_addr from;
+    const char *why;
 
     world->link = gate_links_take(w->links, local, peer);
     if (world->link != NULL)
         return;
     assert_false(world->session_open);
-    assert_int_equal(gate_links_dial(w->links, local, peer, 0, on_connected, NULL, &world->link),
-                     GATE_E_AGAIN);
+    assert_int_equal(gate_dial(w->links, &how, &world->link, &why), GATE_E_AGAIN);
     assert_true(test_gateway_until(&world->g, is_connected, world));
     assert_int_equal(gate_addr_parse(GATE_STR("127.0.0.1:5000"), &from), GATE_OK);
     gate_session_open(w, world->g.listener, test_gateway_accept(&world->g), &from);

@@ -1,6 +1,6 @@
 /* The client side of the stream interface over h1, and the writing side of a link. */
 #include "base/assert.h"
-#include "upstream/link_int.h"
+#include "upstream/link_h1_int.h"
 #include "upstream/links.h"
 
 /* More than this waits to be sent: the sender is asked to pause. */
@@ -9,10 +9,10 @@
 /* A write that fails does not end the stream: an early answer may be waiting to be read. */
 static void write_failed(struct gate_link *l)
 {
-    gate_chain_clear(&l->out.out);
+    gate_chain_clear(&l->h1.out.out);
     l->keep = false;
-    if (l->state == GATE_LINK_TUNNEL) {
-        gate_link_broken(l, GATE_E_RESET, "the upstream closed the tunnel");
+    if (l->h1.state == GATE_LINK_TUNNEL) {
+        gate_link_h1_broken(l, GATE_E_RESET, "the upstream closed the tunnel");
         return;
     }
     gate_conn_reading(&l->conn, true);
@@ -20,19 +20,19 @@ static void write_failed(struct gate_link *l)
 
 static void flushed(struct gate_link *l)
 {
-    if (l->shut_asked && l->out.out.bytes == 0) {
-        l->shut_asked = false;
+    if (l->h1.shut_asked && l->h1.out.out.bytes == 0) {
+        l->h1.shut_asked = false;
         l->conn.ops->shut(&l->conn);
     }
-    if (l->stream.events != NULL && !l->request_ended)
-        l->stream.events->on_room(&l->stream);
+    if (l->h1.stream.events != NULL && !l->h1.request_ended)
+        l->h1.stream.events->on_room(&l->h1.stream);
 }
 
-void gate_link_send(struct gate_link *l)
+void gate_link_h1_send(struct gate_link *l)
 {
-    while (l->out.out.bytes > 0) {
+    while (l->h1.out.out.bytes > 0) {
         size_t n = 0;
-        enum gate_err e = gate_conn_send(&l->conn, &l->out.out, &n);
+        enum gate_err e = gate_conn_send(&l->conn, &l->h1.out.out, &n);
 
         if (e == GATE_E_AGAIN) {
             gate_conn_want_write(&l->conn);
@@ -44,28 +44,32 @@ void gate_link_send(struct gate_link *l)
         }
         l->sent += n;
     }
-    gate_link_clock(l);
-    if (l->out.out.bytes < OUT_HIGH / 2)
+    gate_link_h1_clock(l);
+    if (l->h1.out.out.bytes < OUT_HIGH / 2)
         flushed(l);
 }
 
-void gate_link_flush(struct gate_link *l)
+void gate_link_h1_flush(struct gate_link *l)
 {
-    gate_ready_cancel(&l->flush);
-    gate_link_send(l);
+    gate_ready_cancel(&l->h1.flush);
+    gate_link_h1_send(l);
 }
 
-void gate_link_on_flush(struct gate_ready *r)
+void gate_link_h1_on_flush(struct gate_ready *r)
 {
-    struct gate_link *l = gate_container_of(r, struct gate_link, flush);
+    struct gate_link *l = gate_container_of(r, struct gate_link, h1.flush);
 
     GATE_CHECK_MAGIC(l, GATE_LINK_MAGIC);
-    if (l->state != GATE_LINK_DEAD && l->state != GATE_LINK_CONNECTING &&
-        l->state != GATE_LINK_IDLE)
-        gate_link_send(l);
+    if (l->h1.state != GATE_LINK_DEAD && l->h1.state != GATE_LINK_IDLE)
+        gate_link_h1_send(l);
 }
 
 /* ------------------------------------------------------------------ the stream's operations */
+
+static struct gate_link *link_of(const struct gate_stream *s)
+{
+    return gate_container_of(s, struct gate_link, h1.stream);
+}
 
 static enum gate_err op_send_info(struct gate_stream *s, const struct gate_message *m)
 {
@@ -76,89 +80,90 @@ static enum gate_err op_send_info(struct gate_stream *s, const struct gate_messa
 
 static enum gate_err op_send_head(struct gate_stream *s, const struct gate_message *m, bool last)
 {
-    struct gate_link *l = gate_link_of(s);
+    struct gate_link *l = link_of(s);
     enum gate_err e;
 
-    if (l->state == GATE_LINK_DEAD)
+    if (l->h1.state == GATE_LINK_DEAD)
         return GATE_E_CLOSED;
-    e = gate_h1_writer_head(&l->out, m, l->upgrade_asked ? GATE_STR("upgrade") : GATE_STR_NONE,
-                            false);
+    e = gate_h1_writer_head(&l->h1.out, m,
+                            l->h1.upgrade_asked ? GATE_STR("upgrade") : GATE_STR_NONE, false);
     if (e != GATE_OK)
         return e;
-    l->request_ended = last;
-    gate_loop_flush(l->conn.loop, &l->flush);
+    l->h1.request_ended = last;
+    gate_loop_flush(l->conn.loop, &l->h1.flush);
     return GATE_OK;
 }
 
 static enum gate_err op_send_body(struct gate_stream *s, struct gate_chain *chunk, bool last)
 {
-    struct gate_link *l = gate_link_of(s);
+    struct gate_link *l = link_of(s);
     enum gate_err e;
 
-    if (l->state == GATE_LINK_DEAD ||
-        (l->state == GATE_LINK_DONE && l->out.framing != GATE_BODY_EOF)) {
+    if (l->h1.state == GATE_LINK_DEAD ||
+        (l->h1.state == GATE_LINK_DONE && l->h1.out.framing != GATE_BODY_EOF)) {
         gate_chain_clear(chunk);
         return GATE_E_CLOSED;
     }
-    e = gate_h1_writer_body(&l->out, chunk, last);
+    e = gate_h1_writer_body(&l->h1.out, chunk, last);
     if (e != GATE_OK)
         return e;
     if (last) {
-        l->request_ended = true;
-        l->shut_asked = l->out.framing == GATE_BODY_EOF;
+        l->h1.request_ended = true;
+        l->h1.shut_asked = l->h1.out.framing == GATE_BODY_EOF;
     }
-    gate_loop_flush(l->conn.loop, &l->flush);
+    gate_loop_flush(l->conn.loop, &l->h1.flush);
     return GATE_OK;
 }
 
 static enum gate_err op_send_trailers(struct gate_stream *s, const struct gate_fields *trailers)
 {
-    struct gate_link *l = gate_link_of(s);
+    struct gate_link *l = link_of(s);
     enum gate_err e;
 
-    if (l->state == GATE_LINK_DEAD)
+    if (l->h1.state == GATE_LINK_DEAD)
         return GATE_E_CLOSED;
-    e = gate_h1_writer_trailers(&l->out, trailers);
+    e = gate_h1_writer_trailers(&l->h1.out, trailers);
     if (e != GATE_OK)
         return e;
-    l->request_ended = true;
-    gate_loop_flush(l->conn.loop, &l->flush);
+    l->h1.request_ended = true;
+    gate_loop_flush(l->conn.loop, &l->h1.flush);
     return GATE_OK;
 }
 
 static size_t op_room(const struct gate_stream *s)
 {
-    const struct gate_link *l = gate_link_of(s);
+    const struct gate_link *l = link_of(s);
 
-    return l->out.out.bytes >= OUT_HIGH ? 0 : OUT_HIGH - l->out.out.bytes;
+    return l->h1.out.out.bytes >= OUT_HIGH ? 0 : OUT_HIGH - l->h1.out.out.bytes;
 }
 
 static void op_grant(struct gate_stream *s, size_t n)
 {
-    struct gate_link *l = gate_link_of(s);
-    size_t before = l->credit;
+    struct gate_link *l = link_of(s);
+    size_t before = l->h1.credit;
 
-    l->credit += n;
-    if ((before > 0 && n > 0) || l->state == GATE_LINK_DEAD || l->state == GATE_LINK_DONE)
+    l->h1.credit += n;
+    if ((before > 0 && n > 0) || l->h1.state == GATE_LINK_DEAD ||
+        l->h1.state == GATE_LINK_DONE)
         return;
-    if (l->credit > 0)
+    if (l->h1.credit > 0)
         gate_conn_reading(&l->conn, true);
-    gate_link_clock(l);
+    gate_link_h1_clock(l);
 }
 
 static void op_reset(struct gate_stream *s, enum gate_close_reason why)
 {
-    struct gate_link *l = gate_link_of(s);
+    struct gate_link *l = link_of(s);
 
     s->events = NULL;
-    if (l->state == GATE_LINK_TUNNEL) /* its end must not look like one in order */
+    if (l->h1.state == GATE_LINK_TUNNEL) /* its end must not look like one in order */
         gate_conn_abort(&l->conn);
     gate_links_close(&l, why);
 }
 
 static void op_give_back(struct gate_stream *s)
 {
-    struct gate_link *l = gate_link_of(s);
+    struct gate_link *l = link_of(s);
 
     s->events = NULL;
     gate_links_put(l);
@@ -166,10 +171,10 @@ static void op_give_back(struct gate_stream *s)
 
 static struct gate_conn *op_raw_conn(struct gate_stream *s)
 {
-    return &gate_link_of(s)->conn;
+    return &link_of(s)->conn;
 }
 
-const struct gate_stream_ops gate_link_stream_ops = {
+const struct gate_stream_ops gate_link_h1_stream_ops = {
     .name = "h1-client",
     .send_info = op_send_info,
     .send_head = op_send_head,
