@@ -282,7 +282,7 @@ static bool tell_trailers(struct gate_h2_stream *s)
 static void tell_end(struct gate_h2_stream *s)
 {
     if (!s->in_ended || s->in_told || s->in.bytes > 0 || s->stream.events == NULL ||
-        (s->connect && !s->tunnel))
+        (s->h2->server && s->connect && !s->tunnel))
         return;
     s->in_told = true;
     if (tell_trailers(s) && s->stream.events != NULL)
