@@ -1,12 +1,14 @@
-/* Tunnels that we ask for (RFC 8441): what has to be remembered of the request, for its answer is
- * written down as that of HTTP/1.1; and a request that waits, for nobody may ask before the peer has
- * said that it can be asked. */
+/* Tunnels that we ask for (RFC 8441): what is remembered of the request, for its answer is written
+ * down as that of HTTP/1.1; and a request that waits, for nobody may ask before the peer has said
+ * that it can be asked. */
 #include "http/h2_int.h"
 #include "http/websocket.h"
 
 static bool is_taken(const struct gate_h2 *c)
 {
-    return nghttp2_session_get_remote_settings(c->ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+    const nghttp2_settings_id id = NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL;
+
+    return nghttp2_session_get_remote_settings(c->ng, id) == 1;
 }
 
 static void refuse(struct gate_h2_stream *s)

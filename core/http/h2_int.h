@@ -80,8 +80,8 @@ struct gate_h2_list *gate_h2_list_copy(const nghttp2_nv *v, size_t n);
 /* One of the gateway's own fields; empty: it is not among them. */
 struct gate_str gate_h2_extra(const struct gate_message *m, enum gate_field_id id);
 
-/* h2_connect.c: asks for a tunnel, with the list of fields that says so; at once, or when the peer's
- * SETTINGS are there: then the second. */
+/* h2_connect.c: asks for a tunnel, with the list of fields that says so; at once, or when the
+ * peer's SETTINGS are there: then the second. */
 void gate_h2_ask(struct gate_h2_stream *s, const struct gate_message *m, const nghttp2_nv *v,
                  size_t n);
 void gate_h2_ask_waiting(struct gate_h2 *c);
