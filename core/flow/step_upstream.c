@@ -143,6 +143,8 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
         return r;
     f->same_peer = false;
     gate_attempt_init(&f->attempt, x->worker->links, x->peer);
+    if (x->seat->generation->clients != NULL)
+        f->attempt.tls = x->seat->generation->clients[x->upstream];
     x->attempt = &f->attempt;
     x->times.picked = x->worker->loop.now_ns;
     GATE_TRACE(x, "pick_peer", "%s try %u", x->peer->text, x->tries);
@@ -236,7 +238,7 @@ bool gate_flow_may_retry(struct gate_exchange *x)
 /* The cause of a failure, as `retry.on` names it; 0: none that is ever retried. */
 static uint32_t cause_of(enum gate_err e, bool connecting)
 {
-    if (connecting)
+    if (connecting || e == GATE_E_TLS)
         return GATE_RETRY_CONNECT;
     if (e == GATE_E_EOF || e == GATE_E_RESET)
         return GATE_RETRY_RESET;
@@ -267,6 +269,8 @@ bool gate_flow_try_again(struct gate_exchange *x)
 
 static enum gate_fault_code fault_of(enum gate_err e, bool connecting)
 {
+    if (e == GATE_E_TLS)
+        return GATE_FAULT_TLS;
     if (connecting)
         return e == GATE_E_TIMEOUT ? GATE_FAULT_CONNECT_TIMEOUT : GATE_FAULT_CONNECT;
     switch (e) {
@@ -316,6 +320,8 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
         again = safe && (f->upstream->retry_on & cause) && gate_flow_may_retry(x);
     }
     GATE_TRACE(x, "attempt", "failed: %s (%s)", why, again ? "again" : "over");
+    if (again && e == GATE_E_TLS)
+        gate_flow_tell_tls(x, why);
     if (again && gate_flow_try_again(x))
         return gate_flow_jump(x, GATE_STEP_PICK_PEER);
     gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);

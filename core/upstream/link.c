@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "http/parse.h"
+#include "tls/tls.h"
 #include "upstream/links.h"
 
 /* Interim responses relayed per request (SECURITY.md section F). */
@@ -229,6 +230,10 @@ static void read_ended(struct gate_link *l, enum gate_err e)
         l->stream.events->on_end(&l->stream);
         return;
     }
+    if (e == GATE_E_TLS) {
+        gate_link_broken(l, e, gate_tls_why(gate_tls_of(&l->conn)));
+        return;
+    }
     gate_link_broken(l, e == GATE_E_EOF ? GATE_E_EOF : GATE_E_RESET,
                      l->state == GATE_LINK_HEAD ? "the upstream closed before it answered"
                                                 : "the upstream closed inside the body");
@@ -311,12 +316,23 @@ static bool may_read(const struct gate_link *l)
            ((l->state == GATE_LINK_BODY || l->state == GATE_LINK_TUNNEL) && l->credit > 0);
 }
 
-/* A parked link must be silent. */
-static void parked_readable(struct gate_link *l)
+static enum gate_err listen_to(struct gate_link *l)
 {
     char byte;
     size_t n = 0;
-    enum gate_err e = l->conn.ops->peek(&l->conn, &byte, 1, &n);
+
+    return l->conn.ops->peek(&l->conn, &byte, 1, &n);
+}
+
+bool gate_link_is_silent(struct gate_link *l)
+{
+    return listen_to(l) == GATE_E_AGAIN;
+}
+
+/* A parked link must be silent. */
+static void parked_readable(struct gate_link *l)
+{
+    enum gate_err e = listen_to(l);
 
     if (e != GATE_E_AGAIN)
         gate_links_close(&l, e == GATE_OK ? GATE_CLOSE_LINK_DIRTY : GATE_CLOSE_LINK_ENDED);
@@ -383,6 +399,13 @@ enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes)
     return gate_chain_copy(&l->out.out, bytes.p, bytes.n) == 0 ? GATE_OK : GATE_E_NOMEM;
 }
 
+uint64_t gate_link_written(const struct gate_link *l)
+{
+    const struct gate_tls *tls = gate_tls_of(&l->conn);
+
+    return tls != NULL ? gate_tls_written(tls) - l->written : l->sent;
+}
+
 void gate_link_park(struct gate_link *l, uint32_t idle_ms)
 {
     l->state = GATE_LINK_IDLE;
@@ -415,6 +438,8 @@ struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_
     read_hint(l);
     l->response_bytes = 0;
     l->sent = 0;
+    if (l->tls != NULL)
+        l->written = gate_tls_written(gate_tls_of(&l->conn));
     gate_conn_reading(&l->conn, true);
     return &l->stream;
 }

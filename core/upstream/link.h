@@ -9,6 +9,7 @@
 #include "http/stream.h"
 #include "net/conn.h"
 #include "net/deadline.h"
+#include "tls/client.h"
 #include "upstream/registry.h"
 
 struct gate_links;
@@ -45,11 +46,13 @@ struct gate_link {
     struct gate_links *links;
     struct gate_upstream_local *local;
     struct gate_peer *peer; /* a reference */
+    struct gate_tls_client *tls; /* whom it was opened as and for; a reference; NULL: plain */
     size_t credit;
     uint32_t requests;
     uint64_t born_ms;
     uint64_t response_bytes; /* of the last response, for the next one's first read */
     uint64_t sent;           /* bytes of the request on it that the kernel took */
+    uint64_t written;        /* by TLS, when the request began */
     /* Of the request on it; borrowed from the attempt. */
     struct gate_arena *arena;
     const struct gate_head_limits *limits;
@@ -87,6 +90,13 @@ void gate_link_park(struct gate_link *l, uint32_t idle_ms);
 
 /* Bytes that go out before all requests, on a link that has carried none (a PROXY header). */
 enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes);
+
+/* Whether nothing has come that nobody asked for, nor an end. */
+bool gate_link_is_silent(struct gate_link *l);
+
+/* Bytes since the begin of the request that have left for the kernel: of TLS more than the request
+ * has. */
+uint64_t gate_link_written(const struct gate_link *l);
 
 /* Sends what waits to be sent now, not at the end of the turn. */
 void gate_link_flush(struct gate_link *l);

@@ -18,12 +18,19 @@ static void write_failed(struct gate_link *l)
     gate_conn_reading(&l->conn, true);
 }
 
+/* TLS has a word to say at the end, which may have to wait. */
+static void end_ours(struct gate_link *l)
+{
+    if (l->conn.ops->shut(&l->conn) == GATE_E_AGAIN)
+        gate_conn_want_write(&l->conn);
+    else
+        l->shut_asked = false;
+}
+
 static void flushed(struct gate_link *l)
 {
-    if (l->shut_asked && l->out.out.bytes == 0) {
-        l->shut_asked = false;
-        l->conn.ops->shut(&l->conn);
-    }
+    if (l->shut_asked && l->out.out.bytes == 0)
+        end_ours(l);
     if (l->stream.events != NULL && !l->request_ended)
         l->stream.events->on_room(&l->stream);
 }
