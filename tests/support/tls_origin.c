@@ -12,6 +12,8 @@
 #include <cmocka.h>
 #include <openssl/err.h>
 
+#include "net/socket.h"
+
 static const char *file_of(struct test_pki *pki, const char *name, const char *suffix)
 {
     char file[64];
@@ -50,6 +52,7 @@ void test_tls_origin_take(struct test_tls_origin *o, int fd)
 {
     test_tls_origin_drop(o);
     o->fd = fd;
+    gate_socket_nodelay(fd);
     o->failed = false;
     o->ssl = SSL_new(o->ctx);
     assert_non_null(o->ssl);
