@@ -174,16 +174,35 @@ static bool may_dial(const struct gate_exchange *x, const struct gate_addr *addr
     return !gate_cidr_set_has(&limits->outbound_deny, addr);
 }
 
+static struct gate_proxy_tls proxy_tls(const struct gate_tls_info *info)
+{
+    return (struct gate_proxy_tls){
+        .alpn = info->alpn,
+        .authority = info->sni,
+        .version = gate_str_eq(info->version, GATE_STR("1.3")) ? GATE_STR("TLSv1.3")
+                                                               : GATE_STR("TLSv1.2"),
+        .cipher = info->cipher,
+        .cn = info->common_name,
+        .shown = info->fingerprint.n > 0,
+        .resumed = info->resumed,
+        .verified = info->verified,
+    };
+}
+
 /* What a server that asks for it is told of the client, before the request. */
 static struct gate_str proxy_header(struct gate_exchange *x)
 {
-    char *to = gate_arena_alloc(&x->arena, GATE_PROXY_V1_MAX);
+    char *to = gate_arena_alloc(&x->arena, GATE_PROXY_MAX);
     struct gate_conn *c = x->down->ops->raw_conn(x->down);
+    struct gate_proxy_tls tls;
     struct gate_addr own;
     bool known = c != NULL && gate_socket_name(c->fd, &own) == GATE_OK;
 
+    if (x->tls != NULL)
+        tls = proxy_tls(x->tls);
     return gate_str_of(to, gate_proxy_write(x->flow->upstream->proxy_protocol, &x->peer_addr,
-                                            known ? &own : NULL, to));
+                                            known ? &own : NULL, x->tls != NULL ? &tls : NULL,
+                                            to));
 }
 
 enum gate_step_result gate_step_dial(struct gate_exchange *x)

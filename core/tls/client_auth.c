@@ -46,6 +46,14 @@ void gate_client_auth_use(const struct gate_client_auth *a, SSL_CTX *ctx)
         SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, let_pass);
 }
 
+static struct gate_str copy_of(const char *p, size_t n)
+{
+    char *copy = gate_alloc(n);
+
+    memcpy(copy, p, n);
+    return gate_str_of(copy, n);
+}
+
 /* "CN=x,O=y": what is not printable is escaped. */
 static struct gate_str subject_of(X509 *x)
 {
@@ -57,13 +65,30 @@ static struct gate_str subject_of(X509 *x)
     GATE_ASSERT(bio != NULL);
     X509_NAME_print_ex(bio, X509_get_subject_name(x), 0, XN_FLAG_RFC2253);
     n = BIO_get_mem_data(bio, &p);
-    if (n > 0) {
-        char *copy = gate_alloc((size_t)n);
-
-        memcpy(copy, p, (size_t)n);
-        text = gate_str_of(copy, (size_t)n);
-    }
+    if (n > 0)
+        text = copy_of(p, (size_t)n);
     BIO_free(bio);
+    return text;
+}
+
+/* The last one, which is the most special. */
+static struct gate_str common_name_of(X509 *x)
+{
+    X509_NAME *name = X509_get_subject_name(x);
+    struct gate_str text = GATE_STR_NONE;
+    unsigned char *utf8 = NULL;
+    int at = -1, last = -1;
+    int n;
+
+    while ((at = X509_NAME_get_index_by_NID(name, NID_commonName, at)) >= 0)
+        last = at;
+    if (last < 0)
+        return text;
+    n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, last)));
+    if (n > 0)
+        text = copy_of((const char *)utf8, (size_t)n);
+    if (n >= 0)
+        OPENSSL_free(utf8);
     return text;
 }
 
@@ -93,6 +118,7 @@ bool gate_client_auth_judge(SSL *ssl, struct gate_tls_info *info)
     info->verified = SSL_get_verify_result(ssl) == X509_V_OK &&
                      X509_cmp_current_time(X509_get0_notAfter(x)) > 0;
     info->subject = subject_of(x);
+    info->common_name = common_name_of(x);
     info->fingerprint = fingerprint_of(x);
     return info->verified || !must;
 }

@@ -142,6 +142,7 @@ static enum gate_err finish(struct gate_tls *tls)
         gate_tls_pair_free(&tls->pair); /* the connection has its parts */
     }
     gate_free((char *)info.subject.p);
+    gate_free((char *)info.common_name.p);
     gate_free((char *)info.fingerprint.p);
     if (!good)
         return fail(tls);
