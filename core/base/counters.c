@@ -69,6 +69,13 @@ static const struct wording words[GATE_C_COUNT] = {
     [GATE_C_TLS_FAILED] = {"moongate_tls_handshake_failures_total",
                            "TLS handshakes with clients that failed; why: "
                            "moongate_connections_closed_total, reasons tls_*."},
+    [GATE_C_LINK_TLS_HANDSHAKES] = {"moongate_upstream_tls_handshakes_total",
+                                    "TLS handshakes with servers that ended well."},
+    [GATE_C_LINK_TLS_RESUMED] = {"moongate_upstream_tls_resumed_total",
+                                 "Of these, resumptions of an earlier session."},
+    [GATE_C_LINK_TLS_FAILED] = {"moongate_upstream_tls_handshake_failures_total",
+                                "TLS handshakes with servers that failed; why: "
+                                "moongate_connections_closed_total, reasons link_tls_*."},
 };
 
 const char *gate_counter_name(enum gate_counter which)

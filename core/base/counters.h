@@ -42,6 +42,9 @@ enum gate_counter {
     GATE_C_TLS_HANDSHAKES,       /* that clients and the gateway have ended well */
     GATE_C_TLS_RESUMED,          /* of these, by a ticket */
     GATE_C_TLS_FAILED,           /* not ended well; why: reasons tls_* of closes */
+    GATE_C_LINK_TLS_HANDSHAKES,  /* with servers, that have ended well */
+    GATE_C_LINK_TLS_RESUMED,
+    GATE_C_LINK_TLS_FAILED,      /* reasons link_tls_* of closes */
     GATE_C_COUNT
 };
 

@@ -118,6 +118,16 @@ static enum gate_fault_code fault_after_head(enum gate_err e)
     return e == GATE_E_SYNTAX ? GATE_FAULT_PROTOCOL : GATE_FAULT_RESET;
 }
 
+/* What a server said in its refusal goes with the link. */
+static const char *keep_why(struct gate_exchange *x, const char *why)
+{
+    struct gate_out o = gate_out_on(gate_arena_alloc(&x->arena, 200), 199);
+
+    gate_out_fmt(&o, "TLS: %s", why);
+    o.p[o.n] = '\0';
+    return o.p;
+}
+
 static void up_reset(struct gate_stream *s, enum gate_err err, const char *why)
 {
     struct gate_exchange *x = exchange_of(s);
@@ -125,7 +135,7 @@ static void up_reset(struct gate_stream *s, enum gate_err err, const char *why)
     x->flow->up_over = true;
     if (x->attempt->head.status == 0) {
         x->flow->failed = err;
-        x->flow->failed_why = why;
+        x->flow->failed_why = err == GATE_E_TLS ? keep_why(x, why) : why;
     } else {
         gate_exchange_fault(x, fault_after_head(err), 0, why);
         gate_flow_body_moved(x, true);

@@ -128,6 +128,9 @@ enum gate_fault_code gate_flow_hook_fault(const struct gate_hook_verdict *v);
 enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,
                                                const char *why);
 
+/* tls_trouble.c. A line about a server with which there is no TLS, where another try hides it. */
+void gate_flow_tell_tls(struct gate_exchange *x, const char *why);
+
 /* Whether a try at another peer is possible: the request can be sent again, a peer is left, tries
  * and budget are not used up. Takes one retry of the budget. */
 bool gate_flow_may_retry(struct gate_exchange *x);

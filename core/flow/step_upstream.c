@@ -146,6 +146,8 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
         return r;
     f->same_peer = false;
     gate_attempt_init(&f->attempt, x->worker->links, x->peer);
+    if (x->seat->generation->clients != NULL)
+        f->attempt.tls = x->seat->generation->clients[x->upstream];
     x->attempt = &f->attempt;
     x->times.picked = x->worker->loop.now_ns;
     GATE_TRACE(x, "pick_peer", "%s try %u", x->peer->text, x->tries);
@@ -175,16 +177,35 @@ static bool may_dial(const struct gate_exchange *x, const struct gate_addr *addr
     return !gate_cidr_set_has(&limits->outbound_deny, addr);
 }
 
+static struct gate_proxy_tls proxy_tls(const struct gate_tls_info *info)
+{
+    return (struct gate_proxy_tls){
+        .alpn = info->alpn,
+        .authority = info->sni,
+        .version = gate_str_eq(info->version, GATE_STR("1.3")) ? GATE_STR("TLSv1.3")
+                                                               : GATE_STR("TLSv1.2"),
+        .cipher = info->cipher,
+        .cn = info->common_name,
+        .shown = info->fingerprint.n > 0,
+        .resumed = info->resumed,
+        .verified = info->verified,
+    };
+}
+
 /* What a server that asks for it is told of the client, before the request. */
 static struct gate_str proxy_header(struct gate_exchange *x)
 {
-    char *to = gate_arena_alloc(&x->arena, GATE_PROXY_V1_MAX);
+    char *to = gate_arena_alloc(&x->arena, GATE_PROXY_MAX);
     struct gate_conn *c = x->down->ops->raw_conn(x->down);
+    struct gate_proxy_tls tls;
     struct gate_addr own;
     bool known = c != NULL && gate_socket_name(c->fd, &own) == GATE_OK;
 
+    if (x->tls != NULL)
+        tls = proxy_tls(x->tls);
     return gate_str_of(to, gate_proxy_write(x->flow->upstream->proxy_protocol, &x->peer_addr,
-                                            known ? &own : NULL, to));
+                                            known ? &own : NULL, x->tls != NULL ? &tls : NULL,
+                                            to));
 }
 
 enum gate_step_result gate_step_dial(struct gate_exchange *x)
@@ -239,7 +260,7 @@ bool gate_flow_may_retry(struct gate_exchange *x)
 /* The cause of a failure, as `retry.on` names it; 0: none that is ever retried. */
 static uint32_t cause_of(enum gate_err e, bool connecting)
 {
-    if (connecting)
+    if (connecting || e == GATE_E_TLS)
         return GATE_RETRY_CONNECT;
     if (e == GATE_E_EOF || e == GATE_E_RESET)
         return GATE_RETRY_RESET;
@@ -270,6 +291,8 @@ bool gate_flow_try_again(struct gate_exchange *x)
 
 static enum gate_fault_code fault_of(enum gate_err e, bool connecting)
 {
+    if (e == GATE_E_TLS)
+        return GATE_FAULT_TLS;
     if (connecting)
         return e == GATE_E_TIMEOUT ? GATE_FAULT_CONNECT_TIMEOUT : GATE_FAULT_CONNECT;
     switch (e) {
@@ -319,6 +342,8 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
         again = safe && (f->upstream->retry_on & cause) && gate_flow_may_retry(x);
     }
     GATE_TRACE(x, "attempt", "failed: %s (%s)", why, again ? "again" : "over");
+    if (again && e == GATE_E_TLS)
+        gate_flow_tell_tls(x, why);
     if (again && gate_flow_try_again(x))
         return gate_flow_jump(x, GATE_STEP_PICK_PEER);
     gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);

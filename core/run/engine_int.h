@@ -293,7 +293,7 @@ void gate_live_apply(struct gate_engine *e, const struct gate_config *next);
 
 /* Those that differ from the upstream of that name in `beside` are given to the registry under
  * another name, until the generation serves and the names are dropped. */
-void gate_live_alias(struct gate_live *live, const struct gate_config *beside);
+void gate_live_alias(struct gate_live *live, const struct gate_live *beside);
 void gate_live_drop_aliases(struct gate_live *live);
 
 /* As the registry has them now, by ordinal; the caller frees the array. */

@@ -180,8 +180,8 @@ static bool is_known(const struct gate_reload *r)
         return false;
     if (!has_same_bundle(r))
         return gate_canary_knows(r->engine, gate_bundle_hash(r->bundle));
-    return gate_load_tls_hash(r->loaded.tls, r->loaded.config) ==
-           gate_load_tls_hash(now->tls, now->g.config);
+    return gate_load_tls_hash(r->loaded.tls, r->loaded.clients, r->loaded.config) ==
+           gate_load_tls_hash(now->tls, now->g.clients, now->g.config);
 }
 
 static void drop_known(struct gate_reload *r)

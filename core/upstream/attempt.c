@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "net/socket.h"
+#include "tls/tls.h"
 #include "upstream/dial.h"
 
 /* Longest sentence about a dial that failed. */
@@ -19,11 +20,11 @@ void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct 
     atomic_fetch_add_explicit(&peer->requests, 1, memory_order_relaxed);
 }
 
-static void explain(struct gate_attempt *a, const char *why)
+static void explain(struct gate_attempt *a, const char *stage, const char *why)
 {
     struct gate_out o = gate_out_on(gate_arena_alloc(&a->arena, WHY_CAP), WHY_CAP - 1);
 
-    gate_out_fmt(&o, "connect: %s", why);
+    gate_out_fmt(&o, "%s: %s", stage, why);
     o.p[o.n] = '\0';
     a->why = o.p;
 }
@@ -33,8 +34,8 @@ static void on_dialed(struct gate_link *l, enum gate_err e, const char *why)
     struct gate_attempt *a = l->dial_arg;
 
     if (e != GATE_OK) {
-        explain(a, why);
-        gate_links_close(&a->link, GATE_CLOSE_LINK_ERROR);
+        explain(a, gate_tls_of(&l->conn) != NULL ? "TLS" : "connect", why);
+        a->link = NULL;
     }
     gate_wait_wake(a->wait, e);
 }
@@ -45,6 +46,7 @@ static enum gate_err dial(struct gate_attempt *a, struct gate_upstream_local *lo
     const struct gate_dial how = {
         .local = local,
         .peer = a->peer,
+        .tls = a->tls,
         .preface = a->preface,
         .timeout_ms = timeout_ms,
         .on_done = on_dialed,
@@ -56,7 +58,7 @@ static enum gate_err dial(struct gate_attempt *a, struct gate_upstream_local *lo
     if (e == GATE_E_AGAIN)
         gate_wait_arm(a->wait, 0, NULL);
     else if (e != GATE_OK)
-        explain(a, why);
+        explain(a, "connect", why);
     return e;
 }
 
@@ -64,7 +66,7 @@ enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_loc
                                 uint32_t timeout_ms, bool fresh, struct gate_wait *wait)
 {
     if (!fresh && a->preface.n == 0)
-        a->link = gate_links_take(a->links, local, a->peer);
+        a->link = gate_links_take(a->links, local, a->peer, a->tls);
     if (a->link != NULL) {
         a->reused = true;
         return GATE_OK;

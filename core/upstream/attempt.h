@@ -15,6 +15,7 @@ struct gate_attempt {
     struct gate_link *link;         /* NULL before dialing and after the end */
     struct gate_stream *stream;     /* the link's, once begun */
     uint64_t before;                /* bytes written to the link before the stream began */
+    struct gate_tls_client *tls;    /* set before dialing: NULL: plain; borrowed */
     struct gate_str preface;        /* before the request, on a link of its own; borrowed */
     struct gate_wait *wait;         /* woken with the result of a dial */
     struct gate_response_head head; /* status 0: not there yet */
@@ -37,7 +38,8 @@ struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate
 
 /* Of a stream that broke with `e` before a response head: whether the peer has taken not one byte
  * of the request: nothing was written, or the peer's end came and nothing of what was written is
- * acknowledged. Then the request may be sent again whatever its method (RFC 9110 section 9.2.2). */
+ * acknowledged; or a server has refused our part of a TLS handshake. Then the request may be sent
+ * again whatever its method (RFC 9110 section 9.2.2). */
 bool gate_attempt_untouched(const struct gate_attempt *a, enum gate_err e);
 
 /* Whether bytes of an answer had come: an interim response, a part of a head. */

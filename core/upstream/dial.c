@@ -1,23 +1,29 @@
 /* While it is dialed the conn of a link calls the functions here; gate_link_ready puts its own in
- * their place. */
+ * their place. Nothing reads from a link between that and its first request: what comes waits. */
 #include "upstream/dial.h"
 
 #include <errno.h>
 
 #include "net/socket.h"
+#include "tls/tls.h"
 
 static struct gate_link *link_of_conn(struct gate_conn *c)
 {
     return gate_container_of(c, struct gate_link, conn);
 }
 
-static void fail(struct gate_link *l, enum gate_err e, const char *why)
+static void fail(struct gate_link *l, enum gate_err e, const char *why,
+                 enum gate_close_reason reason)
 {
+    if (gate_tls_of(&l->conn) != NULL)
+        gate_counters_add(l->links->counters, GATE_C_LINK_TLS_FAILED, 1);
     l->on_dialed(l, e, why);
+    gate_links_close(&l, reason);
 }
 
 static void succeed(struct gate_link *l)
 {
+    gate_conn_reading(&l->conn, false);
     gate_link_ready(l);
     l->on_dialed(l, GATE_OK, NULL);
 }
@@ -27,20 +33,98 @@ static void on_deadline(struct gate_timer *t)
     struct gate_link *l = gate_container_of(t, struct gate_link, deadline.timer);
 
     if (gate_deadline_reached(l->conn.loop, &l->deadline))
-        fail(l, GATE_E_TIMEOUT, "no answer in time");
+        fail(l, GATE_E_TIMEOUT, "no answer in time",
+             gate_tls_of(&l->conn) != NULL ? GATE_CLOSE_LINK_TLS_TIMEOUT : GATE_CLOSE_LINK_ERROR);
 }
+
+/* TLS */
+
+static void on_shaking(struct gate_conn *c)
+{
+    struct gate_link *l = link_of_conn(c);
+    struct gate_tls *tls = gate_tls_of(c);
+    enum gate_err e = gate_tls_handshake(tls);
+
+    if (e == GATE_E_AGAIN)
+        return;
+    if (e != GATE_OK) {
+        fail(l, GATE_E_TLS, gate_tls_why(tls), gate_tls_failure(tls));
+        return;
+    }
+    gate_counters_add(l->links->counters, GATE_C_LINK_TLS_HANDSHAKES, 1);
+    if (gate_tls_info(tls)->resumed)
+        gate_counters_add(l->links->counters, GATE_C_LINK_TLS_RESUMED, 1);
+    succeed(l);
+}
+
+/* The server as it was declared, without its port. A Unix socket has no name. */
+static struct gate_str host_of(const struct gate_peer *peer)
+{
+    struct gate_str host;
+    uint16_t port;
+
+    if (peer->addr.u.sa.sa_family == AF_UNIX ||
+        gate_addr_split(gate_str_from_cstr(peer->name), &host, &port) != GATE_OK)
+        return GATE_STR_NONE;
+    return host;
+}
+
+/* What waits to be sent leaves before the first record. */
+static enum gate_err begin_tls(struct gate_link *l)
+{
+    struct gate_tls_sessions *sessions = gate_links_sessions(l->local, l->peer, l->tls);
+    enum gate_err e =
+        gate_tls_connect(&l->conn, l->tls, host_of(l->peer), sessions, &l->h1.out.out);
+
+    if (e != GATE_OK)
+        return e;
+    l->conn.on_readable = on_shaking;
+    l->conn.on_writable = on_shaking;
+    gate_conn_reading(&l->conn, true);
+    return GATE_OK;
+}
+
+/* Connecting */
 
 static void on_connecting(struct gate_conn *c)
 {
     struct gate_link *l = link_of_conn(c);
     enum gate_err e = gate_socket_connected(c->fd);
 
-    if (e == GATE_E_AGAIN)
+    if (e == GATE_E_AGAIN) {
         gate_conn_want_write(c);
-    else if (e != GATE_OK)
-        fail(l, e, strerrordesc_np(errno));
-    else
+        return;
+    }
+    if (e != GATE_OK) {
+        fail(l, e, strerrordesc_np(errno), GATE_CLOSE_LINK_ERROR);
+        return;
+    }
+    if (l->tls == NULL) {
         succeed(l);
+        return;
+    }
+    e = begin_tls(l);
+    if (e == GATE_OK)
+        on_shaking(c);
+    else
+        fail(l, e, gate_err_text(e), GATE_CLOSE_LINK_ERROR);
+}
+
+/* The result of gate_socket_connect as that of the whole dial, as far as it is known. */
+static enum gate_err go_on(struct gate_link *l, enum gate_err connected, uint32_t timeout_ms)
+{
+    struct gate_loop *loop = l->conn.loop;
+
+    if (connected == GATE_OK && l->tls == NULL) {
+        gate_link_ready(l);
+        return GATE_OK;
+    }
+    l->conn.on_writable = on_connecting;
+    l->deadline.timer.fn = on_deadline;
+    gate_conn_want_write(&l->conn);
+    if (timeout_ms > 0)
+        gate_deadline_set(loop, &l->deadline, gate_loop_now(loop) + timeout_ms);
+    return GATE_E_AGAIN;
 }
 
 enum gate_err gate_dial(struct gate_links *links, const struct gate_dial *how,
@@ -55,6 +139,7 @@ enum gate_err gate_dial(struct gate_links *links, const struct gate_dial *how,
         return e;
     }
     l = gate_links_make(links, how->local, how->peer, fd);
+    l->tls = gate_tls_client_ref(how->tls);
     l->on_dialed = how->on_done;
     l->dial_arg = how->arg;
     if (how->preface.n > 0 && gate_link_preface(l, how->preface) != GATE_OK) {
@@ -63,14 +148,5 @@ enum gate_err gate_dial(struct gate_links *links, const struct gate_dial *how,
         return GATE_E_NOMEM;
     }
     *out = l;
-    if (e == GATE_OK) {
-        gate_link_ready(l);
-        return GATE_OK;
-    }
-    l->conn.on_writable = on_connecting;
-    l->deadline.timer.fn = on_deadline;
-    gate_conn_want_write(&l->conn);
-    if (how->timeout_ms > 0)
-        gate_deadline_set(links->loop, &l->deadline, gate_loop_now(links->loop) + how->timeout_ms);
-    return GATE_E_AGAIN;
+    return go_on(l, e, how->timeout_ms);
 }

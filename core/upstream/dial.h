@@ -1,5 +1,5 @@
-/* Dial: how a link comes to be: it connects, and says what has to go before everything else. One
- * thread; what is under way is the link's own. */
+/* Dial: how a link comes to be: it connects, says what has to go before everything else, and shakes
+ * hands. One thread; what is under way is the link's own. */
 #ifndef GATE_UPSTREAM_DIAL_H
 #define GATE_UPSTREAM_DIAL_H
 
@@ -8,10 +8,11 @@
 struct gate_dial {
     struct gate_upstream_local *local;
     struct gate_peer *peer;
-    struct gate_str preface; /* goes out before all else (a PROXY header); copied */
+    struct gate_tls_client *tls; /* NULL: plain */
+    struct gate_str preface; /* goes out before all else, TLS too (a PROXY header); copied */
     uint32_t timeout_ms;     /* of all of it; 0: none */
-    /* The end of a dial that takes its time: GATE_OK, or the failure and what it was (valid until
-     * the link is closed, which is then to be done). */
+    /* The end of a dial that takes its time: GATE_OK, or the failure and what it was; then the link
+     * and that text are gone after the call. */
     void (*on_done)(struct gate_link *l, enum gate_err e, const char *why);
     void *arg;
 };

@@ -6,6 +6,7 @@
 
 #include "net/conn.h"
 #include "net/deadline.h"
+#include "tls/client.h"
 #include "upstream/link_h1.h"
 #include "upstream/registry.h"
 
@@ -25,6 +26,7 @@ struct gate_link {
     struct gate_links *links;
     struct gate_upstream_local *local;
     struct gate_peer *peer; /* a reference */
+    struct gate_tls_client *tls; /* whom it was opened as and for; a reference; NULL: plain */
     uint32_t requests;      /* begun on it, ever */
     uint64_t born_ms;
     uint64_t sent; /* bytes that the kernel took */
@@ -58,7 +60,10 @@ void gate_link_ready(struct gate_link *l);
 /* Begins a stream. */
 struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_use *use);
 
-/* Bytes that were given to the connection, sent or not. */
+/* Whether nothing has come that nobody asked for, nor an end. */
+bool gate_link_is_silent(struct gate_link *l);
+
+/* Bytes that were given to the connection, sent or not; of TLS those that it made of them. */
 uint64_t gate_link_written(const struct gate_link *l);
 
 /* Whether the peer has taken not one of the bytes that follow the first `from`, on a connection

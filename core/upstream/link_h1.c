@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "http/parse.h"
 #include "net/socket.h"
+#include "tls/tls.h"
 #include "upstream/links.h"
 
 /* Interim responses relayed per request (SECURITY.md section F). */
@@ -227,6 +228,10 @@ static void read_ended(struct gate_link *l, enum gate_err e)
         l->keep = false;
         finish_response(l);
         l->h1.stream.events->on_end(&l->h1.stream);
+        return;
+    }
+    if (e == GATE_E_TLS) {
+        gate_link_h1_broken(l, e, gate_tls_why(gate_tls_of(&l->conn)));
         return;
     }
     gate_link_h1_broken(l, e == GATE_E_EOF ? GATE_E_EOF : GATE_E_RESET,

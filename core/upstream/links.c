@@ -28,6 +28,7 @@ static void drop_shelves(struct gate_upstream_local *local)
 
             gate_links_close(&l, GATE_CLOSE_LINK_IDLE);
         }
+        gate_tls_sessions_unref(&local->shelves[i].sessions);
     }
     gate_free(local->shelves);
     local->shelves = NULL;
@@ -112,8 +113,12 @@ static void take_set(struct gate_upstream_local *local)
     for (uint32_t i = 0; i < n; i++) {
         struct gate_shelf *to = shelf_of(local, shelves[i].peer);
 
-        if (to != NULL)
+        if (to != NULL) {
             gate_list_splice(&to->idle, &shelves[i].idle);
+            to->sessions = shelves[i].sessions;
+            shelves[i].sessions = NULL;
+        }
+        gate_tls_sessions_unref(&shelves[i].sessions);
         while (!gate_list_empty(&shelves[i].idle)) {
             struct gate_link *l = gate_container_of(shelves[i].idle.next, struct gate_link, node);
 
@@ -186,15 +191,43 @@ bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms)
     return true;
 }
 
-struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
-                                  struct gate_peer *peer)
+struct gate_tls_sessions *gate_links_sessions(struct gate_upstream_local *local,
+                                              const struct gate_peer *peer,
+                                              struct gate_tls_client *tls)
 {
     struct gate_shelf *shelf = shelf_of(local, peer);
-    struct gate_link *l;
 
-    if (shelf == NULL || gate_list_empty(&shelf->idle))
+    return shelf == NULL ? NULL : gate_tls_sessions_of(&shelf->sessions, tls);
+}
+
+/* The one that was used last. What a server says unasked inside TLS is with us already, and would
+ * pass for the next answer. */
+static struct gate_link *find_idle(struct gate_shelf *shelf, const struct gate_tls_client *tls)
+{
+    struct gate_list *n = shelf->idle.next;
+
+    while (n != &shelf->idle) {
+        struct gate_link *l = gate_container_of(n, struct gate_link, node);
+
+        n = n->next;
+        if (l->tls != tls && !gate_tls_client_same(l->tls, tls))
+            continue;
+        if (tls == NULL || l->conn.ops->pending(&l->conn) == 0 || gate_link_is_silent(l))
+            return l;
+        gate_links_close(&l, GATE_CLOSE_LINK_DIRTY);
+    }
+    return NULL;
+}
+
+struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
+                                  struct gate_peer *peer, const struct gate_tls_client *tls)
+{
+    struct gate_shelf *shelf = shelf_of(local, peer);
+    struct gate_link *l = shelf == NULL ? NULL : find_idle(shelf, tls);
+
+    if (l == NULL)
         return NULL;
-    l = gate_container_of(gate_list_pop(&shelf->idle), struct gate_link, node);
+    gate_list_remove(&l->node);
     l->shelved = false;
     local->idle--;
     gate_list_push(&links->live, &l->node);
@@ -278,6 +311,7 @@ void gate_links_close(struct gate_link **link, enum gate_close_reason why)
     gate_link_h1_fini(l);
     atomic_fetch_sub_explicit(&l->peer->connections, 1, memory_order_relaxed);
     gate_peer_unref(&l->peer);
+    gate_tls_client_unref(&l->tls);
     gate_counters_add(links->counters, GATE_C_LINKS_CLOSED, 1);
     gate_counters_close(links->counters, why);
     l->magic = 0;

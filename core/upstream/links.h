@@ -5,6 +5,7 @@
 
 #include "base/counters.h"
 #include "base/mem.h"
+#include "tls/sessions.h"
 #include "upstream/balance.h"
 #include "upstream/link.h"
 
@@ -14,7 +15,8 @@
 /* Idle links to one peer. */
 struct gate_shelf {
     struct gate_peer *peer; /* the set's reference keeps it */
-    struct gate_list idle;  /* most recently used first */
+    struct gate_list idle;  /* most recently used first; of any identity */
+    struct gate_tls_sessions *sessions; /* of the last identity; a reference; NULL: none */
 };
 
 /* A worker's side of one upstream. */
@@ -61,9 +63,16 @@ struct gate_upstream_local *gate_links_local(struct gate_links *links, struct ga
 void gate_local_count_request(struct gate_upstream_local *local);
 bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms);
 
-/* An idle link to the peer, off its shelf; NULL: none. */
+/* An idle link to the peer that was opened with this identity (NULL: a plain one), off its shelf;
+ * NULL: none. */
 struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
-                                  struct gate_peer *peer);
+                                  struct gate_peer *peer, const struct gate_tls_client *tls);
+
+/* What the peer gave to resume by under this identity; NULL: it is no peer of the upstream any
+ * more. */
+struct gate_tls_sessions *gate_links_sessions(struct gate_upstream_local *local,
+                                              const struct gate_peer *peer,
+                                              struct gate_tls_client *tls);
 
 /* A new link, not ready yet, on a descriptor of gate_socket_connect: for upstream/dial.h. */
 struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream_local *local,

@@ -57,6 +57,14 @@ local function in_ms(given)
   return result
 end
 
+local function tls_client(given)
+  return given and {
+    verify = given.verify, ca = given.ca or "", server_name = given.server_name or "",
+    cert = given.cert or "", key = given.key or "", min_version = given.min_version,
+    alpn = list(given.alpn),
+  } or nil
+end
+
 local function upstream(entry)
   local o = entry.options
   return {
@@ -69,6 +77,7 @@ local function upstream(entry)
     },
     timeouts = in_ms(o.timeouts),
     retry = { tries = o.retry.tries, on = list(o.retry.on), budget_percent = o.retry.budget },
+    tls = tls_client(o.tls),
     at = entry.at,
   }
 end

@@ -276,7 +276,7 @@ static void connect_h1(void)
     struct gate_addr from;
     const char *why;
 
-    world->link = gate_links_take(w->links, local, peer);
+    world->link = gate_links_take(w->links, local, peer, NULL);
     if (world->link != NULL)
         return;
     assert_false(world->session_open);
