@@ -130,6 +130,12 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     struct gate_h2 *c = user;
     struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
 
+    if (frame->hd.type != NGHTTP2_HEADERS) {
+        gate_h2_head_drop(c);
+        gate_counters_add(c->counters, GATE_C_H2_ERRORS, 1);
+        gate_h2_fail(c, NGHTTP2_PROTOCOL_ERROR, "a push that nobody allowed");
+        return 0;
+    }
     if (c->server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         s = gate_h2_stream_new(c);
         s->id = frame->hd.stream_id;
@@ -196,6 +202,7 @@ static int headers_done(struct gate_h2 *c, const nghttp2_frame *frame)
 
     if (s == NULL || s->id != frame->hd.stream_id)
         return 0;
+    s->in_ms = gate_h2_now(c);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
         s->bodiless |= !trailers;
         s->in_ended = true;
@@ -244,6 +251,7 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
         break;
     case NGHTTP2_PING:
         c->pong = c->pong || (ack && c->noticed);
+        c->probing = c->probing && !ack;
         break;
     case NGHTTP2_GOAWAY:
         c->leaving = true;
@@ -264,6 +272,8 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
     (void)flags;
     c->owed += (uint32_t)n;
     c->flood.content += n;
+    if (s != NULL)
+        s->in_ms = gate_h2_now(c);
     if (s == NULL || !gate_h2_stream_listens(s))
         return 0;
     gate_chain_add(&s->in, c->in, (const char *)p, n);
@@ -306,7 +316,7 @@ void gate_h2_recv_callbacks(nghttp2_session_callbacks *cb)
 
 void gate_h2_repay(struct gate_h2 *c)
 {
-    if (c->owed == 0 || c->held > GATE_H2_WINDOW)
+    if (c->owed == 0 || (c->server && c->held > GATE_H2_WINDOW))
         return;
     nghttp2_session_consume_connection(c->ng, c->owed);
     c->owed = 0;

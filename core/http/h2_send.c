@@ -108,7 +108,7 @@ static void reset_sent(struct gate_h2 *c, const nghttp2_frame *frame)
     if (frame->rst_stream.error_code == NGHTTP2_NO_ERROR)
         return;
     gate_counters_add(c->counters, GATE_C_H2_RESETS_SENT, 1);
-    if (c->server && (s == NULL || !s->cut))
+    if (s == NULL || !s->cut)
         gate_h2_charge(c);
 }
 
