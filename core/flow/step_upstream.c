@@ -200,6 +200,47 @@ static struct gate_str proxy_header(struct gate_exchange *x)
                                             known ? &own : NULL, to));
 }
 
+static bool upgrade_passes(const struct gate_exchange *x)
+{
+    const struct gate_route_config *route = x->match.route;
+    const struct gate_request_head *h = &x->req.head;
+    bool has_body = h->framing == GATE_BODY_CHUNKED || h->content_length > 0;
+
+    if (!h->upgrade || h->minor == 0 || has_body)
+        return false;
+    if (route == NULL)
+        return gate_str_ieq(h->upgrade_token, GATE_STR("websocket"));
+    for (uint32_t i = 0; i < route->n_upgrade; i++) {
+        if (gate_str_ieq(h->upgrade_token, route->upgrade[i]))
+            return true;
+    }
+    return false;
+}
+
+/* HTTP/2 has no Upgrade (RFC 9113 section 8.6). What TLS would agree on, nobody agrees on without. */
+static enum gate_http2 wanted_protocol(const struct gate_exchange *x)
+{
+    if (x->flow->upstream->http2 == GATE_HTTP2_ALWAYS)
+        return GATE_HTTP2_ALWAYS;
+    return GATE_HTTP2_NEVER;
+}
+
+/* What the attempt wants of its link. False: there is no such link. */
+static bool want_link(struct gate_exchange *x)
+{
+    struct gate_flow_state *f = x->flow;
+    struct gate_link_want *want = &f->attempt.want;
+
+    want->connect_ms = f->timeouts.connect_ms;
+    want->after = f->after;
+    want->http2 = wanted_protocol(x);
+    if (f->upstream->proxy_protocol != GATE_PROXY_NONE) {
+        want->alone = true; /* it speaks for one client */
+        f->attempt.preface = proxy_header(x);
+    }
+    return want->http2 != GATE_HTTP2_ALWAYS || !upgrade_passes(x);
+}
+
 enum gate_step_result gate_step_dial(struct gate_exchange *x)
 {
     struct gate_flow_state *f = x->flow;
@@ -213,19 +254,21 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
     if (!f->dialed) {
         gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
         f->dialed = true;
-        if (f->upstream->proxy_protocol != GATE_PROXY_NONE)
-            f->attempt.preface = proxy_header(x);
-        f->dial = gate_attempt_dial(&f->attempt, f->local, f->timeouts.connect_ms, f->fresh,
-                                    &f->dial_wait);
+        if (!want_link(x))
+            return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0,
+                                  "an upgrade, to an upstream that speaks HTTP/2 only");
+        f->dial = gate_attempt_dial(&f->attempt, f->local, &f->dial_wait);
         f->dialing = f->dial == GATE_E_AGAIN;
         if (f->dialing)
             return GATE_STEP_WAIT;
     }
     f->dialed = false;
-    f->fresh = false;
+    f->after = 0;
     if (f->dial != GATE_OK) {
-        gate_peer_connect_failed(peer, gate_loop_now(&x->worker->loop));
-        gate_counters_add(&x->worker->counters, GATE_C_CONNECT_FAILURES, 1);
+        if (!f->attempt.joined) { /* one connection is one failure */
+            gate_peer_connect_failed(peer, gate_loop_now(&x->worker->loop));
+            gate_counters_add(&x->worker->counters, GATE_C_CONNECT_FAILURES, 1);
+        }
         return gate_flow_attempt_failed(x, f->dial, dial_failure(x));
     }
     if (!f->attempt.reused)
@@ -312,18 +355,20 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
                                                const char *why)
 {
     struct gate_flow_state *f = x->flow;
-    bool connecting = f->attempt.stream == NULL;
+    bool connecting = f->attempt.stream == NULL && !f->attempt.refused;
     uint32_t cause = cause_of(e, connecting);
-    bool stale = cause == GATE_RETRY_RESET && f->attempt.reused && !f->fresh_used;
+    bool stale = cause == GATE_RETRY_RESET && !f->fresh_used &&
+                 (f->attempt.reused || gate_attempt_refused(&f->attempt));
     bool safe = is_repeatable(x, e) && x->up.kept_all;
     bool again = false;
 
     f->last_fault = fault_of(e, connecting);
     f->last_why = why;
     if (safe && stale) {
-        /* A kept connection that died while it was idle is no failure of the peer: once more, on a
-         * fresh one. */
-        f->same_peer = f->fresh = f->fresh_used = true;
+        /* A kept connection that died while it was idle, or a peer that says that it has not looked
+         * at the request, is no failure of the peer: once more, on a fresh one. */
+        f->same_peer = f->fresh_used = true;
+        f->after = f->attempt.serial;
         again = true;
     } else {
         if (!connecting) /* a failed connect is counted where the peer is marked */
@@ -350,23 +395,6 @@ void gate_flow_end_attempt(struct gate_exchange *x, enum gate_close_reason why)
 }
 
 /* ------------------------------------------------------------------ send */
-
-static bool upgrade_passes(const struct gate_exchange *x)
-{
-    const struct gate_route_config *route = x->match.route;
-    const struct gate_request_head *h = &x->req.head;
-    bool has_body = h->framing == GATE_BODY_CHUNKED || h->content_length > 0;
-
-    if (!h->upgrade || h->minor == 0 || has_body)
-        return false;
-    if (route == NULL)
-        return gate_str_ieq(h->upgrade_token, GATE_STR("websocket"));
-    for (uint32_t i = 0; i < route->n_upgrade; i++) {
-        if (gate_str_ieq(h->upgrade_token, route->upgrade[i]))
-            return true;
-    }
-    return false;
-}
 
 /* What goes up as Host. */
 static struct gate_str host_field(const struct gate_exchange *x)
@@ -492,7 +520,8 @@ enum gate_step_result gate_step_send_request(struct gate_exchange *x)
     if (!gate_flow_filter_request(x))
         return gate_flow_jump(x, GATE_STEP_FAULT);
     gate_flow_accept_codings(x);
-    gate_attempt_begin(&f->attempt, &use);
+    if (gate_attempt_begin(&f->attempt, &use) == NULL)
+        return gate_flow_attempt_failed(x, GATE_E_RESET, "the upstream takes no more streams");
     e = send_head(x, use.upgrade);
     if (e != GATE_OK)
         return gate_flow_attempt_failed(x, e, "the request head cannot be sent");

@@ -5,49 +5,75 @@
 
 #include "base/assert.h"
 
+static void on_link(struct gate_link_claim *c, enum gate_err e);
+
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer)
 {
     memset(a, 0, sizeof(*a));
     a->links = links;
     gate_arena_init(&a->arena, &links->loop->chunks);
+    gate_list_init(&a->claim.node);
+    a->claim.on_link = on_link;
     a->peer = peer;
     gate_peer_ref(peer);
     atomic_fetch_add_explicit(&peer->active, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&peer->requests, 1, memory_order_relaxed);
 }
 
-static void on_connected(struct gate_link *l, enum gate_err e)
+/* A connection of its own. */
+static enum gate_err dial(struct gate_attempt *a)
 {
-    struct gate_attempt *a = l->connect_arg;
+    struct gate_link **l = &a->claim.link;
+    enum gate_err e = gate_links_dial(a->links, a->local, a->peer, &a->want, l);
 
-    if (e == GATE_OK) {
-        gate_link_ready(l);
-    } else {
-        a->sys_errno = e == GATE_E_TIMEOUT ? 0 : errno;
-        gate_links_close(&a->link, GATE_CLOSE_LINK_ERROR);
+    if (e != GATE_OK && e != GATE_E_AGAIN) {
+        a->sys_errno = errno;
+        return e;
+    }
+    if (a->preface.n > 0 && gate_link_preface(*l, a->preface) != GATE_OK) {
+        gate_link_release(*l, GATE_CLOSE_LINK_ERROR);
+        *l = NULL;
+        return GATE_E_NOMEM;
+    }
+    if (e == GATE_E_AGAIN)
+        gate_list_push(&(*l)->waiting, &a->claim.node);
+    return e;
+}
+
+static void on_link(struct gate_link_claim *c, enum gate_err e)
+{
+    struct gate_attempt *a = gate_container_of(c, struct gate_attempt, claim);
+
+    if (e == GATE_E_AGAIN) {
+        a->joined = false;
+        e = dial(a);
+        if (e == GATE_E_AGAIN)
+            return;
+    } else if (e != GATE_OK) {
+        a->sys_errno = c->link->sys_errno;
+        c->link = NULL;
     }
     gate_wait_wake(a->wait, e);
 }
 
 enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local,
-                                uint32_t timeout_ms, bool fresh, struct gate_wait *wait)
+                                struct gate_wait *wait)
 {
-    enum gate_err e;
+    struct gate_link *l = gate_links_take(a->links, local, a->peer, &a->want);
+    enum gate_err e = GATE_E_AGAIN;
 
-    if (!fresh && a->preface.n == 0)
-        a->link = gate_links_take(a->links, local, a->peer);
-    if (a->link != NULL) {
-        a->reused = true;
+    a->local = local;
+    a->claim.link = l;
+    if (l != NULL && !l->connecting) {
+        a->reused = l->requests > 0;
         return GATE_OK;
     }
     a->wait = wait;
-    e = gate_links_dial(a->links, local, a->peer, timeout_ms, on_connected, a, &a->link);
-    if (e != GATE_OK && e != GATE_E_AGAIN)
-        a->sys_errno = errno;
-    else if (a->preface.n > 0 && gate_link_preface(a->link, a->preface) != GATE_OK) {
-        gate_links_close(&a->link, GATE_CLOSE_LINK_ERROR);
-        return GATE_E_NOMEM;
-    }
+    a->joined = l != NULL;
+    if (a->joined)
+        gate_list_push(&l->waiting, &a->claim.node);
+    else
+        e = dial(a);
     if (e == GATE_E_AGAIN)
         gate_wait_arm(wait, 0, NULL);
     return e;
@@ -55,19 +81,38 @@ enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_loc
 
 struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate_link_use *use)
 {
-    a->before = gate_link_written(a->link);
-    a->stream = gate_link_begin(a->link, use);
+    struct gate_link *l = a->claim.link;
+
+    a->serial = l->serial;
+    a->before = gate_link_written(l);
+    a->stream = gate_link_begin(l, use);
+    if (a->stream == NULL) {
+        a->refused = true;
+        a->claim.link = NULL;
+    }
     return a->stream;
+}
+
+static bool is_h2(const struct gate_attempt *a)
+{
+    return a->stream != NULL && a->claim.link->protocol == GATE_LINK_H2;
+}
+
+bool gate_attempt_refused(const struct gate_attempt *a)
+{
+    return a->refused || (is_h2(a) && gate_h2_stream_of(a->stream)->refused);
 }
 
 bool gate_attempt_untouched(const struct gate_attempt *a, enum gate_err e)
 {
-    return gate_link_untaken(a->link, a->before, e);
+    return gate_attempt_refused(a) || gate_link_untaken(a->claim.link, a->before, e);
 }
 
 bool gate_attempt_answered(const struct gate_attempt *a)
 {
-    return gate_link_h1_answered(a->link);
+    if (is_h2(a))
+        return gate_h2_is_answered(gate_h2_stream_of(a->stream));
+    return gate_link_h1_answered(a->claim.link);
 }
 
 void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why)
@@ -76,14 +121,15 @@ void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why)
         return;
     if (a->wait != NULL) /* it may be woken and not told yet */
         gate_wait_cancel(a->wait);
+    gate_list_remove(&a->claim.node);
     if (a->stream != NULL && a->ended)
         a->stream->ops->give_back(a->stream);
     else if (a->stream != NULL)
         a->stream->ops->reset(a->stream, why);
-    else if (a->link != NULL)
-        gate_links_close(&a->link, why);
+    else if (a->claim.link != NULL)
+        gate_link_release(a->claim.link, why);
     a->stream = NULL;
-    a->link = NULL;
+    a->claim.link = NULL;
     gate_block_unref(&a->block);
     gate_arena_clear(&a->arena);
     atomic_fetch_sub_explicit(&a->peer->active, 1, memory_order_relaxed);

@@ -2,8 +2,11 @@
  * asked what the peer has taken. */
 #include "upstream/link.h"
 
+#include <errno.h>
+
 #include "base/assert.h"
 #include "net/socket.h"
+#include "upstream/links.h"
 
 static struct gate_link *link_of_conn(struct gate_conn *c)
 {
@@ -25,8 +28,10 @@ static void on_writable(struct gate_conn *c)
 
     if (e == GATE_E_AGAIN)
         gate_conn_want_write(c);
+    else if (e == GATE_OK)
+        gate_link_ready(l, l->http2 == GATE_HTTP2_ALWAYS ? GATE_LINK_H2 : GATE_LINK_H1);
     else
-        l->on_connected(l, e);
+        gate_link_failed(l, e, errno);
 }
 
 static void on_deadline(struct gate_timer *t)
@@ -34,7 +39,7 @@ static void on_deadline(struct gate_timer *t)
     struct gate_link *l = gate_container_of(t, struct gate_link, deadline.timer);
 
     if (gate_deadline_reached(l->conn.loop, &l->deadline))
-        l->on_connected(l, GATE_E_TIMEOUT);
+        gate_link_failed(l, GATE_E_TIMEOUT, 0);
 }
 
 void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd)
@@ -45,6 +50,7 @@ void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd)
     gate_conn_open(&l->conn, loop, fd, on_readable, on_writable);
     gate_deadline_init(&l->deadline, on_deadline);
     gate_list_init(&l->node);
+    gate_list_init(&l->waiting);
     gate_link_h1_init(l);
     l->born_ms = gate_loop_now(loop);
     l->keep = true;
@@ -55,23 +61,113 @@ enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes)
     return gate_chain_copy(&l->h1.out.out, bytes.p, bytes.n) == 0 ? GATE_OK : GATE_E_NOMEM;
 }
 
-void gate_link_ready(struct gate_link *l)
+/* ------------------------------------------------------------------ coming up */
+
+static void tell(struct gate_link *l, enum gate_err e)
 {
-    l->connecting = false;
-    gate_deadline_set(l->conn.loop, &l->deadline, UINT64_MAX);
-    gate_link_h1_open(l);
+    struct gate_list *n = gate_list_pop(&l->waiting);
+    struct gate_link_claim *c = gate_container_of(n, struct gate_link_claim, node);
+
+    c->on_link(c, e);
 }
+
+void gate_link_ready(struct gate_link *l, enum gate_link_protocol protocol)
+{
+    enum gate_err others = protocol == GATE_LINK_H1 ? GATE_E_AGAIN : GATE_OK;
+
+    l->connecting = false;
+    l->protocol = (uint8_t)protocol;
+    gate_deadline_set(l->conn.loop, &l->deadline, UINT64_MAX);
+    if (protocol == GATE_LINK_H2) {
+        gate_link_h2_open(l);
+    } else {
+        l->claims = 0;
+        gate_links_offer(l);
+        gate_link_h1_open(l);
+    }
+    if (l->http2 == GATE_HTTP2_AUTO)
+        atomic_store_explicit(&l->peer->http1, protocol == GATE_LINK_H1, memory_order_relaxed);
+    if (!gate_list_empty(&l->waiting))
+        tell(l, GATE_OK);
+    while (!gate_list_empty(&l->waiting))
+        tell(l, others);
+}
+
+void gate_link_failed(struct gate_link *l, enum gate_err e, int sys_errno)
+{
+    l->sys_errno = sys_errno;
+    l->keep = false;
+    gate_links_offer(l);
+    while (!gate_list_empty(&l->waiting))
+        tell(l, e);
+    l->claims = 0;
+    gate_links_close(&l, GATE_CLOSE_LINK_ERROR);
+}
+
+/* ------------------------------------------------------------------ streams */
 
 struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_use *use)
 {
+    struct gate_stream *s;
+
     GATE_ASSERT(!l->connecting);
     l->requests++;
-    return gate_link_h1_begin(l, use);
+    if (GATE_LIKELY(l->protocol == GATE_LINK_H1))
+        return gate_link_h1_begin(l, use);
+    l->claims--;
+    s = gate_link_h2_begin(l, use);
+    gate_link_h2_poke(l);
+    return s;
+}
+
+void gate_link_release(struct gate_link *l, enum gate_close_reason why)
+{
+    if (l->claims > 0)
+        l->claims--;
+    if (l->h2 != NULL)
+        gate_link_h2_poke(l);
+    else if (l->claims > 0)
+        gate_links_offer(l);
+    else
+        gate_links_close(&l, why);
+}
+
+/* Before the peer has said how many streams it takes: as many as last time. */
+static uint32_t assumed_max(const struct gate_peer *peer)
+{
+    uint32_t known = atomic_load_explicit(&peer->streams_max, memory_order_relaxed);
+
+    return known > 0 ? known : GATE_H2_STREAMS;
+}
+
+/* While it connects: a peer that has chosen HTTP/1.1 is believed to do so again. */
+static bool may_be_h2(const struct gate_link *l)
+{
+    if (!l->connecting)
+        return l->protocol == GATE_LINK_H2;
+    if (l->http2 == GATE_HTTP2_AUTO)
+        return !atomic_load_explicit(&l->peer->http1, memory_order_relaxed);
+    return l->http2 == GATE_HTTP2_ALWAYS;
+}
+
+uint32_t gate_link_room(const struct gate_link *l)
+{
+    uint32_t used = l->claims, max = assumed_max(l->peer);
+
+    if (!l->keep || l->alone || gate_links_worn(l) || !may_be_h2(l))
+        return 0;
+    if (l->h2 != NULL) {
+        uint32_t said = gate_link_h2_streams_max(l);
+
+        used += l->h2->h2.open;
+        max = said < max || l->h2->h2.greeted ? said : max;
+    }
+    return used < max ? max - used : 0;
 }
 
 uint64_t gate_link_written(const struct gate_link *l)
 {
-    return l->sent + l->h1.out.out.bytes;
+    return l->sent + (l->h2 != NULL ? l->h2->out.bytes : l->h1.out.out.bytes);
 }
 
 /* A peer that closes while a request is on its way to it ends its side first; its kernel then takes
