@@ -200,13 +200,14 @@ static struct gate_str proxy_header(struct gate_exchange *x)
                                             known ? &own : NULL, to));
 }
 
+/* Of a request that asks for an upgrade. */
 static bool upgrade_passes(const struct gate_exchange *x)
 {
     const struct gate_route_config *route = x->match.route;
     const struct gate_request_head *h = &x->req.head;
     bool has_body = h->framing == GATE_BODY_CHUNKED || h->content_length > 0;
 
-    if (!h->upgrade || h->minor == 0 || has_body)
+    if (h->minor == 0 || has_body)
         return false;
     if (route == NULL)
         return gate_str_ieq(h->upgrade_token, GATE_STR("websocket"));
@@ -217,28 +218,21 @@ static bool upgrade_passes(const struct gate_exchange *x)
     return false;
 }
 
-/* HTTP/2 has no Upgrade (RFC 9113 section 8.6). What TLS would agree on, nobody agrees on without. */
-static enum gate_http2 wanted_protocol(const struct gate_exchange *x)
-{
-    if (x->flow->upstream->http2 == GATE_HTTP2_ALWAYS)
-        return GATE_HTTP2_ALWAYS;
-    return GATE_HTTP2_NEVER;
-}
-
-/* What the attempt wants of its link. False: there is no such link. */
+/* A link for which not any will do. HTTP/2 has no Upgrade (RFC 9113 section 8.6); what TLS would
+ * agree on ("auto"), nobody agrees on without. False: there is no such link. */
 static bool want_link(struct gate_exchange *x)
 {
-    struct gate_flow_state *f = x->flow;
-    struct gate_link_want *want = &f->attempt.want;
+    const struct gate_upstream_config *u = x->flow->upstream;
+    struct gate_link_want *want = &x->flow->attempt.want;
 
-    want->connect_ms = f->timeouts.connect_ms;
-    want->after = f->after;
-    want->http2 = wanted_protocol(x);
-    if (f->upstream->proxy_protocol != GATE_PROXY_NONE) {
+    if (u->proxy_protocol != GATE_PROXY_NONE) {
         want->alone = true; /* it speaks for one client */
-        f->attempt.preface = proxy_header(x);
+        x->flow->attempt.preface = proxy_header(x);
     }
-    return want->http2 != GATE_HTTP2_ALWAYS || !upgrade_passes(x);
+    if (u->http2 != GATE_HTTP2_ALWAYS)
+        return true;
+    want->http2 = GATE_HTTP2_ALWAYS;
+    return !x->req.head.upgrade || !upgrade_passes(x);
 }
 
 enum gate_step_result gate_step_dial(struct gate_exchange *x)
@@ -254,7 +248,11 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
     if (!f->dialed) {
         gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
         f->dialed = true;
-        if (!want_link(x))
+        f->attempt.want.connect_ms = f->timeouts.connect_ms;
+        f->attempt.want.after = f->after;
+        if (GATE_UNLIKELY(f->upstream->http2 != GATE_HTTP2_NEVER ||
+                          f->upstream->proxy_protocol != GATE_PROXY_NONE) &&
+            !want_link(x))
             return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0,
                                   "an upgrade, to an upstream that speaks HTTP/2 only");
         f->dial = gate_attempt_dial(&f->attempt, f->local, &f->dial_wait);
@@ -368,7 +366,7 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
         /* A kept connection that died while it was idle, or a peer that says that it has not looked
          * at the request, is no failure of the peer: once more, on a fresh one. */
         f->same_peer = f->fresh_used = true;
-        f->after = f->attempt.serial;
+        f->after = f->attempt.want.after;
         again = true;
     } else {
         if (!connecting) /* a failed connect is counted where the peer is marked */
@@ -508,7 +506,7 @@ enum gate_step_result gate_step_send_request(struct gate_exchange *x)
         .limits = &x->seat->generation->head_limits,
         .timeouts = &f->timeouts,
         .method = x->req.method_id,
-        .upgrade = upgrade_passes(x),
+        .upgrade = x->req.head.upgrade && upgrade_passes(x),
         .upgrade_token = x->req.head.upgrade_token,
         .events = &gate_flow_up_events,
         .user = x,

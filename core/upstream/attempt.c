@@ -9,11 +9,11 @@ static void on_link(struct gate_link_claim *c, enum gate_err e);
 
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer)
 {
-    memset(a, 0, sizeof(*a));
+    memset(a, 0, offsetof(struct gate_attempt, links));
+    a->head.status = 0;
+    a->claim.link = NULL;
     a->links = links;
     gate_arena_init(&a->arena, &links->loop->chunks);
-    gate_list_init(&a->claim.node);
-    a->claim.on_link = on_link;
     a->peer = peer;
     gate_peer_ref(peer);
     atomic_fetch_add_explicit(&peer->active, 1, memory_order_relaxed);
@@ -21,10 +21,10 @@ void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct 
 }
 
 /* A connection of its own. */
-static enum gate_err dial(struct gate_attempt *a)
+static enum gate_err dial(struct gate_attempt *a, struct gate_upstream_local *local)
 {
     struct gate_link **l = &a->claim.link;
-    enum gate_err e = gate_links_dial(a->links, a->local, a->peer, &a->want, l);
+    enum gate_err e = gate_links_dial(a->links, local, a->peer, &a->want, l);
 
     if (e != GATE_OK && e != GATE_E_AGAIN) {
         a->sys_errno = errno;
@@ -46,7 +46,7 @@ static void on_link(struct gate_link_claim *c, enum gate_err e)
 
     if (e == GATE_E_AGAIN) {
         a->joined = false;
-        e = dial(a);
+        e = dial(a, c->link->local);
         if (e == GATE_E_AGAIN)
             return;
     } else if (e != GATE_OK) {
@@ -62,18 +62,19 @@ enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_loc
     struct gate_link *l = gate_links_take(a->links, local, a->peer, &a->want);
     enum gate_err e = GATE_E_AGAIN;
 
-    a->local = local;
     a->claim.link = l;
     if (l != NULL && !l->connecting) {
         a->reused = l->requests > 0;
         return GATE_OK;
     }
     a->wait = wait;
+    a->claim.on_link = on_link;
+    gate_list_init(&a->claim.node);
     a->joined = l != NULL;
     if (a->joined)
         gate_list_push(&l->waiting, &a->claim.node);
     else
-        e = dial(a);
+        e = dial(a, local);
     if (e == GATE_E_AGAIN)
         gate_wait_arm(wait, 0, NULL);
     return e;
@@ -83,7 +84,7 @@ struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate
 {
     struct gate_link *l = a->claim.link;
 
-    a->serial = l->serial;
+    a->want.after = l->serial; /* of the next try, if there is one */
     a->before = gate_link_written(l);
     a->stream = gate_link_begin(l, use);
     if (a->stream == NULL) {
@@ -119,9 +120,10 @@ void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why)
 {
     if (a->peer == NULL)
         return;
-    if (a->wait != NULL) /* it may be woken and not told yet */
+    if (a->wait != NULL) { /* it may be woken and not told yet */
         gate_wait_cancel(a->wait);
-    gate_list_remove(&a->claim.node);
+        gate_list_remove(&a->claim.node);
+    }
     if (a->stream != NULL && a->ended)
         a->stream->ops->give_back(a->stream);
     else if (a->stream != NULL)

@@ -9,24 +9,23 @@
 #include "upstream/links.h"
 
 struct gate_attempt {
-    struct gate_links *links;
-    struct gate_upstream_local *local;
-    struct gate_arena arena;        /* the response head lives here */
-    struct gate_peer *peer;         /* a reference; counted active */
     struct gate_link_want want;
-    struct gate_link_claim claim;   /* claim.link: NULL before dialing and after the end */
     struct gate_stream *stream;     /* on the link, once begun */
-    uint64_t serial;                /* of the link */
-    uint64_t before;                /* bytes written to the link before the stream began */
-    struct gate_str preface;        /* before the request, on a link of its own; borrowed */
     struct gate_wait *wait;         /* woken with the result of a dial */
-    struct gate_response_head head; /* status 0: not there yet */
     struct gate_block *block;       /* of the head */
+    struct gate_str preface;        /* before the request, on a link of its own; borrowed */
     int sys_errno;                  /* of a dial that failed; 0: no system error */
     bool reused;                    /* on a link that had carried a request before */
     bool joined;                    /* waited for a link that another attempt had dialed */
     bool refused;                   /* the link ended before the stream could begin */
     bool ended;                     /* the response is complete */
+    /* gate_attempt_init clears what is above, and of these what it must. */
+    struct gate_links *links;
+    struct gate_peer *peer;         /* a reference; counted active */
+    struct gate_link_claim claim;   /* claim.link: NULL before dialing and after the end */
+    uint64_t before;                /* bytes written to the link before the stream began */
+    struct gate_arena arena;        /* the response head lives here */
+    struct gate_response_head head; /* status 0: not there yet, nor is the rest of it */
 };
 
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer);

@@ -19,9 +19,9 @@ enum gate_link_protocol { GATE_LINK_H1, GATE_LINK_H2 };
 
 /* What a request wants of its link. */
 struct gate_link_want {
-    enum gate_http2 http2;
-    uint32_t connect_ms; /* 0: no limit */
     uint64_t after; /* the serial of one that broke: a newer one is wanted; 0: any will do */
+    uint32_t connect_ms; /* 0: no limit */
+    uint8_t http2;  /* enum gate_http2 */
     bool alone;     /* a link that no other request has used or will use */
 };
 
@@ -30,7 +30,7 @@ struct gate_link_claim {
     struct gate_list node;
     struct gate_link *link; /* NULL: none */
     /* The link is up, or failed with `e` (link->sys_errno is that of the system); GATE_E_AGAIN: it
-     * is up, and serves another one only. In both cases c->link is NULL after the call. */
+     * is up, and serves another one only. In both cases it has forgotten the claim. */
     void (*on_link)(struct gate_link_claim *c, enum gate_err e);
 };
 

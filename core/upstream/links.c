@@ -293,7 +293,7 @@ enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_loc
     l->local = local;
     l->peer = peer;
     l->serial = ++links->serial;
-    l->http2 = (uint8_t)want->http2;
+    l->http2 = want->http2;
     l->claims = want->http2 != GATE_HTTP2_NEVER;
     l->alone = want->alone;
     gate_peer_ref(peer);
@@ -350,13 +350,6 @@ static void close_oldest(struct gate_upstream_local *local)
         gate_links_close(&oldest, GATE_CLOSE_LINK_IDLE);
 }
 
-static void count_idle(struct gate_link *l)
-{
-    l->idle = true;
-    if (++l->local->idle > l->local->idle_max)
-        close_oldest(l->local);
-}
-
 void gate_links_put(struct gate_link *l)
 {
     struct gate_upstream_local *local = l->local;
@@ -371,9 +364,10 @@ void gate_links_put(struct gate_link *l)
     }
     gate_list_remove(&l->node);
     gate_list_push_front(&shelf->idle, &l->node);
-    l->shelved = true;
+    l->shelved = l->idle = true;
     gate_link_h1_park(l, local->idle_ms);
-    count_idle(l);
+    if (++local->idle > local->idle_max)
+        close_oldest(local);
 }
 
 void gate_links_offer(struct gate_link *l)
@@ -389,10 +383,11 @@ void gate_links_offer(struct gate_link *l)
 
 void gate_links_rest(struct gate_link *l, enum gate_close_reason why)
 {
-    uint32_t idle_ms = l->local->idle_ms;
+    struct gate_upstream_local *local = l->local;
+    uint32_t idle_ms = local->idle_ms;
 
     gate_links_offer(l);
-    if (!l->shelved || l->local->idle_max == 0) {
+    if (!l->shelved || local->idle_max == 0) {
         gate_links_close(&l, why);
         return;
     }
@@ -400,7 +395,9 @@ void gate_links_rest(struct gate_link *l, enum gate_close_reason why)
         return;
     gate_deadline_set(l->links->loop, &l->deadline,
                       idle_ms == 0 ? UINT64_MAX : gate_loop_now(l->links->loop) + idle_ms);
-    count_idle(l);
+    l->idle = true;
+    if (++local->idle > local->idle_max)
+        close_oldest(local);
 }
 
 void gate_links_close(struct gate_link **link, enum gate_close_reason why)
