@@ -135,6 +135,7 @@ static bool send_some(struct gate_link *l)
     }
     if (e == GATE_E_AGAIN) {
         gate_conn_want_write(&l->conn);
+        h->blocked = true;
         return false;
     }
     h->mute = true;
@@ -166,10 +167,9 @@ static void on_flush(struct gate_ready *r)
     struct gate_link_h2 *h = gate_container_of(r, struct gate_link_h2, flush);
 
     GATE_CHECK_MAGIC(h->link, GATE_LINK_MAGIC);
-    if (h->out.bytes > 0 || h->mute || h->lost)
-        gate_h2_tell(&h->h2);
-    else
+    if (!h->blocked)
         write_out(h->link);
+    gate_h2_tell(&h->h2);
     settle(h->link);
 }
 
@@ -179,6 +179,7 @@ static void on_writable(struct gate_conn *c)
 
     if (l->h2 == NULL)
         return;
+    l->h2->blocked = false;
     write_out(l);
     settle(l);
 }
@@ -258,7 +259,7 @@ static uint64_t judge(struct gate_link *l)
 {
     struct gate_link_h2 *h = l->h2;
     uint64_t now = now_of(l), at = UINT64_MAX;
-    uint64_t blocked = h->out.bytes > 0 ? h->wrote_ms : 0;
+    uint64_t blocked = h->blocked ? h->wrote_ms : 0;
 
     for (struct gate_list *n = h->h2.streams.next; n != &h->h2.streams; n = n->next) {
         struct gate_h2_stream *s = gate_container_of(n, struct gate_h2_stream, node);

@@ -23,6 +23,7 @@ struct gate_link_h2 {
     uint32_t counted;     /* streams of it among those of the peer */
     enum gate_err failed; /* what came is no HTTP/2 */
     bool doubted; /* a stream waited in vain: no others, until the peer shows that it is there */
+    bool blocked; /* the socket takes no bytes now */
     bool mute;    /* nothing can be sent any more */
     bool lost;    /* the connection is over; streams wait for their reset or give_back */
 };

@@ -124,68 +124,6 @@ static void pass(struct bench *b, uint64_t ms)
     turns(b, 3);
 }
 
-/* ------------------------------------------------------------------ an attempt */
-
-static void on_dialed(struct gate_wait *w, enum gate_err e)
-{
-    struct bench *b = w->arg;
-
-    b->woken = true;
-    b->dialed = e;
-}
-
-static void on_head(struct gate_stream *s, const struct gate_response_head *head,
-                    struct gate_block *block)
-{
-    (void)block;
-    ((struct gate_attempt *)s->user)->head = *head;
-}
-
-static void on_body(struct gate_stream *s, struct gate_chain *chunk)
-{
-    (void)s;
-    gate_chain_clear(chunk);
-}
-
-static void on_end(struct gate_stream *s)
-{
-    ((struct gate_attempt *)s->user)->ended = true;
-}
-
-static void on_reset(struct gate_stream *s, enum gate_err e, const char *why)
-{
-    (void)s, (void)e, (void)why;
-}
-
-static void on_room(struct gate_stream *s)
-{
-    (void)s;
-}
-
-static const struct gate_stream_events events = {.on_head = on_head,
-                                                 .on_body = on_body,
-                                                 .on_end = on_end,
-                                                 .on_reset = on_reset,
-                                                 .on_room = on_room};
-
-/* Dials peer i with attempt k; the result. */
-static enum gate_err dial(struct bench *b, int k, int i)
-{
-    enum gate_err e;
-
-    gate_attempt_init(&b->a[k], b->links, b->local->set->v[i].peer);
-    b->a[k].want.connect_ms = 5000;
-    gate_wait_init(&b->wait, &b->loop, on_dialed, b);
-    b->woken = false;
-    e = gate_attempt_dial(&b->a[k], b->local, &b->wait);
-    if (e != GATE_E_AGAIN)
-        return e;
-    for (int t = 0; t < 10000 && !b->woken; t++)
-        turns(b, 1);
-    assert_true(b->woken);
-    return b->dialed;
-}
-
 /* The origin's end of the newest connection. */
 static int accepted(struct bench *b, int i)
 {
