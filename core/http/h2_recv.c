@@ -130,12 +130,6 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     struct gate_h2 *c = user;
     struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
 
-    if (frame->hd.type != NGHTTP2_HEADERS) {
-        gate_h2_head_drop(c);
-        gate_counters_add(c->counters, GATE_C_H2_ERRORS, 1);
-        gate_h2_fail(c, NGHTTP2_PROTOCOL_ERROR, "a push that nobody allowed");
-        return 0;
-    }
     if (c->server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         s = gate_h2_stream_new(c);
         s->id = frame->hd.stream_id;

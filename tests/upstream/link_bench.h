@@ -38,7 +38,7 @@ struct bench {
     int resets;
 };
 
-static int listen_here(int *port)
+static inline int listen_here(int *port)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(a);
@@ -53,7 +53,7 @@ static int listen_here(int *port)
 
 /* Applies a configuration in which the upstream has the first or both peers, or only the second,
  * and these options. */
-static void configure(struct bench *b, int first, int last, const char *options)
+static inline void configure(struct bench *b, int first, int last, const char *options)
 {
     char servers[256] = "", text[1024], why[256];
     size_t n = 0;
@@ -77,7 +77,7 @@ static void configure(struct bench *b, int first, int last, const char *options)
     ",\"max_requests\":" #requests ",\"max_age_ms\":" #age "}"
 #define PLENTY KEEP(64, 60000, 0, 0)
 
-static int open_bench(void **state)
+static inline int open_bench(void **state)
 {
     struct bench *b = calloc(1, sizeof(*b));
 
@@ -92,13 +92,13 @@ static int open_bench(void **state)
     return 0;
 }
 
-static void turns(struct bench *b, int n)
+static inline void turns(struct bench *b, int n)
 {
     while (n-- > 0)
         gate_loop_turn(&b->loop, false);
 }
 
-static int close_bench(void **state)
+static inline int close_bench(void **state)
 {
     struct bench *b = *state;
 
@@ -118,14 +118,14 @@ static int close_bench(void **state)
     return 0;
 }
 
-static void pass(struct bench *b, uint64_t ms)
+static inline void pass(struct bench *b, uint64_t ms)
 {
     gate_clock_advance(&b->clock, ms * GATE_MS);
     turns(b, 3);
 }
 
 /* The origin's end of the newest connection. */
-static int accepted(struct bench *b, int i)
+static inline int accepted(struct bench *b, int i)
 {
     int fd = -1;
 

@@ -36,40 +36,40 @@ struct origin {
 static struct call calls[CALLS];
 static struct gate_timeouts timeouts;
 
-static void on_info(struct gate_stream *s, const struct gate_response_head *head)
+static inline void on_info(struct gate_stream *s, const struct gate_response_head *head)
 {
     assert_true(head->status < 200);
     ((struct call *)s->user)->infos++;
 }
 
-static void on_head(struct gate_stream *s, const struct gate_response_head *head,
+static inline void on_head(struct gate_stream *s, const struct gate_response_head *head,
                     struct gate_block *block)
 {
     assert_non_null(block);
     ((struct call *)s->user)->status = head->status;
 }
 
-static void on_body(struct gate_stream *s, struct gate_chain *chunk)
+static inline void on_body(struct gate_stream *s, struct gate_chain *chunk)
 {
     ((struct call *)s->user)->body += chunk->bytes;
     gate_chain_clear(chunk);
 }
 
-static void on_trailers(struct gate_stream *s, const struct gate_fields *fs,
+static inline void on_trailers(struct gate_stream *s, const struct gate_fields *fs,
                         struct gate_block *block)
 {
     (void)s;
     assert_true(fs->n > 0 && block != NULL);
 }
 
-static void on_end(struct gate_stream *s)
+static inline void on_end(struct gate_stream *s)
 {
     struct call *c = s->user;
 
     c->ended = c->a.ended = true;
 }
 
-static void on_reset(struct gate_stream *s, enum gate_err e, const char *why)
+static inline void on_reset(struct gate_stream *s, enum gate_err e, const char *why)
 {
     struct call *c = s->user;
 
@@ -78,7 +78,7 @@ static void on_reset(struct gate_stream *s, enum gate_err e, const char *why)
     c->why = why;
 }
 
-static void on_room(struct gate_stream *s)
+static inline void on_room(struct gate_stream *s)
 {
     ((struct call *)s->user)->rooms++;
 }
@@ -91,7 +91,7 @@ static const struct gate_stream_events events = {.on_info = on_info,
                                                  .on_reset = on_reset,
                                                  .on_room = on_room};
 
-static void on_dialed(struct gate_wait *w, enum gate_err e)
+static inline void on_dialed(struct gate_wait *w, enum gate_err e)
 {
     struct call *c = w->arg;
 
@@ -100,7 +100,7 @@ static void on_dialed(struct gate_wait *w, enum gate_err e)
 }
 
 /* Call k asks for a link; what is known at once. */
-static enum gate_err ask(struct bench *b, int k, struct gate_link_want want)
+static inline enum gate_err ask(struct bench *b, int k, struct gate_link_want want)
 {
     struct call *c = &calls[k];
 
@@ -114,12 +114,12 @@ static enum gate_err ask(struct bench *b, int k, struct gate_link_want want)
     return c->dialed;
 }
 
-static struct gate_link_want h2_only(void)
+static inline struct gate_link_want h2_only(void)
 {
     return (struct gate_link_want){.connect_ms = 5000, .http2 = GATE_HTTP2_ALWAYS};
 }
 
-static void until_woken(struct bench *b, int k)
+static inline void until_woken(struct bench *b, int k)
 {
     for (int t = 0; t < 10000 && !calls[k].woken; t++)
         turns(b, 1);
@@ -127,7 +127,7 @@ static void until_woken(struct bench *b, int k)
 }
 
 /* Begins the stream of call k. NULL: there is none. */
-static struct gate_stream *begin(int k)
+static inline struct gate_stream *begin(int k)
 {
     static const struct gate_head_limits limits = {
         .header_bytes = 8192, .header_count = 50, .target_bytes = 1000};
@@ -143,7 +143,7 @@ static struct gate_stream *begin(int k)
 }
 
 /* Sends a head: a request without a body, or one whose body follows. */
-static void send_request(int k, bool last)
+static inline void send_request(int k, bool last)
 {
     struct gate_field host = {
         .name = "Host", .value = "a", .name_len = 4, .id = GATE_F_HOST, .value_len = 1};
@@ -161,7 +161,7 @@ static void send_request(int k, bool last)
 }
 
 /* A request of call k, whole, on whatever link it gets. */
-static void request(struct bench *b, int k)
+static inline void request(struct bench *b, int k)
 {
     if (ask(b, k, h2_only()) == GATE_E_AGAIN)
         until_woken(b, k);
@@ -170,12 +170,12 @@ static void request(struct bench *b, int k)
     turns(b, 2);
 }
 
-static void grant(int k, size_t n)
+static inline void grant(int k, size_t n)
 {
     calls[k].a.stream->ops->grant(calls[k].a.stream, n);
 }
 
-static void end(struct bench *b, int k)
+static inline void end(struct bench *b, int k)
 {
     gate_attempt_end(&calls[k].a, GATE_CLOSE_CLIENT_ABORT);
     turns(b, 2);
@@ -183,7 +183,7 @@ static void end(struct bench *b, int k)
 
 /* ------------------------------------------------------------------ the origin's side */
 
-static void origin_open(struct bench *b, struct origin *o)
+static inline void origin_open(struct bench *b, struct origin *o)
 {
     memset(o, 0, sizeof(*o));
     o->fd = accepted(b, 0);
@@ -192,7 +192,7 @@ static void origin_open(struct bench *b, struct origin *o)
     test_h2_frame(&o->out, TEST_H2_SETTINGS, 0, 0, NULL, 0);
 }
 
-static void origin_close(struct origin *o)
+static inline void origin_close(struct origin *o)
 {
     if (o->fd >= 0)
         close(o->fd);
@@ -201,7 +201,7 @@ static void origin_close(struct origin *o)
 }
 
 /* Takes what has come. */
-static void hear(struct bench *b, struct origin *o)
+static inline void hear(struct bench *b, struct origin *o)
 {
     char bytes[65536];
     ssize_t n;
@@ -217,7 +217,7 @@ static void hear(struct bench *b, struct origin *o)
 }
 
 /* Sends what was written, and lets the link see it. */
-static void say(struct bench *b, struct origin *o)
+static inline void say(struct bench *b, struct origin *o)
 {
     size_t at = 0;
 
@@ -235,7 +235,7 @@ static void say(struct bench *b, struct origin *o)
 }
 
 /* SETTINGS_MAX_CONCURRENT_STREAMS. */
-static void announce(struct origin *o, uint32_t streams)
+static inline void announce(struct origin *o, uint32_t streams)
 {
     const uint8_t v[6] = {0,
                           3,
@@ -248,12 +248,12 @@ static void announce(struct origin *o, uint32_t streams)
     test_h2_frame(&o->out, TEST_H2_SETTINGS, 0, 0, v, sizeof(v));
 }
 
-static void answer(struct origin *o, uint32_t id, int flags)
+static inline void answer(struct origin *o, uint32_t id, int flags)
 {
     test_h2_headers(&o->out, id, flags, (const char *const[]){":status", "200", NULL});
 }
 
-static void goaway(struct origin *o, uint32_t last_id)
+static inline void goaway(struct origin *o, uint32_t last_id)
 {
     const uint8_t v[8] = {(uint8_t)(last_id >> 24), (uint8_t)(last_id >> 16),
                           (uint8_t)(last_id >> 8), (uint8_t)last_id};
@@ -262,7 +262,7 @@ static void goaway(struct origin *o, uint32_t last_id)
 }
 
 /* A connection that is up, with call 0 on it, and SETTINGS exchanged. */
-static void meet(struct bench *b, struct origin *o)
+static inline void meet(struct bench *b, struct origin *o)
 {
     request(b, 0);
     origin_open(b, o);
@@ -272,14 +272,14 @@ static void meet(struct bench *b, struct origin *o)
     assert_true(test_h2_stream(&o->in, 1)->ended);
 }
 
-static int open_h2(void **state)
+static inline int open_h2(void **state)
 {
     memset(calls, 0, sizeof(calls));
     memset(&timeouts, 0, sizeof(timeouts));
     return open_bench(state);
 }
 
-static int close_h2(void **state)
+static inline int close_h2(void **state)
 {
     struct bench *b = *state;
 
