@@ -16,6 +16,7 @@ struct gate_report_worker {
     const struct gate_worker *worker;   /* only its counters are read */
     bool alive;                         /* answered within the last seconds */
     uint64_t vm_bytes;                  /* of its present VM; 0: none */
+    uint64_t vm_limit;                  /* vm_memory */
     uint64_t cpu_ns;                    /* of its thread */
     uint64_t stall_ns;                  /* the longest that a reload kept it from its clients */
 };
@@ -85,6 +86,7 @@ struct gate_report {
     uint64_t reloads_failed;
     int64_t reload_s;                   /* wall clock of the last; 0: none */
     const char *reload_error;           /* of the last, "" when it went well */
+    uint64_t renewals;                  /* of VMs that stayed full */
     const struct gate_report_generation *live;  /* all, the newest first */
     uint32_t n_live;
     const struct gate_report_kept *kept;

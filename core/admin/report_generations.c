@@ -38,6 +38,7 @@ static void put_json(const struct gate_report *r, FILE *to)
         fprintf(to, "%s{\"number\":%llu,\"hash\":\"%016llx\"}", i > 0 ? "," : "",
                 (unsigned long long)r->kept[i].number, (unsigned long long)r->kept[i].hash);
     fputc(']', to);
+    gate_json_number(to, "renewals", r->renewals);
     gate_report_canary_member(r, to);
     gate_report_last_reload(r, to);
     fputs("}\n", to);
@@ -93,6 +94,9 @@ void gate_report_generations(const struct gate_report *r, bool text, FILE *to)
     for (uint32_t i = 1; i < r->n_kept; i++)
         fprintf(to, " %llu", (unsigned long long)r->kept[i].number);
     fputs(r->n_kept > 1 ? "\n" : " none\n", to);
+    if (r->renewals > 0)
+        fprintf(to, "\nfresh VMs because one stayed full (vm_memory): %llu times\n",
+                (unsigned long long)r->renewals);
     if (r->canary != NULL)
         fputc('\n', to);
     gate_report_canary_text(r, to);

@@ -230,6 +230,8 @@ static void put_workers(const struct gate_report *r, FILE *to)
     for (uint32_t i = 0; i < r->n_workers; i++)
         fprintf(to, "moongate_vm_memory_bytes{worker=\"%u\"} %llu\n", r->workers[i].worker->index,
                 (unsigned long long)r->workers[i].vm_bytes);
+    put_number(to, "moongate_vm_renewals_total", "counter",
+               "How often all workers got fresh VMs because one stayed full.", r->renewals);
     put_head(to, "moongate_worker_alive", "gauge", "1 while a worker answers.");
     for (uint32_t i = 0; i < r->n_workers; i++)
         fprintf(to, "moongate_worker_alive{worker=\"%u\"} %d\n", r->workers[i].worker->index,
@@ -334,6 +336,9 @@ void gate_report_metrics(const struct gate_report *r, FILE *to)
     put_number(to, "moongate_active_requests", "gauge", "Requests inside the gateway now.",
                gate_report_counter(r, GATE_C_REQUESTS) -
                    gate_report_counter(r, GATE_C_REQUESTS_DONE));
+    put_number(to, "moongate_tunnels", "gauge", "Open tunnels.",
+               gate_report_counter(r, GATE_C_TUNNELS) -
+                   gate_report_counter(r, GATE_C_TUNNELS_DONE));
     put_counters(r, to);
     put_routes(r, to);
     put_hooks(r, to);

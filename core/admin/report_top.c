@@ -83,6 +83,7 @@ static void put_worker(const struct gate_report *r, uint32_t i, FILE *to)
             w->worker->index, worker_cpu(r, i), worker_requests(r, i));
     gate_json_number(to, "connections", connections(&w->worker->counters));
     gate_json_number(to, "vm_bytes", w->vm_bytes);
+    gate_json_number(to, "vm_limit", w->vm_limit);
     fputc('}', to);
 }
 
@@ -117,10 +118,10 @@ static void put_json(const struct gate_report *r, const struct rate *v, uint32_t
 static void put_workers(const struct gate_report *r, FILE *to)
 {
     static const char *const titles[] = { "WORKER", "CPU", "REQUESTS/S", "CONNECTIONS",
-                                          "VM MEMORY" };
+                                          "VM MEMORY", "VM LIMIT" };
     struct gate_table t;
 
-    gate_table_init(&t, titles, 5);
+    gate_table_init(&t, titles, 6);
     for (uint32_t i = 0; i < r->n_workers; i++) {
         gate_table_fmt(&t, "%u", r->workers[i].worker->index);
         gate_table_fmt(&t, "%.1f %%", worker_cpu(r, i) * 100);
@@ -128,6 +129,7 @@ static void put_workers(const struct gate_report *r, FILE *to)
         gate_table_fmt(&t, "%llu",
                        (unsigned long long)connections(&r->workers[i].worker->counters));
         gate_table_bytes(&t, r->workers[i].vm_bytes);
+        gate_table_bytes(&t, r->workers[i].vm_limit);
     }
     gate_table_print(&t, to);
     gate_table_fini(&t);

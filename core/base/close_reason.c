@@ -40,6 +40,12 @@ static const char *const names[GATE_CLOSE_COUNT] = {
     [GATE_CLOSE_LINK_DIRTY] = "link_dirty",
     [GATE_CLOSE_LINK_ENDED] = "link_ended",
     [GATE_CLOSE_LINK_ERROR] = "link_error",
+    [GATE_CLOSE_LINK_TLS_TIMEOUT] = "link_tls_timeout",
+    [GATE_CLOSE_LINK_TLS_GONE] = "link_tls_gone",
+    [GATE_CLOSE_LINK_TLS_VERIFY] = "link_tls_verify",
+    [GATE_CLOSE_LINK_TLS_ALERT] = "link_tls_alert",
+    [GATE_CLOSE_LINK_TLS_ALPN] = "link_tls_alpn",
+    [GATE_CLOSE_LINK_TLS_PROTOCOL] = "link_tls_protocol",
 };
 
 const char *gate_close_reason_name(enum gate_close_reason why)

@@ -40,6 +40,12 @@ enum gate_close_reason {
     GATE_CLOSE_LINK_DIRTY,          /* an upstream link with bytes nobody asked for */
     GATE_CLOSE_LINK_ENDED,          /* the upstream closed it */
     GATE_CLOSE_LINK_ERROR,
+    GATE_CLOSE_LINK_TLS_TIMEOUT,    /* a handshake with a server took too long */
+    GATE_CLOSE_LINK_TLS_GONE,       /* the server went away inside it */
+    GATE_CLOSE_LINK_TLS_VERIFY,     /* the server's certificate is not believed */
+    GATE_CLOSE_LINK_TLS_ALERT,      /* the server refused (our certificate, our versions) */
+    GATE_CLOSE_LINK_TLS_ALPN,       /* the server chose what was not offered */
+    GATE_CLOSE_LINK_TLS_PROTOCOL,   /* no version in common, or bytes that are no TLS */
     GATE_CLOSE_COUNT
 };
 

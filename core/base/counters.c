@@ -37,7 +37,12 @@ static const struct wording words[GATE_C_COUNT] = {
                                  "Upstream connections that could not be opened."},
     [GATE_C_RETRIES] = {"moongate_upstream_retries_total",
                         "Tries at another peer after one that failed."},
-    [GATE_C_TUNNELS] = {"moongate_tunnels_total", "Connections that became tunnels."},
+    [GATE_C_TUNNELS] = {"moongate_tunnels_total", "Requests that became tunnels."},
+    [GATE_C_TUNNELS_DONE] = {"moongate_tunnels_done_total", "Tunnels that have ended."},
+    [GATE_C_TUNNEL_BYTES_IN] = {"moongate_tunnel_received_bytes_total",
+                                "Bytes from clients in tunnels that have ended."},
+    [GATE_C_TUNNEL_BYTES_OUT] = {"moongate_tunnel_sent_bytes_total",
+                                 "Bytes to clients in tunnels that have ended."},
     [GATE_C_UNDERSCORES_DROPPED] = {"moongate_header_underscores_dropped_total",
                                     "Request fields dropped for an underscore in the name."},
     [GATE_C_HOOK_ERRORS] = {"moongate_hook_errors_total", "Script hooks that raised an error."},
@@ -68,6 +73,13 @@ static const struct wording words[GATE_C_COUNT] = {
     [GATE_C_TLS_FAILED] = {"moongate_tls_handshake_failures_total",
                            "TLS handshakes with clients that failed; why: "
                            "moongate_connections_closed_total, reasons tls_*."},
+    [GATE_C_LINK_TLS_HANDSHAKES] = {"moongate_upstream_tls_handshakes_total",
+                                    "TLS handshakes with servers that ended well."},
+    [GATE_C_LINK_TLS_RESUMED] = {"moongate_upstream_tls_resumed_total",
+                                 "Of these, resumptions of an earlier session."},
+    [GATE_C_LINK_TLS_FAILED] = {"moongate_upstream_tls_handshake_failures_total",
+                                "TLS handshakes with servers that failed; why: "
+                                "moongate_connections_closed_total, reasons link_tls_*."},
 };
 
 const char *gate_counter_name(enum gate_counter which)

@@ -26,6 +26,9 @@ enum gate_counter {
     GATE_C_CONNECT_FAILURES,
     GATE_C_RETRIES,
     GATE_C_TUNNELS,
+    GATE_C_TUNNELS_DONE,
+    GATE_C_TUNNEL_BYTES_IN,      /* of tunnels that have ended */
+    GATE_C_TUNNEL_BYTES_OUT,
     GATE_C_UNDERSCORES_DROPPED,
     GATE_C_HOOK_ERRORS,
     GATE_C_HOOK_KILLS,
@@ -41,6 +44,9 @@ enum gate_counter {
     GATE_C_TLS_HANDSHAKES,       /* that clients and the gateway have ended well */
     GATE_C_TLS_RESUMED,          /* of these, by a ticket */
     GATE_C_TLS_FAILED,           /* not ended well; why: reasons tls_* of closes */
+    GATE_C_LINK_TLS_HANDSHAKES,  /* with servers, that have ended well */
+    GATE_C_LINK_TLS_RESUMED,
+    GATE_C_LINK_TLS_FAILED,      /* reasons link_tls_* of closes */
     GATE_C_COUNT
 };
 

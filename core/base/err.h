@@ -22,6 +22,7 @@ enum gate_err {
     GATE_E_CLOSED,    /* used after its end */
     GATE_E_SCRIPT,    /* a script raised an error */
     GATE_E_KILLED,    /* a script was stopped for its budget */
+    GATE_E_TLS,       /* no TLS with the peer, or it is not believed */
     GATE_E_COUNT
 };
 

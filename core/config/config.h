@@ -65,6 +65,18 @@ struct gate_tls_config {
     struct gate_str client_ca; /* path of the authorities, PEM */
 };
 
+/* TLS to the servers of an upstream. */
+struct gate_tls_client_config {
+    bool verify;
+    struct gate_str ca;          /* path of the authorities, PEM; empty: the system's */
+    struct gate_str server_name; /* asked for and verified; empty: each server's host */
+    struct gate_str cert;        /* ours, a path; empty: none */
+    struct gate_str key;
+    int min_version;             /* enum gate_tls_version */
+    const struct gate_str *alpn; /* protocols that are offered, the best first; 1 to 255 bytes */
+    uint32_t n_alpn;
+};
+
 struct gate_listener_config {
     struct gate_str text; /* as declared */
     struct gate_addr addr;
@@ -120,6 +132,7 @@ struct gate_upstream_config {
     int forwarded; /* enum gate_forwarded_style */
     int proxy_protocol; /* enum gate_proxy_version */
     enum gate_http2 http2;
+    const struct gate_tls_client_config *tls; /* NULL: plain */
     const struct gate_server_config *servers;
     uint32_t n_servers;
     uint32_t idle; /* links kept per worker */

@@ -91,6 +91,9 @@ bool gate_field_hooks(struct reader *r, const struct field *f, void *to); /* mas
 /* A listener's TLS, allocated: const struct gate_tls_config *. */
 bool gate_field_tls(struct reader *r, const struct field *f, void *to);
 
+/* An upstream's, allocated: const struct gate_tls_client_config *. */
+bool gate_field_tls_client(struct reader *r, const struct field *f, void *to);
+
 /* A list of strings, and of ordinals. */
 bool gate_reader_strings(struct reader *r, const struct gate_str **out, uint32_t *n);
 bool gate_reader_ordinals(struct reader *r, const uint32_t **out, uint32_t *n);

@@ -1,5 +1,7 @@
-/* TLS: what a listener says of it. */
+/* TLS: what listeners and upstreams say of it. */
 #include "config/config_int.h"
+
+static const char *const versions[] = {"1.2", "1.3", NULL};
 
 static bool read_names(struct reader *r, const struct field *f, void *to)
 {
@@ -49,7 +51,6 @@ bool gate_field_tls(struct reader *r, const struct field *f, void *to)
         key, read, offsetof(struct gate_tls_config, member), 0, 0, names                           \
     }
     static const char *const modes[] = {"none", "request", "require", NULL};
-    static const char *const versions[] = {"1.2", "1.3", NULL};
     static const struct field fields[] = {
         {"certificates", read_certificates, 0, 0, 0, NULL},
         MEMBER("client_auth", gate_field_choice, client_auth, modes),
@@ -65,4 +66,46 @@ bool gate_field_tls(struct reader *r, const struct field *f, void *to)
         return false;
     *(const struct gate_tls_config **)to = t;
     return t->n_certificates > 0 || gate_reader_fail(r, "TLS without a certificate");
+}
+
+static bool read_alpn(struct reader *r, const struct field *f, void *to)
+{
+    struct gate_tls_client_config *t = to;
+
+    (void)f;
+    if (!gate_reader_strings(r, &t->alpn, &t->n_alpn))
+        return false;
+    for (uint32_t i = 0; i < t->n_alpn; i++) {
+        if (t->alpn[i].n == 0 || t->alpn[i].n > UINT8_MAX)
+            return gate_reader_fail(r, "a protocol has 1 to 255 bytes");
+    }
+    return true;
+}
+
+bool gate_field_tls_client(struct reader *r, const struct field *f, void *to)
+{
+#define MEMBER(key, read, member, names)                                                           \
+    {                                                                                              \
+        key, read, offsetof(struct gate_tls_client_config, member), 0, 0, names                    \
+    }
+    static const struct field fields[] = {
+        {"alpn", read_alpn, 0, 0, 0, NULL},
+        MEMBER("ca", gate_field_str, ca, NULL),
+        MEMBER("cert", gate_field_str, cert, NULL),
+        MEMBER("key", gate_field_str, key, NULL),
+        MEMBER("min_version", gate_field_choice, min_version, versions),
+        MEMBER("server_name", gate_field_str, server_name, NULL),
+        MEMBER("verify", gate_field_bool, verify, NULL),
+    };
+#undef MEMBER
+    static const struct field_table table = FIELD_TABLE(fields);
+    struct gate_tls_client_config *t = gate_arena_zalloc(r->arena, sizeof(*t));
+
+    (void)f;
+    t->verify = true;
+    if (!gate_reader_object(r, &table, t))
+        return false;
+    *(const struct gate_tls_client_config **)to = t;
+    return (t->cert.n > 0) == (t->key.n > 0) ||
+           gate_reader_fail(r, "a certificate without key, or a key without certificate");
 }

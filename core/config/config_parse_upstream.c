@@ -145,6 +145,7 @@ static bool read_upstream(struct reader *r, struct gate_upstream_config *u)
         {"retry", read_retry, 0, 0, 0, NULL},
         {"servers", read_servers, 0, 0, 0, NULL},
         MEMBER("timeouts", gate_field_timeouts, timeouts, NULL),
+        MEMBER("tls", gate_field_tls_client, tls, NULL),
     };
     static const struct field_table table = FIELD_TABLE(fields);
 

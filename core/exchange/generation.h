@@ -12,6 +12,7 @@
 #include "exchange/upstream_names.h"
 #include "http/head.h"
 #include "route/router.h"
+#include "tls/client.h"
 #include "upstream/registry.h"
 
 struct gate_canary_tally; /* exchange/canary.h */
@@ -24,6 +25,7 @@ struct gate_generation {
     uint64_t hash;                    /* of the bundle */
     struct gate_config *config;       /* owned */
     struct gate_router *router;       /* owned */
+    struct gate_tls_client **clients; /* by upstream, NULL: plain; NULL: all are; owned */
     /* Scripts know upstreams by the ordinals of the configuration that their VM was made for.
      * A generation that has kept the VMs of an older one translates; owned. NULL: they are the
      * same. */

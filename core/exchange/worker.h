@@ -21,6 +21,7 @@ struct gate_offload;
 struct gate_ip_counts;
 struct gate_tunnel_counts; /* exchange/tunnel_seat.h */
 struct gate_script_kill;   /* script/hook.h */
+struct gate_vm_fullness;   /* script/vm.h */
 
 struct gate_worker {
     uint32_t index;
@@ -44,6 +45,8 @@ struct gate_worker {
     uint64_t date_mono_s; /* loop second in which `date` was made */
     int64_t date_s;       /* wall-clock second that `date` shows */
     char date[GATE_DATE_LEN];
+    uint64_t tls_told_ms; /* flow/ only: the last line about a server without good TLS */
+    uint32_t tls_untold;  /* such lines that were left out since */
     bool draining;          /* answers say close */
     uint32_t sessions;      /* open client connections */
     uint32_t offloaded;     /* work at the pool whose end will be told by mail */
@@ -57,6 +60,8 @@ struct gate_worker {
     void *session_shared;          /* session/ only */
     /* A script was stopped; NULL: nobody wants to know. */
     void (*on_killed)(struct gate_worker *w, const struct gate_script_kill *kill);
+    /* The VM that serves stays full; NULL: nobody wants to know. */
+    void (*on_full)(struct gate_worker *w, const struct gate_vm_fullness *f);
 };
 
 /* The seat that a new request takes: the one place where that is chosen. */

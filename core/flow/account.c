@@ -52,6 +52,7 @@ static void write_line(struct gate_exchange *x)
         .connect_us = span_us(x->times.picked, x->times.connected),
         .first_byte_us = span_us(x->times.sent, x->times.first_byte),
         .script_us = x->times.script_ns / 1000,
+        .close = x->flow->first_end,
     };
 
     gate_worker_date(x->worker);
@@ -124,8 +125,19 @@ static void log_fault(const struct gate_exchange *x)
     gate_log_write(x->worker->log, GATE_LOG_WARN, text, v, GATE_COUNT_OF(v));
 }
 
+static GATE_COLD void count_tunnel(const struct gate_exchange *x)
+{
+    struct gate_counters *c = &x->worker->counters;
+
+    gate_counters_add(c, GATE_C_TUNNELS_DONE, 1);
+    gate_counters_add(c, GATE_C_TUNNEL_BYTES_IN, x->bytes_in);
+    gate_counters_add(c, GATE_C_TUNNEL_BYTES_OUT, x->bytes_out);
+}
+
 void gate_flow_account(struct gate_exchange *x)
 {
+    if (x->flow->relaying && gate_flow_is_tunnel(x))
+        count_tunnel(x);
     if (x->fault != GATE_FAULT_NONE)
         log_fault(x);
     if (x->times.end == 0)

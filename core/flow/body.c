@@ -47,6 +47,8 @@ static enum gate_err read_body(struct gate_exchange *x, bool response, size_t ma
     struct gate_pump *p = pump_of(x, response);
     enum gate_err e;
 
+    if (response && gate_flow_is_tunnel(x)) /* what follows a 101 is no body */
+        f->body_made[1] = true;
     if (f->body_made[response])
         return f->body[response].n > max ? GATE_E_LIMIT : GATE_OK;
     if (response && x->res.body_set) {

@@ -118,6 +118,16 @@ static enum gate_fault_code fault_after_head(enum gate_err e)
     return e == GATE_E_SYNTAX ? GATE_FAULT_PROTOCOL : GATE_FAULT_RESET;
 }
 
+/* What a server said in its refusal goes with the link. */
+static const char *keep_why(struct gate_exchange *x, const char *why)
+{
+    struct gate_out o = gate_out_on(gate_arena_alloc(&x->arena, 200), 199);
+
+    gate_out_fmt(&o, "TLS: %s", why);
+    o.p[o.n] = '\0';
+    return o.p;
+}
+
 static void up_reset(struct gate_stream *s, enum gate_err err, const char *why)
 {
     struct gate_exchange *x = exchange_of(s);
@@ -125,7 +135,7 @@ static void up_reset(struct gate_stream *s, enum gate_err err, const char *why)
     x->flow->up_over = true;
     if (x->attempt->head.status == 0) {
         x->flow->failed = err;
-        x->flow->failed_why = why;
+        x->flow->failed_why = err == GATE_E_TLS ? keep_why(x, why) : why;
     } else {
         gate_exchange_fault(x, fault_after_head(err), 0, why);
         gate_flow_body_moved(x, true);
@@ -150,12 +160,21 @@ const struct gate_stream_events gate_flow_up_events = {
 
 /* ------------------------------------------------------------------ pumps */
 
+/* Which side of a tunnel has ended first. */
+static void note_end(struct gate_exchange *x, enum gate_close_reason why)
+{
+    if (gate_flow_is_tunnel(x) && x->flow->first_end == GATE_CLOSE_NONE)
+        x->flow->first_end = why;
+}
+
 void gate_flow_on_up_end(struct gate_pump *p, enum gate_pump_end how)
 {
     struct gate_exchange *x = p->user;
 
     x->flow->up_over = true;
-    if (how == GATE_PUMP_LIMIT)
+    if (how == GATE_PUMP_COMPLETE)
+        note_end(x, GATE_CLOSE_CLIENT_EOF);
+    else if (how == GATE_PUMP_LIMIT)
         gate_exchange_fault(x, GATE_FAULT_TOO_LARGE, 0, "the body grew over its limit");
     else if (how == GATE_PUMP_FILTER && !x->reply.set)
         gate_exchange_fault(x, GATE_FAULT_SCRIPT_ERROR, 0, "a body filter failed");
@@ -167,11 +186,13 @@ void gate_flow_on_dn_end(struct gate_pump *p, enum gate_pump_end how)
     struct gate_exchange *x = p->user;
 
     x->flow->dn_over = true;
-    if (how == GATE_PUMP_COMPLETE)
+    if (how == GATE_PUMP_COMPLETE) {
         x->dn_complete = true;
-    else if (how == GATE_PUMP_FILTER)
+        note_end(x, GATE_CLOSE_LINK_ENDED);
+    } else if (how == GATE_PUMP_FILTER) {
         gate_exchange_fault(x, GATE_FAULT_SCRIPT_ERROR, 0, "a body filter failed");
-    else if (how == GATE_PUMP_SINK && !x->client_gone)
+    } else if (how == GATE_PUMP_SINK && !x->client_gone) {
         gate_exchange_fault(x, GATE_FAULT_PROTOCOL, 0, "the body does not fit its Content-Length");
+    }
     gate_flow_resume(x);
 }

@@ -77,6 +77,7 @@ struct gate_flow_state {
     struct gate_str body[2]; /* contiguous copies, made once */
     bool body_made[2];
     bool length_unknown; /* of a HEAD's representation: body hooks would change it */
+    enum gate_close_reason first_end; /* of a tunnel: which side ended first */
 };
 
 typedef enum gate_step_result gate_step_fn(struct gate_exchange *x);
@@ -127,6 +128,9 @@ enum gate_fault_code gate_flow_hook_fault(const struct gate_hook_verdict *v);
 enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,
                                                const char *why);
 
+/* tls_trouble.c. A line about a server with which there is no TLS, where another try hides it. */
+void gate_flow_tell_tls(struct gate_exchange *x, const char *why);
+
 /* Whether a try at another peer is possible: the request can be sent again, a peer is left, tries
  * and budget are not used up. Takes one retry of the budget. */
 bool gate_flow_may_retry(struct gate_exchange *x);
@@ -161,6 +165,30 @@ bool gate_flow_filter_response(struct gate_exchange *x);
 /* Where body hooks want plain bytes: the upstream is asked only for codings that can be taken off.
  */
 void gate_flow_accept_codings(struct gate_exchange *x);
+
+/* Switching protocols (upgrade.c). Whether the request may ask its upstream for it. */
+bool gate_flow_upgrade_passes(const struct gate_exchange *x);
+
+/* Of an extended CONNECT: why the head that the upstream answered with cannot go on; NULL: it can.
+ */
+const char *gate_flow_switch_fault(const struct gate_exchange *x);
+
+/* The answer is the upstream's 101: bytes follow it, and no body. */
+static inline bool gate_flow_is_tunnel(const struct gate_exchange *x)
+{
+    return x->res.status == 101 && x->res.from == GATE_FROM_UPSTREAM;
+}
+
+/* After the response hooks: where they made another answer of a 101, what is behind it is no body.
+ */
+void gate_flow_switch_answered(struct gate_exchange *x);
+
+/* A 2xx for an extended CONNECT: a fault instead. */
+enum gate_step_result gate_flow_success_refused(struct gate_exchange *x);
+
+/* What the answer says as Upgrade: of a 101 what was switched to, of a 426 what the upstream asks
+ * for and the route allows. */
+struct gate_str gate_flow_upgrade_said(const struct gate_exchange *x);
 
 /* Pump ends (events.c). */
 void gate_flow_on_up_end(struct gate_pump *p, enum gate_pump_end how);

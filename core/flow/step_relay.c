@@ -5,11 +5,6 @@
 #include "exchange/tunnel_seat.h"
 #include "flow/flow_int.h"
 
-static bool is_tunnel(const struct gate_exchange *x)
-{
-    return x->res.status == 101 && x->res.from == GATE_FROM_UPSTREAM;
-}
-
 /* A tunnel may outlive many generations: it lets its own go, unless log hooks wait for its end. */
 static void leave_generation(struct gate_exchange *x)
 {
@@ -28,12 +23,15 @@ static void leave_generation(struct gate_exchange *x)
 static void begin_tunnel(struct gate_exchange *x)
 {
     gate_counters_add(&x->worker->counters, GATE_C_TUNNELS, 1);
+    gate_loop_untimer(&x->worker->loop, &x->timer); /* timeouts.total is of what came before */
     leave_generation(x);
     gate_pump_fini(&x->up);
     gate_pump_init(&x->up, &x->worker->loop, gate_flow_on_up_end, x);
     x->flow->up_over = false;
     gate_pump_from(&x->up, x->down);
     gate_pump_to(&x->up, x->attempt->stream);
+    gate_pump_from(&x->dn, x->attempt->stream);
+    gate_pump_to(&x->dn, x->down);
 }
 
 /* A body of ours passes the body hooks like any other. */
@@ -58,8 +56,10 @@ static void begin(struct gate_exchange *x)
 {
     struct gate_chain body;
 
-    if (is_tunnel(x))
+    if (gate_flow_is_tunnel(x)) {
         begin_tunnel(x);
+        return;
+    }
     if (x->res.body_set && x->dn.filters != NULL) {
         begin_filtered(x);
         return;
@@ -90,7 +90,7 @@ enum gate_step_result gate_step_relay(struct gate_exchange *x)
         f->dn_over = f->up_over = f->fault_taken = true;
     /* A complete answer ends the exchange: what the client still uploads is of no interest to
      * anybody. In a tunnel each side ends for itself. */
-    if (!f->dn_over || (is_tunnel(x) && !f->up_over))
+    if (!f->dn_over || (gate_flow_is_tunnel(x) && !f->up_over))
         return GATE_STEP_WAIT;
     gate_flow_end_attempt(x, GATE_CLOSE_EARLY_ANSWER);
     gate_flow_leave_client(x);

@@ -19,6 +19,7 @@ static bool retry_status(struct gate_exchange *x, int status)
 enum gate_step_result gate_step_read_head(struct gate_exchange *x)
 {
     struct gate_attempt *a = x->attempt;
+    const char *why;
 
     if (x->reply.set) /* of a request_body hook */
         return gate_flow_jump(x, GATE_STEP_RESPONSE_HOOKS);
@@ -32,6 +33,8 @@ enum gate_step_result gate_step_read_head(struct gate_exchange *x)
         return GATE_STEP_WAIT;
     if (retry_status(x, a->head.status) && gate_flow_try_again(x))
         return gate_flow_jump(x, GATE_STEP_PICK_PEER);
+    if (x->req.head.connect && (why = gate_flow_switch_fault(x)) != NULL)
+        return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0, why);
     x->res.status = a->head.status;
     x->res.from = GATE_FROM_UPSTREAM;
     x->res.head = &a->head;
@@ -84,8 +87,10 @@ enum gate_step_result gate_step_response_hooks(struct gate_exchange *x)
     }
     if (v->kind == GATE_VERDICT_RETRY)
         return gate_flow_retry(x, v->upstream);
-    if (v->kind != GATE_VERDICT_REPLY)
+    if (v->kind != GATE_VERDICT_REPLY) {
+        gate_flow_switch_answered(x);
         return GATE_STEP_NEXT;
+    }
     reply_to_response(x);
     if (!v->more)
         return GATE_STEP_NEXT;
@@ -158,7 +163,7 @@ static enum gate_step_result head_failed(struct gate_exchange *x, enum gate_err 
 enum gate_step_result gate_step_send_head(struct gate_exchange *x)
 {
     struct gate_field extra[2];
-    struct gate_str ignored;
+    struct gate_str value;
     struct gate_message m = {
         .status = x->res.status,
         .headers = &x->res.headers,
@@ -167,14 +172,16 @@ enum gate_step_result gate_step_send_head(struct gate_exchange *x)
     };
     enum gate_err e;
 
+    if (x->req.head.connect && x->res.status / 100 == 2)
+        return gate_flow_success_refused(x);
     if (!gate_flow_filter_response(x))
         return gate_flow_jump(x, GATE_STEP_FAULT);
     m.drop_nominated =
         x->res.head != NULL && (x->res.head->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0;
-    if (!gate_headers_get_id(&x->res.headers, GATE_F_DATE, &ignored))
+    if (!gate_headers_get_id(&x->res.headers, GATE_F_DATE, &value))
         set_field(&extra[m.n_extra++], GATE_F_DATE, gate_worker_date(x->worker));
-    if (x->res.status == 101)
-        set_field(&extra[m.n_extra++], GATE_F_UPGRADE, x->req.head.upgrade_token);
+    if ((m.status == 101 || m.status == 426) && (value = gate_flow_upgrade_said(x)).n > 0)
+        set_field(&extra[m.n_extra++], GATE_F_UPGRADE, value);
     decide_framing(x, &m);
     e = x->down->ops->send_head(x->down, &m, m.framing == GATE_BODY_NONE);
     if (e != GATE_OK)

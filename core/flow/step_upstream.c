@@ -1,7 +1,5 @@
 /* The upstream side of an exchange: pick a peer, dial, send the request head, start the upload; and
  * what to do when a try fails before there is an answer. */
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "flow/flow_int.h"
 #include "http/proxy_header.h"
@@ -137,6 +135,9 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
     struct gate_flow_state *f = x->flow;
     enum gate_step_result r = GATE_STEP_NEXT;
 
+    if (x->req.head.connect && !gate_flow_upgrade_passes(x))
+        return gate_flow_fail(x, GATE_FAULT_BAD_REQUEST, 501,
+                              "the route switches to no such protocol");
     if (f->upstream == NULL)
         enter_upstream(x);
     if (!f->same_peer)
@@ -145,6 +146,8 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
         return r;
     f->same_peer = false;
     gate_attempt_init(&f->attempt, x->worker->links, x->peer);
+    if (x->seat->generation->clients != NULL)
+        f->attempt.want.tls = x->seat->generation->clients[x->upstream];
     x->attempt = &f->attempt;
     x->times.picked = x->worker->loop.now_ns;
     GATE_TRACE(x, "pick_peer", "%s try %u", x->peer->text, x->tries);
@@ -174,65 +177,52 @@ static bool may_dial(const struct gate_exchange *x, const struct gate_addr *addr
     return !gate_cidr_set_has(&limits->outbound_deny, addr);
 }
 
-/* What the log says of a dial that failed. */
-static const char *dial_failure(struct gate_exchange *x)
+static struct gate_proxy_tls proxy_tls(const struct gate_tls_info *info)
 {
-    const struct gate_attempt *a = &x->flow->attempt;
-    char text[96];
-    int n;
-
-    if (a->sys_errno == 0)
-        return "connect: no answer in time";
-    n = snprintf(text, sizeof(text), "connect: %s", strerrordesc_np(a->sys_errno));
-    return gate_arena_cstr(
-        &x->arena, gate_str_of(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
+    return (struct gate_proxy_tls){
+        .alpn = info->alpn,
+        .authority = info->sni,
+        .version = gate_str_eq(info->version, GATE_STR("1.3")) ? GATE_STR("TLSv1.3")
+                                                               : GATE_STR("TLSv1.2"),
+        .cipher = info->cipher,
+        .cn = info->common_name,
+        .shown = info->fingerprint.n > 0,
+        .resumed = info->resumed,
+        .verified = info->verified,
+    };
 }
 
 /* What a server that asks for it is told of the client, before the request. */
 static struct gate_str proxy_header(struct gate_exchange *x)
 {
-    char *to = gate_arena_alloc(&x->arena, GATE_PROXY_V1_MAX);
+    char *to = gate_arena_alloc(&x->arena, GATE_PROXY_MAX);
     struct gate_conn *c = x->down->ops->raw_conn(x->down);
+    struct gate_proxy_tls tls;
     struct gate_addr own;
     bool known = c != NULL && gate_socket_name(c->fd, &own) == GATE_OK;
 
+    if (x->tls != NULL)
+        tls = proxy_tls(x->tls);
     return gate_str_of(to, gate_proxy_write(x->flow->upstream->proxy_protocol, &x->peer_addr,
-                                            known ? &own : NULL, to));
+                                            known ? &own : NULL, x->tls != NULL ? &tls : NULL,
+                                            to));
 }
 
-/* Of a request that asks for an upgrade. */
-static bool upgrade_passes(const struct gate_exchange *x)
-{
-    const struct gate_route_config *route = x->match.route;
-    const struct gate_request_head *h = &x->req.head;
-    bool has_body = h->framing == GATE_BODY_CHUNKED || h->content_length > 0;
-
-    if (h->minor == 0 || has_body)
-        return false;
-    if (route == NULL)
-        return gate_str_ieq(h->upgrade_token, GATE_STR("websocket"));
-    for (uint32_t i = 0; i < route->n_upgrade; i++) {
-        if (gate_str_ieq(h->upgrade_token, route->upgrade[i]))
-            return true;
-    }
-    return false;
-}
-
-/* A link for which not any will do. HTTP/2 has no Upgrade (RFC 9113 section 8.6); what TLS would
- * agree on ("auto"), nobody agrees on without. False: there is no such link. */
+/* A link for which not any will do. HTTP/2 has no Upgrade (RFC 9113 section 8.6), and what TLS
+ * would agree on ("auto"), nobody agrees on without. False: there is no such link. */
 static bool want_link(struct gate_exchange *x)
 {
     const struct gate_upstream_config *u = x->flow->upstream;
     struct gate_link_want *want = &x->flow->attempt.want;
+    bool upgrade = x->req.head.upgrade && gate_flow_upgrade_passes(x);
 
     if (u->proxy_protocol != GATE_PROXY_NONE) {
         want->alone = true; /* it speaks for one client */
         x->flow->attempt.preface = proxy_header(x);
     }
-    if (u->http2 != GATE_HTTP2_ALWAYS)
-        return true;
-    want->http2 = GATE_HTTP2_ALWAYS;
-    return !x->req.head.upgrade || !upgrade_passes(x);
+    if (u->http2 == GATE_HTTP2_ALWAYS || (want->tls != NULL && !upgrade))
+        want->http2 = (uint8_t)u->http2;
+    return want->http2 != GATE_HTTP2_ALWAYS || !upgrade;
 }
 
 enum gate_step_result gate_step_dial(struct gate_exchange *x)
@@ -267,7 +257,8 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
             gate_peer_connect_failed(peer, gate_loop_now(&x->worker->loop));
             gate_counters_add(&x->worker->counters, GATE_C_CONNECT_FAILURES, 1);
         }
-        return gate_flow_attempt_failed(x, f->dial, dial_failure(x));
+        return gate_flow_attempt_failed(
+            x, f->dial, gate_arena_cstr(&x->arena, gate_str_from_cstr(f->attempt.why)));
     }
     if (!f->attempt.reused)
         gate_peer_connect_ok(peer);
@@ -292,7 +283,7 @@ bool gate_flow_may_retry(struct gate_exchange *x)
 /* The cause of a failure, as `retry.on` names it; 0: none that is ever retried. */
 static uint32_t cause_of(enum gate_err e, bool connecting)
 {
-    if (connecting)
+    if (connecting || e == GATE_E_TLS)
         return GATE_RETRY_CONNECT;
     if (e == GATE_E_EOF || e == GATE_E_RESET)
         return GATE_RETRY_RESET;
@@ -323,6 +314,8 @@ bool gate_flow_try_again(struct gate_exchange *x)
 
 static enum gate_fault_code fault_of(enum gate_err e, bool connecting)
 {
+    if (e == GATE_E_TLS)
+        return GATE_FAULT_TLS;
     if (connecting)
         return e == GATE_E_TIMEOUT ? GATE_FAULT_CONNECT_TIMEOUT : GATE_FAULT_CONNECT;
     switch (e) {
@@ -374,6 +367,8 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
         again = safe && (f->upstream->retry_on & cause) && gate_flow_may_retry(x);
     }
     GATE_TRACE(x, "attempt", "failed: %s (%s)", why, again ? "again" : "over");
+    if (again && e == GATE_E_TLS)
+        gate_flow_tell_tls(x, why);
     if (again && gate_flow_try_again(x))
         return gate_flow_jump(x, GATE_STEP_PICK_PEER);
     gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);
@@ -506,7 +501,7 @@ enum gate_step_result gate_step_send_request(struct gate_exchange *x)
         .limits = &x->seat->generation->head_limits,
         .timeouts = &f->timeouts,
         .method = x->req.method_id,
-        .upgrade = x->req.head.upgrade && upgrade_passes(x),
+        .upgrade = x->req.head.upgrade && gate_flow_upgrade_passes(x),
         .upgrade_token = x->req.head.upgrade_token,
         .events = &gate_flow_up_events,
         .user = x,

@@ -66,6 +66,7 @@ static void greet(struct gate_h2 *c)
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, GATE_H2_STREAMS},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, c->limits->header_bytes},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
     };
     const nghttp2_settings_entry client[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
@@ -154,9 +155,9 @@ void gate_h2_late(struct gate_h2 *c)
     gate_h2_fail(c, c->greeted ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_SETTINGS_TIMEOUT, "too slow");
 }
 
-void gate_h2_stall(struct gate_h2_stream *s)
+void gate_h2_stall(struct gate_h2_stream *s, const char *why)
 {
-    s->why = "what was sent is not taken";
+    s->why = why;
     gate_chain_clear(&s->out);
     nghttp2_submit_rst_stream(s->h2->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
     s->h2->owner->on_output(s->h2);
@@ -198,7 +199,7 @@ void gate_h2_attach(struct gate_h2_stream *s, const struct gate_request_head *he
     gate_h2_stream_attach(s, use);
     s->head_method = head->method == GATE_M_HEAD;
     s->expect = head->expect_continue;
-    s->in_told = head->framing == GATE_BODY_NONE;
+    s->in_told = head->framing == GATE_BODY_NONE && !s->connect;
 }
 
 /* ------------------------------------------------------------------ telling */
@@ -226,6 +227,8 @@ static void tell_body(struct gate_h2_stream *s)
     gate_chain_move_n(&chunk, &s->in, n);
     s->credit -= n;
     s->window_bytes += n;
+    if (s->tunnel)
+        s->window_ms = gate_h2_now(s->h2);
     s->h2->held -= (uint32_t)n;
     if (s->bytes_in != NULL)
         *s->bytes_in += n;
@@ -259,9 +262,11 @@ static bool tell_trailers(struct gate_h2_stream *s)
     return true;
 }
 
+/* What ends before it has become a tunnel ends when it is one. */
 static void tell_end(struct gate_h2_stream *s)
 {
-    if (!s->in_ended || s->in_told || s->in.bytes > 0 || s->stream.events == NULL)
+    if (!s->in_ended || s->in_told || s->in.bytes > 0 || s->stream.events == NULL ||
+        (s->connect && !s->tunnel))
         return;
     s->in_told = true;
     if (tell_trailers(s) && s->stream.events != NULL)

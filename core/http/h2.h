@@ -42,8 +42,8 @@ struct gate_h2_owner {
     /* Servers: the head of a request was malformed; nghttp2 has reset the stream. Only for the log:
      * no operation is allowed. */
     void (*on_malformed)(struct gate_h2 *c, const char *why);
-    /* There is something to send, or a deadline that may be nearer than what the owner knows. Only
-     * notes it. */
+    /* There is something to send, nothing will be said any more, or a deadline may be nearer than
+     * what the owner knows. Only notes it. */
     void (*on_output)(struct gate_h2 *c);
 };
 
@@ -59,7 +59,7 @@ struct gate_h2_head {
     bool lines;     /* the start line is written */
     bool too_large; /* nothing more is written */
     const char *why; /* not acceptable */
-    struct nghttp2_rcbuf *pseudo[4];
+    struct nghttp2_rcbuf *pseudo[5];
     uint64_t begin_ms;
 };
 
@@ -85,7 +85,7 @@ struct gate_h2 {
     uint64_t before_last;   /* which of the 64 odd numbers below it were, the next one first */
     int32_t stopped[GATE_H2_STOPPED]; /* streams that we reset last: their rest may still come */
     uint32_t n_stopped;
-    uint8_t frame[13]; /* the head of the frame that is coming in, of PRIORITY four bytes more */
+    uint8_t frame[13]; /* the head of the frame that is coming in, of priorities four bytes more */
     uint8_t frame_n;
     uint32_t skip;  /* bytes that come before the next one */
     int32_t top_id; /* the highest among the heads of HEADERS frames */
@@ -130,6 +130,8 @@ struct gate_h2_stream {
     bool head_sent;
     bool deferred;       /* waits for more to send */
     bool head_method;    /* of a HEAD */
+    bool connect;        /* of an extended CONNECT (RFC 8441) */
+    bool tunnel;         /* which was agreed to: bodies are raw bytes, both ways */
     bool expect;         /* a 100 is owed when the body is first wanted */
     bool cut;            /* reset by us, for no fault of the peer's */
     bool malformed;      /* reset for what the peer sent */
@@ -144,7 +146,7 @@ struct gate_h2_stream {
     uint64_t left;       /* of a Content-Length that we announced */
     uint64_t out_ms;     /* what waits moved */
     uint64_t in_ms;      /* clients: something came, or began to be waited for */
-    uint64_t window_ms;  /* body rate: begin of the window */
+    uint64_t window_ms;  /* body rate: begin of the window; tunnels: when bytes came last */
     uint64_t window_bytes;
     /* The last head or trailers that came: text, until it is told; then the user's. */
     struct gate_block *block;
@@ -225,8 +227,9 @@ static inline bool gate_h2_is_early(const struct gate_h2_stream *s)
  * that do not see the answer when the reset comes with it. */
 void gate_h2_stop(struct gate_h2_stream *s);
 
-/* Ends a stream whose peer does not take what waits for it; its user is told. */
-void gate_h2_stall(struct gate_h2_stream *s);
+/* Ends a stream whose peer does not take what waits for it, or says nothing; its user is told why.
+ */
+void gate_h2_stall(struct gate_h2_stream *s, const char *why);
 
 /* Servers: the head of a request, judged. status 0: *out is complete. */
 struct gate_refusal gate_h2_request(struct gate_h2_stream *s, struct gate_arena *arena,
@@ -272,7 +275,13 @@ static inline struct gate_h2_stream *gate_h2_stream_of(const struct gate_stream 
 static inline bool gate_h2_stream_waits(const struct gate_h2_stream *s)
 {
     return s->stream.events != NULL && !s->in_ended && !s->closed && s->credit > 0 &&
-           !s->stream.rests && s->h2->owed == 0;
+           !s->tunnel && !s->stream.rests && s->h2->owed == 0;
+}
+
+/* A tunnel that lives by what its peer still says: ours is said. */
+static inline bool gate_h2_tunnel_waits(const struct gate_h2_stream *s)
+{
+    return s->tunnel && s->out_ended && s->out.bytes == 0 && !s->in_ended && !s->closed && !s->cut;
 }
 
 #endif

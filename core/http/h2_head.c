@@ -5,8 +5,9 @@
 #include "base/assert.h"
 #include "http/h2_int.h"
 #include "http/parse.h"
+#include "http/websocket.h"
 
-enum pseudo { METHOD, SCHEME, AUTHORITY, PATH, STATUS = METHOD };
+enum pseudo { METHOD, SCHEME, AUTHORITY, PATH, PROTOCOL, STATUS = METHOD };
 
 static struct gate_str text_of(nghttp2_rcbuf *b)
 {
@@ -139,11 +140,15 @@ static const char *request_fault(const struct gate_h2 *c, struct gate_str method
                                  struct gate_str scheme, struct gate_str path)
 {
     struct gate_str ours = c->https ? GATE_STR("https") : GATE_STR("http");
+    bool connect = gate_method_of(method) == GATE_M_CONNECT;
+    bool extended = c->head.pseudo[PROTOCOL] != NULL;
 
     if (!gate_field_name_ok(method))
         return "method is not a token";
-    if (gate_method_of(method) == GATE_M_CONNECT)
+    if (connect && !extended)
         return NULL;
+    if (extended && (!connect || !gate_field_name_ok(text_of(c->head.pseudo[PROTOCOL]))))
+        return ":protocol of no CONNECT, or not a token";
     if (!gate_str_ieq(scheme, ours))
         return ":scheme is not this listener's";
     if (path.n == 0 || (path.p[0] != '/' && !gate_str_eq(path, GATE_STR("*"))))
@@ -151,21 +156,39 @@ static const char *request_fault(const struct gate_h2 *c, struct gate_str method
     return NULL;
 }
 
+/* An extended CONNECT stands for a switch of protocols: the fields that ask for it in HTTP/1.1, and
+ * for WebSocket a key, which HTTP/2 has not. */
+static bool put_upgrade(struct gate_h2 *c)
+{
+    struct gate_str protocol = text_of(c->head.pseudo[PROTOCOL]);
+    char key[GATE_WEBSOCKET_KEY];
+
+    c->head.s->connect = true;
+    if (!put_field(c, GATE_STR("connection"), GATE_STR("upgrade")) ||
+        !put_field(c, GATE_STR("upgrade"), protocol))
+        return false;
+    if (!gate_str_ieq(protocol, GATE_STR("websocket")))
+        return true;
+    gate_websocket_key(key);
+    return put_field(c, GATE_STR("sec-websocket-key"), gate_str_of(key, sizeof(key)));
+}
+
 static bool request_line(struct gate_h2 *c)
 {
     struct gate_h2_head *h = &c->head;
-    struct gate_str method = text_of(h->pseudo[METHOD]);
+    bool extended = h->pseudo[PROTOCOL] != NULL;
+    struct gate_str method = extended ? GATE_STR("GET") : text_of(h->pseudo[METHOD]);
     struct gate_str authority = text_of(h->pseudo[AUTHORITY]);
     struct gate_str path = text_of(h->pseudo[PATH]);
     const struct gate_str parts[] = {method, GATE_STR(" "),
                                      path.n > 0 ? path : GATE_STR("-"),
                                      GATE_STR(" HTTP/1.1\r\n")};
 
-    h->why = h->why != NULL ? h->why
-                            : request_fault(c, method, text_of(h->pseudo[SCHEME]), path);
-    if (!put(c, parts, 4))
+    if (h->why == NULL)
+        h->why = request_fault(c, text_of(h->pseudo[METHOD]), text_of(h->pseudo[SCHEME]), path);
+    if (!put(c, parts, 4) || (authority.n > 0 && !put_field(c, GATE_STR("host"), authority)))
         return false;
-    return authority.n == 0 || put_field(c, GATE_STR("host"), authority);
+    return !extended || put_upgrade(c);
 }
 
 static bool status_line(struct gate_h2 *c)
@@ -198,6 +221,8 @@ static void keep_pseudo(struct gate_h2_head *h, struct gate_str name, nghttp2_rc
         which = AUTHORITY;
     else if (gate_str_eq(name, GATE_STR(":path")))
         which = PATH;
+    else if (gate_str_eq(name, GATE_STR(":protocol")))
+        which = PROTOCOL;
     if (which < 0 || h->pseudo[which] != NULL) {
         h->why = "unknown or repeated pseudo-field";
         return;
@@ -241,6 +266,8 @@ bool gate_h2_head_field(struct gate_h2 *c, nghttp2_rcbuf *name_buf, nghttp2_rcbu
             h->why = "Host and :authority differ";
         return true;
     }
+    if (h->s->connect && gate_str_eq(name, GATE_STR("sec-websocket-key")))
+        return true; /* the one that is there is ours */
     return put_field(c, name, value);
 }
 
@@ -297,6 +324,18 @@ static const char *scan(struct gate_str text, struct gate_scan_marks *marks)
     return why;
 }
 
+/* What asks for a tunnel has neither a body nor an end: the DATA frames are the tunnel's. */
+static struct gate_refusal judge_connect(const struct gate_h2_stream *s,
+                                         struct gate_request_head *out)
+{
+    if (s->bodiless || out->framing != GATE_BODY_NONE)
+        return (struct gate_refusal){400, "an extended CONNECT with a body or an end"};
+    if (!out->upgrade)
+        return (struct gate_refusal){501, "the protocol is never tunnelled"};
+    out->connect = true;
+    return (struct gate_refusal){0, NULL};
+}
+
 struct gate_refusal gate_h2_request(struct gate_h2_stream *s, struct gate_arena *arena,
                                     struct gate_request_head *out)
 {
@@ -316,6 +355,8 @@ struct gate_refusal gate_h2_request(struct gate_h2_stream *s, struct gate_arena 
     if (out->framing == GATE_BODY_CHUNKED)
         return (struct gate_refusal){400, "Transfer-Encoding in HTTP/2"};
     out->h2 = true;
+    if (s->connect)
+        return judge_connect(s, out);
     if (out->framing == GATE_BODY_NONE && !s->bodiless) {
         out->framing = GATE_BODY_CHUNKED;
         out->expect_continue = (out->fields.known & GATE_F_BIT(GATE_F_EXPECT)) != 0;

@@ -1,6 +1,7 @@
 /* Heads that go out: the walk of http/write.h, as a list for nghttp2, which lowers the names and
  * copies all of it. */
 #include "http/h2_int.h"
+#include "http/websocket.h"
 
 #define U64_TEXT 24
 
@@ -59,7 +60,7 @@ static size_t start(struct gate_h2 *c, const struct gate_message *m, struct gate
     if (m->status != 0) {
         size_t from = o->n;
 
-        gate_out_u64(o, (uint64_t)m->status);
+        gate_out_u64(o, m->status == 101 ? 200 : (uint64_t)m->status);
         add(p, n++, GATE_STR(":status"), gate_str_of(o->p + from, o->n - from));
         return n;
     }
@@ -89,6 +90,18 @@ static bool takes_trailers(const struct gate_message *m)
     return false;
 }
 
+/* What a pseudo-field says instead, or what HTTP/2 has not: Upgrade, and what a 101 answers to a
+ * key. */
+static bool is_said(const struct gate_message *m, const struct gate_field *f)
+{
+    if (m->status == 0)
+        return f->id == GATE_F_HOST;
+    if (f->id == GATE_F_UPGRADE)
+        return true;
+    return m->status == 101 && f->id == GATE_F_OTHER &&
+           gate_str_ieq(gate_field_name(f), GATE_WEBSOCKET_ACCEPT_NAME);
+}
+
 size_t gate_h2_nv(struct gate_h2 *c, const struct gate_message *m, bool no_length)
 {
     struct gate_out o = scratch(c->pool, m->path.n + m->query.n + 1 + 2 * U64_TEXT);
@@ -97,7 +110,7 @@ size_t gate_h2_nv(struct gate_h2 *c, const struct gate_message *m, bool no_lengt
     size_t n = start(c, m, &o);
 
     while ((f = gate_message_next(m, &cursor)) != NULL)
-        if (m->status != 0 || f->id != GATE_F_HOST)
+        if (!is_said(m, f))
             add(c->pool, n++, gate_field_name(f), gate_field_value(f));
     if (takes_trailers(m))
         add(c->pool, n++, GATE_STR("te"), GATE_STR("trailers"));

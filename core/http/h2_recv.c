@@ -54,10 +54,16 @@ static uint32_t frame_length(const struct gate_h2 *c)
     return (uint32_t)c->frame[0] << 16 | (uint32_t)c->frame[1] << 8 | c->frame[2];
 }
 
+/* Its payload begins with the number of a stream. */
+static bool is_priority(uint8_t type)
+{
+    return type == NGHTTP2_PRIORITY || type == NGHTTP2_PRIORITY_UPDATE;
+}
+
 /* How much of the frame is wanted before it is looked at. */
 static size_t wanted(const struct gate_h2 *c)
 {
-    if (c->frame_n >= HEAD && c->frame[3] == NGHTTP2_PRIORITY && frame_length(c) >= 4)
+    if (c->frame_n >= HEAD && is_priority(c->frame[3]) && frame_length(c) >= 4)
         return HEAD + 4;
     return HEAD;
 }
@@ -69,7 +75,7 @@ static bool is_suspect(struct gate_h2 *c)
     int32_t id = frame_id(c);
     uint8_t type = c->frame[3];
 
-    if (type == NGHTTP2_PRIORITY)
+    if (is_priority(type))
         return true;
     if ((type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) || id % 2 == 0)
         return false;
@@ -80,10 +86,15 @@ static bool is_suspect(struct gate_h2 *c)
 }
 
 /* Priorities of RFC 7540 mean nothing here, but they are frames of a stream, which depends on
- * another one. */
+ * another one. Those of RFC 9218 are of streams that a client may begin. */
 static void check_priority(struct gate_h2 *c, int32_t id)
 {
-    if (id != 0 && (c->frame_n <= HEAD || number_at(c->frame + HEAD) != id))
+    bool named = c->frame_n > HEAD;
+    int32_t other = named ? number_at(c->frame + HEAD) : 0;
+    bool wrong = c->frame[3] == NGHTTP2_PRIORITY ? id == 0 || (named && other == id)
+                                                 : named && other % 2 == 0;
+
+    if (!wrong)
         return;
     gate_counters_add(c->counters, GATE_C_H2_ERRORS, 1);
     gate_h2_fail(c, NGHTTP2_PROTOCOL_ERROR, "a priority of no stream, or on itself");
@@ -96,7 +107,7 @@ static void check_frame(struct gate_h2 *c)
 {
     int32_t id = frame_id(c);
 
-    if (c->frame[3] == NGHTTP2_PRIORITY) {
+    if (is_priority(c->frame[3])) {
         check_priority(c, id);
         return;
     }
@@ -364,7 +375,7 @@ enum gate_err gate_h2_recv(struct gate_h2 *c, struct gate_block *b, const char *
         gate_h2_flooded(c, "frames without content");
     gate_h2_repay(c);
     gate_h2_tell(c);
-    if (nghttp2_session_want_write(c->ng))
+    if (nghttp2_session_want_write(c->ng) || gate_h2_done(c))
         c->owner->on_output(c);
     return GATE_OK;
 }

@@ -106,6 +106,16 @@ static enum gate_err op_send_info(struct gate_stream *stream, const struct gate_
     return GATE_OK;
 }
 
+/* Both sides have agreed to switch protocols: what follows is bytes, ended by END_STREAM. */
+static void begin_tunnel(struct gate_h2_stream *s)
+{
+    GATE_ASSERT(s->connect);
+    s->tunnel = true;
+    s->framing = GATE_BODY_EOF;
+    s->out_ended = false;
+    s->window_ms = gate_h2_now(s->h2);
+}
+
 static enum gate_err server_send_head(struct gate_stream *stream, const struct gate_message *m,
                                       bool last)
 {
@@ -118,6 +128,8 @@ static enum gate_err server_send_head(struct gate_stream *stream, const struct g
         return GATE_E_CLOSED;
     n = gate_h2_nv(s->h2, m, m->status == 204);
     begin_message(s, m, s->head_method || m->status == 204 || m->status == 304);
+    if (m->status == 101)
+        begin_tunnel(s);
     s->expect = false;
     if (nghttp2_submit_response(s->h2->ng, s->id, s->h2->pool->nv, n,
                                 s->out_ended ? NULL : &body) != 0)
@@ -172,6 +184,8 @@ static enum gate_err op_send_body(struct gate_stream *stream, struct gate_chain 
     gate_chain_move(&s->out, chunk);
     if (last && s->framing == GATE_BODY_LENGTH && s->left > 0)
         return GATE_E_INVALID;
+    if (last && s->tunnel)
+        s->window_ms = gate_h2_now(s->h2);
     s->out_ended = s->out_ended || last;
     resume(s);
     return GATE_OK;
@@ -260,13 +274,15 @@ void gate_h2_stop(struct gate_h2_stream *s)
     poke(s);
 }
 
+/* In a tunnel CANCEL stands for a reset of TCP (RFC 8441 section 5). */
 static void op_reset(struct gate_stream *stream, enum gate_close_reason why)
 {
     struct gate_h2_stream *s = gate_h2_stream_of(stream);
 
     (void)why;
     if (!is_over(s))
-        gate_h2_stream_cut(s, s->h2->server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL);
+        gate_h2_stream_cut(s, s->h2->server && !s->tunnel ? NGHTTP2_INTERNAL_ERROR
+                                                          : NGHTTP2_CANCEL);
     detach(s);
 }
 

@@ -69,6 +69,7 @@ struct gate_request_head {
     uint16_t port;             /* 0: none given */
     uint8_t minor;             /* HTTP/1.minor */
     bool h2;                   /* over HTTP/2: minor is 1, what is written here stands for it */
+    bool connect;              /* an extended CONNECT of HTTP/2: a 2xx would be a tunnel */
     bool keep_alive;           /* what the client wants */
     bool expect_continue;
     bool options_star;             /* OPTIONS * */

@@ -263,41 +263,103 @@ static size_t write_v1(const struct gate_addr *client, const struct gate_addr *s
     return o.n;
 }
 
-static size_t write_v2(const struct gate_addr *client, const struct gate_addr *server, char *to)
-{
-    bool is_ip4 = client->u.sa.sa_family == AF_INET;
-    size_t n = is_ip4 ? TCP4_BYTES : TCP6_BYTES;
-    char *at = to + V2_HEAD;
+/* Type-length-value triples of version 2 */
 
-    to[13] = is_ip4 ? TCP4 : TCP6;
-    to[15] = (char)n;
-    if (is_ip4) {
-        memcpy(at, &client->u.in4.sin_addr, 4);
-        memcpy(at + 4, &server->u.in4.sin_addr, 4);
-        memcpy(at + 8, &client->u.in4.sin_port, 2);
-        memcpy(at + 10, &server->u.in4.sin_port, 2);
-    } else {
-        memcpy(at, &client->u.in6.sin6_addr, 16);
-        memcpy(at + 16, &server->u.in6.sin6_addr, 16);
-        memcpy(at + 32, &client->u.in6.sin6_port, 2);
-        memcpy(at + 34, &server->u.in6.sin6_port, 2);
+enum { TLV_ALPN = 0x01, TLV_AUTHORITY = 0x02, TLV_SSL = 0x20 };
+enum { TLV_SSL_VERSION = 0x21, TLV_SSL_CN = 0x22, TLV_SSL_CIPHER = 0x23 };
+enum { CLIENT_SSL = 1, CLIENT_CERT_CONN = 2, CLIENT_CERT_SESS = 4 };
+
+#define TLV_HEAD 3u
+
+static void put_be16(char *to, size_t n)
+{
+    to[0] = (char)(n >> 8);
+    to[1] = (char)n;
+}
+
+static char *put_text(char *to, int type, struct gate_str text)
+{
+    if (text.n == 0 || text.n > GATE_PROXY_TEXT_MAX)
+        return to;
+    to[0] = (char)type;
+    put_be16(to + 1, text.n);
+    memcpy(to + TLV_HEAD, text.p, text.n);
+    return to + TLV_HEAD + text.n;
+}
+
+/* Who is behind TLS; a verdict of 0 is a good one. */
+static char *put_ssl(char *to, const struct gate_proxy_tls *tls)
+{
+    char *at = to + TLV_HEAD;
+
+    *at = CLIENT_SSL;
+    if (tls->shown)
+        *at |= (char)(tls->resumed ? CLIENT_CERT_SESS : CLIENT_CERT_CONN | CLIENT_CERT_SESS);
+    at++;
+    memset(at, 0, 4);
+    at[3] = !(tls->shown && tls->verified);
+    at += 4;
+    at = put_text(at, TLV_SSL_VERSION, tls->version);
+    at = put_text(at, TLV_SSL_CN, tls->cn);
+    at = put_text(at, TLV_SSL_CIPHER, tls->cipher);
+    to[0] = TLV_SSL;
+    put_be16(to + 1, (size_t)(at - to) - TLV_HEAD);
+    return at;
+}
+
+static size_t write_tls(const struct gate_proxy_tls *tls, char *to)
+{
+    char *at = put_text(to, TLV_ALPN, tls->alpn);
+
+    at = put_text(at, TLV_AUTHORITY, tls->authority);
+    return (size_t)(put_ssl(at, tls) - to);
+}
+
+/* The addresses. */
+static size_t write_ips(const struct gate_addr *client, const struct gate_addr *server, char *to)
+{
+    if (client->u.sa.sa_family == AF_INET) {
+        memcpy(to, &client->u.in4.sin_addr, 4);
+        memcpy(to + 4, &server->u.in4.sin_addr, 4);
+        memcpy(to + 8, &client->u.in4.sin_port, 2);
+        memcpy(to + 10, &server->u.in4.sin_port, 2);
+        return TCP4_BYTES;
     }
+    memcpy(to, &client->u.in6.sin6_addr, 16);
+    memcpy(to + 16, &server->u.in6.sin6_addr, 16);
+    memcpy(to + 32, &client->u.in6.sin6_port, 2);
+    memcpy(to + 34, &server->u.in6.sin6_port, 2);
+    return TCP6_BYTES;
+}
+
+/* `client` NULL: it is no IP. */
+static size_t write_v2(const struct gate_addr *client, const struct gate_addr *server,
+                       const struct gate_proxy_tls *tls, char *to)
+{
+    static const char head[] = SIGNATURE "\x21\0\0";
+    size_t n = 0;
+
+    memcpy(to, head, V2_HEAD);
+    if (client != NULL) {
+        to[13] = client->u.sa.sa_family == AF_INET ? TCP4 : TCP6;
+        n = write_ips(client, server, to + V2_HEAD);
+    }
+    if (tls != NULL)
+        n += write_tls(tls, to + V2_HEAD + n);
+    put_be16(to + 14, n);
     return V2_HEAD + n;
 }
 
 size_t gate_proxy_write(enum gate_proxy_version version, const struct gate_addr *client,
-                        const struct gate_addr *server, char *to)
+                        const struct gate_addr *server, const struct gate_proxy_tls *tls, char *to)
 {
-    static const char v2_unspecified[] = SIGNATURE "\x21\0\0";
     struct gate_addr from, at;
     bool is_ip = as_ip(client, &from);
 
     if (is_ip)
         as_server(server, from.u.sa.sa_family, &at);
-    if (version == GATE_PROXY_V2) {
-        memcpy(to, v2_unspecified, V2_HEAD);
-        return is_ip ? write_v2(&from, &at, to) : V2_HEAD;
-    }
+    if (version == GATE_PROXY_V2)
+        return write_v2(is_ip ? &from : NULL, &at, tls, to);
     if (is_ip)
         return write_v1(&from, &at, to);
     memcpy(to, "PROXY UNKNOWN\r\n", V1_MIN);

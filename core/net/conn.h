@@ -21,7 +21,7 @@ struct gate_conn_ops {
     const char *name;
     /* Reads into iov. GATE_OK with *n > 0, GATE_E_AGAIN (c->read_wants says for what),
      * GATE_E_EOF, GATE_E_RESET, GATE_E_SYS. Of TLS an end that was not announced (close_notify) is
-     * GATE_E_RESET. */
+     * GATE_E_RESET, and GATE_E_TLS says that a server has refused our part of the handshake. */
     enum gate_err (*read)(struct gate_conn *c, const struct iovec *iov, int count, size_t *n);
     /* Writes; GATE_OK with *n > 0 (may be short), GATE_E_AGAIN (c->write_wants says for what),
      * GATE_E_RESET, GATE_E_SYS. After GATE_E_AGAIN or a short write the same bytes come next, with

@@ -46,6 +46,7 @@ static void gather_workers(struct gate_engine *e, struct gathering *g)
             .worker = &w->base,
             .alive = e->draining || e->pings - pong <= PINGS_OPEN,
             .vm_bytes = vm == NULL ? 0 : gate_vm_memory(vm),
+            .vm_limit = vm == NULL ? 0 : e->current->g.config->limits.vm_memory,
             .cpu_ns = w->ended ? 0 : cpu_of(w->thread),
             .stall_ns = atomic_load_explicit(&w->stall_ns, memory_order_relaxed),
         };
@@ -147,6 +148,7 @@ static void gather(struct gate_engine *e, struct gathering *g)
         .reloads_failed = e->reloads_failed,
         .reload_s = e->reload_s,
         .reload_error = e->reload_error == NULL ? "" : e->reload_error,
+        .renewals = e->renewals.count,
         .live = g->live,
         .n_live = live,
         .kept = g->kept,

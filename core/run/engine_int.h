@@ -84,7 +84,7 @@ struct gate_live {
     struct gate_bundle *bundle;
     struct gate_str code;           /* of its VMs (gate_vm_code_text); owned */
     struct gate_secrets secrets;    /* that its file has read */
-    uint64_t from;                  /* the generation that it brings back; 0: read anew */
+    uint64_t from;                  /* the one that it brings back or renews; 0: read anew */
     uint64_t made_ns;
     bool ended;                     /* told to end: there were too many */
     struct gate_listen_point **points;  /* by listener */
@@ -132,7 +132,8 @@ enum gate_reload_why {
     GATE_RELOAD_WATCH,      /* files have changed */
     GATE_RELOAD_ROLLBACK,
     GATE_RELOAD_CANARY,
-    GATE_RELOAD_ACTIVATE    /* the host has a generation that is loaded */
+    GATE_RELOAD_ACTIVATE,   /* the host has a generation that is loaded */
+    GATE_RELOAD_RENEW       /* a VM stays full: what serves, with fresh ones */
 };
 
 #define GATE_RELOAD_TICKETS 16
@@ -145,6 +146,16 @@ struct gate_reload_wish {
     uint64_t as;            /* number of the generation that comes of it; 0: the next */
     struct gate_handle tickets[GATE_RELOAD_TICKETS];    /* who waits on the control socket */
     uint32_t n_tickets;
+};
+
+/* What renewal.c keeps. */
+struct gate_renewals {
+    uint64_t count;                 /* since the start */
+    uint64_t next_ns;               /* none before */
+    uint64_t wait_ns;               /* between the last one and the next */
+    uint64_t full;                  /* number of the last generation that was full */
+    uint64_t full_ns;               /* since when */
+    bool told;                      /* the log has been told why that one stays */
 };
 
 struct gate_engine {
@@ -179,6 +190,7 @@ struct gate_engine {
     struct gate_reload *reload;     /* the load that goes on; NULL: none */
     struct gate_reload_wish next;   /* asked for meanwhile */
     bool has_next;
+    struct gate_renewals renewals;
     struct gate_watcher *watcher;   /* NULL: files are not watched */
     struct gate_kept kept[GATE_KEPT_MAX];   /* newest first */
     uint64_t last_number;
@@ -281,7 +293,7 @@ void gate_live_apply(struct gate_engine *e, const struct gate_config *next);
 
 /* Those that differ from the upstream of that name in `beside` are given to the registry under
  * another name, until the generation serves and the names are dropped. */
-void gate_live_alias(struct gate_live *live, const struct gate_config *beside);
+void gate_live_alias(struct gate_live *live, const struct gate_live *beside);
 void gate_live_drop_aliases(struct gate_live *live);
 
 /* As the registry has them now, by ordinal; the caller frees the array. */
@@ -294,6 +306,9 @@ void gate_live_hooks(struct gate_engine *e, struct gate_hook_totals *out);
 /* terms.c: says which certificates of what serves have ended, now and every day from now on. */
 void gate_terms_init(struct gate_engine *e);
 void gate_terms_tell(struct gate_engine *e);
+
+/* renewal.c. On the worker: its VM stays full. Control decides, and may do nothing. */
+void gate_renewal_ask(struct gate_worker *w, const struct gate_vm_fullness *f);
 
 /* kept.c: bundles for rollback. Notes that a generation serves. */
 void gate_kept_note(struct gate_engine *e, const struct gate_live *live);

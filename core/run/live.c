@@ -329,6 +329,7 @@ struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundl
     live->g.config = loaded->config;
     live->g.router = loaded->router;
     live->tls = loaded->tls;
+    live->g.clients = loaded->clients;
     live->handshake_limit = (c->limits.handshakes + e->n_workers - 1) / e->n_workers;
     live->g.head_limits = head_limits_of(&c->limits);
     live->made_ns = gate_clock_now_ns(&e->clock);
@@ -355,6 +356,7 @@ struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundl
     loaded->config = NULL;
     loaded->router = NULL;
     loaded->tls = NULL;
+    loaded->clients = NULL;
     return live;
 }
 
@@ -378,7 +380,7 @@ void gate_live_free(struct gate_live **live)
     gate_live_drop_aliases(l);
     gate_upstream_names_free(&l->g.names);
     gate_router_free(&l->g.router);
-    gate_load_tls_free(&l->tls, l->g.config);
+    gate_load_tls_free(&l->tls, &l->g.clients, l->g.config);
     gate_config_free(&l->g.config);
     gate_bundle_free(&l->bundle);
     gate_free((char *)l->code.p);
@@ -448,7 +450,7 @@ void gate_live_try(struct gate_live *live, struct gate_live_trial *trials,
 {
     struct gate_engine *e = live->engine;
 
-    gate_live_alias(live, e->current->g.config);
+    gate_live_alias(live, e->current);
     gate_list_push(&e->generations, &live->node);
     e->last_number = live->g.number;
     gate_live_apply(e, NULL);

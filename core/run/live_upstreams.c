@@ -7,14 +7,14 @@
  * servers, each with its own links and marks, until one of the two generations is given up. */
 #define ALIAS " (canary)"
 
-static const struct gate_upstream_config *find(const struct gate_upstream_config *v, uint32_t n,
-                                               struct gate_str name)
+/* The place of a name; n: it is not there. */
+static uint32_t find(const struct gate_upstream_config *v, uint32_t n, struct gate_str name)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        if (gate_str_eq(v[i].name, name))
-            return &v[i];
-    }
-    return NULL;
+    uint32_t i = 0;
+
+    while (i < n && !gate_str_eq(v[i].name, name))
+        i++;
+    return i;
 }
 
 static bool same_server(const struct gate_server_config *a, const struct gate_server_config *b)
@@ -24,15 +24,15 @@ static bool same_server(const struct gate_server_config *a, const struct gate_se
            a->down == b->down && gate_str_eq(a->zone, b->zone);
 }
 
-/* In what a worker keeps of it for all generations (gate_links_local), and what its links were
- * opened with; the rest is each request's own. */
+/* In what a worker keeps of it for all generations (gate_links_local); the rest is each request's
+ * own. */
 static bool same_upstream(const struct gate_upstream_config *a,
                           const struct gate_upstream_config *b)
 {
     if (a->balance != b->balance || a->proxy_protocol != b->proxy_protocol ||
-        a->http2 != b->http2 || a->idle != b->idle || a->idle_timeout_ms != b->idle_timeout_ms || a->max_requests != b->max_requests ||
-        a->max_age_ms != b->max_age_ms || a->budget_percent != b->budget_percent ||
-        a->n_servers != b->n_servers)
+        a->http2 != b->http2 || a->idle != b->idle || a->idle_timeout_ms != b->idle_timeout_ms ||
+        a->max_requests != b->max_requests || a->max_age_ms != b->max_age_ms ||
+        a->budget_percent != b->budget_percent || a->n_servers != b->n_servers)
         return false;
     for (uint32_t i = 0; i < a->n_servers; i++) {
         if (!same_server(&a->servers[i], &b->servers[i]))
@@ -41,18 +41,27 @@ static bool same_upstream(const struct gate_upstream_config *a,
     return true;
 }
 
-void gate_live_alias(struct gate_live *live, const struct gate_config *beside)
+/* Also in who its servers are believed to be: what one generation cannot reach does not mark the
+ * servers of the other. */
+static bool same_in(const struct gate_generation *a, uint32_t i, const struct gate_generation *b,
+                    uint32_t k)
+{
+    return same_upstream(&a->config->upstreams[i], &b->config->upstreams[k]) &&
+           gate_tls_client_same(a->clients[i], b->clients[k]);
+}
+
+void gate_live_alias(struct gate_live *live, const struct gate_live *beside)
 {
     const struct gate_config *c = live->g.config;
+    const struct gate_config *other = beside->g.config;
 
     live->aliases = gate_calloc(c->n_upstreams + 1, sizeof(*live->aliases));
     for (uint32_t i = 0; i < c->n_upstreams; i++) {
         const struct gate_upstream_config *u = &c->upstreams[i];
-        const struct gate_upstream_config *other =
-            find(beside->upstreams, beside->n_upstreams, u->name);
+        uint32_t k = find(other->upstreams, other->n_upstreams, u->name);
         size_t cap = u->name.n + sizeof(ALIAS);
 
-        if (other == NULL || same_upstream(u, other))
+        if (k == other->n_upstreams || same_in(&live->g, i, &beside->g, k))
             continue;
         live->aliases[i] = gate_alloc(cap);
         memcpy(live->aliases[i], u->name.p, u->name.n);
@@ -94,7 +103,7 @@ struct gate_upstream **gate_live_upstreams(const struct gate_live *live)
 static void add(struct gate_config *all, struct gate_upstream_config *v,
                 const struct gate_upstream_config *u, struct gate_str name)
 {
-    if (find(v, all->n_upstreams, name) != NULL)
+    if (find(v, all->n_upstreams, name) < all->n_upstreams)
         return;
     v[all->n_upstreams] = *u;
     v[all->n_upstreams++].name = name;

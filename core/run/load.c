@@ -124,7 +124,7 @@ enum gate_err gate_load_all(const struct gate_load_tools *t, struct gate_loaded 
 
 void gate_loaded_fini(struct gate_loaded *l)
 {
-    gate_load_tls_free(&l->tls, l->config);
+    gate_load_tls_free(&l->tls, &l->clients, l->config);
     if (l->router != NULL)
         gate_router_free(&l->router);
     if (l->config != NULL)

@@ -8,6 +8,7 @@
 #include "route/router.h"
 #include "run/options.h"
 #include "script/vm.h"
+#include "tls/client.h"
 #include "tls/server.h"
 
 struct gate_loaded {
@@ -15,6 +16,7 @@ struct gate_loaded {
     struct gate_config *config;
     struct gate_router *router;
     struct gate_tls_server **tls;   /* by listener; NULL: plain */
+    struct gate_tls_client **clients;   /* by upstream; NULL: plain */
 };
 
 /* What a load is done with; all of it outlives what is loaded, but the bundle. */
@@ -28,6 +30,10 @@ struct gate_load_tools {
     const struct gate_natives *natives; /* NULL: none */
     struct gate_quarantine *quarantine; /* of the first VM of the load; NULL: this is the first */
     const struct gate_clock *clock; /* NULL: the system's */
+    /* What serves already, and has to go on when only its VMs are new: certificates are not read
+     * again then. NULL: they are. */
+    const struct gate_generation *renews;
+    struct gate_tls_server *const *tls; /* of that */
     bool check;                     /* reads the sources for misspelt fields too */
 };
 
@@ -40,15 +46,20 @@ enum gate_err gate_load_vm(const struct gate_load_tools *t, struct gate_vm **out
                            struct gate_load_errors *errors);
 void gate_loaded_fini(struct gate_loaded *l);
 
-/* Reads the certificates of all listeners, so that one load tells of all that is wrong. */
+/* Reads the certificates of all listeners and upstreams, so that one load tells of all that is
+ * wrong. */
 enum gate_err gate_load_tls(const struct gate_load_tools *t, struct gate_loaded *l,
                             struct gate_load_errors *errors);
 
-/* Gives up what a load made of the listeners' TLS. Clears the pointer; NULL is fine. */
-void gate_load_tls_free(struct gate_tls_server ***tls, const struct gate_config *config);
+/* Gives up what a load made of TLS. Clears the pointers; NULL is fine. */
+void gate_load_tls_free(struct gate_tls_server ***tls, struct gate_tls_client ***clients,
+                        const struct gate_config *config);
 
 /* Tells the certificates of one load from those of another. */
-uint64_t gate_load_tls_hash(struct gate_tls_server *const *tls, const struct gate_config *config);
+uint64_t gate_load_tls_hash(struct gate_tls_server *const *tls,
+                            struct gate_tls_client *const *clients,
+                            const struct gate_config *config);
+
 /* Whether it has an address to listen on; else that is an error. */
 bool gate_loaded_listens(const struct gate_loaded *l, const struct gate_bundle *bundle,
                          struct gate_load_errors *errors);

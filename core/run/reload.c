@@ -4,11 +4,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "run/builder.h"
 #include "run/canary.h"
-#include "run/engine_int.h"
-#include "run/reload.h"
-#include "run/resolver.h"
+#include "run/reload_int.h"
 #include "run/source.h"
 #include "run/watcher.h"
 
@@ -16,25 +13,9 @@
  * once for each further worker and compare; listen; resolve; publish. Whatever fails before the
  * publishing changes nothing. */
 
-struct gate_reload {
-    struct gate_engine *engine;
-    struct gate_reload_wish wish;
-    bool first;
-    uint64_t from;                      /* of a rollback: the generation that comes back */
-    struct gate_bundle *bundle;
-    struct gate_builder *builder;       /* that runs */
-    struct gate_loaded loaded;          /* of the first VM */
-    struct gate_live *live;
-    struct gate_load_errors errors;
-    bool cannot_listen;
-    struct gate_listen_point **fresh;   /* opened by this load */
-    uint32_t n_fresh;
-};
-
 static void take_made(struct gate_reload *r);
 static void on_first_built(void *arg);
 static void on_rest_built(void *arg);
-static void on_resolved(void *arg);
 
 static void reload_free(struct gate_reload **reload)
 {
@@ -70,9 +51,8 @@ static void watch_path(void *watcher, const char *path)
     gate_watcher_add(watcher, path);
 }
 
-/* What serves and what was tried last: also a file that only the failed load has asked for may be
- * the one that mends it. A change between reading and watching is seen here. */
-static void watch(struct gate_engine *e, struct gate_bundle *tried)
+/* A change between reading and watching is seen here. */
+void gate_reload_watch_tried(struct gate_engine *e, struct gate_bundle *tried)
 {
     if (e->watcher == NULL || tried == NULL)
         return;
@@ -90,13 +70,13 @@ void gate_reload_watch(struct gate_engine *e)
         return;
     if (gate_watcher_open(&e->loop, &e->log, on_files_changed, e, &e->watcher) != GATE_OK)
         gate_logf(&e->log, GATE_LOG_WARN, "files are not watched: %s", strerror(errno));
-    watch(e, e->current->bundle);
+    gate_reload_watch_tried(e, e->current->bundle);
 }
 
 /* The end of a load */
 
 /* The next one, when it was asked for meanwhile. */
-static void finish(struct gate_engine *e)
+void gate_reload_finish(struct gate_engine *e)
 {
     struct gate_reload_wish next = e->next;
     bool has_next = e->has_next;
@@ -154,7 +134,7 @@ static void log_refusal(const struct gate_reload *r, const char *text)
               (int)strcspn(text, "\n"), text);
 }
 
-static void fail(struct gate_reload *r)
+void gate_reload_fail(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
     char *text = errors_text(&r->errors);
@@ -166,20 +146,23 @@ static void fail(struct gate_reload *r)
         fail_first(r, text);
         return;
     }
-    gate_reload_note(e, text);
     log_refusal(r, text);
     answer(r, 422, text);
+    if (r->wish.why == GATE_RELOAD_RENEW)
+        free(text);
+    else
+        gate_reload_note(e, text);
     if (e->host != NULL)
         e->host->refused(e->host, &r->errors);
-    if (r->wish.why != GATE_RELOAD_ROLLBACK)
-        watch(e, r->live != NULL ? r->live->bundle : r->bundle);
-    finish(e);
+    if (!gate_reload_brings_back(r))
+        gate_reload_watch_tried(e, r->live != NULL ? r->live->bundle : r->bundle);
+    gate_reload_finish(e);
 }
 
-static void fail_with(struct gate_reload *r, const char *message)
+void gate_reload_fail_with(struct gate_reload *r, const char *message)
 {
     gate_load_errors_add(&r->errors, GATE_STR_NONE, 0, message);
-    fail(r);
+    gate_reload_fail(r);
 }
 
 static bool has_same_bundle(const struct gate_reload *r)
@@ -197,8 +180,8 @@ static bool is_known(const struct gate_reload *r)
         return false;
     if (!has_same_bundle(r))
         return gate_canary_knows(r->engine, gate_bundle_hash(r->bundle));
-    return gate_load_tls_hash(r->loaded.tls, r->loaded.config) ==
-           gate_load_tls_hash(now->tls, now->g.config);
+    return gate_load_tls_hash(r->loaded.tls, r->loaded.clients, r->loaded.config) ==
+           gate_load_tls_hash(now->tls, now->g.clients, now->g.config);
 }
 
 static void drop_known(struct gate_reload *r)
@@ -214,8 +197,8 @@ static void drop_known(struct gate_reload *r)
                   (unsigned long long)e->current->g.number);
     free(e->reload_error);
     e->reload_error = NULL;
-    watch(e, r->bundle);
-    finish(e);
+    gate_reload_watch_tried(e, r->bundle);
+    gate_reload_finish(e);
 }
 
 /* Begin */
@@ -223,6 +206,7 @@ static void drop_known(struct gate_reload *r)
 static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*done)(void *arg))
 {
     struct gate_engine *e = r->engine;
+    const struct gate_live *renewed = r->wish.why == GATE_RELOAD_RENEW ? e->current : NULL;
     struct gate_builder_options o = {
         .tools = {
             .options = e->options,
@@ -233,6 +217,8 @@ static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*don
             .shared = e->shared,
             .natives = e->host == NULL ? NULL : e->host->natives,
             .clock = &e->clock,
+            .renews = renewed == NULL ? NULL : &renewed->g,
+            .tls = renewed == NULL ? NULL : renewed->tls,
         },
         .reply = &e->mail,
         .done = done,
@@ -244,31 +230,48 @@ static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*don
     return gate_builder_start(&o, n, &r->builder);
 }
 
+/* A bundle that has served. */
+static bool take_kept(struct gate_reload *r)
+{
+    const struct gate_kept *kept = gate_kept_find(r->engine, r->wish.number);
+
+    if (kept == NULL) {
+        gate_reload_fail_with(r, r->wish.number == 0
+                                     ? "there is no earlier bundle to roll back to"
+                                     : "the bundle of that generation is not kept; "
+                                       "see moongate generations");
+        return false;
+    }
+    r->bundle = gate_bundle_ref(kept->bundle);
+    r->from = kept->number;
+    return true;
+}
+
+static bool take_present(struct gate_reload *r)
+{
+    const struct gate_live *now = r->engine->current;
+
+    r->bundle = gate_bundle_ref(now->bundle);
+    r->from = now->g.number;
+    return true;
+}
+
 /* The bundle that is to be loaded. False: the load has failed. */
 static bool open_bundle(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
-    const struct gate_kept *kept;
     char why[256], text[400];
 
-    if (r->wish.why == GATE_RELOAD_ROLLBACK) {
-        kept = gate_kept_find(e, r->wish.number);
-        if (kept == NULL) {
-            fail_with(r, r->wish.number == 0 ? "there is no earlier bundle to roll back to"
-                                             : "the bundle of that generation is not kept; "
-                                               "see moongate generations");
-            return false;
-        }
-        r->bundle = gate_bundle_ref(kept->bundle);
-        r->from = kept->number;
-        return true;
-    }
+    if (r->wish.why == GATE_RELOAD_RENEW)
+        return take_present(r);
+    if (r->wish.why == GATE_RELOAD_ROLLBACK)
+        return take_kept(r);
     if (e->watcher != NULL)
         gate_watcher_settle(e->watcher);
     if (gate_source_open(e->options, &r->bundle, why, sizeof(why)) == GATE_OK)
         return true;
     snprintf(text, sizeof(text), "%s: %s", e->name, why);
-    fail_with(r, text);
+    gate_reload_fail_with(r, text);
     return false;
 }
 
@@ -283,7 +286,7 @@ void gate_reload_start(struct gate_engine *e, const struct gate_reload_wish *wis
     if (wish->made != NULL)
         take_made(r);
     else if (open_bundle(r) && start_builder(r, 1, on_first_built) != GATE_OK)
-        fail_with(r, "no thread to load with");
+        gate_reload_fail_with(r, "no thread to load with");
 }
 
 /* Takes over the errors of a build. */
@@ -373,7 +376,7 @@ static void take_made(struct gate_reload *r)
     made->bundle = NULL;
     memset(&made->loaded, 0, sizeof(made->loaded));
     if (r->first && gate_engine_settle(e, r->loaded.config, &r->errors) != GATE_OK) {
-        fail(r);
+        gate_reload_fail(r);
         return;
     }
     if (first_vm(r)) {
@@ -385,7 +388,7 @@ static void take_made(struct gate_reload *r)
             made->vms[i - 1] = NULL;
         }
     }
-    on_rest_built(r);
+    gate_reload_publish(r);
 }
 
 static bool has_nothing_to_try(const struct gate_reload *r)
@@ -408,7 +411,7 @@ static void on_first_built(void *arg)
     if (err == GATE_OK && !gate_loaded_listens(&r->loaded, r->bundle, &r->errors))
         err = GATE_E_INVALID;
     if (err != GATE_OK) {
-        fail(r);
+        gate_reload_fail(r);
         return;
     }
     if (is_known(r)) {
@@ -416,7 +419,7 @@ static void on_first_built(void *arg)
         return;
     }
     if (has_nothing_to_try(r)) {
-        fail_with(r, e->watcher == NULL
+        gate_reload_fail_with(r, e->watcher == NULL
                          ? "nothing to try: these files serve already"
                          : "nothing to try: these files serve already. Files are watched, so that "
                            "a save serves at once; with run --no-watch it waits for a canary");
@@ -426,11 +429,11 @@ static void on_first_built(void *arg)
         err = gate_engine_settle(e, r->loaded.config, &r->errors);
     if (err != GATE_OK) {
         r->cannot_listen = err == GATE_E_SYS || err == GATE_E_EXISTS;
-        fail(r);
+        gate_reload_fail(r);
     } else if (!first_vm(r)) {
-        on_rest_built(r);
+        gate_reload_publish(r);
     } else if (start_builder(r, e->n_workers - 1, on_rest_built) != GATE_OK) {
-        fail_with(r, "no thread to load with");
+        gate_reload_fail_with(r, "no thread to load with");
     }
 }
 
@@ -456,145 +459,14 @@ static enum gate_err take_rest(struct gate_reload *r)
     return GATE_OK;
 }
 
-/* Publish */
-
-/* Every address gets its sockets, or none does. */
-static enum gate_err listen_all(struct gate_reload *r)
-{
-    struct gate_engine *e = r->engine;
-    const struct gate_config *c = r->live->g.config;
-
-    r->fresh = gate_calloc(c->n_listeners + 1, sizeof(*r->fresh));
-    for (uint32_t i = 0; i < c->n_listeners; i++) {
-        const struct gate_listener_config *l = &c->listeners[i];
-        struct gate_listen_wish wish;
-        char text[GATE_ADDR_TEXT + 256];
-
-        memset(&wish, 0, sizeof(wish));
-        wish.addr = l->addr;
-        wish.mode = l->mode;
-        wish.backlog = l->backlog;
-        wish.sockets = l->addr.u.sa.sa_family == AF_UNIX
-                           ? 1
-                           : gate_listen_sockets(e->n_workers, e->processors);
-        for (uint32_t k = 0; k < i; k++)
-            wish.nth += gate_addr_eq(&c->listeners[k].addr, &l->addr);
-        if (gate_listen_set_find(&e->broker->set, &wish) == NULL)
-            r->fresh[r->n_fresh++] = NULL;
-        if (gate_broker_listen(e->broker, &wish, &r->live->points[i]) != GATE_OK) {
-            if (r->n_fresh > 0 && r->fresh[r->n_fresh - 1] == NULL)
-                r->n_fresh--;
-            gate_listen_explain(&l->addr, errno, text, sizeof(text));
-            gate_load_errors_add(&r->errors, GATE_STR_NONE, 0, text);
-            r->cannot_listen = true;
-            return GATE_E_SYS;
-        }
-        if (r->n_fresh > 0 && r->fresh[r->n_fresh - 1] == NULL)
-            r->fresh[r->n_fresh - 1] = r->live->points[i];
-    }
-    return GATE_OK;
-}
-
-static enum gate_err fit_canary(struct gate_reload *r)
-{
-    char why[256];
-
-    if (gate_canary_fits(r->live->g.config, r->engine->current->g.config, why, sizeof(why)))
-        return GATE_OK;
-    gate_load_errors_add(&r->errors, gate_bundle_main_name(r->live->bundle), 0, why);
-    return GATE_E_INVALID;
-}
-
 static void on_rest_built(void *arg)
 {
     struct gate_reload *r = arg;
-    struct gate_engine *e = r->engine;
-    enum gate_err err = GATE_OK;
+    enum gate_err err = take_rest(r);
 
-    if (r->builder != NULL) {
-        err = take_rest(r);
-        gate_builder_free(&r->builder);
-    }
-    if (err == GATE_OK && r->wish.why == GATE_RELOAD_CANARY)
-        err = fit_canary(r);
-    if (err == GATE_OK && !e->draining)
-        err = listen_all(r);
-    if (err == GATE_OK)
-        err = gate_engine_logs(e, r->live->g.config, &r->errors);
+    gate_builder_free(&r->builder);
     if (err != GATE_OK)
-        fail(r);
+        gate_reload_fail(r);
     else
-        gate_resolver_prepare(e->resolver, r->live->g.config, on_resolved, r);
-}
-
-/* The load is over; the canary goes on by itself. */
-static void on_canary_begun(struct gate_live *live)
-{
-    struct gate_engine *e = live->engine;
-    const struct gate_canary_order *order = &e->reload->wish.canary;
-    char text[128], share[16], time[24];
-
-    gate_canary_order_share_text(order->share, share);
-    gate_canary_order_time_text(order->for_ms, time);
-    snprintf(text, sizeof(text), "generation %llu gets %s of new requests for %s\n",
-             (unsigned long long)live->g.number, share, time);
-    watch(e, live->bundle);
-    answer(e->reload, 200, text);
-    finish(e);
-    gate_control_left(e);
-}
-
-static void on_resolved(void *arg)
-{
-    struct gate_reload *r = arg;
-    struct gate_engine *e = r->engine;
-    struct gate_live *live = r->live;
-
-    if (e->draining) {
-        fail_with(r, "the gateway is draining");
-        return;
-    }
-    r->live = NULL;
-    if (r->wish.why == GATE_RELOAD_CANARY) {
-        gate_canary_begin(e, live, &r->wish.canary, on_canary_begun);
-        return;
-    }
-    gate_canary_withdraw(e, "replaced by a change of the files");
-    gate_live_apply(e, live->g.config);
-    for (struct gate_list *n = e->broker->set.points.next; n != &e->broker->set.points;
-         n = n->next)
-        gate_container_of(n, struct gate_listen_point, node)->wanted = false;
-    for (uint32_t i = 0; i < live->g.config->n_listeners; i++)
-        live->points[i]->wanted = true;
-    gate_live_publish(live);
-}
-
-void gate_reload_swapped(struct gate_engine *e)
-{
-    struct gate_reload *r = e->reload;
-    unsigned long long number = e->current->g.number;
-    char text[128];
-
-    gate_kept_note(e, e->current);
-    if (e->current->from != 0)
-        snprintf(text, sizeof(text), "generation %llu serves, as generation %llu did\n", number,
-                 (unsigned long long)e->current->from);
-    else
-        snprintf(text, sizeof(text), "generation %llu serves\n", number);
-    if (r->first) {
-        gate_broker_ready(e->broker, e->current->g.config->process.drain_ms);
-        gate_engine_announce(e);
-        gate_reload_watch(e);
-    } else {
-        gate_reload_note(e, NULL);
-        gate_logf(&e->log, GATE_LOG_INFO, "%.*s", (int)strlen(text) - 1, text);
-        if (e->current->from == 0)
-            watch(e, e->current->bundle);
-    }
-    gate_terms_tell(e);
-    answer(r, 200, text);
-    if (e->host != NULL)
-        e->host->ready(e->host, number);
-    finish(e);
-    gate_control_left(e);
+        gate_reload_publish(r);
 }

@@ -13,7 +13,7 @@ uint32_t gate_reload_connections(void);
  * on. */
 void gate_reload_start(struct gate_engine *e, const struct gate_reload_wish *wish);
 
-/* wish.c. "reload", "rollback", "canary", "activation" */
+/* wish.c. "reload", "rollback", "canary", "activation", "renewal" */
 const char *gate_wish_name(enum gate_reload_why why);
 
 /* Tells all who wait. */

@@ -14,62 +14,85 @@ const char *gate_source_name(const struct gate_options *o)
     return o->file != NULL ? o->file : "--proxy";
 }
 
-/* "http://host[:port][/]" to "host:port" or "[v6]:port". */
-static bool proxy_server(const char *url, char *to, size_t cap, char *why, size_t why_cap)
+/* Where --proxy leads. */
+struct target {
+    char server[300]; /* "host:port" or "[v6]:port" */
+    bool tls;
+};
+
+/* The scheme of the URL; NULL: none that is known. */
+static const char *scheme_of(const char *url, bool *tls)
 {
-    static const char http[] = "http://";
-    const char *host = url + sizeof(http) - 1;
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (int i = 0; i < 2; i++) {
+        *tls = i == 1;
+        if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
+            return schemes[i];
+    }
+    return NULL;
+}
+
+/* "http://host[:port][/]", or https. False: *reason. */
+static bool read_target(const char *url, struct target *to, const char **reason)
+{
+    const char *scheme = scheme_of(url, &to->tls);
+    const char *host = url + (scheme == NULL ? 0 : strlen(scheme));
+    size_t n = strcspn(host, "/?#");
     struct gate_str text, name;
     uint16_t port;
-    const char *reason = NULL;
-    size_t n = 0;
+    bool has_port;
+    int len;
 
-    if (strncmp(url, "https://", 8) == 0)
-        reason = "TLS to upstreams is not there yet: use http://";
-    else if (strncmp(url, http, sizeof(http) - 1) != 0)
-        reason = "expected http://host:port";
-    if (reason == NULL) {
-        n = strcspn(host, "/?#");
-        if (n == 0 || (host[n] != '\0' && strcmp(host + n, "/") != 0))
-            reason = "expected http://host:port without a path";
+    *reason = "expected http://host:port or https://host:port";
+    if (scheme == NULL)
+        return false;
+    if (n == 0 || (host[n] != '\0' && strcmp(host + n, "/") != 0)) {
+        *reason = "expected http://host:port or https://host:port without a path";
+        return false;
     }
-    if (reason == NULL) {
-        bool has_port = memchr(host, ']', n) != NULL ? host[n - 1] != ']'
-                                                     : memchr(host, ':', n) != NULL;
-        int len = snprintf(to, cap, "%.*s%s", (int)n, host, has_port ? "" : ":80");
+    has_port = memchr(host, ']', n) != NULL ? host[n - 1] != ']' : memchr(host, ':', n) != NULL;
+    len = snprintf(to->server, sizeof(to->server), "%.*s%s", (int)n, host,
+                   has_port  ? ""
+                   : to->tls ? ":443"
+                             : ":80");
+    text = gate_str_of(to->server, (size_t)len);
+    return (size_t)len < sizeof(to->server) && strpbrk(to->server, "\"\\@ ") == NULL &&
+           gate_addr_split(text, &name, &port) == GATE_OK && name.n > 0;
+}
 
-        text = gate_str_of(to, (size_t)len);
-        if ((size_t)len >= cap || strpbrk(to, "\"\\@ ") != NULL ||
-            gate_addr_split(text, &name, &port) != GATE_OK || name.n == 0)
-            reason = "expected http://host:port";
-    }
-    if (reason != NULL)
-        snprintf(why, why_cap, "--proxy \"%s\": %s", url, reason);
-    return reason == NULL;
+static bool proxy_target(const char *url, struct target *to, char *why, size_t why_cap)
+{
+    const char *reason;
+
+    if (read_target(url, to, &reason))
+        return true;
+    snprintf(why, why_cap, "--proxy \"%s\": %s", url, reason);
+    return false;
 }
 
 bool gate_source_check_proxy(const struct gate_options *o, char *why, size_t cap)
 {
-    char server[300];
+    struct target target;
 
-    return o->proxy_to == NULL || proxy_server(o->proxy_to, server, sizeof(server), why, cap);
+    return o->proxy_to == NULL || proxy_target(o->proxy_to, &target, why, cap);
 }
 
 static enum gate_err open_proxy(const struct gate_options *o, struct gate_bundle **out, char *why,
                                 size_t cap)
 {
-    char server[300];
+    struct target target;
     char text[1024];
     int n;
 
-    if (!proxy_server(o->proxy_to, server, sizeof(server), why, cap))
+    if (!proxy_target(o->proxy_to, &target, why, cap))
         return GATE_E_INVALID;
     n = snprintf(text, sizeof(text),
                  "local gate = require \"moongate\"\n"
                  "gate.listen { \"%s\" }\n"
                  "gate.route { path = \"/\", upstream = gate.upstream(\"proxy\", "
-                 "{ servers = { \"%s\" } }) }\n",
-                 o->proxy, server);
+                 "{ servers = { \"%s\" }, tls = %s }) }\n",
+                 o->proxy, target.server, target.tls ? "true" : "false");
     *out = gate_bundle_from_memory("proxy.lua", gate_str_of(text, (size_t)n));
     return GATE_OK;
 }

@@ -6,11 +6,18 @@ static const char text_plain[] = "text/plain; charset=utf-8";
 
 const char *gate_wish_name(enum gate_reload_why why)
 {
-    if (why == GATE_RELOAD_CANARY)
+    switch (why) {
+    case GATE_RELOAD_ROLLBACK:
+        return "rollback";
+    case GATE_RELOAD_CANARY:
         return "canary";
-    if (why == GATE_RELOAD_ACTIVATE)
+    case GATE_RELOAD_ACTIVATE:
         return "activation";
-    return why == GATE_RELOAD_ROLLBACK ? "rollback" : "reload";
+    case GATE_RELOAD_RENEW:
+        return "renewal";
+    default:
+        return "reload";
+    }
 }
 
 void gate_wish_answer(struct gate_engine *e, const struct gate_reload_wish *wish, int status,

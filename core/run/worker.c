@@ -257,6 +257,7 @@ enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engin
     w->base.offload = e->offload;
     w->base.ip_counts = e->ip_counts;
     w->base.tunnels = e->tunnels;
+    w->base.on_full = gate_renewal_ask;
     w->base.on_killed = e->host == NULL ? NULL : gate_host_killed;
     if (getrandom(&w->base.id_prefix, sizeof(w->base.id_prefix), 0) < 0)
         return GATE_E_SYS;

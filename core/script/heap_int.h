@@ -47,6 +47,7 @@ struct gate_heap {
     uint64_t after_round;          /* and that of one of its rounds, while it is run in slices */
     uint64_t round_from;           /* `taken` when its last round began */
     uint32_t rounds;
+    uint32_t crowded; /* collections in a row that left it over nine tenths of the cap */
     /* calls to wait until the next try, when the last did not help; and how many went by */
     uint32_t patience;
     uint32_t waited;
@@ -128,7 +129,13 @@ bool gate_heap_may_lend(const struct gate_heap *h, uint64_t used);
 /* The last collection left it full: what takes the room is in use. */
 bool gate_heap_packed(const struct gate_heap *h);
 
-/* Much that was in use is garbage now: what has been marked of it must not count. */
+/* The most that a heap may keep in use for long. */
+static inline uint64_t gate_heap_crowded_at(const struct gate_heap *h)
+{
+    return h->declared / 10 * 9;
+}
+
+/* Has all garbage collected, in slices; what has been marked of it before does not count. */
 void gate_heap_reclaim(struct gate_heap *h);
 
 /* A slice of the collector, or some memory back to the kernel; a millisecond at most, unless one

@@ -124,6 +124,40 @@ static bool decide(struct gate_vm *vm)
     return gate_heap_lend(&vm->heap);
 }
 
+static bool is_heavy_request(const struct gate_vm *vm, struct gate_task *t)
+{
+    const struct gate_task *owner = gate_task_owner(t);
+
+    return owner->kind == GATE_TASK_HOOK && owner->charge >= heavy_from(vm);
+}
+
+/* Jobs do not count: they may work for ever, and hold what modules would. */
+uint64_t gate_heavy_held(struct gate_vm *vm)
+{
+    struct gate_weights w;
+    uint64_t held = 0;
+    uint32_t n = 0;
+
+    for (struct gate_list *at = vm->waiting.next; at != &vm->waiting; at = at->next) {
+        gate_task_owner(waiter_of(at))->weight = 0;
+        n += is_heavy_request(vm, waiter_of(at));
+    }
+    if (n == 0)
+        return 0;
+    gate_weights_init(&w, vm->L);
+    for (struct gate_list *at = vm->waiting.next; at != &vm->waiting; at = at->next) {
+        struct gate_task *owner = gate_task_owner(waiter_of(at));
+        uint64_t before = owner->weight;
+
+        if (!is_heavy_request(vm, owner))
+            continue;
+        weigh(&w, vm, waiter_of(at), STEPS_MAX / n > STEPS_LEAST ? STEPS_MAX / n : STEPS_LEAST);
+        held += owner->weight - before;
+    }
+    gate_weights_fini(&w);
+    return held;
+}
+
 bool gate_heavy_spare(struct gate_heap *h, lua_State *L)
 {
     struct gate_vm *vm = gate_container_of(h, struct gate_vm, heap);

@@ -140,6 +140,8 @@ void gate_task_count_failure(struct gate_vm *vm, enum gate_vm_result r)
         gate_canary_fault(vm->seat->tally);
     else if (vm->seat != NULL)
         gate_canary_kill(vm->seat->tally);
+    if (r == GATE_VM_NOMEM)
+        gate_fullness_hurry(vm);
 }
 
 static void count_failure(const struct gate_hook_run *run, enum gate_vm_result r)
@@ -273,6 +275,17 @@ static uint64_t clock_ns(struct gate_vm *vm)
     return GATE_UNLIKELY(vm->timed) ? refreshed_ns(loop) : loop->now_ns;
 }
 
+/* A chain that waits has no more time than the handshake that waits for it. */
+static GATE_COLD void bound(struct gate_hook_run *run)
+{
+    struct gate_vm *vm = run->task.vm;
+    uint64_t now = gate_loop_now(&vm->worker->loop);
+    uint64_t left = run->hello->until_ms > now ? run->hello->until_ms - now : 1;
+
+    if (left < vm->config->limits.task_time_ms)
+        gate_loop_timer(&vm->worker->loop, &run->task.limit, left);
+}
+
 static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate_hook_verdict *v)
 {
     struct gate_vm *vm = run->task.vm;
@@ -285,6 +298,8 @@ static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate
     v->truth = vm->io.truth != 0;
     if (GATE_UNLIKELY(run->probe != 0))
         gate_run_probed(run, (uint32_t)vm->io.at >= run->probe);
+    if (GATE_UNLIKELY(run->hello != NULL))
+        run->hello->open = goes_on(run, (uint32_t)vm->io.at);
     if (run->x != NULL) {
         note_onion(run, v);
         run->x->times.script_ns += clock_ns(vm) - run->began_ns;
@@ -306,6 +321,8 @@ static enum gate_vm_result run_begin(struct gate_hook_run *run, uint32_t start,
         r = go_on(run, r);
     if (r == GATE_VM_YIELD) {
         gate_list_push(&vm->runs, &run->node);
+        if (GATE_UNLIKELY(run->hello != NULL))
+            bound(run);
         return r;
     }
     settle(run, r, v);
@@ -323,8 +340,11 @@ static void on_step(struct gate_task *t, enum gate_vm_result r)
 
     GATE_CHECK_MAGIC(run, GATE_RUN_MAGIC);
     r = go_on(run, r);
-    if (r == GATE_VM_YIELD)
+    if (r == GATE_VM_YIELD) {
+        if (run->hello != NULL)
+            bound(run);
         return;
+    }
     settle(run, r, &v);
     gate_list_remove(&run->node);
     *run->slot = NULL;

@@ -72,8 +72,10 @@ enum gate_vm_result gate_hook_connect(struct gate_vm *vm, const struct gate_conn
 struct gate_hook_hello {
     struct gate_str ip;
     struct gate_str wants; /* the name that is asked for (may be empty); each protocol; by lines */
+    uint64_t until_ms;     /* of the loop: a hook that waits then is stopped */
     struct gate_str cert;  /* PEM text, or the path of a file */
     struct gate_str key;
+    bool open;             /* who chose these would go on without (on_error = "open") */
 };
 
 /* Most bytes of each. */

@@ -1,4 +1,5 @@
 /* What the log says of a script that failed: one line, the user's code first. */
+#include "script/run_int.h"
 #include "script/stack_int.h"
 #include "script/task_int.h"
 
@@ -30,7 +31,10 @@ static void write_stop_reason(const struct gate_task *t, struct gate_out *o)
     const struct gate_task *owner = t->owner == NULL ? t : t->owner;
     uint32_t at = (uint32_t)vm->io.at;
 
-    if (t->overtime)
+    if (t->overtime && t->kind == GATE_TASK_HOOK &&
+        gate_container_of(t, const struct gate_hook_run, task)->hello != NULL)
+        GATE_OUT_LIT(o, "stopped: the handshake cannot wait any longer");
+    else if (t->overtime)
         gate_out_fmt(o, "stopped: it took longer than task_time, %u ms",
                      vm->config->limits.task_time_ms);
     else

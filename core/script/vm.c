@@ -28,6 +28,7 @@ static void on_tidy(struct gate_timer *t)
 
     if (v != GATE_HEAP_DONE)
         gate_loop_timer(&vm->worker->loop, t, v == GATE_HEAP_SOON ? 1 : TIDY_MS);
+    gate_fullness_note(vm);
 }
 
 /* Others have their turn between two visits. */
@@ -54,6 +55,7 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     gate_list_init(&vm->jobs);
     gate_list_init(&vm->waiting);
     gate_timer_init(&vm->tidy, on_tidy);
+    gate_fullness_init(vm);
     gate_ready_init(&vm->ending, gate_heavy_end);
     gate_heap_open(&vm->heap, o->memory == 0 ? MEMORY_DEFAULT : o->memory);
     vm->L = vm->heap.L;
@@ -189,6 +191,7 @@ enum gate_err gate_vm_build(const struct gate_vm_options *o, struct gate_vm **ou
         return err;
     }
     gate_heap_collect(&vm->heap);
+    vm->fullness.born = gate_heap_used(&vm->heap);
     *out = vm;
     return GATE_OK;
 }
@@ -230,6 +233,7 @@ void gate_vm_attach(struct gate_vm *vm, struct gate_worker *worker,
     vm->heap.on_full = gate_heavy_spare;
     if (vm->heap.stale) /* grown since it was built */
         on_stale(&vm->heap);
+    gate_fullness_note(vm);
     vm->io.now = &worker->loop.now_ns;
     vm->log = worker->log;
     if (worker->watchdog != NULL) {
@@ -254,6 +258,7 @@ void gate_vm_try(struct gate_vm *vm, struct gate_generation_seat *seat)
 void gate_vm_retire(struct gate_vm *vm)
 {
     vm->io.exiting = 1;
+    gate_fullness_end(vm);
     gate_jobs_stop_timers(vm);
 }
 
@@ -271,6 +276,7 @@ void gate_vm_detach(struct gate_vm *vm)
     vm->heap.on_full = NULL;
     gate_ready_cancel(&vm->ending);
     gate_loop_untimer(&vm->worker->loop, &vm->tidy);
+    gate_fullness_end(vm);
     vm->heap.watch = NULL;
     gate_watch_leave(&vm->watch);
     vm->worker = NULL;

@@ -138,7 +138,15 @@ void gate_vm_each_hook(const struct gate_vm *vm,
 /* Any thread, detached or never attached. Clears the pointer. */
 void gate_vm_free(struct gate_vm **vm);
 
-/* Bytes in use and the cap, for metrics; any thread (atomic). */
+/* The VM stays full of what modules keep, for gate_worker.on_full. */
+struct gate_vm_fullness {
+    const struct gate_vm *vm;
+    uint64_t kept; /* bytes that no collection frees, less what waiting requests hold */
+    uint64_t born; /* in use when the file had run */
+    uint64_t cap;
+};
+
+/* Bytes in use, for metrics; any thread (atomic). */
 uint64_t gate_vm_memory(const struct gate_vm *vm);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "exchange/exchange.h"
 #include "script/ffi_api.h"
+#include "script/fullness_int.h"
 #include "script/heap_int.h"
 #include "script/hook.h"
 #include "script/native_int.h"
@@ -82,6 +83,7 @@ struct gate_vm {
     lua_State *L;
     struct gate_heap heap;
     struct gate_timer tidy; /* the next visit of the heap */
+    struct gate_fullness fullness;
     struct gate_io io;
     struct gate_log *log;
     uint64_t load_budgets[2];           /* as the watchdog reads them; it may look late */

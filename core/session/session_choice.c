@@ -59,7 +59,7 @@ static void on_read(struct gate_work *work, void *worker)
     if (c->pair == NULL)
         gate_logf(c->session->worker->log, GATE_LOG_ERROR,
                   "what the certificate hook chose cannot be used: %s", c->why);
-    answer(c, c->pair != NULL);
+    answer(c, c->pair != NULL || c->hello.open);
 }
 
 static void on_verdict(void *arg, const struct gate_hook_verdict *v)
@@ -99,6 +99,8 @@ void gate_session_choose(struct gate_session *s)
     gate_out_str(&o, sni);
     gate_out_char(&o, '\n');
     gate_out_str(&o, offer);
+    /* The rest of the time is for the rest of the handshake. */
+    c->hello.until_ms = s->deadline.at_ms - gate_session_limits(s)->handshake_timeout_ms / 4;
     c->hello.ip = gate_str_of(s->ip, s->ip_len);
     c->hello.wants = gate_out_view(&o);
     s->hook_seat = gate_seat_ref(s->worker->seat);

@@ -66,7 +66,19 @@ static uint64_t judge_out(struct gate_h2_stream *st, const struct gate_limits *l
         return never;
     if (st->out_ms + limits->write_stall_ms > now)
         return st->out_ms + limits->write_stall_ms;
-    gate_h2_stall(st);
+    gate_h2_stall(st, "what was sent is not taken");
+    return never;
+}
+
+/* A tunnel whose upstream has ended its side. */
+static uint64_t judge_tunnel(struct gate_h2_stream *st, const struct gate_limits *limits,
+                             uint64_t now)
+{
+    if (!gate_h2_tunnel_waits(st))
+        return never;
+    if (st->window_ms + limits->idle_timeout_ms > now)
+        return st->window_ms + limits->idle_timeout_ms;
+    gate_h2_stall(st, "the client says nothing in a tunnel that has ended");
     return never;
 }
 
@@ -81,6 +93,7 @@ static uint64_t judge_streams(struct gate_session *s, uint64_t now)
 
         at = earlier(at, judge_body(st, limits, now));
         at = earlier(at, judge_out(st, limits, now));
+        at = earlier(at, judge_tunnel(st, limits, now));
     }
     return at;
 }

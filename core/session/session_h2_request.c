@@ -92,6 +92,8 @@ static void on_request(struct gate_h2 *c, struct gate_h2_stream *st)
 
     c->limits = &x->seat->generation->head_limits;
     r = gate_h2_request(st, &x->arena, &x->req.head);
+    if (r.status == 0 && s->listener->https)
+        r = gate_session_tls_judge(s, x->req.head.host);
     if (r.status == 0) {
         start(s, st, x);
     } else {

@@ -182,10 +182,22 @@ static void decide_framing(struct gate_h1_server *h, struct gate_message *m, boo
     h->keep = false;
 }
 
-static struct gate_str connection_field(const struct gate_h1_server *h)
+/* A 426 may say which protocol it wants. */
+static bool says_upgrade(const struct gate_message *m)
+{
+    for (uint32_t i = 0; m->status == 426 && i < m->n_extra; i++)
+        if (m->extra[i].id == GATE_F_UPGRADE)
+            return true;
+    return false;
+}
+
+static struct gate_str connection_field(const struct gate_h1_server *h,
+                                        const struct gate_message *m)
 {
     if (h->tunnel)
         return GATE_STR("upgrade");
+    if (says_upgrade(m))
+        return h->keep ? GATE_STR("upgrade") : GATE_STR("close, upgrade");
     if (!h->keep)
         return GATE_STR("close");
     return h->minor == 0 ? GATE_STR("keep-alive") : GATE_STR_NONE;
@@ -203,7 +215,7 @@ static enum gate_err op_send_head(struct gate_stream *s, const struct gate_messa
     h->tunnel = m->status == 101;
     if (!h->tunnel)
         decide_framing(h, &mine, no_body);
-    e = gate_h1_writer_head(&h->out, &mine, connection_field(h), no_body);
+    e = gate_h1_writer_head(&h->out, &mine, connection_field(h, m), no_body);
     if (e != GATE_OK)
         return e;
     h->head_sent = true;

@@ -105,6 +105,7 @@ enum gate_err gate_tls_flush(struct gate_tls *tls, size_t *n)
         err = tls->inner->write(tls->conn, iov, gate_chain_iov(&tls->out, iov, FLUSH_IOV), &put);
         if (err == GATE_OK) {
             gate_chain_drop(&tls->out, put);
+            tls->written += put;
             *n += put;
         }
     }

@@ -151,27 +151,32 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
         tls->key_updates++;
 }
 
-static bool configure(SSL_CTX *ctx, struct gate_tls_server *server,
-                      const struct gate_tls_config *config)
+bool gate_tls_context_common(SSL_CTX *ctx, int min_version)
 {
-    int least = config->min_version == GATE_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
+    int least = min_version == GATE_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
 
     SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
     SSL_CTX_set_options(ctx, OPTIONS);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_num_tickets(ctx, 1);
-    SSL_CTX_set_timeout(ctx, GATE_TLS_TICKET_HOURS * 3600);
-    SSL_CTX_set_max_early_data(ctx, 0);
     SSL_CTX_set_read_ahead(ctx, 1);
-    SSL_CTX_set_client_hello_cb(ctx, on_client_hello, server);
-    SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
-    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, server);
     SSL_CTX_set_msg_callback(ctx, on_message);
     return SSL_CTX_set_min_proto_version(ctx, least) == 1 &&
            SSL_CTX_set_cipher_list(ctx, CIPHERS_1_2) == 1 &&
            SSL_CTX_set_ciphersuites(ctx, CIPHERS_1_3) == 1 &&
            SSL_CTX_set1_groups_list(ctx, GROUPS) == 1;
+}
+
+static bool configure(SSL_CTX *ctx, struct gate_tls_server *server,
+                      const struct gate_tls_config *config)
+{
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(ctx, 1);
+    SSL_CTX_set_timeout(ctx, GATE_TLS_TICKET_HOURS * 3600);
+    SSL_CTX_set_max_early_data(ctx, 0);
+    SSL_CTX_set_client_hello_cb(ctx, on_client_hello, server);
+    SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
+    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, server);
+    return gate_tls_context_common(ctx, config->min_version);
 }
 
 SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_tls_config *config,

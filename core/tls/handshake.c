@@ -76,21 +76,25 @@ static enum gate_close_reason failure_of(int reason)
     }
 }
 
+static enum gate_close_reason cause_of(const struct gate_tls *tls)
+{
+    if (tls->below == GATE_E_EOF || tls->below == GATE_E_RESET)
+        return tls->started ? GATE_CLOSE_TLS_GONE : GATE_CLOSE_CLIENT_EOF;
+    if (tls->below != GATE_OK)
+        return GATE_CLOSE_TLS_SYSTEM;
+    if (tls->started && tls->first >= 'A' && tls->first <= 'Z')
+        return GATE_CLOSE_TLS_PLAIN_HTTP;
+    return failure_of(ERR_GET_REASON(ERR_peek_error()));
+}
+
 static enum gate_err fail(struct gate_tls *tls)
 {
-    int reason = ERR_GET_REASON(ERR_peek_error());
     size_t n;
 
-    if (tls->failure != GATE_CLOSE_NONE)
-        ; /* whoever refused has said why */
-    else if (tls->below == GATE_E_EOF || tls->below == GATE_E_RESET)
-        tls->failure = tls->started ? GATE_CLOSE_TLS_GONE : GATE_CLOSE_CLIENT_EOF;
-    else if (tls->below != GATE_OK)
-        tls->failure = GATE_CLOSE_TLS_SYSTEM;
-    else if (tls->started && tls->first >= 'A' && tls->first <= 'Z')
-        tls->failure = GATE_CLOSE_TLS_PLAIN_HTTP;
-    else
-        tls->failure = failure_of(reason);
+    if (tls->client != NULL)
+        gate_tls_connect_explain(tls);
+    else if (tls->failure == GATE_CLOSE_NONE) /* else whoever refused has said why */
+        tls->failure = (uint8_t)cause_of(tls);
     ERR_clear_error();
     tls->broke = GATE_E_RESET;
     if (tls->failure != GATE_CLOSE_TLS_PLAIN_HTTP && tls->below == GATE_OK)
@@ -103,6 +107,17 @@ static struct gate_str version_of(const SSL *ssl)
     return SSL_version(ssl) == TLS1_3_VERSION ? GATE_STR("1.3") : GATE_STR("1.2");
 }
 
+/* Whether who is at the other end may stay. */
+static bool judge(struct gate_tls *tls, struct gate_tls_info *info)
+{
+    if (tls->client != NULL)
+        return gate_tls_connect_judge(tls, info->alpn);
+    if (gate_client_auth_judge(tls->ssl, info))
+        return true;
+    tls->failure = GATE_CLOSE_TLS_CLIENT_CERT;
+    return false;
+}
+
 static enum gate_err finish(struct gate_tls *tls)
 {
     struct gate_tls_info info = {
@@ -113,10 +128,11 @@ static enum gate_err finish(struct gate_tls *tls)
     };
     const unsigned char *alpn = NULL;
     unsigned int alpn_n = 0;
-    bool good = gate_client_auth_judge(tls->ssl, &info);
+    bool good;
 
     SSL_get0_alpn_selected(tls->ssl, &alpn, &alpn_n);
     info.alpn = gate_str_of((const char *)alpn, alpn_n);
+    good = judge(tls, &info);
     if (good) {
         tls->info = gate_tls_info_new(&info);
         gate_free(tls->sni);
@@ -126,11 +142,10 @@ static enum gate_err finish(struct gate_tls *tls)
         gate_tls_pair_free(&tls->pair); /* the connection has its parts */
     }
     gate_free((char *)info.subject.p);
+    gate_free((char *)info.common_name.p);
     gate_free((char *)info.fingerprint.p);
-    if (!good) {
-        tls->failure = GATE_CLOSE_TLS_CLIENT_CERT;
+    if (!good)
         return fail(tls);
-    }
     tls->done = true;
     if (tls->out.bytes > 0)
         gate_loop_timer(tls->loop, &tls->late, LATE_MS);

@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 
-#define TEXTS 6
+#define TEXTS 7
 
 /* The texts of an info that have to be copied. */
 static void texts_of(struct gate_tls_info *i, struct gate_str *v[TEXTS])
@@ -13,6 +13,7 @@ static void texts_of(struct gate_tls_info *i, struct gate_str *v[TEXTS])
     v[3] = &i->alpn;
     v[4] = &i->subject;
     v[5] = &i->fingerprint;
+    v[6] = &i->common_name;
 }
 
 struct gate_tls_info *gate_tls_info_new(const struct gate_tls_info *from)

@@ -18,6 +18,7 @@ struct gate_tls_info {
     struct gate_str sni;     /* lower case */
     struct gate_str alpn;    /* "http/1.1" */
     struct gate_str subject; /* of the client's certificate, as RFC 2253 writes it */
+    struct gate_str common_name; /* in it, UTF-8 */
     struct gate_str fingerprint; /* SHA-256 of it, in hex */
 };
 

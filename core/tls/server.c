@@ -143,7 +143,7 @@ static enum gate_err build_contexts(struct gate_tls_server *s,
  * context, and the demands choose the keys of tickets. New certificates change neither. */
 static void bind_sessions(struct gate_tls_server *s, struct gate_tls_tickets *tickets)
 {
-    const uint64_t demands[] = {(uint64_t)s->auth.mode, s->auth.hash};
+    const uint64_t demands[] = {(uint64_t)s->auth.mode, gate_client_auth_hash(&s->auth)};
     unsigned char policy[EVP_MAX_MD_SIZE];
     unsigned char id[EVP_MAX_MD_SIZE];
     EVP_MD_CTX **digests = gate_calloc(s->n_contexts, sizeof(*digests));
@@ -231,7 +231,7 @@ void gate_tls_server_unref(struct gate_tls_server **server)
 
 uint64_t gate_tls_server_hash(const struct gate_tls_server *s)
 {
-    return s->hash * 31 + s->auth.hash * 3 + (uint64_t)s->auth.mode;
+    return s->hash * 31 + gate_client_auth_hash(&s->auth) * 3 + (uint64_t)s->auth.mode;
 }
 
 const struct gate_certificate *gate_tls_server_certificate(const struct gate_tls_server *s,

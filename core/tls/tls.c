@@ -45,8 +45,10 @@ static enum gate_err read_error(struct gate_tls *tls, int result)
     default:
         break;
     }
-    ERR_clear_error();
     tls->broke = GATE_E_RESET; /* also an end that was not announced: it may be somebody's cut */
+    if (gate_tls_connect_refused(tls))
+        tls->broke = GATE_E_TLS;
+    ERR_clear_error();
     if (tls->below == GATE_OK)
         gate_tls_flush(tls, &n); /* the alert */
     else if (tls->below != GATE_E_EOF)
@@ -77,6 +79,7 @@ static enum gate_err read_once(struct gate_tls *tls, void *to, size_t cap, size_
         send_rest(tls);
     if (result == 1 && tls->key_updates <= KEY_UPDATES_MAX) {
         tls->dry = false;
+        tls->heard = true;
         return GATE_OK;
     }
     *n = 0;
@@ -250,6 +253,9 @@ static enum gate_err tls_shut(struct gate_conn *c)
 static void tls_free(struct gate_tls *tls)
 {
     gate_loop_untimer(tls->loop, &tls->late);
+    /* However a connection to a server ends, what it gave us to resume by stays good. */
+    if (tls->client != NULL)
+        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls->ssl);
     gate_chain_clear(&tls->out);
     gate_free(tls->sni);
@@ -257,6 +263,9 @@ static void tls_free(struct gate_tls *tls)
     gate_tls_pair_free(&tls->pair);
     gate_tls_info_unref(&tls->info);
     gate_tls_server_unref(&tls->server);
+    gate_tls_sessions_unref(&tls->sessions);
+    gate_tls_client_unref(&tls->client);
+    gate_free(tls->why);
     gate_free(tls);
 }
 
@@ -296,30 +305,40 @@ static void on_late(struct gate_timer *t)
     send_rest(tls);
 }
 
-enum gate_err gate_tls_accept(struct gate_conn *c, struct gate_tls_server *server)
+bool gate_tls_lay(struct gate_tls *tls, struct gate_conn *c, SSL_CTX *ctx,
+                  const BIO_METHOD *method)
 {
-    struct gate_tls *tls = gate_calloc(1, sizeof(*tls));
-    BIO *bio = gate_tls_bio_new(tls, gate_tls_server_bio(server));
+    BIO *bio = gate_tls_bio_new(tls, method);
 
-    tls->ssl = SSL_new(gate_tls_server_base(server));
+    tls->ssl = SSL_new(ctx);
     if (bio == NULL || tls->ssl == NULL) {
         ERR_clear_error();
         BIO_free(bio);
         SSL_free(tls->ssl);
-        gate_free(tls);
-        return GATE_E_NOMEM;
+        return false;
     }
     tls->conn = c;
     tls->loop = c->loop;
     tls->inner = c->ops;
-    tls->server = gate_tls_server_ref(server);
     gate_chain_init(&tls->out, &c->loop->blocks);
     gate_timer_init(&tls->late, on_late);
     SSL_set_app_data(tls->ssl, tls);
     SSL_set_bio(tls->ssl, bio, bio);
-    SSL_set_accept_state(tls->ssl);
     c->out.data = tls;
     c->ops = &gate_conn_tls;
+    return true;
+}
+
+enum gate_err gate_tls_accept(struct gate_conn *c, struct gate_tls_server *server)
+{
+    struct gate_tls *tls = gate_calloc(1, sizeof(*tls));
+
+    if (!gate_tls_lay(tls, c, gate_tls_server_base(server), gate_tls_server_bio(server))) {
+        gate_free(tls);
+        return GATE_E_NOMEM;
+    }
+    tls->server = gate_tls_server_ref(server);
+    SSL_set_accept_state(tls->ssl);
     return GATE_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "tls/info.h"
 #include "tls/pair.h"
 #include "tls/server.h"
+#include "tls/sessions.h"
 
 struct gate_tls;
 
@@ -15,6 +16,18 @@ struct gate_tls;
  * operations are TLS, and gate_conn_close ends it. Nothing is sent or read. GATE_E_NOMEM: the conn
  * is as it was. */
 enum gate_err gate_tls_accept(struct gate_conn *c, struct gate_tls_server *server);
+
+/* Lays TLS over a connected conn, on the client's side, for the server `host` (a name or a numeric
+ * address; the client's server_name stands for it where there is one): what is named is asked for,
+ * and has to be in the server's certificate. `sessions` (NULL: none) are those of this identity and
+ * server. What is in `first` goes out before all else, as it is. Otherwise as gate_tls_accept.
+ * GATE_E_INVALID: there is no name that could be verified. */
+enum gate_err gate_tls_connect(struct gate_conn *c, struct gate_tls_client *client,
+                               struct gate_str host, struct gate_tls_sessions *sessions,
+                               struct gate_chain *first);
+
+/* Of a client that offers HTTP/2, before the handshake: this once it does not. */
+void gate_tls_no_http2(struct gate_tls *tls);
 
 /* The TLS of a conn; NULL: it has none. */
 struct gate_tls *gate_tls_of(const struct gate_conn *c);
@@ -25,6 +38,13 @@ struct gate_tls *gate_tls_of(const struct gate_conn *c);
  * and an alert was sent if one was due. */
 enum gate_err gate_tls_handshake(struct gate_tls *tls);
 enum gate_close_reason gate_tls_failure(const struct gate_tls *tls);
+
+/* Of a failure with a server (GATE_CLOSE_LINK_TLS_…): "certificate verify failed: …"; lives as long
+ * as the TLS. */
+const char *gate_tls_why(const struct gate_tls *tls);
+
+/* Bytes that have left for the kernel, all of TLS included. */
+uint64_t gate_tls_written(const struct gate_tls *tls);
 
 /* A sentence part for a reason GATE_CLOSE_TLS_…; never NULL. */
 const char *gate_tls_failure_text(enum gate_close_reason why);

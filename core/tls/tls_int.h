@@ -4,7 +4,9 @@
 
 #include <openssl/ssl.h>
 
+#include "tls/client.h"
 #include "tls/pair.h"
+#include "tls/sessions.h"
 #include "tls/tls.h"
 
 /* A name of 255 bytes at most (RFC 1035), and a NUL. */
@@ -15,10 +17,13 @@ struct gate_tls {
     struct gate_conn *conn;
     struct gate_loop *loop;             /* where `late` runs */
     const struct gate_conn_ops *inner;  /* the kind below */
-    struct gate_tls_server *server;     /* a reference */
+    struct gate_tls_server *server;     /* a reference; NULL: we are the client: */
+    struct gate_tls_client *client;     /* a reference; NULL: we are the server */
+    struct gate_tls_sessions *sessions; /* what the server gives; a reference, or NULL */
     struct gate_tls_info *info;         /* a reference; NULL before the handshake is done */
     struct gate_chain out;              /* records that wait to be sent */
-    size_t sealed;                      /* content in `out` that its writer does not know of yet */
+    size_t sealed;                      /* content in `out` that its writer does not know of */
+    uint64_t written;                   /* bytes that have left for the kind below */
     struct gate_timer late;             /* sends what is held back for the first answer */
     uint8_t below;                      /* enum gate_err that ended the kind below; GATE_OK: none */
     uint8_t broke;                      /* what reads and writes answer from now on */
@@ -34,6 +39,8 @@ struct gate_tls {
     bool done;         /* the handshake is */
     bool dry;          /* what OpenSSL holds is no whole record */
     bool shut;         /* close_notify was sent */
+    bool heard;        /* the server has gone on after the handshake: it has taken ours */
+    char *why;         /* of a failure with a server, a sentence part; owned */
     char *offer;       /* ALPN of a client that waits, a line each; owned */
     char *sni;         /* lower case, owned, while the handshake goes on; NULL: none */
 };
@@ -70,18 +77,33 @@ enum gate_err gate_pem_open(struct gate_pem *f, struct gate_str name, const char
                             const struct gate_tls_files *files, char *why, size_t cap);
 void gate_pem_close(struct gate_pem *f);
 
-/* client_auth.c. What is demanded of clients. */
-struct gate_client_auth {
-    int mode;                       /* enum gate_client_auth_mode */
-    STACK_OF(X509_NAME) *names;     /* of the authorities: told to clients */
+/* authorities.c. Whom to believe; `what` they are, for `why`. */
+struct gate_authorities {
+    STACK_OF(X509_NAME) *names;
     X509_STORE *store;
     uint64_t hash;                  /* of what the file holds */
+};
+
+enum gate_err gate_authorities_load(struct gate_str name, const char *what,
+                                    const struct gate_tls_files *files,
+                                    struct gate_authorities **out, char *why, size_t cap);
+void gate_authorities_free(struct gate_authorities **a);
+
+/* Those that the system believes: s->read from here on. */
+enum gate_err gate_authorities_system(struct gate_tls_system *s,
+                                      const struct gate_tls_files *files, char *why, size_t cap);
+
+/* client_auth.c. What is demanded of clients. */
+struct gate_client_auth {
+    int mode;                               /* enum gate_client_auth_mode */
+    struct gate_authorities *authorities;   /* their names are told to clients */
 };
 
 enum gate_err gate_client_auth_load(struct gate_client_auth *a,
                                     const struct gate_tls_config *config,
                                     const struct gate_tls_files *files, char *why, size_t cap);
 void gate_client_auth_fini(struct gate_client_auth *a);
+uint64_t gate_client_auth_hash(const struct gate_client_auth *a);
 void gate_client_auth_use(const struct gate_client_auth *a, SSL_CTX *ctx);
 
 /* Fills in what the client has proved; the texts are the caller's to free (gate_free). False: its
@@ -123,7 +145,10 @@ void gate_staple_use(SSL_CTX *ctx);
 void gate_certificate_each_name(const struct gate_certificate *c,
                                 void (*fn)(void *arg, struct gate_str name), void *arg);
 
-/* context.c. A context for these certificates (at most one of a kind; none: for handshakes that
+/* context.c. What all contexts have: versions, ciphers, groups, modes. False: OpenSSL says why. */
+bool gate_tls_context_common(SSL_CTX *ctx, int min_version);
+
+/* A context for these certificates (at most one of a kind; none: for handshakes that
  * choose later). NULL: why. */
 SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_tls_config *config,
                               struct gate_certificate *const pairs[GATE_TLS_KINDS],
@@ -138,6 +163,37 @@ const struct gate_certificate *gate_tls_server_certificate(const struct gate_tls
 
 /* Where its tickets are sealed. */
 struct gate_tls_space *gate_tls_server_space(const struct gate_tls_server *s);
+
+/* client.c */
+SSL_CTX *gate_tls_client_context(const struct gate_tls_client *c);
+const BIO_METHOD *gate_tls_client_bio(const struct gate_tls_client *c);
+bool gate_tls_client_verifies(const struct gate_tls_client *c);
+
+/* The name that its servers must have; "": each its own. */
+const char *gate_tls_client_name(const struct gate_tls_client *c);
+bool gate_tls_client_offers(const struct gate_tls_client *c, struct gate_str protocol);
+
+/* sessions.c. Takes one more reference; NULL is fine. */
+struct gate_tls_sessions *gate_tls_sessions_ref(struct gate_tls_sessions *s);
+
+/* Takes a session over. */
+void gate_tls_sessions_keep(struct gate_tls_sessions *s, SSL_SESSION *session);
+
+/* Has a handshake resume the newest that will do, if there is one. */
+void gate_tls_sessions_use(struct gate_tls_sessions *s, SSL *ssl);
+
+/* tls.c. Lays TLS over a conn, for either side. False: OpenSSL has no memory; nothing was done. */
+bool gate_tls_lay(struct gate_tls *tls, struct gate_conn *c, SSL_CTX *ctx,
+                  const BIO_METHOD *method);
+
+/* connect.c. Our half of the end of a handshake with a server: whether all is as it has to be; and
+ * why it failed. */
+bool gate_tls_connect_judge(const struct gate_tls *tls, struct gate_str alpn);
+void gate_tls_connect_explain(struct gate_tls *tls);
+
+/* A server that refuses us after our half of the handshake is done (TLS 1.3: it looks at our
+ * certificate then). False: this is none. */
+bool gate_tls_connect_refused(struct gate_tls *tls);
 
 /* pair.c. Puts it in the place of all certificates that the connection has. */
 bool gate_tls_pair_use(const struct gate_tls_pair *p, SSL *ssl, const char *sni);

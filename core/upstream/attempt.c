@@ -1,11 +1,12 @@
 /* An attempt owns what belongs to one try, so that a retry starts from nothing. */
 #include "upstream/attempt.h"
 
-#include <errno.h>
-
 #include "base/assert.h"
+#include "tls/tls.h"
+#include "upstream/dial.h"
 
-static void on_link(struct gate_link_claim *c, enum gate_err e);
+/* Longest sentence about a dial that failed. */
+#define WHY_CAP 200
 
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer)
 {
@@ -20,27 +21,35 @@ void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct 
     atomic_fetch_add_explicit(&peer->requests, 1, memory_order_relaxed);
 }
 
+static void explain(struct gate_attempt *a, const char *stage, const char *why)
+{
+    struct gate_out o = gate_out_on(gate_arena_alloc(&a->arena, WHY_CAP), WHY_CAP - 1);
+
+    gate_out_fmt(&o, "%s: %s", stage, why);
+    o.p[o.n] = '\0';
+    a->why = o.p;
+}
+
 /* A connection of its own. */
 static enum gate_err dial(struct gate_attempt *a, struct gate_upstream_local *local)
 {
-    struct gate_link **l = &a->claim.link;
-    enum gate_err e = gate_links_dial(a->links, local, a->peer, &a->want, l);
+    const struct gate_dial how = {
+        .local = local,
+        .peer = a->peer,
+        .want = &a->want,
+        .preface = a->preface,
+    };
+    const char *why;
+    enum gate_err e = gate_dial(a->links, &how, &a->claim.link, &why);
 
-    if (e != GATE_OK && e != GATE_E_AGAIN) {
-        a->sys_errno = errno;
-        return e;
-    }
-    if (a->preface.n > 0 && gate_link_preface(*l, a->preface) != GATE_OK) {
-        gate_link_release(*l, GATE_CLOSE_LINK_ERROR);
-        *l = NULL;
-        return GATE_E_NOMEM;
-    }
     if (e == GATE_E_AGAIN)
-        gate_list_push(&(*l)->waiting, &a->claim.node);
+        gate_list_push(&a->claim.link->waiting, &a->claim.node);
+    else if (e != GATE_OK)
+        explain(a, "connect", why);
     return e;
 }
 
-static void on_link(struct gate_link_claim *c, enum gate_err e)
+static void on_link(struct gate_link_claim *c, enum gate_err e, const char *why)
 {
     struct gate_attempt *a = gate_container_of(c, struct gate_attempt, claim);
 
@@ -49,8 +58,9 @@ static void on_link(struct gate_link_claim *c, enum gate_err e)
         e = dial(a, c->link->local);
         if (e == GATE_E_AGAIN)
             return;
+        c->link = e == GATE_OK ? c->link : NULL;
     } else if (e != GATE_OK) {
-        a->sys_errno = c->link->sys_errno;
+        explain(a, gate_tls_of(&c->link->conn) != NULL ? "TLS" : "connect", why);
         c->link = NULL;
     }
     gate_wait_wake(a->wait, e);
@@ -63,7 +73,7 @@ enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_loc
     enum gate_err e = GATE_E_AGAIN;
 
     a->claim.link = l;
-    if (l != NULL && !l->connecting) {
+    if (l != NULL && !l->dialing) {
         a->reused = l->requests > 0;
         return GATE_OK;
     }

@@ -14,7 +14,7 @@ struct gate_attempt {
     struct gate_wait *wait;         /* woken with the result of a dial */
     struct gate_block *block;       /* of the head */
     struct gate_str preface;        /* before the request, on a link of its own; borrowed */
-    int sys_errno;                  /* of a dial that failed; 0: no system error */
+    const char *why;                /* a dial failed; the arena's */
     bool reused;                    /* on a link that had carried a request before */
     bool joined;                    /* waited for a link that another attempt had dialed */
     bool refused;                   /* the link ended before the stream could begin */
@@ -44,7 +44,8 @@ bool gate_attempt_refused(const struct gate_attempt *a);
 
 /* Of a stream that broke with `e` before a response head: whether the peer has taken not one byte
  * of the request: nothing was written, or the peer's end came and nothing of what was written is
- * acknowledged. Then the request may be sent again whatever its method (RFC 9110 section 9.2.2). */
+ * acknowledged; or a server has refused our part of a TLS handshake. Then the request may be sent
+ * again whatever its method (RFC 9110 section 9.2.2). */
 bool gate_attempt_untouched(const struct gate_attempt *a, enum gate_err e);
 
 /* Whether bytes of an answer had come: an interim response, a part of a head. */

@@ -2,53 +2,18 @@
  * asked what the peer has taken. */
 #include "upstream/link.h"
 
-#include <errno.h>
-
 #include "base/assert.h"
 #include "net/socket.h"
+#include "tls/tls.h"
 #include "upstream/links.h"
-
-static struct gate_link *link_of_conn(struct gate_conn *c)
-{
-    struct gate_link *l = gate_container_of(c, struct gate_link, conn);
-
-    GATE_CHECK_MAGIC(l, GATE_LINK_MAGIC);
-    return l;
-}
-
-static void on_readable(struct gate_conn *c)
-{
-    gate_conn_reading(c, false); /* nobody reads before it is up */
-}
-
-static void on_writable(struct gate_conn *c)
-{
-    struct gate_link *l = link_of_conn(c);
-    enum gate_err e = gate_socket_connected(c->fd);
-
-    if (e == GATE_E_AGAIN)
-        gate_conn_want_write(c);
-    else if (e == GATE_OK)
-        gate_link_ready(l, l->http2 == GATE_HTTP2_ALWAYS ? GATE_LINK_H2 : GATE_LINK_H1);
-    else
-        gate_link_failed(l, e, errno);
-}
-
-static void on_deadline(struct gate_timer *t)
-{
-    struct gate_link *l = gate_container_of(t, struct gate_link, deadline.timer);
-
-    if (gate_deadline_reached(l->conn.loop, &l->deadline))
-        gate_link_failed(l, GATE_E_TIMEOUT, 0);
-}
 
 void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd)
 {
     memset(l, 0, sizeof(*l));
     l->magic = GATE_LINK_MAGIC;
-    l->connecting = true;
-    gate_conn_open(&l->conn, loop, fd, on_readable, on_writable);
-    gate_deadline_init(&l->deadline, on_deadline);
+    l->dialing = true;
+    gate_conn_open(&l->conn, loop, fd, NULL, NULL);
+    gate_deadline_init(&l->deadline, NULL);
     gate_list_init(&l->node);
     gate_list_init(&l->waiting);
     gate_link_h1_init(l);
@@ -63,19 +28,19 @@ enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes)
 
 /* ------------------------------------------------------------------ coming up */
 
-static void tell(struct gate_link *l, enum gate_err e)
+static void tell(struct gate_link *l, enum gate_err e, const char *why)
 {
     struct gate_list *n = gate_list_pop(&l->waiting);
     struct gate_link_claim *c = gate_container_of(n, struct gate_link_claim, node);
 
-    c->on_link(c, e);
+    c->on_link(c, e, why);
 }
 
 void gate_link_ready(struct gate_link *l, enum gate_link_protocol protocol)
 {
     enum gate_err others = protocol == GATE_LINK_H1 ? GATE_E_AGAIN : GATE_OK;
 
-    l->connecting = false;
+    l->dialing = false;
     l->protocol = (uint8_t)protocol;
     gate_deadline_set(l->conn.loop, &l->deadline, UINT64_MAX);
     if (protocol == GATE_LINK_H2) {
@@ -88,20 +53,20 @@ void gate_link_ready(struct gate_link *l, enum gate_link_protocol protocol)
     if (l->http2 == GATE_HTTP2_AUTO)
         atomic_store_explicit(&l->peer->http1, protocol == GATE_LINK_H1, memory_order_relaxed);
     if (!gate_list_empty(&l->waiting))
-        tell(l, GATE_OK);
+        tell(l, GATE_OK, NULL);
     while (!gate_list_empty(&l->waiting))
-        tell(l, others);
+        tell(l, others, NULL);
 }
 
-void gate_link_failed(struct gate_link *l, enum gate_err e, int sys_errno)
+void gate_link_failed(struct gate_link *l, enum gate_err e, const char *why,
+                      enum gate_close_reason reason)
 {
-    l->sys_errno = sys_errno;
     l->keep = false;
     gate_links_offer(l);
     while (!gate_list_empty(&l->waiting))
-        tell(l, e);
+        tell(l, e, why);
     l->claims = 0;
-    gate_links_close(&l, GATE_CLOSE_LINK_ERROR);
+    gate_links_close(&l, reason);
 }
 
 /* ------------------------------------------------------------------ streams */
@@ -110,7 +75,7 @@ struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_
 {
     struct gate_stream *s;
 
-    GATE_ASSERT(!l->connecting);
+    GATE_ASSERT(!l->dialing);
     l->requests++;
     if (GATE_LIKELY(l->protocol == GATE_LINK_H1))
         return gate_link_h1_begin(l, use);
@@ -140,10 +105,10 @@ static uint32_t assumed_max(const struct gate_peer *peer)
     return known > 0 ? known : GATE_H2_STREAMS;
 }
 
-/* While it connects: a peer that has chosen HTTP/1.1 is believed to do so again. */
+/* While it is dialed: a peer that has chosen HTTP/1.1 is believed to do so again. */
 static bool may_be_h2(const struct gate_link *l)
 {
-    if (!l->connecting)
+    if (!l->dialing)
         return l->protocol == GATE_LINK_H2;
     if (l->http2 == GATE_HTTP2_AUTO)
         return !atomic_load_explicit(&l->peer->http1, memory_order_relaxed);
@@ -165,16 +130,37 @@ uint32_t gate_link_room(const struct gate_link *l)
     return used < max ? max - used : 0;
 }
 
+bool gate_link_is_silent(struct gate_link *l)
+{
+    char byte;
+    size_t n = 0;
+
+    return l->conn.ops->peek(&l->conn, &byte, 1, &n) == GATE_E_AGAIN;
+}
+
 uint64_t gate_link_written(const struct gate_link *l)
 {
+    const struct gate_tls *tls = gate_tls_of(&l->conn);
+
+    if (tls != NULL)
+        return gate_tls_written(tls);
     return l->sent + (l->h2 != NULL ? l->h2->out.bytes : l->h1.out.out.bytes);
+}
+
+static uint64_t left(const struct gate_link *l)
+{
+    const struct gate_tls *tls = gate_tls_of(&l->conn);
+
+    return tls != NULL ? gate_tls_written(tls) : l->sent;
 }
 
 /* A peer that closes while a request is on its way to it ends its side first; its kernel then takes
  * nothing more, and answers what comes with a reset. A reset alone may follow bytes that the peer
- * has read. */
+ * has read. A server that refuses our part of a handshake of TLS 1.3 says so when we are through
+ * already. */
 bool gate_link_untaken(const struct gate_link *l, uint64_t from, enum gate_err e)
 {
-    return l->sent <= from ||
-           (e == GATE_E_EOF && gate_socket_unsent(l->conn.fd) >= l->sent - from);
+    if (left(l) <= from || (e == GATE_E_TLS && l->requests == 1))
+        return true;
+    return e == GATE_E_EOF && gate_socket_unsent(l->conn.fd) >= left(l) - from;
 }

@@ -6,6 +6,7 @@
 
 #include "net/conn.h"
 #include "net/deadline.h"
+#include "tls/client.h"
 #include "upstream/link_h1.h"
 #include "upstream/link_h2.h"
 #include "upstream/registry.h"
@@ -19,24 +20,25 @@ enum gate_link_protocol { GATE_LINK_H1, GATE_LINK_H2 };
 
 /* What a request wants of its link. */
 struct gate_link_want {
+    struct gate_tls_client *tls; /* NULL: plain; borrowed */
     uint64_t after; /* the serial of one that broke: a newer one is wanted; 0: any will do */
-    uint32_t connect_ms; /* 0: no limit */
+    uint32_t connect_ms; /* the handshake included; 0: no limit */
     uint8_t http2;  /* enum gate_http2 */
     bool alone;     /* a link that no other request has used or will use */
 };
 
-/* Somebody who waits for a link that connects: an attempt. */
+/* Somebody who waits for a link that is dialed: an attempt. */
 struct gate_link_claim {
     struct gate_list node;
     struct gate_link *link; /* NULL: none */
-    /* The link is up, or failed with `e` (link->sys_errno is that of the system); GATE_E_AGAIN: it
-     * is up, and serves another one only. In both cases it has forgotten the claim. */
-    void (*on_link)(struct gate_link_claim *c, enum gate_err e);
+    /* The link is up, or failed with `e` for `why`, and is gone after the call; GATE_E_AGAIN: it is
+     * up, and serves another one only. */
+    void (*on_link)(struct gate_link_claim *c, enum gate_err e, const char *why);
 };
 
 struct gate_link {
     uint32_t magic;
-    bool connecting;
+    bool dialing;
     bool keep;    /* the connection may be used again as far as is known */
     bool alone;   /* for one request only */
     bool shelved; /* on a shelf */
@@ -49,13 +51,13 @@ struct gate_link {
     struct gate_links *links;
     struct gate_upstream_local *local;
     struct gate_peer *peer; /* a reference */
+    struct gate_tls_client *tls; /* whom it was opened as and for; a reference; NULL: plain */
     uint32_t requests;      /* begun on it, ever */
     uint32_t claims;        /* places for streams that have not begun; HTTP/2, or not known yet */
     uint64_t serial;        /* later ones have higher numbers */
     uint64_t born_ms;
     uint64_t sent; /* bytes that the kernel took */
-    int sys_errno; /* of a connect that failed; 0: no system error */
-    struct gate_list waiting; /* claims, while it connects */
+    struct gate_list waiting; /* claims, while it is dialed */
     struct gate_link_h1 h1;
     struct gate_link_h2 *h2; /* from its first stream on */
 };
@@ -72,7 +74,7 @@ struct gate_link_use {
     void *user;
 };
 
-/* Sets up on a descriptor that is connecting or connected. */
+/* A link that is being dialed, on a descriptor that is connecting or connected. */
 void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd);
 
 /* Bytes that go out before all requests, on a link that has carried none (a PROXY header). */
@@ -81,8 +83,9 @@ enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes);
 /* The connection is up, shaken hands and all: streams may begin, and who waited is told. */
 void gate_link_ready(struct gate_link *l, enum gate_link_protocol protocol);
 
-/* It did not come up: who waited is told, and it is closed. */
-void gate_link_failed(struct gate_link *l, enum gate_err e, int sys_errno);
+/* It did not come up, for `why`: who waited is told, and it is closed. */
+void gate_link_failed(struct gate_link *l, enum gate_err e, const char *why,
+                      enum gate_close_reason reason);
 
 /* Begins a stream: on an idle link of HTTP/1, or in a place that was claimed. NULL: the connection
  * has ended since, and the place is given up. */
@@ -94,7 +97,10 @@ void gate_link_release(struct gate_link *l, enum gate_close_reason why);
 /* HTTP/2, and links that may turn out so: how many more streams it has room for. */
 uint32_t gate_link_room(const struct gate_link *l);
 
-/* Bytes that were given to the connection, sent or not. */
+/* Whether nothing has come that nobody asked for, nor an end. */
+bool gate_link_is_silent(struct gate_link *l);
+
+/* Bytes that were given to the connection, sent or not; of TLS those that it made of them. */
 uint64_t gate_link_written(const struct gate_link *l);
 
 /* Whether the peer has taken not one of the bytes that follow the first `from`, on a connection

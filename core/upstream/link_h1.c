@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "http/parse.h"
 #include "net/socket.h"
+#include "tls/tls.h"
 #include "upstream/links.h"
 
 /* Interim responses relayed per request (SECURITY.md section F). */
@@ -36,9 +37,8 @@ void gate_link_h1_clock(struct gate_link *l)
         at = after(l, l->h1.send_ms);
     else if (l->h1.state == GATE_LINK_HEAD && l->h1.request_ended)
         at = after(l, l->h1.first_byte_ms);
-    else if (l->h1.state == GATE_LINK_TUNNEL ||
-             (l->h1.state == GATE_LINK_BODY && l->h1.credit > 0 && !l->conn.full &&
-              !l->h1.stream.rests))
+    else if ((l->h1.state == GATE_LINK_BODY || l->h1.state == GATE_LINK_TUNNEL) &&
+             l->h1.credit > 0 && !l->conn.full && !l->h1.stream.rests)
         at = after(l, l->h1.read_ms);
     gate_deadline_set(l->conn.loop, &l->deadline, at);
 }
@@ -227,6 +227,10 @@ static void read_ended(struct gate_link *l, enum gate_err e)
         l->keep = false;
         finish_response(l);
         l->h1.stream.events->on_end(&l->h1.stream);
+        return;
+    }
+    if (e == GATE_E_TLS) {
+        gate_link_h1_broken(l, e, gate_tls_why(gate_tls_of(&l->conn)));
         return;
     }
     gate_link_h1_broken(l, e == GATE_E_EOF ? GATE_E_EOF : GATE_E_RESET,

@@ -18,12 +18,19 @@ static void write_failed(struct gate_link *l)
     gate_conn_reading(&l->conn, true);
 }
 
+/* TLS has a word to say at the end, which may have to wait. */
+static void end_ours(struct gate_link *l)
+{
+    if (l->conn.ops->shut(&l->conn) == GATE_E_AGAIN)
+        gate_conn_want_write(&l->conn);
+    else
+        l->h1.shut_asked = false;
+}
+
 static void flushed(struct gate_link *l)
 {
-    if (l->h1.shut_asked && l->h1.out.out.bytes == 0) {
-        l->h1.shut_asked = false;
-        l->conn.ops->shut(&l->conn);
-    }
+    if (l->h1.shut_asked && l->h1.out.out.bytes == 0)
+        end_ours(l);
     if (l->h1.stream.events != NULL && !l->h1.request_ended)
         l->h1.stream.events->on_room(&l->h1.stream);
 }
@@ -156,6 +163,8 @@ static void op_reset(struct gate_stream *s, enum gate_close_reason why)
     struct gate_link *l = link_of(s);
 
     s->events = NULL;
+    if (l->h1.state == GATE_LINK_TUNNEL) /* its end must not look like one in order */
+        gate_conn_abort(&l->conn);
     gate_links_close(&l, why);
 }
 

@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "http/proxy_header.h"
-#include "net/socket.h"
 
 struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *counters)
 {
@@ -40,6 +39,7 @@ static void drop_shelves(struct gate_upstream_local *local)
     for (uint32_t i = 0; i < n; i++) {
         close_all(&local->shelves[i].idle, GATE_CLOSE_LINK_IDLE);
         close_all(&local->shelves[i].shared, GATE_CLOSE_DRAIN);
+        gate_tls_sessions_unref(&local->shelves[i].sessions);
     }
     gate_free(local->shelves);
     local->shelves = NULL;
@@ -140,7 +140,10 @@ static void take_set(struct gate_upstream_local *local)
         if (to != NULL) {
             gate_list_splice(&to->idle, &shelves[i].idle);
             gate_list_splice(&to->shared, &shelves[i].shared);
+            to->sessions = shelves[i].sessions;
+            shelves[i].sessions = NULL;
         }
+        gate_tls_sessions_unref(&shelves[i].sessions);
         close_all(&shelves[i].idle, GATE_CLOSE_LINK_IDLE);
         while (!gate_list_empty(&shelves[i].shared))
             let_go(link_at(shelves[i].shared.next));
@@ -230,8 +233,13 @@ static void occupy(struct gate_link *l)
         gate_links_offer(l);
 }
 
+static bool is_as(const struct gate_link *l, const struct gate_tls_client *tls)
+{
+    return l->tls == tls || gate_tls_client_same(l->tls, tls);
+}
+
 /* Those that have no room any more (too old, in doubt) are found out here, and leave. */
-static struct gate_link *take_shared(struct gate_shelf *shelf, uint64_t after)
+static struct gate_link *take_shared(struct gate_shelf *shelf, const struct gate_link_want *want)
 {
     struct gate_list *next;
 
@@ -241,7 +249,7 @@ static struct gate_link *take_shared(struct gate_shelf *shelf, uint64_t after)
         next = n->next;
         if (gate_link_room(l) == 0) {
             gate_links_offer(l);
-        } else if (l->serial > after) {
+        } else if (l->serial > want->after && is_as(l, want->tls)) {
             occupy(l);
             return l;
         }
@@ -249,10 +257,33 @@ static struct gate_link *take_shared(struct gate_shelf *shelf, uint64_t after)
     return NULL;
 }
 
-static struct gate_link *take_idle(struct gate_links *links, struct gate_shelf *shelf)
+/* The one that was used last. What a server says unasked inside TLS is with us already, and would
+ * pass for the next answer. */
+static struct gate_link *find_idle(struct gate_shelf *shelf, const struct gate_tls_client *tls)
 {
-    struct gate_link *l = link_at(gate_list_pop(&shelf->idle));
+    struct gate_list *n = shelf->idle.next;
 
+    while (n != &shelf->idle) {
+        struct gate_link *l = link_at(n);
+
+        n = n->next;
+        if (!is_as(l, tls))
+            continue;
+        if (tls == NULL || l->conn.ops->pending(&l->conn) == 0 || gate_link_is_silent(l))
+            return l;
+        gate_links_close(&l, GATE_CLOSE_LINK_DIRTY);
+    }
+    return NULL;
+}
+
+static struct gate_link *take_idle(struct gate_links *links, struct gate_shelf *shelf,
+                                   const struct gate_tls_client *tls)
+{
+    struct gate_link *l = find_idle(shelf, tls);
+
+    if (l == NULL)
+        return NULL;
+    gate_list_remove(&l->node);
     l->shelved = l->idle = false;
     l->local->idle--;
     gate_list_push(&links->live, &l->node);
@@ -268,50 +299,38 @@ struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream
     if (shelf == NULL)
         return NULL;
     if (GATE_UNLIKELY(want->http2 != GATE_HTTP2_NEVER))
-        l = take_shared(shelf, want->after);
-    if (l == NULL && want->http2 != GATE_HTTP2_ALWAYS && want->after == 0 &&
-        !gate_list_empty(&shelf->idle))
-        l = take_idle(links, shelf);
+        l = take_shared(shelf, want);
+    if (l == NULL && want->http2 != GATE_HTTP2_ALWAYS && want->after == 0)
+        l = take_idle(links, shelf, want->tls);
     if (l != NULL && l->requests > 0)
         gate_counters_add(links->counters, GATE_C_LINKS_REUSED, 1);
     return l;
 }
 
-enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_local *local,
-                              struct gate_peer *peer, const struct gate_link_want *want,
-                              struct gate_link **out)
+struct gate_tls_sessions *gate_links_sessions(struct gate_upstream_local *local,
+                                              const struct gate_peer *peer,
+                                              struct gate_tls_client *tls)
 {
-    struct gate_link *l;
-    int fd = -1;
-    enum gate_err e = gate_socket_connect(&peer->addr, &fd);
+    struct gate_shelf *shelf = shelf_of(local, peer);
 
-    if (e != GATE_OK && e != GATE_E_AGAIN)
-        return e;
-    l = gate_slab_take(&links->slab);
+    return shelf == NULL ? NULL : gate_tls_sessions_of(&shelf->sessions, tls);
+}
+
+struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream_local *local,
+                                  struct gate_peer *peer, int fd)
+{
+    struct gate_link *l = gate_slab_take(&links->slab);
+
     gate_link_init(l, links->loop, fd);
     l->links = links;
     l->local = local;
     l->peer = peer;
     l->serial = ++links->serial;
-    l->http2 = want->http2;
-    l->claims = want->http2 != GATE_HTTP2_NEVER;
-    l->alone = want->alone;
     gate_peer_ref(peer);
     atomic_fetch_add_explicit(&peer->connections, 1, memory_order_relaxed);
     gate_counters_add(links->counters, GATE_C_LINKS_OPENED, 1);
     gate_list_push(&links->live, &l->node);
-    *out = l;
-    if (e == GATE_OK) {
-        gate_link_ready(l, l->http2 == GATE_HTTP2_ALWAYS ? GATE_LINK_H2 : GATE_LINK_H1);
-        gate_links_offer(l);
-        return GATE_OK;
-    }
-    gate_links_offer(l);
-    gate_conn_want_write(&l->conn);
-    gate_deadline_set(
-        links->loop, &l->deadline,
-        want->connect_ms == 0 ? UINT64_MAX : gate_loop_now(links->loop) + want->connect_ms);
-    return GATE_E_AGAIN;
+    return l;
 }
 
 /* ------------------------------------------------------------------ putting */
@@ -326,28 +345,15 @@ bool gate_links_worn(const struct gate_link *l)
            gate_loop_now(l->conn.loop) - l->born_ms >= local->max_age_ms;
 }
 
-/* The one of two idle links that has been so for longer; a may be NULL. */
-static struct gate_link *older(struct gate_link *a, struct gate_link *b)
+/* How long the link that is put down now may lie there. Links beyond what is kept are no waste yet:
+ * where more requests run at a time than that, each of them would be made anew at once. */
+static uint32_t idle_ms_of(const struct gate_upstream_local *local)
 {
-    return a == NULL || b->deadline.at_ms < a->deadline.at_ms ? b : a;
-}
+    bool surplus = local->idle > local->idle_max;
 
-/* The link that has been idle the longest, over all shelves of the upstream. */
-static void close_oldest(struct gate_upstream_local *local)
-{
-    struct gate_link *oldest = NULL;
-
-    for (uint32_t i = 0; i < local->set->n; i++) {
-        struct gate_shelf *shelf = &local->shelves[i];
-
-        if (!gate_list_empty(&shelf->idle))
-            oldest = older(oldest, link_at(shelf->idle.prev));
-        for (struct gate_list *n = shelf->shared.next; n != &shelf->shared; n = n->next)
-            if (link_at(n)->idle)
-                oldest = older(oldest, link_at(n));
-    }
-    if (oldest != NULL)
-        gate_links_close(&oldest, GATE_CLOSE_LINK_IDLE);
+    if (surplus && (local->idle_ms == 0 || local->idle_ms > GATE_LINK_SURPLUS_MS))
+        return GATE_LINK_SURPLUS_MS;
+    return local->idle_ms;
 }
 
 void gate_links_put(struct gate_link *l)
@@ -365,9 +371,8 @@ void gate_links_put(struct gate_link *l)
     gate_list_remove(&l->node);
     gate_list_push_front(&shelf->idle, &l->node);
     l->shelved = l->idle = true;
-    gate_link_h1_park(l, local->idle_ms);
-    if (++local->idle > local->idle_max)
-        close_oldest(local);
+    local->idle++;
+    gate_link_h1_park(l, idle_ms_of(local));
 }
 
 void gate_links_offer(struct gate_link *l)
@@ -384,7 +389,7 @@ void gate_links_offer(struct gate_link *l)
 void gate_links_rest(struct gate_link *l, enum gate_close_reason why)
 {
     struct gate_upstream_local *local = l->local;
-    uint32_t idle_ms = local->idle_ms;
+    uint32_t idle_ms;
 
     gate_links_offer(l);
     if (!l->shelved || local->idle_max == 0) {
@@ -393,11 +398,11 @@ void gate_links_rest(struct gate_link *l, enum gate_close_reason why)
     }
     if (l->idle)
         return;
+    l->idle = true;
+    local->idle++;
+    idle_ms = idle_ms_of(local);
     gate_deadline_set(l->links->loop, &l->deadline,
                       idle_ms == 0 ? UINT64_MAX : gate_loop_now(l->links->loop) + idle_ms);
-    l->idle = true;
-    if (++local->idle > local->idle_max)
-        close_oldest(local);
 }
 
 void gate_links_close(struct gate_link **link, enum gate_close_reason why)
@@ -420,6 +425,7 @@ void gate_links_close(struct gate_link **link, enum gate_close_reason why)
     gate_link_h1_fini(l);
     atomic_fetch_sub_explicit(&l->peer->connections, 1, memory_order_relaxed);
     gate_peer_unref(&l->peer);
+    gate_tls_client_unref(&l->tls);
     gate_counters_add(links->counters, GATE_C_LINKS_CLOSED, 1);
     gate_counters_close(links->counters, why);
     l->magic = 0;

@@ -5,15 +5,20 @@
 
 #include "base/counters.h"
 #include "base/mem.h"
+#include "tls/sessions.h"
 #include "upstream/balance.h"
 #include "upstream/link.h"
 
-/* The links to one peer that a request may be put on. */
+/* Idle links beyond idle_max end this long after their last use. */
+#define GATE_LINK_SURPLUS_MS 1000
+
+/* The links to one peer that a request may be put on, of any identity. */
 struct gate_shelf {
     struct gate_peer *peer;  /* the set's reference keeps it */
     struct gate_list idle;   /* HTTP/1; most recently used first */
-    struct gate_list shared; /* HTTP/2, and those that may turn out so while they connect: all that
-                              * have room for one more stream */
+    struct gate_list shared; /* HTTP/2, and those that may turn out so while they are dialed: all
+                              * that have room for one more stream */
+    struct gate_tls_sessions *sessions; /* of the last identity; a reference; NULL: none */
 };
 
 /* A worker's side of one upstream. */
@@ -26,7 +31,7 @@ struct gate_upstream_local {
     const struct gate_balance_ops *ops;
     struct gate_shelf *shelves; /* parallel to set->v */
     uint32_t idle;              /* links on all shelves that carry nothing */
-    uint32_t idle_max;
+    uint32_t idle_max;          /* of them, for idle_ms; 0: none is kept at all */
     uint32_t idle_ms;
     uint32_t max_requests;
     uint32_t max_age_ms;
@@ -63,16 +68,20 @@ struct gate_upstream_local *gate_links_local(struct gate_links *links, struct ga
 void gate_local_count_request(struct gate_upstream_local *local);
 bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms);
 
-/* An idle link to the peer, off its shelf, or a place on one that is shared (it may still be
- * connecting: the caller then waits with the others); NULL: there is none. */
+/* An idle link to the peer, off its shelf, or a place on one that is shared (it may be dialed yet:
+ * the caller then waits with the others); of the identity that is wanted. NULL: there is none. */
 struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
                                   struct gate_peer *peer, const struct gate_link_want *want);
 
-/* A new link. GATE_OK: *out is up. GATE_E_AGAIN: it connects; whoever puts a claim among those who
- * wait is told. Other errors: nothing was made. */
-enum gate_err gate_links_dial(struct gate_links *links, struct gate_upstream_local *local,
-                              struct gate_peer *peer, const struct gate_link_want *want,
-                              struct gate_link **out);
+/* What the peer gave to resume by under this identity; NULL: it is no peer of the upstream any
+ * more. */
+struct gate_tls_sessions *gate_links_sessions(struct gate_upstream_local *local,
+                                              const struct gate_peer *peer,
+                                              struct gate_tls_client *tls);
+
+/* A new link, not ready yet, on a descriptor of gate_socket_connect: for upstream/dial.h. */
+struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream_local *local,
+                                  struct gate_peer *peer, int fd);
 
 /* Puts a link with a finished stream on its shelf, or closes it when it must not be kept. */
 void gate_links_put(struct gate_link *l);

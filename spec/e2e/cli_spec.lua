@@ -76,7 +76,7 @@ describe("command line", function()
       { { "check", file, "--data", "x=/nowhere/x.json" },
         "--data x=/nowhere/x.json: No such file or directory" },
       { { "run", "--proxy", ":0" }, "needs a URL" },
-      { { "run", "--proxy", ":0", "https://127.0.0.1:1" }, "use http://" },
+      { { "run", "--proxy", ":0", "ftp://127.0.0.1:1" }, "expected http://host:port or https" },
       { { "run", "--proxy", ":0", "http://127.0.0.1:1/path" }, "without a path" },
       { { "check", file, "--json=1" }, "--json takes no value" },
       { { "routes", file, "GET" }, "needs a method and a URL" },

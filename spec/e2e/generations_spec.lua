@@ -421,7 +421,7 @@ describe("a gateway that runs tells", function()
     assert.is_true(metric("cpu_seconds_total", "second") >= 0.02)
     local out = run(g, "top")
     assert.equal(0, out.status)
-    assert.matches("^WORKER +CPU +REQUESTS/S +CONNECTIONS +VM MEMORY\n0 ", out.stdout)
+    assert.matches("^WORKER +CPU +REQUESTS/S +CONNECTIONS +VM MEMORY +VM LIMIT\n0 ", out.stdout)
     assert.matches("\nsecond +request +[%d.]+ %% +[%d.]+ +[%d.]+ +[%d.]+ +7 +1 +1 +0\n", out.stdout)
     local top = json.decode(run(g, "top", "--json").stdout)
     assert.equal(2, #top.workers)
@@ -449,7 +449,7 @@ describe("a gateway that runs tells", function()
     g:get "/word"
     t.wait_for("a page with another request", function() return page(2) end)
     local last = t.wait_for("a third page", function() return page(3) end)
-    assert.matches("^WORKER +CPU +REQUESTS/S +CONNECTIONS +VM MEMORY\r\n0 ", last)
+    assert.matches("^WORKER +CPU +REQUESTS/S +CONNECTIONS +VM MEMORY +VM LIMIT\r\n0 ", last)
     -- It ends with the gateway.
     g:signal "TERM"
     assert.equal(0, g:wait())

@@ -7,6 +7,7 @@
 --   assert.equal(200, g:get("/hello").status)
 local socket = require "socket"
 local client = require "e2e.support.client"
+local node = require "e2e.support.node"
 local origin = require "e2e.support.origin"
 local process = require "e2e.support.process"
 
@@ -124,6 +125,13 @@ function M.origin(handler, options)
   local o = origin.start(handler, M.folder(), options)
   started[#started + 1] = o
   return o
+end
+
+--- A program of tests/node (support/node.lua); one that outlives a test is made by `node.start`.
+function M.node(script)
+  local program = node.start(script, M.folder())
+  started[#started + 1] = program
+  return program
 end
 
 --- A terminal that a program may write to (process.lua).

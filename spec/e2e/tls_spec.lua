@@ -126,14 +126,18 @@ describe("TLS to clients", function()
   end)
 
   it("answers 421 for a host that another certificate is for", function()
-    local g = gateway('certs = { { cert = "b.pem", key = "b.key" } }, ' .. ONE)
-    local status = "-o /dev/null -w '%{http_code}' -H 'Host: "
-    assert.equal("421", (curl(g, "a.test", status .. "B.test:443'")))
-    assert.equal("421", (curl(g, "b.test", status .. "a.test'")))
-    assert.equal("200", (curl(g, "b.test", status .. "x.b.test'")))
-    assert.equal("200", (curl(g, "a.test", status .. "nobody.test'")))
-    assert.equal("421", (curl(g, "a.test", status .. "b.test' -k")))
-    t.wait_for("the access line", function() return g:stdout():find '" 421 ' end)
+    for _, listen in ipairs { "", "http2 = true," } do
+      local g = gateway('certs = { { cert = "b.pem", key = "b.key" } }, ' .. ONE,
+        { listen = listen })
+      local status = "-o /dev/null -w '%{http_version} %{http_code}' -H 'Host: "
+      local version = listen == "" and "1.1 " or "2 "
+      assert.equal(version .. "421", (curl(g, "a.test", status .. "B.test:443'")))
+      assert.equal(version .. "421", (curl(g, "b.test", status .. "a.test'")))
+      assert.equal(version .. "200", (curl(g, "b.test", status .. "x.b.test'")))
+      assert.equal(version .. "200", (curl(g, "a.test", status .. "nobody.test'")))
+      assert.equal(version .. "421", (curl(g, "a.test", status .. "b.test' -k")))
+      t.wait_for("the access line", function() return g:stdout():find '" 421 ' end)
+    end
   end)
 
   it("refuses unknown names where no certificate is for all", function()
@@ -262,15 +266,32 @@ describe("TLS to clients", function()
     assert.is_true(select(2, curl(g, "a.test")))
   end)
 
-  it("has nothing old", function()
-    local g = gateway 'cert = { "rsa.pem", "a.pem" }, key = { "rsa.key", "a.key" }'
-    for _, options in ipairs { "-tls1_1 -cipher ALL@SECLEVEL=0",
-      "-tls1_2 -cipher AES128-GCM-SHA256", "-tls1_2 -cipher ECDHE-RSA-AES128-SHA",
-      "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256" } do
-      assert.truthy(s_client(g, options):find "Cipher is %(NONE%)", options)
+  it("says with whom handshakes failed and why, a line a second", function()
+    local g = gateway(ONE, { args = { "--workers", "1", "--test-clock" } })
+    local function fail(times)
+      for _ = 1, times do
+        local c = g:connect()
+        c:send "no TLS\0"
+        assert.is_true(c:is_closed())
+      end
     end
-    assert.truthy(s_client(g, "-tls1_2"):find "Compression: NONE")
-    assert.truthy(s_client(g, "-tls1_2"):find "Secure Renegotiation IS supported")
+    local function lines(text) return select(2, g:stderr():gsub(text, "")) end
+    g:advance(1)
+    fail(50)
+    t.wait_for("a line", function() return lines "a TLS handshake failed" > 0 end)
+    assert.truthy(g:stderr():find('"client":"127.0.0.1","listener":"127.0.0.1:0",'
+      .. '"reason":"what came is no TLS"', 1, true))
+    g:advance(2)
+    fail(1)
+    t.wait_for("all of them", function()
+      local told = lines "a TLS handshake failed"
+      for n in g:stderr():gmatch "(%d+) TLS handshakes failed before that one" do
+        told = told + n
+      end
+      return told == 51
+    end)
+    assert.is_true(lines "a TLS handshake failed" < 51)
+    assert.equal(51, g:metric "moongate_tls_handshake_failures_total")
   end)
 end)
 
@@ -335,7 +356,8 @@ describe("the certificate hook", function()
   it("closes the handshake when it fails, or goes on where that is declared", function()
     for policy, served in pairs { [""] = false, ['on_error = "open",'] = true } do
       for _, hook in ipairs { 'error "no"', "while true do end", "return 7",
-        'return { cert = "x" }' } do
+        'return { cert = "x" }', 'return { cert = "none.pem", key = "a.key" }',
+        'local all = {} while true do all[#all + 1] = ("x"):rep(2 ^ 20) .. #all end' } do
         local g = asking(hook, { policy = policy })
         assert.equal(served, (select(2, curl(g, "a.test"))), hook)
         if not served then
@@ -360,21 +382,36 @@ describe("the certificate hook", function()
     assert.falsy(g:stderr():find("BEGIN", 1, true))
   end)
 
-  it("is ended with the handshake, and holds nobody up", function()
-    local g = asking([[if hello.sni == "b.test" then gate.sleep(100) end]],
-      { args = { "--workers", "1", "--test-clock" } })
-    local pipe = io.popen(("openssl s_client -connect 127.0.0.1:%d -servername b.test 2>&1")
-      :format(g.port))
+  -- The handshake of b.test waits; time is moved until its hook has had what it may have.
+  local function slow(options)
+    options.args = { "--workers", "1", "--test-clock" }
+    local g = asking([[if hello.sni == "b.test" then gate.sleep(100) end]], options)
+    local pipe = io.popen(("timeout 10 openssl s_client -connect 127.0.0.1:%d -servername b.test "
+      .. "2>&1 </dev/null"):format(g.port))
     t.wait_for("the hook", function()
       return g:metric 'moongate_policy_calls_total{policy="chooser",hook="certificate"}' == 1
     end)
     assert.is_true(select(2, curl(g, "a.test")))
-    g:advance(6)
-    assert.truthy(pipe:read "*a")
+    g:advance(3)
+    g:advance(1)
+    local text = pipe:read "*a"
     pipe:close()
+    assert.truthy(g:stderr():find("stopped: the handshake cannot wait any longer", 1, true))
+    return g, text
+  end
+
+  it("is stopped before the handshake ends, and holds nobody up", function()
+    local g, text = slow {}
+    assert.truthy(text:find "no peer certificate available", text)
     t.wait_for("the count", function()
-      return g:metric 'moongate_connections_closed_total{reason="tls_timeout"}' == 1
+      return g:metric 'moongate_connections_closed_total{reason="tls_hook"}' == 1
     end)
+  end)
+
+  it("leaves what `gate.listen` says when it is stopped, where that is declared", function()
+    local g, text = slow { policy = 'on_error = "open",' }
+    assert.truthy(text:find "subject=CN = a\n", text)
+    assert.equal(0, g:metric "moongate_tls_handshake_failures_total")
   end)
 
   it("belongs to the gateway, not to a route", function()
@@ -500,6 +537,8 @@ describe("certificates that cannot be used", function()
     for tls, message in pairs {
       ['cert = "none.pem", key = "a.key"'] =
         "gateway.lua:2: 'tls': cannot read the certificate none.pem: No such file or directory",
+      ['cert = "a.pem", key = "none.key"'] =
+        "gateway.lua:2: 'tls': cannot read the key none.key: No such file or directory",
       ['cert = "a.pem", key = "b.key"'] =
         "gateway.lua:2: 'tls': the key b.key does not belong to the certificate a.pem",
       ['cert = "a.pem", key = "a.key", ocsp = "a.ocsp"'] = "gateway.lua:2: 'tls': the OCSP "

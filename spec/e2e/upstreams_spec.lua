@@ -189,7 +189,7 @@ describe("connections to a server", function()
     assert.equal(2, opened(g))
   end)
 
-  it("are kept up to keepalive.idle, the last used ones", function()
+  it("are kept up to keepalive.idle, more only for a second", function()
     local o = named "a"
     local g = t.proxy(o, { upstream = "keepalive = { idle = 2 }" })
     local clients = {}

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/assert.h"
 #include "http/h2.h"
 #include "support/h2_raw.h"
 
@@ -365,8 +366,11 @@ static const struct {
     {"late", {GET, HOST, "x", "1", ":path", "/"}},
     {"unknown pseudo", {GET, HOST, ":path", "/", ":foo", "1"}},
     {"of an answer", {GET, HOST, ":path", "/", ":status", "200"}},
-    {"websocket", {":method", "CONNECT", ":protocol", "websocket", ":scheme", "http", HOST, ":path",
-                   "/"}},
+    {"a protocol of no CONNECT", {GET, HOST, ":path", "/", ":protocol", "websocket"}},
+    {"no protocol", {":method", "CONNECT", ":protocol", "", ":scheme", "http", HOST, ":path", "/"}},
+    {"a protocol and no path", {":method", "CONNECT", ":protocol", "websocket", HOST}},
+    {"a protocol and a star", {":method", "CONNECT", ":protocol", "websocket", ":scheme", "http",
+                               HOST, ":path", "*"}},
     {"connection", {GET, HOST, ":path", "/", "connection", "close"}},
     {"upgrade", {GET, HOST, ":path", "/", "upgrade", "h2c"}},
     {"coding", {GET, HOST, ":path", "/", "transfer-encoding", "chunked"}},
@@ -727,6 +731,183 @@ static void too_many_streams_are_refused(void **state)
     assert_int_equal(counted(GATE_C_H2_STREAMS_REFUSED), 50);
 }
 
+/* ------------------------------------------------------------------ tunnels (RFC 8441) */
+
+#define CONNECT(protocol)                                                                          \
+    ":protocol", protocol, ":method", "CONNECT", ":scheme", "http", ":authority", "example.test",  \
+        ":path", "/a?b"
+
+static void connect_with(uint32_t id, int flags, const char *const *fields)
+{
+    test_h2_headers(&rig->say, id, flags, fields);
+}
+
+static void an_extended_connect_is_the_upgrade_that_it_stands_for(void **state)
+{
+    static const char *const fields[] = {CONNECT("websocket"), "sec-websocket-version", "13",
+                                         "sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==",
+                                         "origin", "http://a", NULL};
+    static const struct gate_str before = GATE_STR(
+        "GET /a?b HTTP/1.1\r\nhost: example.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        "sec-websocket-key: ");
+    static const struct gate_str behind =
+        GATE_STR("\r\nsec-websocket-version: 13\r\norigin: http://a\r\n\r\n");
+    struct request *r;
+
+    (void)state;
+    connect_with(1, 0, fields);
+    assert_int_equal(talk_in(7), GATE_OK);
+    r = only();
+    assert_int_equal(r->refusal.status, 0);
+    assert_true(r->head.h2 && r->head.connect && r->head.upgrade);
+    assert_true(r->head.method == GATE_M_GET && r->head.framing == GATE_BODY_NONE);
+    assert_true(gate_str_eq(r->head.upgrade_token, GATE_STR("websocket")));
+    assert_true(gate_str_starts(r->text, before));
+    assert_int_equal(r->text.n, before.n + 24 + behind.n); /* a key, and not the client's */
+    assert_true(gate_str_eq(gate_str_of(r->text.p + before.n + 24, behind.n), behind));
+    assert_null(memmem(r->text.p, r->text.n, "dGhlIHNhbXBsZSBub25jZQ==", 24));
+}
+
+/* The one request of stream `id` is refused so. */
+static void fields_refused(uint32_t id, int flags, const char *const *fields, int status)
+{
+    int n = rig->n;
+
+    connect_with(id, flags, fields);
+    assert_int_equal(talk(), GATE_OK);
+    assert_int_equal(rig->n, n + 1);
+    assert_int_equal(rig->requests[n]->refusal.status, status);
+}
+
+static void a_protocol_is_a_token(void **state)
+{
+    static const char *const slash[] = {CONNECT("x/1"), NULL};
+    static const char *const other[] = {CONNECT("x"), "sec-websocket-key", "a", NULL};
+
+    (void)state;
+    fields_refused(1, 0, slash, 400);
+    connect_with(3, 0, other);
+    talk();
+    assert_int_equal(rig->requests[1]->refusal.status, 0);
+    assert_null(memmem(rig->requests[1]->text.p, rig->requests[1]->text.n, "-key", 4));
+}
+
+static void what_connects_wrongly_is_refused(void **state)
+{
+    static const char *const plain[] = {":method", "CONNECT", ":authority", "a:22", NULL};
+    static const char *const with_length[] = {CONNECT("websocket"), "content-length", "0", NULL};
+    static const char *const h2c[] = {CONNECT("h2c"), NULL};
+    static const char *const https[] = {":protocol", "websocket", ":method", "CONNECT", ":scheme",
+                                        "https", ":authority", "a", ":path", "/", NULL};
+    static const char *const target[] = {":protocol", "websocket", ":method", "CONNECT", ":scheme",
+                                         "http", ":authority", "a", ":path", "/%00", NULL};
+    static const char *const host[] = {CONNECT("websocket"), "host", "other.test", NULL};
+    static const char *const good[] = {CONNECT("websocket"), NULL};
+
+    (void)state;
+    fields_refused(1, 0, plain, 405);
+    fields_refused(3, 0, with_length, 400);
+    fields_refused(5, 0, h2c, 501);
+    fields_refused(7, 0, https, 400);
+    fields_refused(9, 0, target, 400);
+    fields_refused(11, 0, host, 400);
+    fields_refused(13, TEST_H2_END, good, 400);
+    assert_int_equal(rig->malformed, 0);
+}
+
+static void send_text(struct request *r, const char *text, bool last)
+{
+    struct gate_chain chunk;
+
+    gate_chain_init(&chunk, &rig->blocks);
+    assert_int_equal(gate_chain_copy(&chunk, text, strlen(text)), 0);
+    assert_int_equal(r->s->ops->send_body(r->s, &chunk, last), GATE_OK);
+}
+
+/* A tunnel that was asked for and not answered yet, by a client that talks and ends at once. */
+static struct request *early_tunnel(void)
+{
+    static const char *const fields[] = {CONNECT("websocket"), NULL};
+
+    rig->grant = 0;
+    connect_with(1, 0, fields);
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 1, "early", 5);
+    talk();
+    assert_int_equal(only()->refusal.status, 0);
+    return only();
+}
+
+static void agree(struct request *r)
+{
+    static const struct gate_str accept = GATE_STR("Sec-WebSocket-Accept");
+    struct gate_field v[] = {
+        {accept.p, "x", (uint16_t)accept.n, GATE_F_OTHER, 1},
+        {"Upgrade", "websocket", 7, GATE_F_UPGRADE, 9},
+        {"Sec-WebSocket-Protocol", "chat", 22, GATE_F_OTHER, 4},
+    };
+    struct gate_message m = {.status = 101, .extra = v, .n_extra = GATE_COUNT_OF(v)};
+
+    assert_int_equal(r->s->ops->send_head(r->s, &m, true), GATE_OK);
+}
+
+static void a_tunnel_is_bytes_until_both_have_ended(void **state)
+{
+    struct request *r = early_tunnel();
+    struct test_h2_stream *s = test_h2_stream(&rig->heard, 1);
+
+    (void)state;
+    agree(r);
+    hear();
+    assert_string_equal(s->head, ":status: 200\nsec-websocket-protocol: chat\n");
+    assert_false(s->ended || r->ended);
+    assert_int_equal(r->n, 0);
+    r->s->ops->grant(r->s, 100);
+    hear();
+    assert_memory_equal(r->body, "early", 5);
+    assert_true(r->ended);
+    send_text(r, "one", false);
+    hear();
+    assert_string_equal(s->body, "one");
+    send_text(r, "two", true);
+    hear();
+    assert_string_equal(s->body, "onetwo");
+    assert_true(s->ended);
+    r->s->ops->give_back(r->s);
+    hear();
+    assert_int_equal(rig->c.open, 0);
+    assert_int_equal(rig->heard.resets, 0);
+}
+
+/* The end of a request that becomes no tunnel is of no interest. */
+static void what_ends_before_it_is_a_tunnel_waits(void **state)
+{
+    struct request *r = early_tunnel();
+
+    (void)state;
+    r->s->ops->grant(r->s, 100);
+    hear();
+    assert_int_equal(r->n, 5);
+    assert_false(r->ended);
+    answer(r, 403, "no");
+    hear();
+    assert_non_null(strstr(test_h2_stream(&rig->heard, 1)->head, ":status: 403\n"));
+    assert_true(test_h2_stream(&rig->heard, 1)->ended);
+    assert_int_equal(rig->c.open, 0);
+}
+
+static void a_tunnel_that_breaks_is_cancelled(void **state)
+{
+    struct request *r = early_tunnel();
+
+    (void)state;
+    agree(r);
+    hear();
+    r->s->ops->reset(r->s, GATE_CLOSE_LINK_ERROR);
+    hear();
+    assert_true(test_h2_stream(&rig->heard, 1)->reset);
+    assert_int_equal(test_h2_stream(&rig->heard, 1)->code, 8);
+}
+
 /* ------------------------------------------------------------------ the connection */
 
 static void it_says_what_it_takes(void **state)
@@ -736,6 +917,7 @@ static void it_says_what_it_takes(void **state)
     assert_int_equal(rig->heard.settings, 1);
     assert_int_equal(rig->heard.settings_acks, 1);
     assert_int_equal(rig->heard.window, GATE_H2_WINDOW - 65535);
+    assert_int_equal(rig->heard.setting[8], 1); /* ENABLE_CONNECT_PROTOCOL */
     assert_true(rig->c.greeted);
 }
 
@@ -848,6 +1030,12 @@ int main(void)
         TEST(frames_without_content_end_it),
         TEST(continuations_are_few),
         TEST(too_many_streams_are_refused),
+        TEST(an_extended_connect_is_the_upgrade_that_it_stands_for),
+        TEST(a_protocol_is_a_token),
+        TEST(what_connects_wrongly_is_refused),
+        TEST(a_tunnel_is_bytes_until_both_have_ended),
+        TEST(what_ends_before_it_is_a_tunnel_waits),
+        TEST(a_tunnel_that_breaks_is_cancelled),
         TEST(it_says_what_it_takes),
         TEST(frames_of_closed_streams),
         TEST(frames_behind_a_reset),

@@ -167,15 +167,15 @@ static void written(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct gate_addr client = address(clients[i]);
         const char *want = client.u.sa.sa_family == AF_UNIX ? NULL : clients[i];
-        char bytes[GATE_PROXY_V1_MAX + 1];
+        char bytes[GATE_PROXY_MAX];
 
         for (size_t k = 0; k < 3; k++) {
             const struct gate_addr *server = k < 2 ? &servers[k] : NULL;
 
-            size_t n = gate_proxy_write(GATE_PROXY_V1, &client, server, bytes);
+            size_t n = gate_proxy_write(GATE_PROXY_V1, &client, server, NULL, bytes);
 
             check_good(bytes, n, n, want);
-            n = gate_proxy_write(GATE_PROXY_V2, &client, server, bytes);
+            n = gate_proxy_write(GATE_PROXY_V2, &client, server, NULL, bytes);
             check_good(bytes, n, n, want);
         }
     }
@@ -185,9 +185,9 @@ static void check_written(enum gate_proxy_version v, const char *client, const c
                           const char *want, size_t n)
 {
     struct gate_addr from = address(client), at = address(server);
-    char bytes[GATE_PROXY_V1_MAX];
+    char bytes[GATE_PROXY_MAX];
 
-    assert_int_equal(gate_proxy_write(v, &from, &at, bytes), n);
+    assert_int_equal(gate_proxy_write(v, &from, &at, NULL, bytes), n);
     assert_memory_equal(bytes, want, n);
 }
 
@@ -208,6 +208,62 @@ static void exactly(void **state)
     WRITTEN(GATE_PROXY_V2, "unix:/x", "unix:/y", SIGNATURE "\x21\0\0\0");
 }
 
+#define SSL_IP4 SIGNATURE "\x21\x11\0"
+
+static void check_tls(const struct gate_proxy_tls *tls, const char *client, const char *want,
+                      size_t n)
+{
+    struct gate_addr from = address(client), at = address("198.51.100.9:80");
+    char bytes[GATE_PROXY_MAX];
+
+    assert_int_equal(gate_proxy_write(GATE_PROXY_V2, &from, &at, tls, bytes), n);
+    assert_memory_equal(bytes, want, n);
+    check_good(bytes, n, n, from.u.sa.sa_family == AF_UNIX ? NULL : client);
+    n = gate_proxy_write(GATE_PROXY_V1, &from, &at, tls, bytes); /* has no room for it */
+    assert_int_equal(n, gate_proxy_write(GATE_PROXY_V1, &from, &at, NULL, bytes));
+}
+
+#define TLS(tls, client, text) check_tls(tls, client, text, sizeof(text) - 1)
+
+static void what_tls_was(void **state)
+{
+    struct gate_proxy_tls tls = {.version = GATE_STR("TLSv1.3")};
+    const char *peer = "192.0.2.1:4660";
+
+    (void)state;
+    TLS(&tls, peer, SSL_IP4 "\x1e" IP4 "\x20\0\x0f\1\0\0\0\1\x21\0\7TLSv1.3");
+    TLS(&tls, "unix:/x", SIGNATURE "\x21\0\0\x12\x20\0\x0f\1\0\0\0\1\x21\0\7TLSv1.3");
+    tls.alpn = GATE_STR("h2");
+    tls.authority = GATE_STR("a.test");
+    tls.cipher = GATE_STR("X-Y");
+    tls.cn = GATE_STR("me");
+    tls.shown = tls.verified = true;
+    TLS(&tls, peer, SSL_IP4 "\x37" IP4 "\1\0\2h2\2\0\6a.test\x20\0\x1a\7\0\0\0\0"
+                            "\x21\0\7TLSv1.3\x22\0\2me\x23\0\3X-Y");
+    tls = (struct gate_proxy_tls){.shown = true, .resumed = true};
+    TLS(&tls, peer, SSL_IP4 "\x14" IP4 "\x20\0\5\5\0\0\0\1");
+    tls.verified = true;
+    TLS(&tls, peer, SSL_IP4 "\x14" IP4 "\x20\0\5\5\0\0\0\0");
+}
+
+/* However long the texts are, there is room. */
+static void long_texts(void **state)
+{
+    static char text[300];
+    struct gate_addr from = address("[2001:db8::1]:7"), at = address("[2001:db8::2]:80");
+    char bytes[GATE_PROXY_MAX];
+
+    (void)state;
+    for (size_t n = GATE_PROXY_TEXT_MAX; n <= GATE_PROXY_TEXT_MAX + 1; n++) {
+        struct gate_str t = gate_str_of(text, n);
+        struct gate_proxy_tls tls = {t, t, t, t, t, true, false, true};
+        size_t put = gate_proxy_write(GATE_PROXY_V2, &from, &at, &tls, bytes);
+
+        assert_int_equal(put, 16 + 36 + 8 + (n == GATE_PROXY_TEXT_MAX ? 5 * (3 + n) : 0));
+        check_good(bytes, put, put, "[2001:db8::1]:7");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +274,8 @@ int main(void)
         cmocka_unit_test(bad_version_2),
         cmocka_unit_test(written),
         cmocka_unit_test(exactly),
+        cmocka_unit_test(what_tls_was),
+        cmocka_unit_test(long_texts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,6 +263,38 @@ static void hands_over_the_logs(void **state)
     pthread_mutex_destroy(&l.lock);
 }
 
+/* The program decides what serves: a VM that stays full is not replaced, but told of. */
+static void tells_of_a_full_vm(void **state)
+{
+    struct lines l;
+    struct gate_setup s;
+    bool told = false;
+
+    (void)state;
+    memset(&l, 0, sizeof(l));
+    s = case_setup(&l.c);
+    s.on_log = take_log;
+    pthread_mutex_init(&l.lock, NULL);
+    assert_int_equal(gate_open(&s, &l.c.gw), 0);
+    serve_text(&l.c, LISTEN "gate.limits { vm_memory = '8m' }\n"
+                            "local kept = {}\n"
+                            "gate.route { path = '/keep', handler = function()\n"
+                            "  for i = 1, 100 do kept[#kept + 1] = #kept .. ('x'):rep(65500) end\n"
+                            "  return gate.reply(200, #kept .. '') end }\n");
+    get(&l.c, "/keep");
+    get(&l.c, "/keep");
+    for (int i = 0; i < 4000 && !told; i++) {
+        usleep(5000);
+        pthread_mutex_lock(&l.lock);
+        told = strstr(l.log, "activate another generation for fresh VMs") != NULL;
+        pthread_mutex_unlock(&l.lock);
+    }
+    assert_true(told);
+    assert_int_equal(l.c.ready, 1);
+    case_close(&l.c);
+    pthread_mutex_destroy(&l.lock);
+}
+
 /* The end */
 
 static void drains(void **state)
@@ -511,6 +543,7 @@ int main(void)
         cmocka_unit_test(trusts_scripts_when_told_to),
         cmocka_unit_test(callbacks_do_not_wait_for_their_gateway),
         cmocka_unit_test(hands_over_the_logs),
+        cmocka_unit_test(tells_of_a_full_vm),
         cmocka_unit_test(drains),
         cmocka_unit_test(closes_while_clients_wait),
         cmocka_unit_test(leaves_no_trace),

@@ -161,11 +161,13 @@ static uint32_t number(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static void of_connection(struct test_h2_in *in, int type, bool ack, const uint8_t *p)
+static void of_connection(struct test_h2_in *in, int type, bool ack, const uint8_t *p, size_t n)
 {
     if (type == TEST_H2_SETTINGS) {
         in->settings += !ack;
         in->settings_acks += ack;
+        for (size_t i = 0; i + 6 <= n; i += 6)
+            in->setting[p[i + 1] % 16] = number(p + i + 2);
     } else if (type == TEST_H2_PING) {
         in->pings += !ack;
         in->ping_acks += ack;
@@ -218,7 +220,7 @@ void test_h2_take(struct test_h2_in *in, const void *bytes, size_t count)
         if (in->n - at < 9 + n)
             break;
         if (id == 0) {
-            of_connection(in, p[3], p[4] & TEST_H2_ACK, p + 9);
+            of_connection(in, p[3], p[4] & TEST_H2_ACK, p + 9, n);
         } else {
             struct test_h2_stream *s = test_h2_stream(in, id);
 

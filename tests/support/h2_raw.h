@@ -69,6 +69,7 @@ struct test_h2_in {
     uint32_t last_id;
     int settings;
     int settings_acks;
+    uint32_t setting[16]; /* the last value of each */
     int pings;
     int ping_acks;
     char ping[8];

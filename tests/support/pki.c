@@ -83,7 +83,8 @@ static void name_it(X509 *x, const char *name, const char *dns)
     }
     snprintf(copy, sizeof(copy), "%s", dns);
     for (char *one; (one = strsep(&rest, ",")) != NULL;)
-        sprintf(list + strlen(list), "%sDNS:%s", list[0] == '\0' ? "" : ",", one);
+        sprintf(list + strlen(list), "%s%s%s", list[0] == '\0' ? "" : ",",
+                strncmp(one, "IP:", 3) == 0 ? "" : "DNS:", one);
     if (dns[0] != '\0')
         add_extension(x, NID_subject_alt_name, list);
 }

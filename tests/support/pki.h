@@ -16,7 +16,8 @@ struct test_pki {
 void test_pki_open(struct test_pki *p);
 void test_pki_close(struct test_pki *p);
 
-/* Makes NAME.pem and NAME.key. `dns`: names, comma-separated; NULL: an authority. `issuer`: the
+/* Makes NAME.pem and NAME.key. `dns`: names ("IP:…" for an address), comma-separated; NULL: an
+ * authority. `issuer`: the
  * name of the authority that signs; NULL: itself. `days` until it ends (less than 0: it has). */
 void test_pki_make(struct test_pki *p, const char *name, const char *dns, enum test_key key,
                    int days, const char *issuer);

@@ -163,6 +163,7 @@ static void subjects_are_told(void **state)
         assert_int_equal(info->resumed, again);
         assert_true(info->verified);
         assert_true(gate_str_eq(info->subject, GATE_STR("CN=rsa client")));
+        assert_true(gate_str_eq(info->common_name, GATE_STR("rsa client")));
         close_pair();
     }
     SSL_SESSION_free(kept);

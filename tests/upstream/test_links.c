@@ -1,4 +1,5 @@
 /* covers: upstream/link.c upstream/link_h1.c upstream/link_h1_stream.c upstream/attempt.c
+ * covers: upstream/dial.c
  * Links on their shelves and attempts on links, against sockets that the test holds. The stream on
  * a link has its contract test in tests/session/test_stream_contract.c. */
 #include "link_bench.h"
@@ -157,7 +158,7 @@ static void the_warmest_link_comes_first(void **state)
         close(fd[i]);
 }
 
-static void the_coldest_goes_over_the_cap(void **state)
+static void links_over_the_cap_stay_for_a_second(void **state)
 {
     struct bench *b = *state;
     int fd[3];
@@ -167,15 +168,41 @@ static void the_coldest_goes_over_the_cap(void **state)
         assert_int_equal(dial(b, i, i % 2), GATE_OK);
         fd[i] = accepted(b, i % 2);
     }
-    for (int i = 0; i < 3; i++) {
-        exchange(b, i, fd[i], HI);
-        pass(b, 10);
-    }
-    assert_int_equal(b->local->idle, 2);
-    assert_true(closed(b, fd[0]));
-    assert_false(closed(b, fd[1]));
-    assert_false(closed(b, fd[2]));
     for (int i = 0; i < 3; i++)
+        exchange(b, i, fd[i], HI);
+    assert_int_equal(b->local->idle, 3);
+    pass(b, GATE_LINK_SURPLUS_MS - 10);
+    assert_int_equal(b->local->idle, 3);
+    pass(b, 20);
+    assert_int_equal(b->local->idle, 2);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_IDLE), 1);
+    assert_false(closed(b, fd[0]));
+    assert_false(closed(b, fd[1]));
+    assert_true(closed(b, fd[2]));
+    for (int i = 0; i < 3; i++)
+        close(fd[i]);
+}
+
+/* More requests at a time than links are kept: from the second round on nothing is dialed. */
+static void requests_in_parallel_find_their_links_again(void **state)
+{
+    struct bench *b = *state;
+    int fd[4];
+
+    configure(b, 0, 0, KEEP(1, 60000, 0, 0));
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(dial(b, i, 0), GATE_OK);
+        fd[i] = accepted(b, 0);
+    }
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < 4; i++)
+            exchange(b, i, fd[i], HI);
+        pass(b, 500);
+        for (int i = 3; i >= 0; i--) /* the last one put down is the first one taken */
+            assert_int_equal(dial(b, i, 0), GATE_OK);
+    }
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_OPENED), 4);
+    for (int i = 0; i < 4; i++)
         close(fd[i]);
 }
 
@@ -497,7 +524,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_link_is_used_again),
         CASE(the_warmest_link_comes_first),
-        CASE(the_coldest_goes_over_the_cap),
+        CASE(links_over_the_cap_stay_for_a_second),
+        CASE(requests_in_parallel_find_their_links_again),
         CASE(nothing_is_kept_with_a_cap_of_none),
         CASE(idle_links_end_in_time),
         CASE(links_retire_by_requests_and_age),

@@ -1,6 +1,8 @@
---- What declarations say of TLS: `tls = { cert = "file.pem", key = "file.pem" }` of a listener.
+--- What declarations say of TLS: `tls = { cert = "file.pem", key = "file.pem" }` of a listener,
+--- `tls = true` or `tls = { ca = "file.pem" }` of an upstream.
 
 local schema = require "moongate.schema"
+local units = require "moongate.units"
 
 local M = {}
 
@@ -29,6 +31,8 @@ local NAME = schema.custom('a name such as "example.com" or "*.example.com"', fu
   return name
 end)
 
+local MIN_VERSION = schema.with(schema.enum { "1.2", "1.3" }, { default = "1.2" })
+
 local CERTIFICATE = schema.record("a certificate", {
   cert = schema.with(PATH, { required = true }),
   key = schema.with(PATH, { required = true }),
@@ -43,7 +47,7 @@ local SERVER = schema.record("tls", {
   certs = schema.with(schema.list(CERTIFICATE), { default = {} }),
   client_ca = PATH,
   client_auth = schema.enum { "none", "request", "require" },
-  min_version = schema.with(schema.enum { "1.2", "1.3" }, { default = "1.2" }),
+  min_version = MIN_VERSION,
 })
 
 --- Reports what is wrong with `cert` and `key` together.
@@ -109,5 +113,77 @@ M.SERVER = {
     }
   end,
 }
+
+-- To servers --------------------------------------------------------------------------------------
+
+--- What a server is called: a host name, or the text of an address.
+local SERVER_NAME = schema.custom('a host name such as "origin.example", or an address',
+  function(value)
+    if type(value) ~= "string" or #value > 253 then return nil end
+    if units.is_hostname(value) or units.ip_kind(value) then
+      return value:lower()
+    end
+  end)
+
+local PROTOCOL = schema.custom("the name of a protocol (ALPN)", function(value)
+  if type(value) ~= "string" or value == "" or #value > 255 then return nil end
+  if value == "h2" then return nil, "the upstream's 'http2' is for that one" end
+  return value
+end)
+
+local CLIENT = schema.record("tls", {
+  verify = schema.with(schema.boolean(), { default = true }),
+  ca = PATH,
+  server_name = SERVER_NAME,
+  cert = PATH,
+  key = PATH,
+  min_version = MIN_VERSION,
+  alpn = schema.with(schema.list(PROTOCOL), { default = { "http/1.1" } }),
+})
+
+--- Reports what is wrong with two options together.
+local function check_client(spot, given, value)
+  if (value.cert == nil) ~= (value.key == nil) then
+    local has, lacks = "cert", "key"
+    if value.cert == nil then has, lacks = lacks, has end
+    return spot:at(has, value):fail {
+      name = lacks, expected = PATH.expected,
+      message = ("'%s' needs '%s': a certificate and its key"):format(has, lacks),
+    }
+  end
+  if given.verify == false and value.ca ~= nil then
+    return spot:at("ca", value):fail {
+      name = "ca", expected = "verify = true",
+      message = "'ca' says whom to believe, but 'verify = false' believes everybody",
+    }
+  end
+  return given
+end
+
+--- The type of an upstream's `tls`: true, false, or options. Normalised to all options, or false.
+---@type moongate.Type
+M.CLIENT = {
+  expected = "true, or a table of options",
+  check = function(self, value, spot)
+    if value == false then return false end
+    if value == true then value = {} end
+    if type(value) ~= "table" then return spot:unexpected(value, self.expected) end
+    local given = CLIENT:check(value, spot)
+    return given and check_client(spot, given, value)
+  end,
+}
+
+--- Whether servers can be told from others who have good certificates: one at a Unix socket has no
+--- name of its own.
+---@param options table
+---@return boolean
+function M.names_servers(options)
+  local tls = options.tls
+  if not tls or not tls.verify or tls.server_name then return true end
+  for _, server in ipairs(options.servers or {}) do
+    if server[1] and server[1]:find "^unix:" then return false end
+  end
+  return true
+end
 
 return M

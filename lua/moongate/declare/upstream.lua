@@ -7,6 +7,7 @@ local load_state = require "moongate.declare.load"
 local place = require "moongate.declare.place"
 local schema = require "moongate.schema"
 local strict = require "moongate.declare.strict"
+local tls = require "moongate.declare.tls"
 local units = require "moongate.units"
 
 local M = {}
@@ -183,10 +184,11 @@ local OPTIONS = {
   keepalive = schema.with(KEEPALIVE, { default = defaults_of(KEEPALIVE) }),
   timeouts = schema.with(TIMEOUTS, { default = defaults_of(TIMEOUTS) }),
   retry = schema.with(RETRY, { default = defaults_of(RETRY) }),
+  tls = schema.with(tls.CLIENT, { default = false }),
 }
 for _, name in ipairs {
   "hash_key", "bounded_load", "health", "outlier", "max_connections", "max_requests", "queue",
-  "slow_start", "tls",
+  "slow_start",
 } do
   OPTIONS[name] = schema.later()
 end
@@ -207,6 +209,16 @@ local ENTRY = (function()
 end)()
 
 -- Declarations ------------------------------------------------------------------------------------
+
+--- What only two options together get wrong.
+local function check_together(options, spot, given)
+  if not tls.names_servers(options) then
+    spot:at("tls", given):fail {
+      name = "server_name", expected = "server_name",
+      message = "'tls' needs 'server_name': a server at a Unix socket has no name to verify",
+    }
+  end
+end
 
 --- Adds an upstream that was checked. A name that exists is a mistake, but gets an object too, so
 --- that the load can go on.
@@ -238,7 +250,9 @@ function M.declare(load, name, options)
   local declaration = load:declare("upstream")
   local name_spot = load:spot(declaration, 1)
   local good = NAME:check(name, name_spot)
-  local result = UPSTREAM:check(options, load:spot(declaration, 2))
+  local spot = load:spot(declaration, 2)
+  local result = UPSTREAM:check(options, spot)
+  if result then check_together(result, spot, options) end
   return add(load, good, result, name_spot, load_state.at(declaration.place))
 end
 
@@ -275,6 +289,7 @@ function M.declare_many(load, list)
       name = options and options.name
       here = options and here:at("name", list[i]) or here
     end
+    if options then check_together(options, entry, by_name and list[key] or list[i]) end
     add(load, name, options, here, load_state.at(entry:place()), from_data)
   end
 end

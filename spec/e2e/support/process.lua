@@ -42,8 +42,8 @@ local function die_with_parent()
   C.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
 end
 
-local function redirect(path, fd)
-  local file = C.open(path, O_CREAT_WRITE, ffi.cast("int", 420))
+local function redirect(path, fd, flags)
+  local file = C.open(path, flags or O_CREAT_WRITE, ffi.cast("int", 420))
   C.dup2(file, fd)
   C.close(file)
 end
@@ -61,13 +61,15 @@ function M.fork(fn)
   return setmetatable({ pid = pid }, Process)
 end
 
---- Starts a program: argv, and { stdout = path, stderr = path, env = {}, dies = false }.
+--- Starts a program: argv, and { stdin = path (of a pipe), stdout = path, stderr = path, env = {},
+-- dies = false }.
 function M.start(argv, options)
   options = options or {}
   io.stdout:flush()
   local pid = C.fork()
   if pid == 0 then
     if options.dies ~= false then die_with_parent() end
+    if options.stdin then redirect(options.stdin, 0, O_RDWR) end
     redirect(options.stdout or "/dev/null", 1)
     redirect(options.stderr or "/dev/null", 2)
     for name, value in pairs(options.env or {}) do C.setenv(name, tostring(value), 1) end

@@ -90,7 +90,7 @@ local function huffman_digits(bytes)
 end
 
 --- The status that a header block begins with; 0 when it stands in the dynamic table.
-local function status_of(block)
+function M.status_of(block)
   local first, n = block:byte(1, 2)
   if first and first >= 0x88 and first <= 0x8e then return STATIC[first - 0x80] end
   if first ~= 0x48 and first ~= 0x08 and first ~= 0x18 then return 0 end
@@ -98,17 +98,18 @@ local function status_of(block)
   return n >= 128 and huffman_digits(value) or tonumber(value)
 end
 
-local function code_name(n) return CODES[n] or tostring(n) end
+--- The name of an error code (RFC 9113 section 7).
+function M.code_name(n) return CODES[n] or tostring(n) end
 
 local function of_stream(outcome, kind, flags, id, payload)
   local stream = outcome.streams[id] or { id = id, statuses = {}, body = "" }
   outcome.streams[id] = stream
   if kind == M.HEADERS then
-    stream.statuses[#stream.statuses + 1] = status_of(payload)
+    stream.statuses[#stream.statuses + 1] = M.status_of(payload)
   elseif kind == M.DATA then
     stream.body = stream.body .. payload
   elseif kind == M.RST then
-    outcome.resets[#outcome.resets + 1] = code_name(number(payload, 1, 4))
+    outcome.resets[#outcome.resets + 1] = M.code_name(number(payload, 1, 4))
   end
   if kind <= M.HEADERS and bit.band(flags, M.END) ~= 0 then stream.ended = true end
 end
@@ -124,7 +125,7 @@ function M.read(raw)
     if id ~= 0 then
       of_stream(outcome, kind, flags, id, payload)
     elseif kind == M.GOAWAY then
-      outcome.goaways[#outcome.goaways + 1] = code_name(number(payload, 5, 4))
+      outcome.goaways[#outcome.goaways + 1] = M.code_name(number(payload, 5, 4))
     elseif kind == M.PING and flags == M.ACK then
       outcome.acks = outcome.acks + 1
     end

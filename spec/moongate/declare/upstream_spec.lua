@@ -46,6 +46,30 @@ describe("gate.upstream", function()
     assert.same({ tries = 1, on = { "timeout", "503" }, budget_percent = 50 }, got.retry)
   end)
 
+  it("says TLS with all its options, or none", function()
+    local function tls(text)
+      return support.good(options('servers = { "a:1", "[::1]:2" }, ' .. text)).upstreams[1].tls
+    end
+    local defaults = { verify = true, ca = "", server_name = "", cert = "", key = "",
+      min_version = "1.2", alpn = { "http/1.1" } }
+    assert.is_nil(tls "tls = false")
+    assert.same(defaults, tls "tls = true")
+    assert.same(defaults, tls "tls = {}")
+    assert.same({ verify = true, ca = "ca.pem", server_name = "origin.test", cert = "c.pem",
+      key = "c.key", min_version = "1.3", alpn = {} },
+      tls [[tls = { ca = "ca.pem", server_name = "Origin.test", cert = "c.pem", key = "c.key",
+        min_version = "1.3", alpn = {} }]])
+    assert.same({ "h2" }, tls("tls = true, http2 = true").alpn)
+    assert.same({ "h2", "http/1.1" }, tls('tls = true, http2 = "auto"').alpn)
+    assert.same({ "h2", "x" }, tls('tls = { alpn = { "x" } }, http2 = "auto"').alpn)
+    assert.equal("::1", tls('tls = { server_name = "::1" }').server_name)
+    assert.is_false(tls("tls = { verify = false }").verify)
+    assert.equal("b", support.good(options [[servers = { "unix:/a" },
+      tls = { server_name = "b" }]]).upstreams[1].tls.server_name)
+    assert.is_false(support.good(options [[servers = { "unix:/a" },
+      tls = { verify = false }]]).upstreams[1].tls.verify)
+  end)
+
   it("refuses what is wrong, at its line", function()
     local servers = 'servers = { "a:1" },\n'
     for text, message in pairs {
@@ -65,7 +89,16 @@ describe("gate.upstream", function()
       [servers .. "max_connections = 5"] = "'max_connections' is right, but not there yet",
       [servers .. "keepalive = { warm = 3 }"] = "gateway.lua:5: 'warm' is right, but not there yet",
       [servers .. "health = {}"] = "'health' is right, but not there yet",
-      [servers .. "tls = true"] = "'tls' is right, but not there yet",
+      [servers .. "tls = 5"] = "gateway.lua:5: 'tls': true, or a table of options expected, got 5",
+      [servers .. 'tls = { crt = "a" }'] = "tls has no option 'crt'; did you mean 'cert'?",
+      [servers .. 'tls = {\ncert = "a" }'] = "gateway.lua:6: 'cert' needs 'key'",
+      [servers .. 'tls = { key = "a" }'] = "'key' needs 'cert'",
+      [servers .. 'tls = { verify = false, ca = "a" }'] = "'verify = false' believes everybody",
+      [servers .. 'tls = { server_name = "a b" }'] = "'server_name': a host name such as",
+      [servers .. 'tls = { server_name = "10.0.0.0/8" }'] = "'server_name': a host name such as",
+      [servers .. 'tls = { alpn = { "h2" } }'] = "the upstream's 'http2' is for that one",
+      [servers .. 'tls = { min_version = "1.1" }'] = "unknown value '1.1', expected one of 1.2",
+      ['servers = { "unix:/a" },\ntls = true'] = "gateway.lua:5: 'tls' needs 'server_name'",
       [servers
         .. "timeouts = { conect = 1 }"] = "timeouts has no option 'conect'; did you mean "
           .. "'connect'?",

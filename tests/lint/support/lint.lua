@@ -4,11 +4,13 @@ local M = {}
 M.root = arg[1] or "."
 local found = 0
 
+local FIND = "cd '%s' && find '%s' -name node_modules -prune -o -type f -print 2>/dev/null"
+
 --- Paths below the root's `folders` with one of the `endings`, sorted, relative to the root.
 function M.files(folders, endings)
   local paths = {}
   for _, folder in ipairs(folders) do
-    local list = io.popen(("cd '%s' && find '%s' -type f 2>/dev/null"):format(M.root, folder))
+    local list = io.popen(FIND:format(M.root, folder))
     for path in list:lines() do
       local ending = path:match("%.(%w+)$")
       local ours = not path:find("^core/build/") and not path:find("^tests/lint/")
