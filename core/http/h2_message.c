@@ -75,6 +75,23 @@ static size_t start(struct gate_h2 *c, const struct gate_message *m, struct gate
     return n;
 }
 
+/* The one thing of TE that has a meaning between two that speak HTTP/2 (RFC 9113 section 8.2.2). */
+static bool takes_trailers(const struct gate_message *m)
+{
+    const struct gate_fields *fs = m->headers == NULL ? NULL : m->headers->original;
+    struct gate_str list, item;
+
+    if (m->status != 0 || fs == NULL || !(fs->known & GATE_F_BIT(GATE_F_TE)))
+        return false;
+    for (uint32_t i = 0; i < fs->n; i++) {
+        list = gate_field_value(&fs->v[i]);
+        while (fs->v[i].id == GATE_F_TE && gate_str_next_item(&list, &item))
+            if (gate_str_ieq(item, GATE_STR("trailers")))
+                return true;
+    }
+    return false;
+}
+
 /* What a pseudo-field says instead, or what HTTP/2 has not: Upgrade, and for a switch of protocols
  * the key and the answer to it. */
 static bool is_said(const struct gate_message *m, const struct gate_field *f)
@@ -98,6 +115,8 @@ size_t gate_h2_nv(struct gate_h2 *c, const struct gate_message *m, bool no_lengt
     while ((f = gate_message_next(m, &cursor)) != NULL)
         if (!is_said(m, f))
             add(c->pool, n++, gate_field_name(f), gate_field_value(f));
+    if (takes_trailers(m))
+        add(c->pool, n++, GATE_STR("te"), GATE_STR("trailers"));
     if (!no_length && (m->framing == GATE_BODY_LENGTH || m->explicit_zero)) {
         size_t from = o.n;
 

@@ -1,6 +1,7 @@
 --- WebSocket with clients and an origin that are not ours (package ws), over HTTP/1.1 and HTTP/2
---- (RFC 8441), each plain and over TLS. What tunnels do in general is in tunnels_spec.lua.
--- covers: flow/upgrade.c flow/step_relay.c http/h2_stream.c
+--- (RFC 8441), each plain and over TLS, to an origin that speaks the one or the other. What tunnels
+--- do in general is in tunnels_spec.lua.
+-- covers: flow/upgrade.c flow/step_relay.c http/h2_stream.c http/h2_connect.c
 local node = require "e2e.support.node"
 local pki = require "e2e.support.pki"
 local t = require "e2e.support"
@@ -10,6 +11,8 @@ gate.listen { "127.0.0.1:0", http2 = true }
 gate.listen { "127.0.0.1:0", http2 = true, tls = { cert = "$CERT.pem", key = "$CERT.key" } }
 gate.process { access_log = "stdout", access_format = "json", drain = 0.5 }
 local o = gate.upstream("o", { servers = { "127.0.0.1:$PORT" } })
+local o2 = gate.upstream("o2", { servers = { "127.0.0.1:$2PORT" }, http2 = true })
+local plain2 = gate.upstream("plain2", { servers = { "127.0.0.1:$2PLAIN" }, http2 = true })
 gate.on.request(function(req)
   local user = req.path:find "^/auth/" and req.headers.authorization
   if user == false or req.path:find "^/auth/" and user ~= "Bearer x" then
@@ -25,19 +28,21 @@ gate.on.response(function(req, res)
 end)
 gate.route { path = "/none/*rest", upgrade = false, upstream = o }
 gate.route { path = "/*rest", upstream = o }
+gate.route { path = "/up2/*rest", upstream = o2 }
+gate.route { path = "/plain2/*rest", upstream = plain2 }
 ]]
 
 -- Which listener each way of talking uses.
 local TRANSPORTS = { h1 = 1, h1s = 2, h2 = 1, h2s = 2 }
 
-local dir, certs, server, client, port
+local dir, certs, server, client, ports
 
 local function start_all()
   dir = t.folder(true)
   certs = pki.new(dir):make("localhost", { names = { "localhost" } })
   server = node.start("ws_server.js", dir)
   client = node.start("ws_client.js", dir)
-  port = server:ask("listen").port
+  ports = server:ask "listen"
 end
 
 local function stop_all()
@@ -47,7 +52,8 @@ local function stop_all()
 end
 
 local function gateway(options)
-  local text = GATEWAY:gsub("$CERT", dir .. "/localhost"):gsub("$PORT", tostring(port))
+  local text = GATEWAY:gsub("$CERT", dir .. "/localhost"):gsub("$PORT", tostring(ports.port))
+    :gsub("$2PORT", tostring(ports.port2)):gsub("$2PLAIN", tostring(ports.plain2))
   if options and options.more then text = text .. options.more end
   return t.gateway(text, options)
 end
@@ -68,8 +74,9 @@ local function ends(n)
   end)
 end
 
-local function over(transport, make)
-  describe("WebSocket over " .. transport, function()
+local function over(transport, make, prefix)
+  prefix = prefix or ""
+  describe("WebSocket over " .. transport .. prefix, function()
     local g
 
     setup(function()
@@ -84,7 +91,8 @@ local function over(transport, make)
       stop_all()
     end)
 
-    make(function(path, more) return to(g, transport, path, more) end, function() return g end)
+    make(function(path, more) return to(g, transport, prefix .. path, more) end,
+      function() return g end)
   end)
 end
 
@@ -230,6 +238,40 @@ local function handshakes(where, running)
   end)
 end
 
+--- To an origin that speaks HTTP/2.
+local function handshakes_up2(where)
+  it("asks the origin by an extended CONNECT", function()
+    local res = client:ask("first", where("/headers?a=1", { protocols = { "a", "b" },
+      headers = { cookie = "a=1" } }))
+    local seen = require "cjson".decode(res.data)
+    local h = seen.headers
+    assert.equal("CONNECT", h[":method"])
+    assert.equal("websocket", h[":protocol"])
+    assert.equal("/up2/headers?a=1", h[":path"])
+    assert.equal("http", h[":scheme"])
+    assert.truthy(h[":authority"]:find "^localhost:%d+$")
+    assert.equal("13", h["sec-websocket-version"])
+    assert.equal("a=1", h.cookie)
+    assert.is_nil(h["sec-websocket-key"])
+    assert.is_nil(h.upgrade)
+    assert.is_nil(h.connection)
+    assert.is_nil(h.te)
+    local h2 = where("").transport:find "^h2"
+    assert.equal(h2 and 200 or 101, res.status)
+    assert.equal("101", res.headers["x-status"])
+    assert.equal("b", res.protocol)
+  end)
+
+  it("passes refusals of the origin", function()
+    for _, status in ipairs { 302, 400, 401, 403, 404, 503 } do
+      local res = client:ask("refused", where("/refuse?status=" .. status))
+      assert.equal(status, res.status)
+      assert.equal("no: " .. status, res.body)
+      assert.equal("because", res.headers["x-why"])
+    end
+  end)
+end
+
 local function crowds(where, running)
   it("carries 300 at once", function()
     local res = client:ask("crowd", where("/echo", { n = 300 }), 60 * t.slow)
@@ -288,6 +330,13 @@ for _, transport in ipairs { "h1", "h1s", "h2", "h2s" } do
   over(transport, deaths)
 end
 
+for _, transport in ipairs { "h1", "h2" } do
+  over(transport, messages, "/up2")
+  over(transport, handshakes_up2, "/up2")
+  over(transport, crowds, "/up2")
+  over(transport, deaths, "/up2")
+end
+
 describe("WebSocket", function()
   setup(start_all)
   teardown(stop_all)
@@ -312,6 +361,19 @@ describe("WebSocket", function()
     assert.equal(1, g:metric "moongate_http2_connections_total")
   end)
 
+  it("is not asked of an origin whose HTTP/2 does not know it", function()
+    local g = gateway()
+    for _, transport in ipairs { "h1", "h2" } do
+      for _ = 1, 2 do -- the first has to wait for what the origin says
+        assert.equal(502, client:ask("refused", to(g, transport, "/plain2/echo")).status)
+      end
+    end
+    assert.equal("plain", g:get("/plain2/").body)
+    t.wait_for("the lines", function()
+      return select(2, g:stdout():gsub("the upstream takes no extended CONNECT", "")) == 4
+    end)
+  end)
+
   it("asks for no other protocol than the route allows", function()
     local g = gateway { more = [[
       gate.route { path = "/x/*rest", upgrade = { "x" }, upstream = o }
@@ -325,8 +387,8 @@ describe("WebSocket", function()
 
   it("ends when nobody has said anything for timeouts.read, either way", function()
     local g = gateway { args = { "--workers", "1", "--test-clock" } }
-    for _, transport in ipairs { "h1", "h2" } do
-      client:ask("keep", to(g, transport, "/echo", { name = "idle" }))
+    for _, way in ipairs { { "h1", "" }, { "h2", "" }, { "h1", "/up2" }, { "h2", "/up2" } } do
+      client:ask("keep", to(g, way[1], way[2] .. "/echo", { name = "idle" }))
       for _ = 1, 3 do
         g:advance(40)
         assert.equal("a", client:ask("say", { name = "idle", text = "a" }).data)
@@ -337,9 +399,9 @@ describe("WebSocket", function()
       assert.equal(1006, client:ask("over", { name = "idle" }).code)
     end
     t.wait_for("the lines", function()
-      return select(2, g:stdout():gsub('"fault":"read_timeout"', "")) == 2
+      return select(2, g:stdout():gsub('"fault":"read_timeout"', "")) == 4
     end)
-    assert.equal(2, #ends(2))
+    assert.equal(4, #ends(4))
   end)
 
   it("is left alone by a reload, and ends with a drain", function()

@@ -1,10 +1,13 @@
-// A WebSocket origin (package ws). What it does on a connection is said by the path; what it has
-// seen is told on request.
+// A WebSocket origin (package ws), over HTTP/1.1 and on another port over HTTP/2 (RFC 8441). What it
+// does on a connection is said by the path; what it has seen is told on request.
 'use strict';
 
 const http = require('http');
-const { WebSocketServer } = require('ws');
+const http2 = require('http2');
+const WebSocket = require('ws');
 const { serve } = require('./talk');
+
+const { WebSocketServer, PerMessageDeflate, extension } = WebSocket;
 
 const MAX = 64 * 1024 * 1024;
 
@@ -48,7 +51,8 @@ const behaviours = {
     ws.close(code ? Number(code) : undefined, url.searchParams.get('reason') || undefined);
   },
   die: (ws) => ws.on('message', () => ws._socket.destroy()),
-  reset: (ws) => ws.on('message', () => ws._socket.resetAndDestroy()),
+  reset: (ws) => ws.on('message', () => (
+    ws._socket.resetAndDestroy ? ws._socket.resetAndDestroy() : ws._socket.close(8))),
   ping: (ws) => {
     ws.on('pong', (data) => { seen.pongs += 1; ws.send(`pong ${data}`); });
     ws.ping('hello');
@@ -89,12 +93,57 @@ function onUpgrade(req, socket, head) {
   process.nextTick(() => socket.uncork());
 }
 
+// The same on a stream of HTTP/2, which the package does not do by itself.
+function deflateOn(ws, offers) {
+  if (!offers) return {};
+  const deflate = new PerMessageDeflate({ threshold: 0, isServer: true, maxPayload: MAX });
+  deflate.accept(extension.parse(offers)[PerMessageDeflate.extensionName]);
+  ws._extensions[PerMessageDeflate.extensionName] = deflate;
+  return { 'sec-websocket-extensions':
+    extension.format({ [PerMessageDeflate.extensionName]: [deflate.params] }) };
+}
+
+function onStream(stream, headers) {
+  const url = new URL(headers[':path'], 'http://origin');
+  const name = url.pathname.split('/').pop();
+  stream.on('error', () => {});
+  if (headers[':protocol'] !== 'websocket' || name === 'refuse') {
+    const status = Number(url.searchParams.get('status') || 404);
+    stream.respond({ ':status': status, 'x-why': 'because' });
+    stream.end(`no: ${status}`);
+    return;
+  }
+  const ws = new WebSocket(null, undefined, { autoPong: true, closeTimeout: 30000 });
+  const offered = (headers['sec-websocket-protocol'] || '').split(/, */);
+  stream.respond({
+    ':status': 200,
+    ...(offered.includes('b') ? { 'sec-websocket-protocol': 'b' } : {}),
+    ...deflateOn(ws, url.searchParams.has('deflate') && headers['sec-websocket-extensions']),
+  });
+  ws.setSocket(stream, Buffer.alloc(0), { maxPayload: MAX, allowSynchronousEvents: true });
+  opened(ws, name, url, { url: headers[':path'], method: headers[':method'], headers,
+    httpVersion: '2.0' });
+}
+
+const server2 = http2.createServer({
+  settings: { enableConnectProtocol: true }, maxSessionMemory: 256,
+});
+server2.on('stream', onStream);
+// One that speaks HTTP/2 and does not know of tunnels.
+const plain2 = http2.createServer((req, res) => res.end('plain'));
+
+function listen(what) {
+  return new Promise((resolve) => {
+    what.listen(0, '127.0.0.1', 4096, () => resolve(what.address().port));
+  });
+}
+
 const server = http.createServer((req, res) => res.end(`plain ${req.method} ${req.url}`));
 server.on('upgrade', onUpgrade);
 
 serve({
-  listen: () => new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', 4096, () => resolve({ port: server.address().port }));
+  listen: async () => ({
+    port: await listen(server), port2: await listen(server2), plain2: await listen(plain2),
   }),
   // What has happened since `forget`.
   seen: () => ({ ends: seen.ends, open: seen.open, pongs: seen.pongs, floodLeft: seen.floodLeft }),

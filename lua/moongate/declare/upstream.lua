@@ -162,6 +162,11 @@ local BALANCE = {
   end,
 }
 
+local HTTP2 = schema.custom('true, false or "auto"', function(value)
+  if value == "auto" then return "auto" end
+  if type(value) == "boolean" then return value and "always" or "never" end
+end)
+
 --- What an absent table of options stands for: the same table with its defaults.
 local function defaults_of(record)
   return record:check({}, schema.spot { report = error })
@@ -175,6 +180,7 @@ local OPTIONS = {
   host = schema.with(schema.enum { "client", "peer", "name" }, { default = "client" }),
   forwarded = schema.with(schema.enum { "x", "rfc7239", "both", "none" }, { default = "x" }),
   proxy_protocol = schema.with(schema.enum { "none", "v1", "v2" }, { default = "none" }),
+  http2 = schema.with(HTTP2, { default = "never" }),
   keepalive = schema.with(KEEPALIVE, { default = defaults_of(KEEPALIVE) }),
   timeouts = schema.with(TIMEOUTS, { default = defaults_of(TIMEOUTS) }),
   retry = schema.with(RETRY, { default = defaults_of(RETRY) }),
@@ -182,7 +188,7 @@ local OPTIONS = {
 }
 for _, name in ipairs {
   "hash_key", "bounded_load", "health", "outlier", "max_connections", "max_requests", "queue",
-  "slow_start", "http2",
+  "slow_start",
 } do
   OPTIONS[name] = schema.later()
 end

@@ -10,7 +10,7 @@ describe("gate.upstream", function()
     local config = support.good(options 'servers = { "a:1" }')
     assert.same({
       name = "shop", balance = "round_robin", host = "client", forwarded = "x",
-      proxy_protocol = "none",
+      proxy_protocol = "none", http2 = "never",
       servers = { { address = "a:1", weight = 1, max_connections = 0, backup = false, zone = "",
         down = false } },
       keepalive = { idle = 64, idle_timeout_ms = 60000, max_requests = 0, max_age_ms = 0 },
@@ -27,7 +27,7 @@ describe("gate.upstream", function()
         max_connections = 5 },
         "unix:/run/a" },
       balance = "least_requests", host = "name", forwarded = "none",
-      proxy_protocol = "v2",
+      proxy_protocol = "v2", http2 = "auto",
       keepalive = { idle = 0, idle_timeout = "5s", max_requests = 10, max_age = "1m" },
       timeouts = { connect = 0.5, total = "2m", send = 0 },
       retry = { tries = 1, on = { "timeout", "503" }, budget = 0.5 },
@@ -36,6 +36,7 @@ describe("gate.upstream", function()
       max_connections = 5 }, got.servers[1])
     assert.equal("unix:/run/a", got.servers[2].address)
     assert.equal("v2", got.proxy_protocol)
+    assert.equal("auto", got.http2)
     assert.same({ idle = 0, idle_timeout_ms = 5000, max_requests = 10, max_age_ms = 60000 },
       got.keepalive)
     assert.equal(500, got.timeouts.connect_ms)
@@ -58,6 +59,9 @@ describe("gate.upstream", function()
       key = "c.key", min_version = "1.3", alpn = {} },
       tls [[tls = { ca = "ca.pem", server_name = "Origin.test", cert = "c.pem", key = "c.key",
         min_version = "1.3", alpn = {} }]])
+    assert.same({ "h2" }, tls("tls = true, http2 = true").alpn)
+    assert.same({ "h2", "http/1.1" }, tls('tls = true, http2 = "auto"').alpn)
+    assert.same({ "h2", "x" }, tls('tls = { alpn = { "x" } }, http2 = "auto"').alpn)
     assert.equal("::1", tls('tls = { server_name = "::1" }').server_name)
     assert.is_false(tls("tls = { verify = false }").verify)
     assert.equal("b", support.good(options [[servers = { "unix:/a" },
@@ -70,6 +74,7 @@ describe("gate.upstream", function()
     local servers = 'servers = { "a:1" },\n'
     for text, message in pairs {
       [""] = "gate.upstream needs 'servers'", ["servers = {}"] = "it is empty",
+      [servers .. 'http2 = "yes"'] = [[gateway.lua:5: 'http2': true, false or "auto" expected]],
       ['sevrers = { "a:1" }'] = "gateway.lua:4: gate.upstream has no option 'sevrers'; did you "
         .. "mean 'servers'?",
       ['servers = { "a" }'] = "the port is missing",
