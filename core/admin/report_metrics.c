@@ -144,7 +144,15 @@ static void put_hooks(const struct gate_report *r, FILE *to)
 
 /* What is told of each peer: the registry is walked once for each, so that samples of a metric
  * stand together. */
-enum peer_metric { PEER_REQUESTS, PEER_FAILURES, PEER_ACTIVE, PEER_CONNECTIONS, PEER_UP, PEER_N };
+enum peer_metric {
+    PEER_REQUESTS,
+    PEER_FAILURES,
+    PEER_ACTIVE,
+    PEER_CONNECTIONS,
+    PEER_STREAMS,
+    PEER_UP,
+    PEER_N
+};
 
 static const struct {
     const char *name;
@@ -155,6 +163,7 @@ static const struct {
     { "moongate_upstream_failures_total", "counter", "Connects and tries that failed." },
     { "moongate_upstream_active_requests", "gauge", "Requests at a peer now." },
     { "moongate_upstream_connections", "gauge", "Open connections to a peer." },
+    { "moongate_upstream_streams", "gauge", "Streams open on those that speak HTTP/2." },
     { "moongate_upstream_up", "gauge", "0 while a peer is left out, 1 otherwise." },
 };
 
@@ -175,6 +184,8 @@ static uint64_t peer_value(const struct peer_walk *w, const struct gate_peer_ent
         return atomic_load_explicit(&e->peer->active, memory_order_relaxed);
     case PEER_CONNECTIONS:
         return atomic_load_explicit(&e->peer->connections, memory_order_relaxed);
+    case PEER_STREAMS:
+        return atomic_load_explicit(&e->peer->streams, memory_order_relaxed);
     default:
         return !e->down && !gate_peer_is_down(e->peer, w->now_ms);
     }

@@ -46,6 +46,7 @@ static void put_peers(void *arg, struct gate_str upstream, const struct gate_pee
         gate_json_string(to, gate_str_from_cstr(p->text));
         gate_json_number(to, "active", atomic_load(&p->active));
         gate_json_number(to, "connections", atomic_load(&p->connections));
+        gate_json_number(to, "streams", atomic_load(&p->streams));
         gate_json_number(to, "requests", atomic_load(&p->requests));
         gate_json_number(to, "failures", atomic_load(&p->failures));
         fputc('}', to);

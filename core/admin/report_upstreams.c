@@ -26,6 +26,7 @@ static void put_peers(void *arg, struct gate_str upstream, const struct gate_pee
         gate_table_fmt(t, "%s", state_of(w, &set->v[i]));
         gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->active));
         gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->connections));
+        gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->streams));
         gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->requests));
         gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->failures));
     }
@@ -33,8 +34,8 @@ static void put_peers(void *arg, struct gate_str upstream, const struct gate_pee
 
 void gate_report_upstreams(const struct gate_report *r, bool text, FILE *to)
 {
-    static const char *const titles[] = { "UPSTREAM",    "ADDRESS",  "STATE",   "ACTIVE",
-                                          "CONNECTIONS", "REQUESTS", "FAILURES" };
+    static const char *const titles[] = { "UPSTREAM",    "ADDRESS", "STATE",    "ACTIVE",
+                                          "CONNECTIONS", "STREAMS", "REQUESTS", "FAILURES" };
     struct walk w = { .now_ms = r->now_ms };
 
     if (!text) {
@@ -43,7 +44,7 @@ void gate_report_upstreams(const struct gate_report *r, bool text, FILE *to)
         fputs("}\n", to);
         return;
     }
-    gate_table_init(&w.table, titles, 7);
+    gate_table_init(&w.table, titles, 8);
     gate_registry_each(r->registry, put_peers, &w);
     gate_table_print(&w.table, to);
     gate_table_fini(&w.table);

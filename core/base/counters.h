@@ -21,6 +21,8 @@ enum gate_counter {
     GATE_C_LINKS_OPENED,         /* upstream connections */
     GATE_C_LINKS_CLOSED,
     GATE_C_LINKS_REUSED,
+    GATE_C_LINKS_HTTP2,          /* those that speak it */
+    GATE_C_LINK_STREAMS,         /* streams begun on these */
     GATE_C_CONNECT_FAILURES,
     GATE_C_RETRIES,
     GATE_C_TUNNELS,

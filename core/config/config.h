@@ -96,6 +96,8 @@ enum gate_balance {
     GATE_BALANCE_LEAST_REQUESTS,
     GATE_BALANCE_FUNCTION
 };
+/* What is spoken to an upstream. Auto: what TLS agrees on; without it HTTP/1.1. */
+enum gate_http2 { GATE_HTTP2_NEVER, GATE_HTTP2_ALWAYS, GATE_HTTP2_AUTO };
 enum gate_upstream_host { GATE_HOST_CLIENT, GATE_HOST_PEER, GATE_HOST_NAME };
 
 struct gate_server_config {
@@ -130,6 +132,7 @@ struct gate_upstream_config {
     int forwarded; /* enum gate_forwarded_style */
     int proxy_protocol; /* enum gate_proxy_version */
     const struct gate_tls_client_config *tls; /* NULL: plain */
+    enum gate_http2 http2;
     const struct gate_server_config *servers;
     uint32_t n_servers;
     uint32_t idle; /* links kept per worker */

@@ -131,12 +131,14 @@ static bool read_upstream(struct reader *r, struct gate_upstream_config *u)
     static const char *const balance[] = {"round_robin", "least_requests", "function", NULL};
     static const char *const host[] = {"client", "peer", "name", NULL};
     static const char *const forwarded[] = {"x", "rfc7239", "both", "none", NULL};
+    static const char *const http2[] = {"never", "always", "auto", NULL};
     static const char *const proxy_protocol[] = {"none", "v1", "v2", NULL};
     static const struct field fields[] = {
         MEMBER("at", gate_field_str, at, NULL),
         MEMBER("balance", gate_field_choice, balance, balance),
         MEMBER("forwarded", gate_field_choice, forwarded, forwarded),
         MEMBER("host", gate_field_choice, host, host),
+        MEMBER("http2", gate_field_choice, http2, http2),
         {"keepalive", read_keepalive, 0, 0, 0, NULL},
         MEMBER("name", gate_field_str, name, NULL),
         MEMBER("proxy_protocol", gate_field_choice, proxy_protocol, proxy_protocol),

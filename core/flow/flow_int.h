@@ -53,11 +53,11 @@ struct gate_flow_state {
     enum gate_err failed; /* the attempt's stream broke before a head came */
     const char *failed_why;
     bool dn_over; /* the answer is sent to its end */
-    bool fresh;   /* the next dial is not from the shelf */
     bool fresh_used; /* the peer's dead kept link was replaced once */
     bool same_peer;     /* the next try is at the same peer */
     bool balancer_next; /* the balance hooks left the choice to the upstream's function */
     struct gate_peer *chosen; /* by a script, for this try; of local->set */
+    uint64_t after;     /* the next dial is for a link newer than this; 0: any */
     enum gate_err dial; /* result of a dial that waited */
     bool dialing;       /* a dial is under way */
     bool dialed;        /* it was begun for this attempt */

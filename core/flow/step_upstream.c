@@ -147,7 +147,7 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
     f->same_peer = false;
     gate_attempt_init(&f->attempt, x->worker->links, x->peer);
     if (x->seat->generation->clients != NULL)
-        f->attempt.tls = x->seat->generation->clients[x->upstream];
+        f->attempt.want.tls = x->seat->generation->clients[x->upstream];
     x->attempt = &f->attempt;
     x->times.picked = x->worker->loop.now_ns;
     GATE_TRACE(x, "pick_peer", "%s try %u", x->peer->text, x->tries);
@@ -208,6 +208,23 @@ static struct gate_str proxy_header(struct gate_exchange *x)
                                             to));
 }
 
+/* A link for which not any will do. HTTP/2 has no Upgrade (RFC 9113 section 8.6); what TLS would
+ * agree on ("auto"), nobody agrees on without. False: there is no such link. */
+static bool want_link(struct gate_exchange *x)
+{
+    const struct gate_upstream_config *u = x->flow->upstream;
+    struct gate_link_want *want = &x->flow->attempt.want;
+    bool upgrade = gate_flow_upgrade_passes(x);
+
+    if (u->proxy_protocol != GATE_PROXY_NONE) {
+        want->alone = true; /* it speaks for one client */
+        want->preface = proxy_header(x);
+    }
+    if (u->http2 == GATE_HTTP2_ALWAYS || (want->tls != NULL && !upgrade))
+        want->http2 = (uint8_t)u->http2;
+    return want->http2 != GATE_HTTP2_ALWAYS || !upgrade;
+}
+
 enum gate_step_result gate_step_dial(struct gate_exchange *x)
 {
     struct gate_flow_state *f = x->flow;
@@ -221,19 +238,25 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
     if (!f->dialed) {
         gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
         f->dialed = true;
-        if (f->upstream->proxy_protocol != GATE_PROXY_NONE)
-            f->attempt.preface = proxy_header(x);
-        f->dial = gate_attempt_dial(&f->attempt, f->local, f->timeouts.connect_ms, f->fresh,
-                                    &f->dial_wait);
+        f->attempt.want.connect_ms = f->timeouts.connect_ms;
+        f->attempt.want.after = f->after;
+        if (GATE_UNLIKELY(f->upstream->http2 != GATE_HTTP2_NEVER ||
+                          f->upstream->proxy_protocol != GATE_PROXY_NONE) &&
+            !want_link(x))
+            return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0,
+                                  "an upgrade, to an upstream that speaks HTTP/2 only");
+        f->dial = gate_attempt_dial(&f->attempt, f->local, &f->dial_wait);
         f->dialing = f->dial == GATE_E_AGAIN;
         if (f->dialing)
             return GATE_STEP_WAIT;
     }
     f->dialed = false;
-    f->fresh = false;
+    f->after = 0;
     if (f->dial != GATE_OK) {
-        gate_peer_connect_failed(peer, gate_loop_now(&x->worker->loop));
-        gate_counters_add(&x->worker->counters, GATE_C_CONNECT_FAILURES, 1);
+        if (!f->attempt.joined) { /* one connection is one failure */
+            gate_peer_connect_failed(peer, gate_loop_now(&x->worker->loop));
+            gate_counters_add(&x->worker->counters, GATE_C_CONNECT_FAILURES, 1);
+        }
         return gate_flow_attempt_failed(
             x, f->dial, gate_arena_cstr(&x->arena, gate_str_from_cstr(f->attempt.why)));
     }
@@ -323,18 +346,20 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
                                                const char *why)
 {
     struct gate_flow_state *f = x->flow;
-    bool connecting = f->attempt.stream == NULL;
+    bool connecting = f->attempt.stream == NULL && !f->attempt.refused;
     uint32_t cause = cause_of(e, connecting);
-    bool stale = cause == GATE_RETRY_RESET && f->attempt.reused && !f->fresh_used;
+    bool stale = cause == GATE_RETRY_RESET && !f->fresh_used &&
+                 (f->attempt.reused || gate_attempt_refused(&f->attempt));
     bool safe = is_repeatable(x, e) && x->up.kept_all;
     bool again = false;
 
     f->last_fault = fault_of(e, connecting);
     f->last_why = why;
     if (safe && stale) {
-        /* A kept connection that died while it was idle is no failure of the peer: once more, on a
-         * fresh one. */
-        f->same_peer = f->fresh = f->fresh_used = true;
+        /* A kept connection that died while it was idle, or a peer that says that it has not looked
+         * at the request, is no failure of the peer: once more, on a fresh one. */
+        f->same_peer = f->fresh_used = true;
+        f->after = f->attempt.want.after;
         again = true;
     } else {
         if (!connecting) /* a failed connect is counted where the peer is marked */
@@ -488,7 +513,8 @@ enum gate_step_result gate_step_send_request(struct gate_exchange *x)
     if (!gate_flow_filter_request(x))
         return gate_flow_jump(x, GATE_STEP_FAULT);
     gate_flow_accept_codings(x);
-    gate_attempt_begin(&f->attempt, &use);
+    if (gate_attempt_begin(&f->attempt, &use) == NULL)
+        return gate_flow_attempt_failed(x, GATE_E_RESET, "the upstream takes no more streams");
     e = send_head(x, use.upgrade);
     if (e != GATE_OK)
         return gate_flow_attempt_failed(x, e, "the request head cannot be sent");

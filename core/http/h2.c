@@ -180,7 +180,7 @@ void gate_h2_charge(struct gate_h2 *c)
 
 /* ------------------------------------------------------------------ attaching */
 
-static void attach(struct gate_h2_stream *s, const struct gate_h2_use *use)
+void gate_h2_stream_attach(struct gate_h2_stream *s, const struct gate_h2_use *use)
 {
     s->attached = true;
     s->stream.events = use->events;
@@ -188,6 +188,7 @@ static void attach(struct gate_h2_stream *s, const struct gate_h2_use *use)
     s->arena = use->arena;
     s->limits = use->limits;
     s->method = use->method;
+    s->patience = use->patience;
     s->bytes_in = use->bytes_in;
     s->bytes_out = use->bytes_out;
 }
@@ -195,25 +196,10 @@ static void attach(struct gate_h2_stream *s, const struct gate_h2_use *use)
 void gate_h2_attach(struct gate_h2_stream *s, const struct gate_request_head *head,
                     const struct gate_h2_use *use)
 {
-    attach(s, use);
+    gate_h2_stream_attach(s, use);
     s->head_method = head->method == GATE_M_HEAD;
     s->expect = head->expect_continue;
     s->in_told = head->framing == GATE_BODY_NONE && !s->connect;
-}
-
-struct gate_stream *gate_h2_begin(struct gate_h2 *c, const struct gate_h2_use *use)
-{
-    struct gate_h2_stream *s;
-
-    if (c->leaving || c->begun >= GATE_H2_LIFETIME ||
-        !nghttp2_session_check_request_allowed(c->ng) ||
-        c->open >= nghttp2_session_get_remote_settings(c->ng,
-                                                       NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
-        return NULL;
-    c->begun++;
-    s = gate_h2_stream_new(c);
-    attach(s, use);
-    return &s->stream;
 }
 
 /* ------------------------------------------------------------------ telling */
@@ -298,7 +284,9 @@ static void tell_room(struct gate_h2_stream *s)
 
 static enum gate_err error_of(const struct gate_h2_stream *s)
 {
-    return s->malformed ? GATE_E_SYNTAX : GATE_E_RESET;
+    if (s->malformed)
+        return GATE_E_SYNTAX;
+    return s->err != GATE_OK ? s->err : GATE_E_RESET;
 }
 
 static void tell_reset(struct gate_h2_stream *s)

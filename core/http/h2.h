@@ -99,7 +99,15 @@ struct gate_h2 {
     bool leaving;    /* no new streams: a last GOAWAY is on its way or was received */
     bool noticed;    /* the first GOAWAY of a drain was submitted */
     bool pong;       /* the PING behind it was answered */
+    bool probing;    /* clients: a PING that asks whether the peer is there is on its way */
     bool paused;     /* the sink was full */
+};
+
+/* Clients: how long a stream waits for its peer, in milliseconds; 0: for ever. */
+struct gate_h2_patience {
+    uint32_t send_ms;
+    uint32_t first_byte_ms;
+    uint32_t read_ms;
 };
 
 /* One request and its answer. From the pool's slab; freed when the protocol and the user are both
@@ -129,6 +137,7 @@ struct gate_h2_stream {
     bool malformed;      /* reset for what the peer sent */
     bool refused;        /* the peer has not looked at it */
     bool answered;       /* the final head of an answer was told */
+    enum gate_err err;   /* it broke, for no fault of its own frames */
     uint8_t empty_frames;
     uint8_t infos;       /* heads of interim answers seen */
     struct gate_chain in;  /* body that was not granted yet */
@@ -136,6 +145,7 @@ struct gate_h2_stream {
     size_t credit;
     uint64_t left;       /* of a Content-Length that we announced */
     uint64_t out_ms;     /* what waits moved */
+    uint64_t in_ms;      /* clients: something came, or began to be waited for */
     uint64_t window_ms;  /* body rate: begin of the window; tunnels: when bytes came last */
     uint64_t window_bytes;
     /* The last head or trailers that came: text, until it is told; then the user's. */
@@ -152,6 +162,7 @@ struct gate_h2_stream {
     struct gate_arena *arena;
     const struct gate_head_limits *limits;
     enum gate_method method;
+    struct gate_h2_patience patience;
     uint64_t *bytes_in;
     uint64_t *bytes_out;
     struct gate_response_head *answer; /* until it is told */
@@ -161,6 +172,7 @@ struct gate_h2_use {
     struct gate_arena *arena; /* response head and fields; servers: trailers of the request */
     const struct gate_head_limits *limits;
     enum gate_method method;
+    struct gate_h2_patience patience;
     const struct gate_stream_events *events;
     void *user;
     uint64_t *bytes_in; /* body bytes are counted here; NULL: not */
@@ -227,6 +239,28 @@ struct gate_str gate_h2_text(const struct gate_h2_stream *s);
 /* Servers: attaches the user of a request whose head is `head`. */
 void gate_h2_attach(struct gate_h2_stream *s, const struct gate_request_head *head,
                     const struct gate_h2_use *use);
+
+/* Clients: the connection is gone. All streams that are not complete break; none begins. */
+void gate_h2_lose(struct gate_h2 *c, enum gate_err e, const char *why);
+
+/* Clients: asks the peer for a sign of life; c->probing until it comes. */
+void gate_h2_probe(struct gate_h2 *c);
+
+/* Clients: how many streams may be open at once; 0: no more may begin. */
+uint32_t gate_h2_streams_max(const struct gate_h2 *c);
+
+/* Clients: when the peer has been waited for too long; UINT64_MAX: it is not waited for. *why: what
+ * is said then. While `blocked` the connection takes no bytes, since that time; 0: it does. */
+uint64_t gate_h2_due(const struct gate_h2_stream *s, uint64_t blocked, const char **why);
+
+/* Clients: gives up one stream, for `why`; its user is told. */
+void gate_h2_give_up(struct gate_h2_stream *s, const char *why);
+
+/* Clients: whether anything of an answer has come. */
+static inline bool gate_h2_is_answered(const struct gate_h2_stream *s)
+{
+    return s->infos > 0 || s->block != NULL;
+}
 
 /* Clients: a stream for the next request; its head is sent by send_head. NULL: there can be no more
  * on this connection now. */

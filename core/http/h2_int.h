@@ -79,6 +79,11 @@ ssize_t gate_h2_read_out(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
 struct gate_h2_stream *gate_h2_stream_new(struct gate_h2 *c);
 void gate_h2_stream_free(struct gate_h2_stream *s);
 
+void gate_h2_stream_attach(struct gate_h2_stream *s, const struct gate_h2_use *use);
+
+/* Ends it, for no fault of the peer's. */
+void gate_h2_stream_cut(struct gate_h2_stream *s, uint32_t code);
+
 /* The protocol is done with it. */
 void gate_h2_stream_close(struct gate_h2_stream *s);
 

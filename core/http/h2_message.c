@@ -85,6 +85,23 @@ static bool is_said(const struct gate_message *m, const struct gate_field *f)
            gate_str_ieq(gate_field_name(f), GATE_WEBSOCKET_ACCEPT_NAME);
 }
 
+/* The one thing of TE that has a meaning between two that speak HTTP/2 (RFC 9113 section 8.2.2). */
+static bool takes_trailers(const struct gate_message *m)
+{
+    const struct gate_fields *fs = m->headers == NULL ? NULL : m->headers->original;
+    struct gate_str list, item;
+
+    if (m->status != 0 || fs == NULL || !(fs->known & GATE_F_BIT(GATE_F_TE)))
+        return false;
+    for (uint32_t i = 0; i < fs->n; i++) {
+        list = gate_field_value(&fs->v[i]);
+        while (fs->v[i].id == GATE_F_TE && gate_str_next_item(&list, &item))
+            if (gate_str_ieq(item, GATE_STR("trailers")))
+                return true;
+    }
+    return false;
+}
+
 size_t gate_h2_nv(struct gate_h2 *c, const struct gate_message *m, bool no_length)
 {
     struct gate_out o = scratch(c->pool, m->path.n + m->query.n + 1 + 2 * U64_TEXT);
@@ -95,6 +112,8 @@ size_t gate_h2_nv(struct gate_h2 *c, const struct gate_message *m, bool no_lengt
     while ((f = gate_message_next(m, &cursor)) != NULL)
         if (!is_said(m, f))
             add(c->pool, n++, gate_field_name(f), gate_field_value(f));
+    if (takes_trailers(m))
+        add(c->pool, n++, GATE_STR("te"), GATE_STR("trailers"));
     if (!no_length && (m->framing == GATE_BODY_LENGTH || m->explicit_zero)) {
         size_t from = o.n;
 

@@ -207,6 +207,7 @@ static int headers_done(struct gate_h2 *c, const nghttp2_frame *frame)
 
     if (s == NULL || s->id != frame->hd.stream_id)
         return 0;
+    s->in_ms = gate_h2_now(c);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
         s->bodiless |= !trailers;
         s->in_ended = true;
@@ -255,6 +256,7 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
         break;
     case NGHTTP2_PING:
         c->pong = c->pong || (ack && c->noticed);
+        c->probing = c->probing && !ack;
         break;
     case NGHTTP2_GOAWAY:
         c->leaving = true;
@@ -275,6 +277,8 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
     (void)flags;
     c->owed += (uint32_t)n;
     c->flood.content += n;
+    if (s != NULL)
+        s->in_ms = gate_h2_now(c);
     if (s == NULL || !gate_h2_stream_listens(s))
         return 0;
     gate_chain_add(&s->in, c->in, (const char *)p, n);
@@ -317,7 +321,7 @@ void gate_h2_recv_callbacks(nghttp2_session_callbacks *cb)
 
 void gate_h2_repay(struct gate_h2 *c)
 {
-    if (c->owed == 0 || c->held > GATE_H2_WINDOW)
+    if (c->owed == 0 || (c->server && c->held > GATE_H2_WINDOW))
         return;
     nghttp2_session_consume_connection(c->ng, c->owed);
     c->owed = 0;

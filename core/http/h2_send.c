@@ -108,8 +108,13 @@ static void reset_sent(struct gate_h2 *c, const nghttp2_frame *frame)
     if (frame->rst_stream.error_code == NGHTTP2_NO_ERROR)
         return;
     gate_counters_add(c->counters, GATE_C_H2_RESETS_SENT, 1);
-    if (c->server && (s == NULL || !s->cut))
-        gate_h2_charge(c);
+    if (s != NULL && s->cut)
+        return;
+    gate_h2_charge(c);
+    if (s != NULL && !c->server) { /* nghttp2 does not tell of all that it resets for */
+        s->malformed = true;
+        s->why = s->why == NULL ? "malformed HTTP/2 message" : s->why;
+    }
 }
 
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *user)

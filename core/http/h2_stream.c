@@ -236,8 +236,8 @@ static void op_grant(struct gate_stream *stream, size_t n)
     s->credit += n;
     if (s->expect && n > 0 && !is_over(s))
         send_continue(s);
-    if (first) { /* the body is wanted from now on: its rate is judged anew */
-        s->window_ms = gate_h2_now(s->h2);
+    if (first) { /* the body is wanted from now on: the peer is judged anew */
+        s->in_ms = s->window_ms = gate_h2_now(s->h2);
         s->window_bytes = 0;
     }
     if (s->in.bytes > 0 || (s->in_ended && !s->in_told))
@@ -258,7 +258,7 @@ static void detach(struct gate_h2_stream *s)
     poke(s);
 }
 
-static void stop(struct gate_h2_stream *s, uint32_t code)
+void gate_h2_stream_cut(struct gate_h2_stream *s, uint32_t code)
 {
     s->cut = true;
     gate_chain_clear(&s->out);
@@ -270,7 +270,7 @@ static void stop(struct gate_h2_stream *s, uint32_t code)
 
 void gate_h2_stop(struct gate_h2_stream *s)
 {
-    stop(s, NGHTTP2_NO_ERROR);
+    gate_h2_stream_cut(s, NGHTTP2_NO_ERROR);
     poke(s);
 }
 
@@ -281,7 +281,8 @@ static void op_reset(struct gate_stream *stream, enum gate_close_reason why)
 
     (void)why;
     if (!is_over(s))
-        stop(s, s->h2->server && !s->tunnel ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL);
+        gate_h2_stream_cut(
+            s, s->h2->server && !s->tunnel ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL);
     detach(s);
 }
 
@@ -290,7 +291,7 @@ static void server_give_back(struct gate_stream *stream)
     struct gate_h2_stream *s = gate_h2_stream_of(stream);
 
     if (!is_over(s) && !s->out_ended)
-        stop(s, NGHTTP2_INTERNAL_ERROR);
+        gate_h2_stream_cut(s, NGHTTP2_INTERNAL_ERROR);
     detach(s);
 }
 
@@ -299,7 +300,7 @@ static void client_give_back(struct gate_stream *stream)
     struct gate_h2_stream *s = gate_h2_stream_of(stream);
 
     if (!is_over(s) && !(s->out_ended && s->in_ended))
-        stop(s, NGHTTP2_CANCEL);
+        gate_h2_stream_cut(s, NGHTTP2_CANCEL);
     detach(s);
 }
 

@@ -29,10 +29,10 @@ static bool same_server(const struct gate_server_config *a, const struct gate_se
 static bool same_upstream(const struct gate_upstream_config *a,
                           const struct gate_upstream_config *b)
 {
-    if (a->balance != b->balance || a->proxy_protocol != b->proxy_protocol || a->idle != b->idle ||
-        a->idle_timeout_ms != b->idle_timeout_ms || a->max_requests != b->max_requests ||
-        a->max_age_ms != b->max_age_ms || a->budget_percent != b->budget_percent ||
-        a->n_servers != b->n_servers)
+    if (a->balance != b->balance || a->proxy_protocol != b->proxy_protocol ||
+        a->http2 != b->http2 || a->idle != b->idle || a->idle_timeout_ms != b->idle_timeout_ms ||
+        a->max_requests != b->max_requests || a->max_age_ms != b->max_age_ms ||
+        a->budget_percent != b->budget_percent || a->n_servers != b->n_servers)
         return false;
     for (uint32_t i = 0; i < a->n_servers; i++) {
         if (!same_server(&a->servers[i], &b->servers[i]))

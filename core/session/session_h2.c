@@ -7,12 +7,8 @@
 /* Gathered for one send. */
 #define SEND_BYTES (256u * 1024)
 
-/* Reads of one event, and blocks of one read. */
-#define READS_MOST  4
-#define BLOCKS_MOST 8
-
-/* A block with less room than this is not read into any more. */
-#define WORTH_READING 4096
+/* Reads of one event. */
+#define READS_MOST 4
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -129,8 +125,9 @@ static void on_writable(struct gate_conn *c)
 
 /* ------------------------------------------------------------------ reading */
 
-static void take(struct gate_session *s, struct gate_block *b, const char *p, size_t n)
+static void take(void *session, struct gate_block *b, const char *p, size_t n)
 {
+    struct gate_session *s = session;
     struct gate_h2_server *h = s->h2;
 
     if (h->ending)
@@ -147,72 +144,20 @@ static void take(struct gate_session *s, struct gate_block *b, const char *p, si
     gate_loop_flush(s->conn.loop, &h->flush);
 }
 
-/* The blocks of one read; the first is h->in, which has room. */
-static int space(struct gate_h2_server *h, struct gate_block **blocks, struct iovec *iov)
-{
-    struct gate_block_pool *pool = &h->session->conn.loop->blocks;
-    int n = 0;
-
-    if (h->in != NULL && h->in->refs == 1)
-        h->in->used = 0;
-    if (h->in != NULL && h->in->cap - h->in->used < WORTH_READING)
-        gate_block_unref(&h->in);
-    for (; n < h->blocks; n++) {
-        blocks[n] = n == 0 && h->in != NULL ? h->in : gate_block_take(pool);
-        if (blocks[n] == NULL)
-            break;
-        iov[n].iov_base = blocks[n]->data + blocks[n]->used;
-        iov[n].iov_len = blocks[n]->cap - blocks[n]->used;
-    }
-    h->in = NULL;
-    return n;
-}
-
-/* Hands the n bytes that were read to the codec; the last block that got some is kept. */
-static void spread(struct gate_session *s, struct gate_block **blocks, const struct iovec *iov,
-                   int count, size_t n)
-{
-    struct gate_h2_server *h = s->h2;
-
-    for (int i = 0; i < count; i++) {
-        size_t part = iov[i].iov_len < n ? iov[i].iov_len : n;
-
-        blocks[i]->used += (uint32_t)part;
-        n -= part;
-        if (part > 0)
-            take(s, blocks[i], iov[i].iov_base, part);
-        if (n > 0 || h->in != NULL || part == 0)
-            gate_block_unref(&blocks[i]);
-        else
-            h->in = blocks[i];
-    }
-}
-
 /* One read; true when another may be worth it at once. */
 static bool read_once(struct gate_session *s)
 {
-    struct gate_h2_server *h = s->h2;
-    struct gate_block *blocks[BLOCKS_MOST];
-    struct iovec iov[BLOCKS_MOST];
-    int count = space(h, blocks, iov);
-    enum gate_err e = GATE_E_NOMEM;
-    size_t n = 0, offered = 0;
+    size_t n = 0;
+    bool full = false;
+    enum gate_err e = gate_intake_read(&s->h2->in, &s->conn, take, s, &n, &full);
 
-    for (int i = 0; i < count; i++)
-        offered += iov[i].iov_len;
-    if (count > 0)
-        e = gate_conn_read(&s->conn, iov, count, &n);
-    spread(s, blocks, iov, count, n);
-    if (e == GATE_OK) {
+    if (e == GATE_OK)
         gate_counters_add(&s->worker->counters, GATE_C_BYTES_IN, n);
-        h->blocks = n < offered ? 1 : h->blocks * 2 < BLOCKS_MOST ? h->blocks * 2 : BLOCKS_MOST;
-        return n == offered;
-    }
-    if (e == GATE_E_NOMEM)
+    else if (e == GATE_E_NOMEM)
         gate_session_close(s, GATE_CLOSE_FAULT);
     else if (e != GATE_E_AGAIN)
         read_ended(s, e);
-    return false;
+    return full;
 }
 
 static void on_readable(struct gate_conn *c)
@@ -259,7 +204,6 @@ void gate_session_h2_begin(struct gate_session *s)
     memset(h, 0, sizeof(*h));
     h->session = s;
     h->begin_ms = h->idle_ms = gate_loop_now(&w->loop);
-    h->blocks = 1;
     gate_chain_init(&h->out, &w->loop.blocks);
     gate_ready_init(&h->flush, on_flush);
     s->h2 = h;
@@ -323,7 +267,7 @@ void gate_session_h2_drop(struct gate_session *s)
     gate_h2_close(&h->h2);
     gate_ready_cancel(&h->flush);
     gate_chain_clear(&h->out);
-    gate_block_unref(&h->in);
+    gate_intake_rest(&h->in);
     s->h2 = NULL;
     gate_slab_give(&gate_session_shared_of(s->worker)->h2, h);
 }

@@ -25,7 +25,7 @@ void gate_session_h2_clock(struct gate_session *s)
         h->idle_ms = 0;
     } else {
         h->idle_ms = h->idle_ms == 0 ? now : h->idle_ms;
-        gate_block_unref(&h->in);
+        gate_intake_rest(&h->in);
     }
     if (s->deadline.at_ms > at)
         gate_deadline_set(s->conn.loop, &s->deadline, at);

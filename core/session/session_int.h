@@ -12,6 +12,7 @@
 #include "http/proxy_header.h"
 #include "net/conn.h"
 #include "net/deadline.h"
+#include "net/intake.h"
 #include "session/session.h"
 #include "tls/tls.h"
 
@@ -79,13 +80,12 @@ struct gate_h2_server {
     struct gate_h2 h2;
     struct gate_chain out; /* taken from the codec, on its way into the socket */
     struct gate_ready flush;
-    struct gate_block *in; /* reads go here while it has room */
+    struct gate_intake in;
     uint64_t begin_ms;
     uint64_t idle_ms;   /* since when there is no stream */
     uint64_t wrote_ms;  /* last write that got further */
     uint64_t notice_ms; /* of the first GOAWAY */
     uint32_t linger_left;
-    uint8_t blocks; /* how many the next read offers: grows when reads come back full */
     bool ending;    /* nothing more is read */
     bool lingers;
 };

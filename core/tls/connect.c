@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/addr.h"
+#include "base/assert.h"
 #include "base/mem.h"
 #include "tls/tls_int.h"
 
@@ -59,6 +60,13 @@ enum gate_err gate_tls_connect(struct gate_conn *c, struct gate_tls_client *clie
     if (sessions != NULL)
         gate_tls_sessions_use(sessions, tls->ssl);
     return GATE_OK;
+}
+
+void gate_tls_offer_http1(struct gate_tls *tls)
+{
+    static const unsigned char http1[] = "\x08http/1.1";
+
+    GATE_ASSERT(SSL_set_alpn_protos(tls->ssl, http1, sizeof(http1) - 1) == 0);
 }
 
 const char *gate_tls_why(const struct gate_tls *tls)

@@ -2,16 +2,19 @@
 #include "upstream/attempt.h"
 
 #include "base/assert.h"
-#include "net/socket.h"
 #include "tls/tls.h"
 #include "upstream/dial.h"
 
 /* Longest sentence about a dial that failed. */
 #define WHY_CAP 200
 
+static void on_link(struct gate_link_claim *c, enum gate_err e);
+
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer)
 {
-    memset(a, 0, sizeof(*a));
+    memset(a, 0, offsetof(struct gate_attempt, links));
+    a->head.status = 0;
+    a->claim.link = NULL;
     a->links = links;
     gate_arena_init(&a->arena, &links->loop->chunks);
     a->peer = peer;
@@ -29,83 +32,114 @@ static void explain(struct gate_attempt *a, const char *stage, const char *why)
     a->why = o.p;
 }
 
-static void on_dialed(struct gate_link *l, enum gate_err e, const char *why)
+/* A connection of its own. */
+static enum gate_err dial(struct gate_attempt *a, struct gate_upstream_local *local)
 {
-    struct gate_attempt *a = l->dial_arg;
-
-    if (e != GATE_OK) {
-        explain(a, gate_tls_of(&l->conn) != NULL ? "TLS" : "connect", why);
-        a->link = NULL;
-    }
-    gate_wait_wake(a->wait, e);
-}
-
-static enum gate_err dial(struct gate_attempt *a, struct gate_upstream_local *local,
-                          uint32_t timeout_ms)
-{
-    const struct gate_dial how = {
-        .local = local,
-        .peer = a->peer,
-        .tls = a->tls,
-        .preface = a->preface,
-        .timeout_ms = timeout_ms,
-        .on_done = on_dialed,
-        .arg = a,
-    };
-    const char *why;
-    enum gate_err e = gate_dial(a->links, &how, &a->link, &why);
+    struct gate_link **l = &a->claim.link;
+    const char *why = NULL;
+    enum gate_err e = gate_dial(a->links, local, a->peer, &a->want, l, &why);
 
     if (e == GATE_E_AGAIN)
-        gate_wait_arm(a->wait, 0, NULL);
+        gate_list_push(&(*l)->waiting, &a->claim.node);
     else if (e != GATE_OK)
         explain(a, "connect", why);
     return e;
 }
 
-enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local,
-                                uint32_t timeout_ms, bool fresh, struct gate_wait *wait)
+static void on_link(struct gate_link_claim *c, enum gate_err e)
 {
-    if (!fresh && a->preface.n == 0)
-        a->link = gate_links_take(a->links, local, a->peer, a->tls);
-    if (a->link != NULL) {
-        a->reused = true;
+    struct gate_attempt *a = gate_container_of(c, struct gate_attempt, claim);
+    struct gate_link *l = c->link;
+
+    if (e == GATE_E_AGAIN) {
+        a->joined = false;
+        c->link = NULL;
+        e = dial(a, l->local);
+        if (e == GATE_E_AGAIN)
+            return;
+    } else if (e != GATE_OK) {
+        explain(a, gate_tls_of(&l->conn) != NULL ? "TLS" : "connect", l->why);
+        c->link = NULL;
+    }
+    gate_wait_wake(a->wait, e);
+}
+
+enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local,
+                                struct gate_wait *wait)
+{
+    struct gate_link *l = gate_links_take(a->links, local, a->peer, &a->want);
+    enum gate_err e = GATE_E_AGAIN;
+
+    a->claim.link = l;
+    if (l != NULL && !l->dialing) {
+        a->reused = l->requests > 0;
         return GATE_OK;
     }
     a->wait = wait;
-    return dial(a, local, timeout_ms);
+    a->claim.on_link = on_link;
+    gate_list_init(&a->claim.node);
+    a->joined = l != NULL;
+    if (a->joined)
+        gate_list_push(&l->waiting, &a->claim.node);
+    else
+        e = dial(a, local);
+    if (e == GATE_E_AGAIN)
+        gate_wait_arm(wait, 0, NULL);
+    return e;
 }
 
 struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate_link_use *use)
 {
-    a->before = gate_link_written(a->link);
-    a->stream = gate_link_begin(a->link, use);
+    struct gate_link *l = a->claim.link;
+
+    a->want.after = l->serial; /* of the next try, if there is one */
+    a->before = gate_link_written(l);
+    a->stream = gate_link_begin(l, use);
+    if (a->stream == NULL) {
+        a->refused = true;
+        a->claim.link = NULL;
+    }
     return a->stream;
+}
+
+static bool is_h2(const struct gate_attempt *a)
+{
+    return a->stream != NULL && a->claim.link->protocol == GATE_LINK_H2;
+}
+
+bool gate_attempt_refused(const struct gate_attempt *a)
+{
+    return a->refused || (is_h2(a) && gate_h2_stream_of(a->stream)->refused);
 }
 
 bool gate_attempt_untouched(const struct gate_attempt *a, enum gate_err e)
 {
-    return gate_link_untaken(a->link, a->before, e);
+    return gate_attempt_refused(a) || gate_link_untaken(a->claim.link, a->before, e);
 }
 
 bool gate_attempt_answered(const struct gate_attempt *a)
 {
-    return gate_link_h1_answered(a->link);
+    if (is_h2(a))
+        return gate_h2_is_answered(gate_h2_stream_of(a->stream));
+    return gate_link_h1_answered(a->claim.link);
 }
 
 void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why)
 {
     if (a->peer == NULL)
         return;
-    if (a->wait != NULL) /* it may be woken and not told yet */
+    if (a->wait != NULL) { /* it may be woken and not told yet */
         gate_wait_cancel(a->wait);
+        gate_list_remove(&a->claim.node);
+    }
     if (a->stream != NULL && a->ended)
         a->stream->ops->give_back(a->stream);
     else if (a->stream != NULL)
         a->stream->ops->reset(a->stream, why);
-    else if (a->link != NULL)
-        gate_links_close(&a->link, why);
+    else if (a->claim.link != NULL)
+        gate_link_release(a->claim.link, why);
     a->stream = NULL;
-    a->link = NULL;
+    a->claim.link = NULL;
     gate_block_unref(&a->block);
     gate_arena_clear(&a->arena);
     atomic_fetch_sub_explicit(&a->peer->active, 1, memory_order_relaxed);

@@ -1,5 +1,5 @@
-/* Attempt: one try of an exchange at one peer: its arena, its link, what it has seen. One thread;
- * owned by its exchange; allocated with attempt_new, ended by gate_attempt_end. */
+/* Attempt: one try of an exchange at one peer: its arena, its stream on a link, what it has seen.
+ * One thread; owned by its exchange; begun by gate_attempt_init, ended by gate_attempt_end. */
 #ifndef GATE_UPSTREAM_ATTEMPT_H
 #define GATE_UPSTREAM_ATTEMPT_H
 
@@ -9,32 +9,37 @@
 #include "upstream/links.h"
 
 struct gate_attempt {
-    struct gate_links *links;
-    struct gate_arena arena;        /* the response head lives here */
-    struct gate_peer *peer;         /* a reference; counted active */
-    struct gate_link *link;         /* NULL before dialing and after the end */
-    struct gate_stream *stream;     /* the link's, once begun */
-    uint64_t before;                /* bytes written to the link before the stream began */
-    struct gate_tls_client *tls;    /* set before dialing: NULL: plain; borrowed */
-    struct gate_str preface;        /* before the request, on a link of its own; borrowed */
+    struct gate_link_want want;
+    struct gate_stream *stream;     /* on the link, once begun */
     struct gate_wait *wait;         /* woken with the result of a dial */
-    struct gate_response_head head; /* status 0: not there yet */
     struct gate_block *block;       /* of the head */
     const char *why;                /* a dial failed; the arena's */
     bool reused;                    /* on a link that had carried a request before */
+    bool joined;                    /* waited for a link that another attempt had dialed */
+    bool refused;                   /* the link ended before the stream could begin */
     bool ended;                     /* the response is complete */
+    /* gate_attempt_init clears what is above, and of these what it must. */
+    struct gate_links *links;
+    struct gate_peer *peer;         /* a reference; counted active */
+    struct gate_link_claim claim;   /* claim.link: NULL before dialing and after the end */
+    uint64_t before;                /* bytes written to the link before the stream began */
+    struct gate_arena arena;        /* the response head lives here */
+    struct gate_response_head head; /* status 0: not there yet, nor is the rest of it */
 };
 
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer);
 
-/* Gets a link: GATE_OK at once (a->link), GATE_E_AGAIN: `wait` will be woken with the result (it is
- * armed by this call), other: the failure. `fresh`: never from the
- * shelf, nor with a preface. */
+/* Gets a link as a->want says: GATE_OK at once (a->claim.link), GATE_E_AGAIN: `wait` will be woken
+ * with the result (it is armed by this call), other: the failure. */
 enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local,
-                                uint32_t timeout_ms, bool fresh, struct gate_wait *wait);
+                                struct gate_wait *wait);
 
-/* Begins the stream on the link. */
+/* Begins the stream on the link. NULL: the link has ended since (a->refused). */
 struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate_link_use *use);
+
+/* Of an attempt that failed before a response head: the peer says that it has not looked at the
+ * request, or could not be asked. Another link may do. */
+bool gate_attempt_refused(const struct gate_attempt *a);
 
 /* Of a stream that broke with `e` before a response head: whether the peer has taken not one byte
  * of the request: nothing was written, or the peer's end came and nothing of what was written is

@@ -17,15 +17,13 @@ static void fail(struct gate_link *l, enum gate_err e, const char *why,
 {
     if (gate_tls_of(&l->conn) != NULL)
         gate_counters_add(l->links->counters, GATE_C_LINK_TLS_FAILED, 1);
-    l->on_dialed(l, e, why);
-    gate_links_close(&l, reason);
+    gate_link_failed(l, e, why, reason);
 }
 
-static void succeed(struct gate_link *l)
+/* What is spoken where nobody is asked. */
+static enum gate_link_protocol untold(const struct gate_link *l)
 {
-    gate_conn_reading(&l->conn, false);
-    gate_link_ready(l);
-    l->on_dialed(l, GATE_OK, NULL);
+    return l->http2 == GATE_HTTP2_ALWAYS ? GATE_LINK_H2 : GATE_LINK_H1;
 }
 
 static void on_deadline(struct gate_timer *t)
@@ -39,6 +37,22 @@ static void on_deadline(struct gate_timer *t)
 
 /* TLS */
 
+static void shaken(struct gate_link *l)
+{
+    const struct gate_tls_info *info = gate_tls_info(gate_tls_of(&l->conn));
+    bool h2 = gate_str_eq(info->alpn, GATE_STR("h2"));
+
+    if (!h2 && l->http2 == GATE_HTTP2_ALWAYS) {
+        fail(l, GATE_E_TLS, "the server does not speak HTTP/2 (ALPN)", GATE_CLOSE_LINK_ERROR);
+        return;
+    }
+    gate_counters_add(l->links->counters, GATE_C_LINK_TLS_HANDSHAKES, 1);
+    if (info->resumed)
+        gate_counters_add(l->links->counters, GATE_C_LINK_TLS_RESUMED, 1);
+    gate_conn_reading(&l->conn, false);
+    gate_link_ready(l, h2 ? GATE_LINK_H2 : GATE_LINK_H1);
+}
+
 static void on_shaking(struct gate_conn *c)
 {
     struct gate_link *l = link_of_conn(c);
@@ -47,14 +61,10 @@ static void on_shaking(struct gate_conn *c)
 
     if (e == GATE_E_AGAIN)
         return;
-    if (e != GATE_OK) {
+    if (e == GATE_OK)
+        shaken(l);
+    else
         fail(l, GATE_E_TLS, gate_tls_why(tls), gate_tls_failure(tls));
-        return;
-    }
-    gate_counters_add(l->links->counters, GATE_C_LINK_TLS_HANDSHAKES, 1);
-    if (gate_tls_info(tls)->resumed)
-        gate_counters_add(l->links->counters, GATE_C_LINK_TLS_RESUMED, 1);
-    succeed(l);
 }
 
 /* The server as it was declared, without its port. A Unix socket has no name. */
@@ -78,6 +88,8 @@ static enum gate_err begin_tls(struct gate_link *l)
 
     if (e != GATE_OK)
         return e;
+    if (l->http2 == GATE_HTTP2_NEVER && gate_tls_client_offers(l->tls, GATE_STR("h2")))
+        gate_tls_offer_http1(gate_tls_of(&l->conn));
     l->conn.on_readable = on_shaking;
     l->conn.on_writable = on_shaking;
     gate_conn_reading(&l->conn, true);
@@ -100,7 +112,7 @@ static void on_connecting(struct gate_conn *c)
         return;
     }
     if (l->tls == NULL) {
-        succeed(l);
+        gate_link_ready(l, untold(l));
         return;
     }
     e = begin_tls(l);
@@ -116,9 +128,11 @@ static enum gate_err go_on(struct gate_link *l, enum gate_err connected, uint32_
     struct gate_loop *loop = l->conn.loop;
 
     if (connected == GATE_OK && l->tls == NULL) {
-        gate_link_ready(l);
+        gate_link_ready(l, untold(l));
+        gate_links_offer(l);
         return GATE_OK;
     }
+    gate_links_offer(l);
     l->conn.on_writable = on_connecting;
     l->deadline.timer.fn = on_deadline;
     gate_conn_want_write(&l->conn);
@@ -127,26 +141,25 @@ static enum gate_err go_on(struct gate_link *l, enum gate_err connected, uint32_
     return GATE_E_AGAIN;
 }
 
-enum gate_err gate_dial(struct gate_links *links, const struct gate_dial *how,
+enum gate_err gate_dial(struct gate_links *links, struct gate_upstream_local *local,
+                        struct gate_peer *peer, const struct gate_link_want *want,
                         struct gate_link **out, const char **why)
 {
     struct gate_link *l;
     int fd = -1;
-    enum gate_err e = gate_socket_connect(&how->peer->addr, &fd);
+    enum gate_err e = gate_socket_connect(&peer->addr, &fd);
 
     if (e != GATE_OK && e != GATE_E_AGAIN) {
         *why = strerrordesc_np(errno);
         return e;
     }
-    l = gate_links_make(links, how->local, how->peer, fd);
-    l->tls = gate_tls_client_ref(how->tls);
-    l->on_dialed = how->on_done;
-    l->dial_arg = how->arg;
-    if (how->preface.n > 0 && gate_link_preface(l, how->preface) != GATE_OK) {
+    l = gate_links_make(links, local, peer, want, fd);
+    if (want->preface.n > 0 && gate_link_preface(l, want->preface) != GATE_OK) {
+        l->claims = 0;
         gate_links_close(&l, GATE_CLOSE_LINK_ERROR);
         *why = gate_err_text(GATE_E_NOMEM);
         return GATE_E_NOMEM;
     }
     *out = l;
-    return go_on(l, e, how->timeout_ms);
+    return go_on(l, e, want->connect_ms);
 }

@@ -1,6 +1,6 @@
 /* Link: one upstream connection: whose it is, how it comes up, what its shelf has to know of it.
- * What is spoken on it, and its streams, are of link_h1.h. One thread; from the slab of its
- * worker's gate_links, which owns it; lent to an attempt, on the shelf between. */
+ * What is spoken on it, and its streams, are of link_h1.h and link_h2.h. One thread; from the slab
+ * of its worker's gate_links, which owns it; lent to attempts, on the shelf between. */
 #ifndef GATE_UPSTREAM_LINK_H
 #define GATE_UPSTREAM_LINK_H
 
@@ -8,6 +8,7 @@
 #include "net/deadline.h"
 #include "tls/client.h"
 #include "upstream/link_h1.h"
+#include "upstream/link_h2.h"
 #include "upstream/registry.h"
 
 #define GATE_LINK_MAGIC 0x4c4e4b31u
@@ -15,11 +16,36 @@
 struct gate_links;
 struct gate_upstream_local;
 
+enum gate_link_protocol { GATE_LINK_H1, GATE_LINK_H2 };
+
+/* What a request wants of its link. */
+struct gate_link_want {
+    uint64_t after; /* the serial of one that broke: a newer one is wanted; 0: any will do */
+    uint32_t connect_ms; /* 0: no limit */
+    uint8_t http2;  /* enum gate_http2 */
+    bool alone;     /* a link that no other request has used or will use */
+    struct gate_tls_client *tls; /* NULL: plain; borrowed */
+    struct gate_str preface;     /* goes out before all else, TLS too (a PROXY header) */
+};
+
+/* Somebody who waits for a link that connects: an attempt. */
+struct gate_link_claim {
+    struct gate_list node;
+    struct gate_link *link; /* NULL: none */
+    /* The link is up, or failed with `e` (link->why says what it was); GATE_E_AGAIN: it
+     * is up, and serves another one only. In both cases it has forgotten the claim. */
+    void (*on_link)(struct gate_link_claim *c, enum gate_err e);
+};
+
 struct gate_link {
     uint32_t magic;
     bool dialing;
     bool keep;    /* the connection may be used again as far as is known */
+    bool alone;   /* for one request only */
     bool shelved; /* on a shelf */
+    bool idle;    /* carries nothing, and is counted so */
+    uint8_t http2;    /* enum gate_http2: what it was opened for */
+    uint8_t protocol; /* enum gate_link_protocol; once it is up */
     struct gate_conn conn;
     struct gate_deadline deadline;
     struct gate_list node; /* shelf, or the list of live links */
@@ -28,12 +54,14 @@ struct gate_link {
     struct gate_peer *peer; /* a reference */
     struct gate_tls_client *tls; /* whom it was opened as and for; a reference; NULL: plain */
     uint32_t requests;      /* begun on it, ever */
+    uint32_t claims;        /* places for streams that have not begun; HTTP/2, or not known yet */
+    uint64_t serial;        /* later ones have higher numbers */
     uint64_t born_ms;
     uint64_t sent; /* bytes that the kernel took */
-    /* While it is dialed (upstream/dial.h). */
-    void (*on_dialed)(struct gate_link *l, enum gate_err e, const char *why);
-    void *dial_arg;
+    const char *why;          /* the dial failed; while its claims are told */
+    struct gate_list waiting; /* claims, while it is dialed */
     struct gate_link_h1 h1;
+    struct gate_link_h2 *h2; /* from its first stream on */
 };
 
 /* What a request brings to its link. */
@@ -54,11 +82,22 @@ void gate_link_init(struct gate_link *l, struct gate_loop *loop, int fd);
 /* Bytes that go out before all requests, on a link that has carried none (a PROXY header). */
 enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes);
 
-/* The connection is up, shaken hands and all: streams may begin. */
-void gate_link_ready(struct gate_link *l);
+/* The connection is up, shaken hands and all: streams may begin, and who waited is told. */
+void gate_link_ready(struct gate_link *l, enum gate_link_protocol protocol);
 
-/* Begins a stream. */
+/* It did not come up: who waited is told, and it is closed. */
+void gate_link_failed(struct gate_link *l, enum gate_err e, const char *why,
+                      enum gate_close_reason reason);
+
+/* Begins a stream: on an idle link of HTTP/1, or in a place that was claimed. NULL: the connection
+ * has ended since, and the place is given up. */
 struct gate_stream *gate_link_begin(struct gate_link *l, const struct gate_link_use *use);
+
+/* Gives up a place in which no stream has begun. */
+void gate_link_release(struct gate_link *l, enum gate_close_reason why);
+
+/* HTTP/2, and links that may turn out so: how many more streams it has room for. */
+uint32_t gate_link_room(const struct gate_link *l);
 
 /* Whether nothing has come that nobody asked for, nor an end. */
 bool gate_link_is_silent(struct gate_link *l);

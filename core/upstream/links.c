@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "http/proxy_header.h"
+#include "net/socket.h"
 
 struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *counters)
 {
@@ -12,9 +13,24 @@ struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *
     links->loop = loop;
     links->counters = counters;
     gate_slab_init(&links->slab, "link", sizeof(struct gate_link));
+    gate_slab_init(&links->h2_slab, "h2 link", sizeof(struct gate_link_h2));
     gate_list_init(&links->live);
     gate_list_init(&links->locals);
     return links;
+}
+
+static struct gate_link *link_at(struct gate_list *n)
+{
+    return gate_container_of(n, struct gate_link, node);
+}
+
+static void close_all(struct gate_list *list, enum gate_close_reason why)
+{
+    while (!gate_list_empty(list)) {
+        struct gate_link *l = link_at(list->next);
+
+        gate_links_close(&l, why);
+    }
 }
 
 static void drop_shelves(struct gate_upstream_local *local)
@@ -22,12 +38,8 @@ static void drop_shelves(struct gate_upstream_local *local)
     uint32_t n = local->set == NULL ? 0 : local->set->n;
 
     for (uint32_t i = 0; i < n; i++) {
-        while (!gate_list_empty(&local->shelves[i].idle)) {
-            struct gate_link *l =
-                gate_container_of(local->shelves[i].idle.next, struct gate_link, node);
-
-            gate_links_close(&l, GATE_CLOSE_LINK_IDLE);
-        }
+        close_all(&local->shelves[i].idle, GATE_CLOSE_LINK_IDLE);
+        close_all(&local->shelves[i].shared, GATE_CLOSE_DRAIN);
         gate_tls_sessions_unref(&local->shelves[i].sessions);
     }
     gate_free(local->shelves);
@@ -56,6 +68,8 @@ void gate_links_free(struct gate_links **links)
 
         gate_links_close(&l, GATE_CLOSE_DRAIN);
     }
+    gate_h2_pool_free(&x->h2_pool);
+    gate_slab_fini(&x->h2_slab);
     gate_slab_fini(&x->slab);
     gate_free(x->table);
     gate_free(x);
@@ -96,6 +110,16 @@ static struct gate_shelf *shelf_of(struct gate_upstream_local *local, const stru
     return NULL;
 }
 
+/* The peer is gone: what is on the link ends in peace, and nothing new comes. */
+static void let_go(struct gate_link *l)
+{
+    l->keep = false;
+    if (l->idle)
+        gate_links_close(&l, GATE_CLOSE_LINK_IDLE);
+    else
+        gate_links_offer(l);
+}
+
 /* The peers changed: links to peers that stay move to the new shelves, the others are closed. */
 static void take_set(struct gate_upstream_local *local)
 {
@@ -109,21 +133,21 @@ static void take_set(struct gate_upstream_local *local)
     for (uint32_t i = 0; i < local->set->n; i++) {
         local->shelves[i].peer = local->set->v[i].peer;
         gate_list_init(&local->shelves[i].idle);
+        gate_list_init(&local->shelves[i].shared);
     }
     for (uint32_t i = 0; i < n; i++) {
         struct gate_shelf *to = shelf_of(local, shelves[i].peer);
 
         if (to != NULL) {
             gate_list_splice(&to->idle, &shelves[i].idle);
+            gate_list_splice(&to->shared, &shelves[i].shared);
             to->sessions = shelves[i].sessions;
             shelves[i].sessions = NULL;
         }
         gate_tls_sessions_unref(&shelves[i].sessions);
-        while (!gate_list_empty(&shelves[i].idle)) {
-            struct gate_link *l = gate_container_of(shelves[i].idle.next, struct gate_link, node);
-
-            gate_links_close(&l, GATE_CLOSE_LINK_IDLE);
-        }
+        close_all(&shelves[i].idle, GATE_CLOSE_LINK_IDLE);
+        while (!gate_list_empty(&shelves[i].shared))
+            let_go(link_at(shelves[i].shared.next));
     }
     gate_free(shelves);
     gate_peer_set_unref(&old);
@@ -191,6 +215,13 @@ bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms)
     return true;
 }
 
+struct gate_h2_pool *gate_links_h2_pool(struct gate_links *links)
+{
+    if (links->h2_pool == NULL)
+        links->h2_pool = gate_h2_pool_new();
+    return links->h2_pool;
+}
+
 struct gate_tls_sessions *gate_links_sessions(struct gate_upstream_local *local,
                                               const struct gate_peer *peer,
                                               struct gate_tls_client *tls)
@@ -200,17 +231,53 @@ struct gate_tls_sessions *gate_links_sessions(struct gate_upstream_local *local,
     return shelf == NULL ? NULL : gate_tls_sessions_of(&shelf->sessions, tls);
 }
 
+/* ------------------------------------------------------------------ taking */
+
+static bool is_of(const struct gate_link *l, const struct gate_tls_client *tls)
+{
+    return l->tls == tls || gate_tls_client_same(l->tls, tls);
+}
+
+static void occupy(struct gate_link *l)
+{
+    l->claims++;
+    if (l->idle)
+        l->local->idle--;
+    l->idle = false;
+    if (gate_link_room(l) == 0)
+        gate_links_offer(l);
+}
+
+/* Those that have no room any more (too old, in doubt) are found out here, and leave. */
+static struct gate_link *take_shared(struct gate_shelf *shelf, const struct gate_link_want *want)
+{
+    struct gate_list *next;
+
+    for (struct gate_list *n = shelf->shared.next; n != &shelf->shared; n = next) {
+        struct gate_link *l = link_at(n);
+
+        next = n->next;
+        if (gate_link_room(l) == 0) {
+            gate_links_offer(l);
+        } else if (l->serial > want->after && is_of(l, want->tls)) {
+            occupy(l);
+            return l;
+        }
+    }
+    return NULL;
+}
+
 /* The one that was used last. What a server says unasked inside TLS is with us already, and would
  * pass for the next answer. */
 static struct gate_link *find_idle(struct gate_shelf *shelf, const struct gate_tls_client *tls)
 {
-    struct gate_list *n = shelf->idle.next;
+    struct gate_list *next;
 
-    while (n != &shelf->idle) {
-        struct gate_link *l = gate_container_of(n, struct gate_link, node);
+    for (struct gate_list *n = shelf->idle.next; n != &shelf->idle; n = next) {
+        struct gate_link *l = link_at(n);
 
-        n = n->next;
-        if (l->tls != tls && !gate_tls_client_same(l->tls, tls))
+        next = n->next;
+        if (!is_of(l, tls))
             continue;
         if (tls == NULL || l->conn.ops->pending(&l->conn) == 0 || gate_link_is_silent(l))
             return l;
@@ -219,24 +286,40 @@ static struct gate_link *find_idle(struct gate_shelf *shelf, const struct gate_t
     return NULL;
 }
 
-struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
-                                  struct gate_peer *peer, const struct gate_tls_client *tls)
+static struct gate_link *take_idle(struct gate_links *links, struct gate_shelf *shelf,
+                                   const struct gate_tls_client *tls)
 {
-    struct gate_shelf *shelf = shelf_of(local, peer);
-    struct gate_link *l = shelf == NULL ? NULL : find_idle(shelf, tls);
+    struct gate_link *l = find_idle(shelf, tls);
 
     if (l == NULL)
         return NULL;
+    l->shelved = l->idle = false;
+    l->local->idle--;
     gate_list_remove(&l->node);
-    l->shelved = false;
-    local->idle--;
     gate_list_push(&links->live, &l->node);
-    gate_counters_add(links->counters, GATE_C_LINKS_REUSED, 1);
+    return l;
+}
+
+struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
+                                  struct gate_peer *peer, const struct gate_link_want *want)
+{
+    struct gate_shelf *shelf = want->alone ? NULL : shelf_of(local, peer);
+    struct gate_link *l = NULL;
+
+    if (shelf == NULL)
+        return NULL;
+    if (GATE_UNLIKELY(want->http2 != GATE_HTTP2_NEVER))
+        l = take_shared(shelf, want);
+    if (l == NULL && want->http2 != GATE_HTTP2_ALWAYS && want->after == 0)
+        l = take_idle(links, shelf, want->tls);
+    if (l != NULL && l->requests > 0)
+        gate_counters_add(links->counters, GATE_C_LINKS_REUSED, 1);
     return l;
 }
 
 struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream_local *local,
-                                  struct gate_peer *peer, int fd)
+                                  struct gate_peer *peer, const struct gate_link_want *want,
+                                  int fd)
 {
     struct gate_link *l = gate_slab_take(&links->slab);
 
@@ -244,6 +327,11 @@ struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream
     l->links = links;
     l->local = local;
     l->peer = peer;
+    l->tls = gate_tls_client_ref(want->tls);
+    l->serial = ++links->serial;
+    l->http2 = want->http2;
+    l->claims = want->http2 != GATE_HTTP2_NEVER;
+    l->alone = want->alone;
     gate_peer_ref(peer);
     atomic_fetch_add_explicit(&peer->connections, 1, memory_order_relaxed);
     gate_counters_add(links->counters, GATE_C_LINKS_OPENED, 1);
@@ -251,17 +339,16 @@ struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream
     return l;
 }
 
-static bool may_keep(const struct gate_link *l)
+/* ------------------------------------------------------------------ putting */
+
+bool gate_links_worn(const struct gate_link *l)
 {
     const struct gate_upstream_local *local = l->local;
 
-    if (!gate_link_h1_clean(l))
-        return false;
-    if (local->max_requests > 0 && l->requests >= local->max_requests)
-        return false;
-    if (local->max_age_ms > 0 && gate_loop_now(l->conn.loop) - l->born_ms >= local->max_age_ms)
-        return false;
-    return local->idle_max > 0;
+    if (local->max_requests > 0 && l->requests + l->claims >= local->max_requests)
+        return true;
+    return local->max_age_ms > 0 &&
+           gate_loop_now(l->conn.loop) - l->born_ms >= local->max_age_ms;
 }
 
 /* How long the link that is put down now may lie there. Links beyond what is kept are no waste yet:
@@ -278,20 +365,50 @@ static uint32_t idle_ms_of(const struct gate_upstream_local *local)
 void gate_links_put(struct gate_link *l)
 {
     struct gate_upstream_local *local = l->local;
-    struct gate_shelf *shelf;
+    struct gate_shelf *shelf = NULL;
 
     gate_link_h1_settle(l);
-    shelf = may_keep(l) ? shelf_of(local, l->peer) : NULL;
-
+    if (gate_link_h1_clean(l) && local->idle_max > 0 && !gate_links_worn(l))
+        shelf = shelf_of(local, l->peer);
     if (shelf == NULL) {
         gate_links_close(&l, l->keep ? GATE_CLOSE_ASKED : GATE_CLOSE_LINK_ENDED);
         return;
     }
     gate_list_remove(&l->node);
     gate_list_push_front(&shelf->idle, &l->node);
-    l->shelved = true;
+    l->shelved = l->idle = true;
     local->idle++;
     gate_link_h1_park(l, idle_ms_of(local));
+}
+
+void gate_links_offer(struct gate_link *l)
+{
+    struct gate_shelf *shelf = gate_link_room(l) > 0 ? shelf_of(l->local, l->peer) : NULL;
+
+    if (l->shelved == (shelf != NULL))
+        return;
+    l->shelved = shelf != NULL;
+    gate_list_remove(&l->node);
+    gate_list_push_front(l->shelved ? &shelf->shared : &l->links->live, &l->node);
+}
+
+void gate_links_rest(struct gate_link *l, enum gate_close_reason why)
+{
+    struct gate_upstream_local *local = l->local;
+    uint32_t idle_ms;
+
+    gate_links_offer(l);
+    if (!l->shelved || local->idle_max == 0) {
+        gate_links_close(&l, why);
+        return;
+    }
+    if (l->idle)
+        return;
+    l->idle = true;
+    local->idle++;
+    idle_ms = idle_ms_of(local);
+    gate_deadline_set(l->links->loop, &l->deadline,
+                      idle_ms == 0 ? UINT64_MAX : gate_loop_now(l->links->loop) + idle_ms);
 }
 
 void gate_links_close(struct gate_link **link, enum gate_close_reason why)
@@ -303,11 +420,14 @@ void gate_links_close(struct gate_link **link, enum gate_close_reason why)
     if (l == NULL)
         return;
     links = l->links;
-    if (l->shelved)
+    if (l->idle)
         l->local->idle--;
     gate_list_remove(&l->node);
     gate_deadline_stop(links->loop, &l->deadline);
+    if (GATE_UNLIKELY(l->h2 != NULL))
+        gate_link_h2_leave(l);
     gate_conn_close(&l->conn);
+    gate_link_h2_fini(l);
     gate_link_h1_fini(l);
     atomic_fetch_sub_explicit(&l->peer->connections, 1, memory_order_relaxed);
     gate_peer_unref(&l->peer);

@@ -12,10 +12,12 @@
 /* Idle links beyond idle_max end this long after their last use. */
 #define GATE_LINK_SURPLUS_MS 1000
 
-/* Idle links to one peer. */
+/* The links to one peer that a request may be put on. */
 struct gate_shelf {
-    struct gate_peer *peer; /* the set's reference keeps it */
-    struct gate_list idle;  /* most recently used first; of any identity */
+    struct gate_peer *peer;  /* the set's reference keeps it */
+    struct gate_list idle;   /* HTTP/1; most recently used first; of any identity */
+    struct gate_list shared; /* HTTP/2, and those that may turn out so while they connect: all that
+                              * have room for one more stream; of any identity */
     struct gate_tls_sessions *sessions; /* of the last identity; a reference; NULL: none */
 };
 
@@ -28,7 +30,7 @@ struct gate_upstream_local {
     struct gate_balance_state balance;
     const struct gate_balance_ops *ops;
     struct gate_shelf *shelves; /* parallel to set->v */
-    uint32_t idle;              /* links on all shelves */
+    uint32_t idle;              /* links on all shelves that carry nothing */
     uint32_t idle_max;          /* of them, for idle_ms; 0: none is kept at all */
     uint32_t idle_ms;
     uint32_t max_requests;
@@ -42,6 +44,9 @@ struct gate_links {
     struct gate_loop *loop;
     struct gate_counters *counters;
     struct gate_slab slab;
+    struct gate_slab h2_slab;
+    struct gate_h2_pool *h2_pool; /* NULL: none was needed yet */
+    uint64_t serial;              /* of the newest link */
     struct gate_list live; /* links that are not on a shelf */
     struct gate_list locals;
     struct gate_upstream_local **table; /* by upstream pointer; open addressing */
@@ -63,10 +68,10 @@ struct gate_upstream_local *gate_links_local(struct gate_links *links, struct ga
 void gate_local_count_request(struct gate_upstream_local *local);
 bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms);
 
-/* An idle link to the peer that was opened with this identity (NULL: a plain one), off its shelf;
- * NULL: none. */
+/* An idle link to the peer, off its shelf, or a place on one that is shared (it may still be
+ * connecting: the caller then waits with the others); NULL: there is none. */
 struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
-                                  struct gate_peer *peer, const struct gate_tls_client *tls);
+                                  struct gate_peer *peer, const struct gate_link_want *want);
 
 /* What the peer gave to resume by under this identity; NULL: it is no peer of the upstream any
  * more. */
@@ -76,10 +81,23 @@ struct gate_tls_sessions *gate_links_sessions(struct gate_upstream_local *local,
 
 /* A new link, not ready yet, on a descriptor of gate_socket_connect: for upstream/dial.h. */
 struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream_local *local,
-                                  struct gate_peer *peer, int fd);
+                                  struct gate_peer *peer, const struct gate_link_want *want,
+                                  int fd);
 
 /* Puts a link with a finished stream on its shelf, or closes it when it must not be kept. */
 void gate_links_put(struct gate_link *l);
+
+/* A link that is shared goes to its shelf, or leaves it: as it has room now. */
+void gate_links_offer(struct gate_link *l);
+
+/* Nothing is on a link that is shared: it idles on its shelf, or is closed for `why`. */
+void gate_links_rest(struct gate_link *l, enum gate_close_reason why);
+
+/* It has carried as many requests, or is as old, as the upstream's options allow. */
+bool gate_links_worn(const struct gate_link *l);
+
+/* What the codecs of all links share. */
+struct gate_h2_pool *gate_links_h2_pool(struct gate_links *links);
 
 /* Closes and frees. Clears the pointer. */
 void gate_links_close(struct gate_link **l, enum gate_close_reason why);

@@ -26,6 +26,9 @@ struct gate_peer {
     _Atomic uint32_t connect_fails; /* in a row */
     _Atomic uint64_t down_until_ms; /* passive mark: monotonic ms; 0: healthy */
     _Atomic uint64_t latency_us;    /* moving average to the first byte */
+    _Atomic uint32_t streams;       /* open over HTTP/2, all workers */
+    _Atomic uint32_t streams_max;   /* of one connection, as the peer said last; 0: it has not */
+    _Atomic bool http1;             /* it was asked for HTTP/2, and chose HTTP/1.1 */
 };
 
 /* The peers of one upstream at one moment: immutable, reference-counted, replaced whole. */

@@ -69,7 +69,7 @@ local function upstream(entry)
   local o = entry.options
   return {
     name = entry.name, balance = type(o.balance) == "function" and "function" or o.balance,
-    host = o.host, forwarded = o.forwarded, proxy_protocol = o.proxy_protocol,
+    host = o.host, forwarded = o.forwarded, proxy_protocol = o.proxy_protocol, http2 = o.http2,
     servers = list(o.servers, server),
     keepalive = {
       idle = o.keepalive.idle, idle_timeout_ms = o.keepalive.idle_timeout,

@@ -385,9 +385,10 @@ describe("a gateway that runs tells", function()
       upstream = gate.upstream("o", { servers = { "%s", "127.0.0.1:1" } }) }]]):format(o.address)))
     for _ = 1, 4 do g:get "/up" end
     local out = run(g, "upstreams").stdout
-    assert.matches("^UPSTREAM +ADDRESS +STATE +ACTIVE +CONNECTIONS +REQUESTS +FAILURES\n", out)
-    assert.matches("\no +" .. o.address:gsub("%p", "%%%0") .. " +up +0 +%d+ +4 +0\n", out)
-    assert.matches("\no +127%.0%.0%.1:1 +%a[%a ]- +0 +0 +%d+ +[1-9]%d*\n", out)
+    assert.matches("^UPSTREAM +ADDRESS +STATE +ACTIVE +CONNECTIONS +STREAMS +REQUESTS +FAILURES\n",
+      out)
+    assert.matches("\no +" .. o.address:gsub("%p", "%%%0") .. " +up +0 +%d+ +0 +4 +0\n", out)
+    assert.matches("\no +127%.0%.0%.1:1 +%a[%a ]- +0 +0 +0 +%d+ +[1-9]%d*\n", out)
     local up = json.decode(run(g, "upstreams", "--json").stdout).upstreams
     assert.equal("o", up[1].name)
   end)

@@ -22,10 +22,11 @@
 
 #define BODY_MAX (24u << 20)
 
-enum kind { MEMORY, H1, H1_BYTES, H2, H2_BYTES, KINDS };
+enum kind { MEMORY, H1, H1_BYTES, H2, H2_BYTES, H2_LINK, H2_LINK_BYTES, KINDS };
 
-static const char *const kind_names[KINDS] = {"memory", "h1", "h1, a byte at a time", "h2",
-                                              "h2, a byte at a time"};
+static const char *const kind_names[KINDS] = {
+    "memory", "h1", "h1, a byte at a time", "h2", "h2, a byte at a time", "h2, link and session",
+    "h2, link and session, a byte at a time"};
 
 /* What one side has seen. */
 struct party {
@@ -253,9 +254,9 @@ static void turn(int n)
     test_gateway_turns(&world->g, n);
 }
 
-static void on_dialed(struct gate_link *l, enum gate_err e, const char *why)
+static void on_link(struct gate_link_claim *c, enum gate_err e)
 {
-    (void)l, (void)why;
+    (void)c;
     assert_int_equal(e, GATE_OK);
     world->connected = true;
 }
@@ -265,27 +266,34 @@ static bool is_connected(void *arg)
     return ((struct world *)arg)->connected;
 }
 
-static void connect_h1(void)
+static bool is_h2_link(void)
+{
+    return world->kind == H2_LINK || world->kind == H2_LINK_BYTES;
+}
+
+static void connect_link(void)
 {
     struct gate_worker *w = &world->g.worker;
     struct gate_upstream_local *local =
         gate_links_local(w->links, world->g.seat.upstreams[0],
                          &world->g.generation.config->upstreams[0]);
     struct gate_peer *peer = local->set->v[0].peer;
-    struct gate_dial how = {.local = local, .peer = peer, .on_done = on_dialed};
+    struct gate_link_want want = {.http2 = is_h2_link() ? GATE_HTTP2_ALWAYS : GATE_HTTP2_NEVER};
+    struct gate_link_claim claim = {.on_link = on_link};
     struct gate_addr from;
     const char *why;
 
-    world->link = gate_links_take(w->links, local, peer, NULL);
+    world->link = gate_links_take(w->links, local, peer, &want);
     if (world->link != NULL)
         return;
     assert_false(world->session_open);
-    assert_int_equal(gate_dial(w->links, &how, &world->link, &why), GATE_E_AGAIN);
+    assert_int_equal(gate_dial(w->links, local, peer, &want, &world->link, &why), GATE_E_AGAIN);
+    gate_list_push(&world->link->waiting, &claim.node);
     assert_true(test_gateway_until(&world->g, is_connected, world));
     assert_int_equal(gate_addr_parse(GATE_STR("127.0.0.1:5000"), &from), GATE_OK);
     gate_session_open(w, world->g.listener, test_gateway_accept(&world->g), &from);
     world->session_open = true;
-    if (world->kind == H1_BYTES) {
+    if (world->kind == H1_BYTES || world->kind == H2_LINK_BYTES) {
         gate_conn_fault_wrap(&world->link->conn, &world->up);
         gate_conn_fault_wrap(
             &gate_container_of(w->session_list.next, struct gate_session, node)->conn,
@@ -322,17 +330,19 @@ static void begin(enum gate_method method)
         world->client.s = test_stream_h2_begin(&world->h2, method, &events, world);
         return;
     }
-    connect_h1();
+    connect_link();
     world->client.s = gate_link_begin(world->link, &use);
 }
 
 static void open_world(struct world *w, enum kind kind, const struct gate_fault_plan *plan)
 {
+    static const char *const http2[] = {"\"http2\":false", "\"http2\":true", NULL};
+
     memset(w, 0, sizeof(*w));
     world = w;
     w->kind = kind;
     w->up = w->down = *plan;
-    test_gateway_open(&w->g, TEST_ROUTE);
+    test_gateway_open_with(&w->g, TEST_ROUTE, is_h2_link() ? http2 : NULL);
     gate_arena_init(&w->arena, &w->g.worker.loop.chunks);
     test_stream_mem_open(&w->mem, &w->g.worker.loop, &w->arena);
     w->mem.on_request = on_request;

@@ -1,6 +1,7 @@
 /* The contract of the stream interface, the same cases over every implementation: in memory, over
- * h2 (two codecs whose bytes go from one to the other), and over h1, where the client's side is a link and the server's side a session at the two ends of one
- * TCP connection, plain and through connections that give one byte at a time. The session calls a
+ * h2 (two codecs whose bytes go from one to the other), and over h1 and h2, where the client's side
+ * is a link and the server's side a session at the two ends of one TCP connection, plain and
+ * through connections that give one byte at a time. The session calls a
  * flow of this file's own, so that nothing but the two streams is between the two users. */
 #include "stream_world.h"
 
@@ -334,16 +335,28 @@ static void over_h2_by_bytes(void **state)
     run_kind(H2_BYTES);
 }
 
+static void over_an_h2_link(void **state)
+{
+    (void)state;
+    run_kind(H2_LINK);
+}
+
+static void over_an_h2_link_by_bytes(void **state)
+{
+    (void)state;
+    run_kind(H2_LINK_BYTES);
+}
+
 /* An exchange where operation k of one side fails: each side hears the end or a reset, whichever
  * applies, and nothing is held afterwards. Returns whether k was reached. */
-static bool fail_at(bool up, uint32_t k, int error)
+static bool fail_at(enum kind kind, bool up, uint32_t k, int error)
 {
     struct gate_fault_plan plan = {.max_bytes = 9, .again_after_each = true};
     struct world w;
     struct party *c = &w.client, *s = &w.server;
     bool reached;
 
-    open_world(&w, H1_BYTES, &plan);
+    open_world(&w, kind, &plan);
     *(up ? &w.up.fail_at : &w.down.fail_at) = k;
     *(up ? &w.up.fail_errno : &w.down.fail_errno) = error;
     begin(GATE_M_POST);
@@ -380,10 +393,11 @@ static void every_call_may_fail(void **state)
     static const int errors[] = {ECONNRESET, EPIPE, EIO, ETIMEDOUT};
 
     (void)state;
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 16; i++) {
+        enum kind kind = i < 8 ? H1_BYTES : H2_LINK_BYTES;
         uint32_t k = 1;
 
-        while (k < 500 && fail_at(i % 2 == 0, k, errors[i / 2]))
+        while (k < 500 && fail_at(kind, i % 2 == 0, k, errors[i / 2 % 4]))
             k++;
         assert_in_range(k, 20, 499);
     }
@@ -397,6 +411,8 @@ int main(void)
         cmocka_unit_test(over_h1_by_bytes),
         cmocka_unit_test(over_h2),
         cmocka_unit_test(over_h2_by_bytes),
+        cmocka_unit_test(over_an_h2_link),
+        cmocka_unit_test(over_an_h2_link_by_bytes),
         cmocka_unit_test(every_call_may_fail),
     };
 

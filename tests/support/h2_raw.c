@@ -197,6 +197,8 @@ static void of_stream(struct test_h2_in *in, struct test_h2_stream *s, int type,
         s->reset = true;
         s->code = number(p);
         in->resets++;
+    } else if (type == TEST_H2_WINDOW) {
+        s->window += number(p);
     }
 }
 

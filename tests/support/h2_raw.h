@@ -54,6 +54,7 @@ struct test_h2_stream {
     bool ended;
     bool reset;
     uint32_t code; /* of the reset */
+    uint32_t window; /* sum of its WINDOW_UPDATEs */
 };
 struct test_h2_in {
     char *p; /* not taken apart yet */

@@ -198,11 +198,13 @@ static const struct gate_stream_events events = {.on_head = on_head,
 static enum gate_err begin_dial(struct bench *b, int k, const char *preface)
 {
     gate_attempt_init(&b->a[k], b->links, b->local->set->v[0].peer);
-    b->a[k].tls = b->tls;
-    b->a[k].preface = gate_str_from_cstr(preface);
+    b->a[k].want.tls = b->tls;
+    b->a[k].want.preface = gate_str_from_cstr(preface);
+    b->a[k].want.alone = preface != NULL;
+    b->a[k].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     b->woken = false;
-    return gate_attempt_dial(&b->a[k], b->local, 5000, false, &b->wait);
+    return gate_attempt_dial(&b->a[k], b->local, &b->wait);
 }
 
 static void accept_it(struct bench *b)
@@ -470,7 +472,7 @@ static void failures_say_what(void **state)
     assert_int_equal(closes(b, GATE_CLOSE_LINK_TLS_GONE), 1);
     assert_int_equal(count(b, GATE_C_LINK_TLS_FAILED), 2);
     assert_int_equal(count(b, GATE_C_LINK_TLS_HANDSHAKES), 0);
-    assert_null(b->a[0].link);
+    assert_null(b->a[0].claim.link);
 }
 
 /* The time of a connect is also that of the handshake. */
@@ -544,7 +546,7 @@ static void a_refusal_leaves_it_untouched(void **state)
     send_request(b, 0);
     until_broken(b);
     assert_int_equal(b->broke, GATE_E_TLS);
-    assert_true(b->a[0].link->sent > 0);
+    assert_true(b->a[0].claim.link->sent > 0);
     assert_true(gate_attempt_untouched(&b->a[0], b->broke));
     assert_false(gate_attempt_answered(&b->a[0]));
 }
@@ -560,7 +562,7 @@ static void what_was_taken_is_not_untouched(void **state)
     assert_int_equal(dial(b, 0), GATE_OK);
     assert_true(b->a[0].reused);
     send_request(b, 0);
-    assert_true(gate_link_written(b->a[0].link) > b->a[0].link->sent);
+    assert_true(gate_link_written(b->a[0].claim.link) > b->a[0].claim.link->sent);
     hear_request(b);
     test_tls_origin_drop(&b->origin);
     until_broken(b);

@@ -1,126 +1,7 @@
 /* covers: upstream/link.c upstream/link_h1.c upstream/link_h1_stream.c upstream/attempt.c
  * Links on their shelves and attempts on links, against sockets that the test holds. The stream on
  * a link has its contract test in tests/session/test_stream_contract.c. */
-#include <errno.h>
-#include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "upstream/attempt.h"
-
-/* One upstream "o" with up to two peers, both listening here. */
-struct bench {
-    struct gate_clock clock;
-    struct gate_loop loop;
-    struct gate_counters counters;
-    struct gate_registry *registry;
-    struct gate_config *config;
-    struct gate_links *links;
-    struct gate_upstream_local *local;
-    int listening[2];
-    int port[2];
-    struct gate_attempt a[8];
-    struct gate_wait wait;
-    enum gate_err dialed;
-    bool woken;
-    bool ended;
-    int resets;
-};
-
-static int listen_here(int *port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(listen(fd, 16), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-    *port = ntohs(a.sin_port);
-    return fd;
-}
-
-/* Applies a configuration in which the upstream has the first or both peers, or only the second,
- * and these options. */
-static void configure(struct bench *b, int first, int last, const char *options)
-{
-    char servers[256] = "", text[1024], why[256];
-    size_t n = 0;
-
-    for (int i = first; i <= last; i++)
-        n += (size_t)snprintf(servers + n, sizeof(servers) - n, "%s{\"address\":\"127.0.0.1:%d\"}",
-                              i > first ? "," : "", b->port[i]);
-    snprintf(text, sizeof(text),
-             "{\"format\":1,\"upstreams\":[{\"name\":\"o\",\"servers\":[%s]%s}]}", servers,
-             options);
-    gate_config_free(&b->config);
-    if (gate_config_parse(gate_str_from_cstr(text), &b->config, why, sizeof(why)) != GATE_OK)
-        fail_msg("%s", why);
-    assert_int_equal(gate_registry_apply(b->registry, b->config), GATE_OK);
-    b->local = gate_links_local(b->links, gate_registry_find(b->registry, GATE_STR("o")),
-                                &b->config->upstreams[0]);
-}
-
-#define KEEP(idle, idle_ms, requests, age)                                                         \
-    ",\"keepalive\":{\"idle\":" #idle ",\"idle_timeout_ms\":" #idle_ms                             \
-    ",\"max_requests\":" #requests ",\"max_age_ms\":" #age "}"
-#define PLENTY KEEP(64, 60000, 0, 0)
-
-static int open_bench(void **state)
-{
-    struct bench *b = calloc(1, sizeof(*b));
-
-    gate_clock_init(&b->clock);
-    assert_int_equal(gate_loop_open(&b->loop, &b->clock, NULL), GATE_OK);
-    b->registry = gate_registry_new(&b->clock);
-    b->links = gate_links_new(&b->loop, &b->counters);
-    b->listening[0] = listen_here(&b->port[0]);
-    b->listening[1] = listen_here(&b->port[1]);
-    configure(b, 0, 1, PLENTY);
-    *state = b;
-    return 0;
-}
-
-static void turns(struct bench *b, int n)
-{
-    while (n-- > 0)
-        gate_loop_turn(&b->loop, false);
-}
-
-static int close_bench(void **state)
-{
-    struct bench *b = *state;
-
-    for (int i = 0; i < 8; i++)
-        gate_attempt_end(&b->a[i], GATE_CLOSE_DRAIN);
-    gate_links_free(&b->links);
-    assert_null(b->links);
-    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_OPENED),
-                     gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED));
-    gate_registry_free(&b->registry);
-    gate_config_free(&b->config);
-    assert_int_equal(b->loop.blocks.live, 0);
-    gate_loop_close(&b->loop);
-    close(b->listening[0]);
-    close(b->listening[1]);
-    free(b);
-    return 0;
-}
-
-static void pass(struct bench *b, uint64_t ms)
-{
-    gate_clock_advance(&b->clock, ms * GATE_MS);
-    turns(b, 3);
-}
+#include "link_bench.h"
 
 /* ------------------------------------------------------------------ an attempt */
 
@@ -172,28 +53,16 @@ static enum gate_err dial(struct bench *b, int k, int i)
     enum gate_err e;
 
     gate_attempt_init(&b->a[k], b->links, b->local->set->v[i].peer);
+    b->a[k].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     b->woken = false;
-    e = gate_attempt_dial(&b->a[k], b->local, 5000, false, &b->wait);
+    e = gate_attempt_dial(&b->a[k], b->local, &b->wait);
     if (e != GATE_E_AGAIN)
         return e;
     for (int t = 0; t < 10000 && !b->woken; t++)
         turns(b, 1);
     assert_true(b->woken);
     return b->dialed;
-}
-
-/* The origin's end of the newest connection. */
-static int accepted(struct bench *b, int i)
-{
-    int fd = -1;
-
-    for (int t = 0; t < 10000 && fd < 0; t++) {
-        turns(b, 1);
-        fd = accept4(b->listening[i], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    }
-    assert_true(fd >= 0);
-    return fd;
 }
 
 /* A whole exchange of attempt k; the origin says `answer`. */
@@ -273,7 +142,7 @@ static void the_warmest_link_comes_first(void **state)
 
     for (int i = 0; i < 3; i++) {
         assert_int_equal(dial(b, i, 0), GATE_OK);
-        l[i] = b->a[i].link;
+        l[i] = b->a[i].claim.link;
         fd[i] = accepted(b, 0);
     }
     exchange(b, 1, fd[1], HI);
@@ -281,9 +150,9 @@ static void the_warmest_link_comes_first(void **state)
     exchange(b, 0, fd[0], HI);
     for (int i = 0; i < 3; i++)
         assert_int_equal(dial(b, i, 0), GATE_OK);
-    assert_ptr_equal(b->a[0].link, l[0]);
-    assert_ptr_equal(b->a[1].link, l[2]);
-    assert_ptr_equal(b->a[2].link, l[1]);
+    assert_ptr_equal(b->a[0].claim.link, l[0]);
+    assert_ptr_equal(b->a[1].claim.link, l[2]);
+    assert_ptr_equal(b->a[2].claim.link, l[1]);
     for (int i = 0; i < 3; i++)
         close(fd[i]);
 }
@@ -448,7 +317,7 @@ static void a_refused_dial_fails(void **state)
 
     close(b->listening[0]);
     assert_int_not_equal(dial(b, 0, 0), GATE_OK);
-    assert_null(b->a[0].link);
+    assert_null(b->a[0].claim.link);
     gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
     assert_int_equal(atomic_load(&b->local->set->v[0].peer->connections), 0);
     b->listening[0] = dup(b->listening[1]);
@@ -476,15 +345,16 @@ static void a_dial_ends_in_time(void **state)
 
     fill_backlog(b, fds, 8);
     gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    b->a[0].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
-    e = gate_attempt_dial(&b->a[0], b->local, 5000, false, &b->wait);
+    e = gate_attempt_dial(&b->a[0], b->local, &b->wait);
     assert_int_equal(e, GATE_E_AGAIN);
     pass(b, 4900);
     assert_false(b->woken);
     pass(b, 200);
     assert_true(b->woken);
     assert_int_equal(b->dialed, GATE_E_TIMEOUT);
-    assert_null(b->a[0].link);
+    assert_null(b->a[0].claim.link);
     for (int i = 0; i < 8; i++)
         close(fds[i]);
 }
@@ -496,8 +366,9 @@ static void a_dial_can_be_given_up(void **state)
 
     fill_backlog(b, fds, 8);
     gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    b->a[0].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
-    assert_int_equal(gate_attempt_dial(&b->a[0], b->local, 5000, false, &b->wait), GATE_E_AGAIN);
+    assert_int_equal(gate_attempt_dial(&b->a[0], b->local, &b->wait), GATE_E_AGAIN);
     gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
     gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR); /* twice is once */
     pass(b, 6000);
@@ -535,9 +406,9 @@ static int request_on_kept(struct bench *b)
 
 static void until_dead(struct bench *b)
 {
-    for (int t = 0; t < 10000 && b->a[0].link->h1.state != GATE_LINK_DEAD; t++)
+    for (int t = 0; t < 10000 && b->a[0].claim.link->h1.state != GATE_LINK_DEAD; t++)
         turns(b, 1);
-    assert_int_equal(b->a[0].link->h1.state, GATE_LINK_DEAD);
+    assert_int_equal(b->a[0].claim.link->h1.state, GATE_LINK_DEAD);
 }
 
 static void a_peer_that_ended_before_has_taken_nothing(void **state)
@@ -546,8 +417,8 @@ static void a_peer_that_ended_before_has_taken_nothing(void **state)
     int fd = request_on_kept(b);
 
     close(fd);
-    gate_link_h1_flush(b->a[0].link); /* before the loop could see the end */
-    assert_true(b->a[0].link->sent > 0);
+    gate_link_h1_flush(b->a[0].claim.link); /* before the loop could see the end */
+    assert_true(b->a[0].claim.link->sent > 0);
     until_dead(b);
     assert_true(gate_attempt_untouched(&b->a[0], GATE_E_EOF));
 }
@@ -560,7 +431,7 @@ static void a_peer_that_reset_before_has_taken_nothing(void **state)
 
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     close(fd);
-    gate_link_h1_flush(b->a[0].link);
+    gate_link_h1_flush(b->a[0].claim.link);
     until_dead(b);
     assert_true(gate_attempt_untouched(&b->a[0], GATE_E_RESET));
 }
@@ -636,8 +507,9 @@ static void an_attempt_that_ends_before_it_is_told(void **state)
     struct leaver l = {.b = b};
 
     gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    b->a[0].want = (struct gate_link_want){.connect_ms = 5000, .after = UINT64_MAX};
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
-    assert_int_equal(gate_attempt_dial(&b->a[0], b->local, 5000, true, &b->wait), GATE_E_AGAIN);
+    assert_int_equal(gate_attempt_dial(&b->a[0], b->local, &b->wait), GATE_E_AGAIN);
     gate_ready_init(&l.ready, leave);
     gate_loop_ready(&b->loop, &l.ready);
     for (int i = 0; i < 5; i++)

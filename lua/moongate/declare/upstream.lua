@@ -162,6 +162,11 @@ local BALANCE = {
   end,
 }
 
+local HTTP2 = schema.custom('true, false or "auto"', function(value)
+  if value == "auto" then return "auto" end
+  if type(value) == "boolean" then return value and "always" or "never" end
+end)
+
 --- What an absent table of options stands for: the same table with its defaults.
 local function defaults_of(record)
   return record:check({}, schema.spot { report = error })
@@ -175,6 +180,7 @@ local OPTIONS = {
   host = schema.with(schema.enum { "client", "peer", "name" }, { default = "client" }),
   forwarded = schema.with(schema.enum { "x", "rfc7239", "both", "none" }, { default = "x" }),
   proxy_protocol = schema.with(schema.enum { "none", "v1", "v2" }, { default = "none" }),
+  http2 = HTTP2,
   keepalive = schema.with(KEEPALIVE, { default = defaults_of(KEEPALIVE) }),
   timeouts = schema.with(TIMEOUTS, { default = defaults_of(TIMEOUTS) }),
   retry = schema.with(RETRY, { default = defaults_of(RETRY) }),
@@ -182,7 +188,7 @@ local OPTIONS = {
 }
 for _, name in ipairs {
   "hash_key", "bounded_load", "health", "outlier", "max_connections", "max_requests", "queue",
-  "slow_start", "http2",
+  "slow_start",
 } do
   OPTIONS[name] = schema.later()
 end
@@ -206,6 +212,13 @@ end)()
 
 --- What only two options together get wrong.
 local function check_together(options, spot, given)
+  if not tls.settle_protocols(options) then
+    spot:at("http2", given):fail {
+      name = "http2",
+      expected = 'true for alpn = { "h2" }, "auto" for { "h2", "http/1.1" }, else false',
+      message = "'http2' and 'tls.alpn' contradict each other",
+    }
+  end
   if not tls.names_servers(options) then
     spot:at("tls", given):fail {
       name = "server_name", expected = "server_name",

@@ -10,7 +10,7 @@ describe("gate.upstream", function()
     local config = support.good(options 'servers = { "a:1" }')
     assert.same({
       name = "shop", balance = "round_robin", host = "client", forwarded = "x",
-      proxy_protocol = "none",
+      proxy_protocol = "none", http2 = "never",
       servers = { { address = "a:1", weight = 1, max_connections = 0, backup = false, zone = "",
         down = false } },
       keepalive = { idle = 64, idle_timeout_ms = 60000, max_requests = 0, max_age_ms = 0 },
@@ -27,7 +27,7 @@ describe("gate.upstream", function()
         max_connections = 5 },
         "unix:/run/a" },
       balance = "least_requests", host = "name", forwarded = "none",
-      proxy_protocol = "v2",
+      proxy_protocol = "v2", http2 = "auto",
       keepalive = { idle = 0, idle_timeout = "5s", max_requests = 10, max_age = "1m" },
       timeouts = { connect = 0.5, total = "2m", send = 0 },
       retry = { tries = 1, on = { "timeout", "503" }, budget = 0.5 },
@@ -36,6 +36,7 @@ describe("gate.upstream", function()
       max_connections = 5 }, got.servers[1])
     assert.equal("unix:/run/a", got.servers[2].address)
     assert.equal("v2", got.proxy_protocol)
+    assert.equal("auto", got.http2)
     assert.same({ idle = 0, idle_timeout_ms = 5000, max_requests = 10, max_age_ms = 60000 },
       got.keepalive)
     assert.equal(500, got.timeouts.connect_ms)
@@ -66,10 +67,25 @@ describe("gate.upstream", function()
       tls = { verify = false }]]).upstreams[1].tls.verify)
   end)
 
+  it("says by http2 or by tls.alpn what is offered", function()
+    local function offered(text)
+      local u = support.good(options('servers = { "a:1" }, ' .. text)).upstreams[1]
+      return u.http2, u.tls and table.concat(u.tls.alpn, " ")
+    end
+    assert.same({ "never", "http/1.1" }, { offered "tls = true" })
+    assert.same({ "always", "h2" }, { offered "tls = true, http2 = true" })
+    assert.same({ "auto", "h2 http/1.1" }, { offered 'tls = true, http2 = "auto"' })
+    assert.same({ "always", "h2" }, { offered 'tls = { alpn = { "h2" } }' })
+    assert.same({ "auto", "http/1.1 h2" }, { offered 'tls = { alpn = { "http/1.1", "h2" } }' })
+    assert.same({ "never", "x" }, { offered 'tls = { alpn = { "x" } }, http2 = false' })
+    assert.same({ "always" }, { offered "http2 = true" })
+  end)
+
   it("refuses what is wrong, at its line", function()
     local servers = 'servers = { "a:1" },\n'
     for text, message in pairs {
       [""] = "gate.upstream needs 'servers'", ["servers = {}"] = "it is empty",
+      [servers .. 'http2 = "yes"'] = [[gateway.lua:5: 'http2': true, false or "auto" expected]],
       ['sevrers = { "a:1" }'] = "gateway.lua:4: gate.upstream has no option 'sevrers'; did you "
         .. "mean 'servers'?",
       ['servers = { "a" }'] = "the port is missing",
@@ -91,7 +107,10 @@ describe("gate.upstream", function()
       [servers .. 'tls = { verify = false, ca = "a" }'] = "'verify = false' believes everybody",
       [servers .. 'tls = { server_name = "a b" }'] = "'server_name': a host name such as",
       [servers .. 'tls = { server_name = "10.0.0.0/8" }'] = "'server_name': a host name such as",
-      [servers .. 'tls = { alpn = { "h2" } }'] = "the upstream's 'http2' is for that one",
+      [servers .. 'http2 = true, tls = { alpn = { "h2", "http/1.1" } }'] = "gateway.lua:5: "
+        .. "'http2' and 'tls.alpn' contradict each other",
+      [servers .. 'http2 = false, tls = { alpn = { "h2" } }'] = "contradict each other",
+      [servers .. 'tls = { alpn = { "" } }'] = "the name of a protocol (ALPN) expected",
       [servers .. 'tls = { min_version = "1.1" }'] = "unknown value '1.1', expected one of 1.2",
       ['servers = { "unix:/a" },\ntls = true'] = "gateway.lua:5: 'tls' needs 'server_name'",
       [servers
