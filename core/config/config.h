@@ -131,8 +131,8 @@ struct gate_upstream_config {
     enum gate_upstream_host host;
     int forwarded; /* enum gate_forwarded_style */
     int proxy_protocol; /* enum gate_proxy_version */
-    const struct gate_tls_client_config *tls; /* NULL: plain */
     enum gate_http2 http2;
+    const struct gate_tls_client_config *tls; /* NULL: plain */
     const struct gate_server_config *servers;
     uint32_t n_servers;
     uint32_t idle; /* links kept per worker */

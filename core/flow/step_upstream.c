@@ -208,13 +208,13 @@ static struct gate_str proxy_header(struct gate_exchange *x)
                                             to));
 }
 
-/* A link for which not any will do. HTTP/2 has no Upgrade (RFC 9113 section 8.6); what TLS would
- * agree on ("auto"), nobody agrees on without. False: there is no such link. */
+/* A link for which not any will do. HTTP/2 has no Upgrade (RFC 9113 section 8.6), and what TLS
+ * would agree on ("auto"), nobody agrees on without. False: there is no such link. */
 static bool want_link(struct gate_exchange *x)
 {
     const struct gate_upstream_config *u = x->flow->upstream;
     struct gate_link_want *want = &x->flow->attempt.want;
-    bool upgrade = gate_flow_upgrade_passes(x);
+    bool upgrade = x->req.head.upgrade && gate_flow_upgrade_passes(x);
 
     if (u->proxy_protocol != GATE_PROXY_NONE) {
         want->alone = true; /* it speaks for one client */
@@ -501,7 +501,7 @@ enum gate_step_result gate_step_send_request(struct gate_exchange *x)
         .limits = &x->seat->generation->head_limits,
         .timeouts = &f->timeouts,
         .method = x->req.method_id,
-        .upgrade = gate_flow_upgrade_passes(x),
+        .upgrade = x->req.head.upgrade && gate_flow_upgrade_passes(x),
         .upgrade_token = x->req.head.upgrade_token,
         .events = &gate_flow_up_events,
         .user = x,

@@ -73,18 +73,6 @@ static size_t start(struct gate_h2 *c, const struct gate_message *m, struct gate
     return n;
 }
 
-/* What a pseudo-field says instead, or what HTTP/2 has not: Upgrade, and what a 101 answers to a
- * key. */
-static bool is_said(const struct gate_message *m, const struct gate_field *f)
-{
-    if (m->status == 0)
-        return f->id == GATE_F_HOST;
-    if (f->id == GATE_F_UPGRADE)
-        return true;
-    return m->status == 101 && f->id == GATE_F_OTHER &&
-           gate_str_ieq(gate_field_name(f), GATE_WEBSOCKET_ACCEPT_NAME);
-}
-
 /* The one thing of TE that has a meaning between two that speak HTTP/2 (RFC 9113 section 8.2.2). */
 static bool takes_trailers(const struct gate_message *m)
 {
@@ -100,6 +88,18 @@ static bool takes_trailers(const struct gate_message *m)
                 return true;
     }
     return false;
+}
+
+/* What a pseudo-field says instead, or what HTTP/2 has not: Upgrade, and what a 101 answers to a
+ * key. */
+static bool is_said(const struct gate_message *m, const struct gate_field *f)
+{
+    if (m->status == 0)
+        return f->id == GATE_F_HOST;
+    if (f->id == GATE_F_UPGRADE)
+        return true;
+    return m->status == 101 && f->id == GATE_F_OTHER &&
+           gate_str_ieq(gate_field_name(f), GATE_WEBSOCKET_ACCEPT_NAME);
 }
 
 size_t gate_h2_nv(struct gate_h2 *c, const struct gate_message *m, bool no_length)

@@ -281,8 +281,8 @@ static void op_reset(struct gate_stream *stream, enum gate_close_reason why)
 
     (void)why;
     if (!is_over(s))
-        gate_h2_stream_cut(
-            s, s->h2->server && !s->tunnel ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL);
+        gate_h2_stream_cut(s, s->h2->server && !s->tunnel ? NGHTTP2_INTERNAL_ERROR
+                                                          : NGHTTP2_CANCEL);
     detach(s);
 }
 

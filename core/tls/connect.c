@@ -62,11 +62,12 @@ enum gate_err gate_tls_connect(struct gate_conn *c, struct gate_tls_client *clie
     return GATE_OK;
 }
 
-void gate_tls_offer_http1(struct gate_tls *tls)
+void gate_tls_no_http2(struct gate_tls *tls)
 {
     static const unsigned char http1[] = "\x08http/1.1";
 
-    GATE_ASSERT(SSL_set_alpn_protos(tls->ssl, http1, sizeof(http1) - 1) == 0);
+    if (gate_tls_client_offers(tls->client, GATE_STR("h2")))
+        SSL_set_alpn_protos(tls->ssl, http1, sizeof(http1) - 1);
 }
 
 const char *gate_tls_why(const struct gate_tls *tls)

@@ -26,8 +26,8 @@ enum gate_err gate_tls_connect(struct gate_conn *c, struct gate_tls_client *clie
                                struct gate_str host, struct gate_tls_sessions *sessions,
                                struct gate_chain *first);
 
-/* Before the handshake: of the client's protocols HTTP/1.1 is the only one to be offered. */
-void gate_tls_offer_http1(struct gate_tls *tls);
+/* Of a client that offers HTTP/2, before the handshake: this once it does not. */
+void gate_tls_no_http2(struct gate_tls *tls);
 
 /* The TLS of a conn; NULL: it has none. */
 struct gate_tls *gate_tls_of(const struct gate_conn *c);

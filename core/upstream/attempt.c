@@ -8,8 +8,6 @@
 /* Longest sentence about a dial that failed. */
 #define WHY_CAP 200
 
-static void on_link(struct gate_link_claim *c, enum gate_err e);
-
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer)
 {
     memset(a, 0, offsetof(struct gate_attempt, links));
@@ -35,18 +33,23 @@ static void explain(struct gate_attempt *a, const char *stage, const char *why)
 /* A connection of its own. */
 static enum gate_err dial(struct gate_attempt *a, struct gate_upstream_local *local)
 {
-    struct gate_link **l = &a->claim.link;
-    const char *why = NULL;
-    enum gate_err e = gate_dial(a->links, local, a->peer, &a->want, l, &why);
+    const struct gate_dial how = {
+        .local = local,
+        .peer = a->peer,
+        .want = &a->want,
+        .preface = a->preface,
+    };
+    const char *why;
+    enum gate_err e = gate_dial(a->links, &how, &a->claim.link, &why);
 
     if (e == GATE_E_AGAIN)
-        gate_list_push(&(*l)->waiting, &a->claim.node);
+        gate_list_push(&a->claim.link->waiting, &a->claim.node);
     else if (e != GATE_OK)
         explain(a, "connect", why);
     return e;
 }
 
-static void on_link(struct gate_link_claim *c, enum gate_err e)
+static void on_link(struct gate_link_claim *c, enum gate_err e, const char *why)
 {
     struct gate_attempt *a = gate_container_of(c, struct gate_attempt, claim);
     struct gate_link *l = c->link;
@@ -57,8 +60,9 @@ static void on_link(struct gate_link_claim *c, enum gate_err e)
         e = dial(a, l->local);
         if (e == GATE_E_AGAIN)
             return;
+        c->link = e == GATE_OK ? c->link : NULL;
     } else if (e != GATE_OK) {
-        explain(a, gate_tls_of(&l->conn) != NULL ? "TLS" : "connect", l->why);
+        explain(a, gate_tls_of(&c->link->conn) != NULL ? "TLS" : "connect", why);
         c->link = NULL;
     }
     gate_wait_wake(a->wait, e);

@@ -13,6 +13,7 @@ struct gate_attempt {
     struct gate_stream *stream;     /* on the link, once begun */
     struct gate_wait *wait;         /* woken with the result of a dial */
     struct gate_block *block;       /* of the head */
+    struct gate_str preface;        /* before the request, on a link of its own; borrowed */
     const char *why;                /* a dial failed; the arena's */
     bool reused;                    /* on a link that had carried a request before */
     bool joined;                    /* waited for a link that another attempt had dialed */

@@ -20,10 +20,10 @@ static void fail(struct gate_link *l, enum gate_err e, const char *why,
     gate_link_failed(l, e, why, reason);
 }
 
-/* What is spoken where nobody is asked. */
-static enum gate_link_protocol untold(const struct gate_link *l)
+static void succeed(struct gate_link *l, enum gate_link_protocol protocol)
 {
-    return l->http2 == GATE_HTTP2_ALWAYS ? GATE_LINK_H2 : GATE_LINK_H1;
+    gate_conn_reading(&l->conn, false);
+    gate_link_ready(l, protocol);
 }
 
 static void on_deadline(struct gate_timer *t)
@@ -37,26 +37,21 @@ static void on_deadline(struct gate_timer *t)
 
 /* TLS */
 
-static void shaken(struct gate_link *l)
+/* What was agreed on. Without a word about it it is HTTP/1.1 (RFC 9113 section 3.2). False: that is
+ * not what was wanted. */
+static bool agreed(const struct gate_link *l, enum gate_link_protocol *protocol)
 {
-    const struct gate_tls_info *info = gate_tls_info(gate_tls_of(&l->conn));
-    bool h2 = gate_str_eq(info->alpn, GATE_STR("h2"));
+    bool h2 = gate_str_eq(gate_tls_info(gate_tls_of(&l->conn))->alpn, GATE_STR("h2"));
 
-    if (!h2 && l->http2 == GATE_HTTP2_ALWAYS) {
-        fail(l, GATE_E_TLS, "the server does not speak HTTP/2 (ALPN)", GATE_CLOSE_LINK_ERROR);
-        return;
-    }
-    gate_counters_add(l->links->counters, GATE_C_LINK_TLS_HANDSHAKES, 1);
-    if (info->resumed)
-        gate_counters_add(l->links->counters, GATE_C_LINK_TLS_RESUMED, 1);
-    gate_conn_reading(&l->conn, false);
-    gate_link_ready(l, h2 ? GATE_LINK_H2 : GATE_LINK_H1);
+    *protocol = h2 ? GATE_LINK_H2 : GATE_LINK_H1;
+    return h2 ? l->http2 != GATE_HTTP2_NEVER : l->http2 != GATE_HTTP2_ALWAYS;
 }
 
 static void on_shaking(struct gate_conn *c)
 {
     struct gate_link *l = link_of_conn(c);
     struct gate_tls *tls = gate_tls_of(c);
+    enum gate_link_protocol protocol;
     enum gate_err e = gate_tls_handshake(tls);
 
     if (e == GATE_E_AGAIN)
@@ -65,6 +60,17 @@ static void on_shaking(struct gate_conn *c)
         shaken(l);
     else
         fail(l, GATE_E_TLS, gate_tls_why(tls), gate_tls_failure(tls));
+        return;
+    }
+    if (!agreed(l, &protocol)) {
+        fail(l, GATE_E_TLS, "the server does not agree to the protocol",
+             GATE_CLOSE_LINK_TLS_ALPN);
+        return;
+    }
+    gate_counters_add(l->links->counters, GATE_C_LINK_TLS_HANDSHAKES, 1);
+    if (gate_tls_info(tls)->resumed)
+        gate_counters_add(l->links->counters, GATE_C_LINK_TLS_RESUMED, 1);
+    succeed(l, protocol);
 }
 
 /* The server as it was declared, without its port. A Unix socket has no name. */
@@ -88,8 +94,8 @@ static enum gate_err begin_tls(struct gate_link *l)
 
     if (e != GATE_OK)
         return e;
-    if (l->http2 == GATE_HTTP2_NEVER && gate_tls_client_offers(l->tls, GATE_STR("h2")))
-        gate_tls_offer_http1(gate_tls_of(&l->conn));
+    if (l->http2 == GATE_HTTP2_NEVER)
+        gate_tls_no_http2(gate_tls_of(&l->conn));
     l->conn.on_readable = on_shaking;
     l->conn.on_writable = on_shaking;
     gate_conn_reading(&l->conn, true);
@@ -97,6 +103,11 @@ static enum gate_err begin_tls(struct gate_link *l)
 }
 
 /* Connecting */
+
+static enum gate_link_protocol plain_protocol(const struct gate_link *l)
+{
+    return l->http2 == GATE_HTTP2_ALWAYS ? GATE_LINK_H2 : GATE_LINK_H1;
+}
 
 static void on_connecting(struct gate_conn *c)
 {
@@ -112,7 +123,7 @@ static void on_connecting(struct gate_conn *c)
         return;
     }
     if (l->tls == NULL) {
-        gate_link_ready(l, untold(l));
+        succeed(l, plain_protocol(l));
         return;
     }
     e = begin_tls(l);
@@ -128,8 +139,7 @@ static enum gate_err go_on(struct gate_link *l, enum gate_err connected, uint32_
     struct gate_loop *loop = l->conn.loop;
 
     if (connected == GATE_OK && l->tls == NULL) {
-        gate_link_ready(l, untold(l));
-        gate_links_offer(l);
+        gate_link_ready(l, plain_protocol(l));
         return GATE_OK;
     }
     gate_links_offer(l);
@@ -153,13 +163,18 @@ enum gate_err gate_dial(struct gate_links *links, struct gate_upstream_local *lo
         *why = strerrordesc_np(errno);
         return e;
     }
-    l = gate_links_make(links, local, peer, want, fd);
-    if (want->preface.n > 0 && gate_link_preface(l, want->preface) != GATE_OK) {
-        l->claims = 0;
+    l = gate_links_make(links, how->local, how->peer, fd);
+    l->tls = gate_tls_client_ref(how->want->tls);
+    l->http2 = how->want->http2;
+    l->alone = how->want->alone;
+    l->claims = l->http2 != GATE_HTTP2_NEVER;
+    if (how->preface.n > 0 && gate_link_preface(l, how->preface) != GATE_OK) {
         gate_links_close(&l, GATE_CLOSE_LINK_ERROR);
         *why = gate_err_text(GATE_E_NOMEM);
         return GATE_E_NOMEM;
     }
     *out = l;
-    return go_on(l, e, want->connect_ms);
+    e = go_on(l, e, how->want->connect_ms);
+    gate_links_offer(l);
+    return e;
 }

@@ -5,10 +5,17 @@
 
 #include "upstream/links.h"
 
-/* Begins a new link. GATE_OK: *out is ready. GATE_E_AGAIN: it is dialed; whoever puts a claim among
- * those who wait is told. Other errors: nothing was made; *why says what it was. */
-enum gate_err gate_dial(struct gate_links *links, struct gate_upstream_local *local,
-                        struct gate_peer *peer, const struct gate_link_want *want,
+struct gate_dial {
+    struct gate_upstream_local *local;
+    struct gate_peer *peer;
+    const struct gate_link_want *want; /* not needed after the call */
+    struct gate_str preface; /* goes out before all else, TLS too (a PROXY header); copied */
+};
+
+/* Begins. GATE_OK: *out is ready. GATE_E_AGAIN: whoever puts a claim among those who wait for the
+ * link is told; others may join until it has no room. Other errors: nothing was made; *why says
+ * what it was. */
+enum gate_err gate_dial(struct gate_links *links, const struct gate_dial *how,
                         struct gate_link **out, const char **why);
 
 #endif

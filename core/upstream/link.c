@@ -28,12 +28,12 @@ enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes)
 
 /* ------------------------------------------------------------------ coming up */
 
-static void tell(struct gate_link *l, enum gate_err e)
+static void tell(struct gate_link *l, enum gate_err e, const char *why)
 {
     struct gate_list *n = gate_list_pop(&l->waiting);
     struct gate_link_claim *c = gate_container_of(n, struct gate_link_claim, node);
 
-    c->on_link(c, e);
+    c->on_link(c, e, why);
 }
 
 void gate_link_ready(struct gate_link *l, enum gate_link_protocol protocol)
@@ -53,19 +53,18 @@ void gate_link_ready(struct gate_link *l, enum gate_link_protocol protocol)
     if (l->http2 == GATE_HTTP2_AUTO)
         atomic_store_explicit(&l->peer->http1, protocol == GATE_LINK_H1, memory_order_relaxed);
     if (!gate_list_empty(&l->waiting))
-        tell(l, GATE_OK);
+        tell(l, GATE_OK, NULL);
     while (!gate_list_empty(&l->waiting))
-        tell(l, others);
+        tell(l, others, NULL);
 }
 
 void gate_link_failed(struct gate_link *l, enum gate_err e, const char *why,
                       enum gate_close_reason reason)
 {
-    l->why = why;
     l->keep = false;
     gate_links_offer(l);
     while (!gate_list_empty(&l->waiting))
-        tell(l, e);
+        tell(l, e, why);
     l->claims = 0;
     gate_links_close(&l, reason);
 }
@@ -106,7 +105,7 @@ static uint32_t assumed_max(const struct gate_peer *peer)
     return known > 0 ? known : GATE_H2_STREAMS;
 }
 
-/* While it connects: a peer that has chosen HTTP/1.1 is believed to do so again. */
+/* While it is dialed: a peer that has chosen HTTP/1.1 is believed to do so again. */
 static bool may_be_h2(const struct gate_link *l)
 {
     if (!l->dialing)

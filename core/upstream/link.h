@@ -20,21 +20,22 @@ enum gate_link_protocol { GATE_LINK_H1, GATE_LINK_H2 };
 
 /* What a request wants of its link. */
 struct gate_link_want {
+    struct gate_tls_client *tls; /* NULL: plain; borrowed */
     uint64_t after; /* the serial of one that broke: a newer one is wanted; 0: any will do */
-    uint32_t connect_ms; /* 0: no limit */
+    uint32_t connect_ms; /* the handshake included; 0: no limit */
     uint8_t http2;  /* enum gate_http2 */
     bool alone;     /* a link that no other request has used or will use */
     struct gate_tls_client *tls; /* NULL: plain; borrowed */
     struct gate_str preface;     /* goes out before all else, TLS too (a PROXY header) */
 };
 
-/* Somebody who waits for a link that connects: an attempt. */
+/* Somebody who waits for a link that is dialed: an attempt. */
 struct gate_link_claim {
     struct gate_list node;
     struct gate_link *link; /* NULL: none */
-    /* The link is up, or failed with `e` (link->why says what it was); GATE_E_AGAIN: it
-     * is up, and serves another one only. In both cases it has forgotten the claim. */
-    void (*on_link)(struct gate_link_claim *c, enum gate_err e);
+    /* The link is up, or failed with `e` for `why`, and is gone after the call; GATE_E_AGAIN: it is
+     * up, and serves another one only. */
+    void (*on_link)(struct gate_link_claim *c, enum gate_err e, const char *why);
 };
 
 struct gate_link {
@@ -58,7 +59,6 @@ struct gate_link {
     uint64_t serial;        /* later ones have higher numbers */
     uint64_t born_ms;
     uint64_t sent; /* bytes that the kernel took */
-    const char *why;          /* the dial failed; while its claims are told */
     struct gate_list waiting; /* claims, while it is dialed */
     struct gate_link_h1 h1;
     struct gate_link_h2 *h2; /* from its first stream on */
@@ -85,7 +85,7 @@ enum gate_err gate_link_preface(struct gate_link *l, struct gate_str bytes);
 /* The connection is up, shaken hands and all: streams may begin, and who waited is told. */
 void gate_link_ready(struct gate_link *l, enum gate_link_protocol protocol);
 
-/* It did not come up: who waited is told, and it is closed. */
+/* It did not come up, for `why`: who waited is told, and it is closed. */
 void gate_link_failed(struct gate_link *l, enum gate_err e, const char *why,
                       enum gate_close_reason reason);
 

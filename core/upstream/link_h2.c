@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "http/h2.h"
+#include "tls/tls.h"
 #include "upstream/links.h"
 
 /* Gathered for one send. */
@@ -206,6 +207,16 @@ static void take(void *link, struct gate_block *b, const char *p, size_t n)
         h->failed = gate_h2_recv(&h->h2, b, p, n);
 }
 
+static void read_ended(struct gate_link *l, enum gate_err e)
+{
+    if (e == GATE_E_TLS)
+        lose(l, e, gate_tls_why(gate_tls_of(&l->conn)));
+    else if (e == GATE_E_NOMEM)
+        lose(l, e, "no memory for a block");
+    else
+        lose(l, e == GATE_E_EOF ? e : GATE_E_RESET, "the upstream closed the connection");
+}
+
 /* False: nothing more comes. */
 static bool read_once(struct gate_link *l, size_t *total)
 {
@@ -219,8 +230,7 @@ static bool read_once(struct gate_link *l, size_t *total)
         h->heard_ms = now_of(l);
         h->doubted = h->doubted && h->h2.probing;
     } else if (e != GATE_E_AGAIN) {
-        lose(l, e == GATE_E_EOF || e == GATE_E_NOMEM ? e : GATE_E_RESET,
-             e == GATE_E_NOMEM ? "no memory for a block" : "the upstream closed the connection");
+        read_ended(l, e);
     }
     if (h->failed != GATE_OK && !h->lost) {
         write_out(l); /* says what is wrong */
@@ -307,6 +317,7 @@ static void start(struct gate_link *l, const struct gate_head_limits *limits)
         .counters = links->counters,
         .limits = &h->limits,
         .now_ns = &l->conn.loop->now_ns,
+        .https = l->tls != NULL,
     };
 
     memset(h, 0, sizeof(*h));

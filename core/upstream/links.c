@@ -222,15 +222,6 @@ struct gate_h2_pool *gate_links_h2_pool(struct gate_links *links)
     return links->h2_pool;
 }
 
-struct gate_tls_sessions *gate_links_sessions(struct gate_upstream_local *local,
-                                              const struct gate_peer *peer,
-                                              struct gate_tls_client *tls)
-{
-    struct gate_shelf *shelf = shelf_of(local, peer);
-
-    return shelf == NULL ? NULL : gate_tls_sessions_of(&shelf->sessions, tls);
-}
-
 /* ------------------------------------------------------------------ taking */
 
 static bool is_of(const struct gate_link *l, const struct gate_tls_client *tls)
@@ -248,6 +239,11 @@ static void occupy(struct gate_link *l)
         gate_links_offer(l);
 }
 
+static bool is_as(const struct gate_link *l, const struct gate_tls_client *tls)
+{
+    return l->tls == tls || gate_tls_client_same(l->tls, tls);
+}
+
 /* Those that have no room any more (too old, in doubt) are found out here, and leave. */
 static struct gate_link *take_shared(struct gate_shelf *shelf, const struct gate_link_want *want)
 {
@@ -259,7 +255,7 @@ static struct gate_link *take_shared(struct gate_shelf *shelf, const struct gate
         next = n->next;
         if (gate_link_room(l) == 0) {
             gate_links_offer(l);
-        } else if (l->serial > want->after && is_of(l, want->tls)) {
+        } else if (l->serial > want->after && is_as(l, want->tls)) {
             occupy(l);
             return l;
         }
@@ -271,13 +267,13 @@ static struct gate_link *take_shared(struct gate_shelf *shelf, const struct gate
  * pass for the next answer. */
 static struct gate_link *find_idle(struct gate_shelf *shelf, const struct gate_tls_client *tls)
 {
-    struct gate_list *next;
+    struct gate_list *n = shelf->idle.next;
 
-    for (struct gate_list *n = shelf->idle.next; n != &shelf->idle; n = next) {
+    while (n != &shelf->idle) {
         struct gate_link *l = link_at(n);
 
-        next = n->next;
-        if (!is_of(l, tls))
+        n = n->next;
+        if (!is_as(l, tls))
             continue;
         if (tls == NULL || l->conn.ops->pending(&l->conn) == 0 || gate_link_is_silent(l))
             return l;
@@ -293,9 +289,9 @@ static struct gate_link *take_idle(struct gate_links *links, struct gate_shelf *
 
     if (l == NULL)
         return NULL;
+    gate_list_remove(&l->node);
     l->shelved = l->idle = false;
     l->local->idle--;
-    gate_list_remove(&l->node);
     gate_list_push(&links->live, &l->node);
     return l;
 }
@@ -317,9 +313,17 @@ struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream
     return l;
 }
 
+struct gate_tls_sessions *gate_links_sessions(struct gate_upstream_local *local,
+                                              const struct gate_peer *peer,
+                                              struct gate_tls_client *tls)
+{
+    struct gate_shelf *shelf = shelf_of(local, peer);
+
+    return shelf == NULL ? NULL : gate_tls_sessions_of(&shelf->sessions, tls);
+}
+
 struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream_local *local,
-                                  struct gate_peer *peer, const struct gate_link_want *want,
-                                  int fd)
+                                  struct gate_peer *peer, int fd)
 {
     struct gate_link *l = gate_slab_take(&links->slab);
 
@@ -329,9 +333,6 @@ struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream
     l->peer = peer;
     l->tls = gate_tls_client_ref(want->tls);
     l->serial = ++links->serial;
-    l->http2 = want->http2;
-    l->claims = want->http2 != GATE_HTTP2_NEVER;
-    l->alone = want->alone;
     gate_peer_ref(peer);
     atomic_fetch_add_explicit(&peer->connections, 1, memory_order_relaxed);
     gate_counters_add(links->counters, GATE_C_LINKS_OPENED, 1);

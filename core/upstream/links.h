@@ -12,12 +12,12 @@
 /* Idle links beyond idle_max end this long after their last use. */
 #define GATE_LINK_SURPLUS_MS 1000
 
-/* The links to one peer that a request may be put on. */
+/* The links to one peer that a request may be put on, of any identity. */
 struct gate_shelf {
     struct gate_peer *peer;  /* the set's reference keeps it */
-    struct gate_list idle;   /* HTTP/1; most recently used first; of any identity */
-    struct gate_list shared; /* HTTP/2, and those that may turn out so while they connect: all that
-                              * have room for one more stream; of any identity */
+    struct gate_list idle;   /* HTTP/1; most recently used first */
+    struct gate_list shared; /* HTTP/2, and those that may turn out so while they are dialed: all
+                              * that have room for one more stream */
     struct gate_tls_sessions *sessions; /* of the last identity; a reference; NULL: none */
 };
 
@@ -68,8 +68,8 @@ struct gate_upstream_local *gate_links_local(struct gate_links *links, struct ga
 void gate_local_count_request(struct gate_upstream_local *local);
 bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms);
 
-/* An idle link to the peer, off its shelf, or a place on one that is shared (it may still be
- * connecting: the caller then waits with the others); NULL: there is none. */
+/* An idle link to the peer, off its shelf, or a place on one that is shared (it may be dialed yet:
+ * the caller then waits with the others); of the identity that is wanted. NULL: there is none. */
 struct gate_link *gate_links_take(struct gate_links *links, struct gate_upstream_local *local,
                                   struct gate_peer *peer, const struct gate_link_want *want);
 
@@ -81,8 +81,7 @@ struct gate_tls_sessions *gate_links_sessions(struct gate_upstream_local *local,
 
 /* A new link, not ready yet, on a descriptor of gate_socket_connect: for upstream/dial.h. */
 struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream_local *local,
-                                  struct gate_peer *peer, const struct gate_link_want *want,
-                                  int fd);
+                                  struct gate_peer *peer, int fd);
 
 /* Puts a link with a finished stream on its shelf, or closes it when it must not be kept. */
 void gate_links_put(struct gate_link *l);

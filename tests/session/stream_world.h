@@ -254,9 +254,9 @@ static void turn(int n)
     test_gateway_turns(&world->g, n);
 }
 
-static void on_link(struct gate_link_claim *c, enum gate_err e)
+static void on_link(struct gate_link_claim *c, enum gate_err e, const char *why)
 {
-    (void)c;
+    (void)c, (void)why;
     assert_int_equal(e, GATE_OK);
     world->connected = true;
 }
@@ -280,6 +280,7 @@ static void connect_link(void)
     struct gate_peer *peer = local->set->v[0].peer;
     struct gate_link_want want = {.http2 = is_h2_link() ? GATE_HTTP2_ALWAYS : GATE_HTTP2_NEVER};
     struct gate_link_claim claim = {.on_link = on_link};
+    struct gate_dial how = {.local = local, .peer = peer, .want = &want};
     struct gate_addr from;
     const char *why;
 
@@ -287,7 +288,7 @@ static void connect_link(void)
     if (world->link != NULL)
         return;
     assert_false(world->session_open);
-    assert_int_equal(gate_dial(w->links, local, peer, &want, &world->link, &why), GATE_E_AGAIN);
+    assert_int_equal(gate_dial(w->links, &how, &world->link, &why), GATE_E_AGAIN);
     gate_list_push(&world->link->waiting, &claim.node);
     assert_true(test_gateway_until(&world->g, is_connected, world));
     assert_int_equal(gate_addr_parse(GATE_STR("127.0.0.1:5000"), &from), GATE_OK);

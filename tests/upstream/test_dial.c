@@ -198,10 +198,9 @@ static const struct gate_stream_events events = {.on_head = on_head,
 static enum gate_err begin_dial(struct bench *b, int k, const char *preface)
 {
     gate_attempt_init(&b->a[k], b->links, b->local->set->v[0].peer);
-    b->a[k].want.tls = b->tls;
-    b->a[k].want.preface = gate_str_from_cstr(preface);
-    b->a[k].want.alone = preface != NULL;
-    b->a[k].want.connect_ms = 5000;
+    b->a[k].preface = gate_str_from_cstr(preface);
+    b->a[k].want = (struct gate_link_want){
+        .tls = b->tls, .connect_ms = 5000, .alone = b->a[k].preface.n > 0};
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     b->woken = false;
     return gate_attempt_dial(&b->a[k], b->local, &b->wait);
