@@ -218,7 +218,7 @@ static bool want_link(struct gate_exchange *x)
 
     if (u->proxy_protocol != GATE_PROXY_NONE) {
         want->alone = true; /* it speaks for one client */
-        want->preface = proxy_header(x);
+        x->flow->attempt.preface = proxy_header(x);
     }
     if (u->http2 == GATE_HTTP2_ALWAYS || (want->tls != NULL && !upgrade))
         want->http2 = (uint8_t)u->http2;

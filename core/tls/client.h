@@ -41,9 +41,6 @@ bool gate_tls_client_same(const struct gate_tls_client *a, const struct gate_tls
 /* Tells one identity from another. */
 uint64_t gate_tls_client_hash(const struct gate_tls_client *c);
 
-/* Whether it offers the protocol by ALPN. */
-bool gate_tls_client_offers(const struct gate_tls_client *c, struct gate_str protocol);
-
 /* Its own certificate, if it has one. */
 void gate_tls_client_each(const struct gate_tls_client *c,
                           void (*fn)(void *arg, const struct gate_tls_term *term), void *arg);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "base/addr.h"
-#include "base/assert.h"
 #include "base/mem.h"
 #include "tls/tls_int.h"
 

@@ -171,6 +171,7 @@ bool gate_tls_client_verifies(const struct gate_tls_client *c);
 
 /* The name that its servers must have; "": each its own. */
 const char *gate_tls_client_name(const struct gate_tls_client *c);
+bool gate_tls_client_offers(const struct gate_tls_client *c, struct gate_str protocol);
 
 /* sessions.c. Takes one more reference; NULL is fine. */
 struct gate_tls_sessions *gate_tls_sessions_ref(struct gate_tls_sessions *s);

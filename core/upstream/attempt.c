@@ -52,12 +52,10 @@ static enum gate_err dial(struct gate_attempt *a, struct gate_upstream_local *lo
 static void on_link(struct gate_link_claim *c, enum gate_err e, const char *why)
 {
     struct gate_attempt *a = gate_container_of(c, struct gate_attempt, claim);
-    struct gate_link *l = c->link;
 
     if (e == GATE_E_AGAIN) {
         a->joined = false;
-        c->link = NULL;
-        e = dial(a, l->local);
+        e = dial(a, c->link->local);
         if (e == GATE_E_AGAIN)
             return;
         c->link = e == GATE_OK ? c->link : NULL;

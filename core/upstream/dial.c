@@ -56,9 +56,7 @@ static void on_shaking(struct gate_conn *c)
 
     if (e == GATE_E_AGAIN)
         return;
-    if (e == GATE_OK)
-        shaken(l);
-    else
+    if (e != GATE_OK) {
         fail(l, GATE_E_TLS, gate_tls_why(tls), gate_tls_failure(tls));
         return;
     }
@@ -142,7 +140,6 @@ static enum gate_err go_on(struct gate_link *l, enum gate_err connected, uint32_
         gate_link_ready(l, plain_protocol(l));
         return GATE_OK;
     }
-    gate_links_offer(l);
     l->conn.on_writable = on_connecting;
     l->deadline.timer.fn = on_deadline;
     gate_conn_want_write(&l->conn);
@@ -151,13 +148,12 @@ static enum gate_err go_on(struct gate_link *l, enum gate_err connected, uint32_
     return GATE_E_AGAIN;
 }
 
-enum gate_err gate_dial(struct gate_links *links, struct gate_upstream_local *local,
-                        struct gate_peer *peer, const struct gate_link_want *want,
+enum gate_err gate_dial(struct gate_links *links, const struct gate_dial *how,
                         struct gate_link **out, const char **why)
 {
     struct gate_link *l;
     int fd = -1;
-    enum gate_err e = gate_socket_connect(&peer->addr, &fd);
+    enum gate_err e = gate_socket_connect(&how->peer->addr, &fd);
 
     if (e != GATE_OK && e != GATE_E_AGAIN) {
         *why = strerrordesc_np(errno);

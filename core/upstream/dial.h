@@ -1,5 +1,5 @@
-/* Dial: how a link comes to be: it connects, says what has to go before everything else, shakes
- * hands, and learns what is spoken on it. One thread; what is under way is the link's own. */
+/* Dial: how a link comes to be: it connects, says what has to go before everything else, and shakes
+ * hands. One thread; what is under way is the link's own. */
 #ifndef GATE_UPSTREAM_DIAL_H
 #define GATE_UPSTREAM_DIAL_H
 

@@ -25,8 +25,6 @@ struct gate_link_want {
     uint32_t connect_ms; /* the handshake included; 0: no limit */
     uint8_t http2;  /* enum gate_http2 */
     bool alone;     /* a link that no other request has used or will use */
-    struct gate_tls_client *tls; /* NULL: plain; borrowed */
-    struct gate_str preface;     /* goes out before all else, TLS too (a PROXY header) */
 };
 
 /* Somebody who waits for a link that is dialed: an attempt. */

@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "http/proxy_header.h"
-#include "net/socket.h"
 
 struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *counters)
 {
@@ -224,11 +223,6 @@ struct gate_h2_pool *gate_links_h2_pool(struct gate_links *links)
 
 /* ------------------------------------------------------------------ taking */
 
-static bool is_of(const struct gate_link *l, const struct gate_tls_client *tls)
-{
-    return l->tls == tls || gate_tls_client_same(l->tls, tls);
-}
-
 static void occupy(struct gate_link *l)
 {
     l->claims++;
@@ -331,7 +325,6 @@ struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream
     l->links = links;
     l->local = local;
     l->peer = peer;
-    l->tls = gate_tls_client_ref(want->tls);
     l->serial = ++links->serial;
     gate_peer_ref(peer);
     atomic_fetch_add_explicit(&peer->connections, 1, memory_order_relaxed);

@@ -59,9 +59,6 @@ describe("gate.upstream", function()
       key = "c.key", min_version = "1.3", alpn = {} },
       tls [[tls = { ca = "ca.pem", server_name = "Origin.test", cert = "c.pem", key = "c.key",
         min_version = "1.3", alpn = {} }]])
-    assert.same({ "h2" }, tls("tls = true, http2 = true").alpn)
-    assert.same({ "h2", "http/1.1" }, tls('tls = true, http2 = "auto"').alpn)
-    assert.same({ "h2", "x" }, tls('tls = { alpn = { "x" } }, http2 = "auto"').alpn)
     assert.equal("::1", tls('tls = { server_name = "::1" }').server_name)
     assert.is_false(tls("tls = { verify = false }").verify)
     assert.equal("b", support.good(options [[servers = { "unix:/a" },
