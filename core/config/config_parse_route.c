@@ -152,6 +152,7 @@ static bool read_route(struct reader *r, struct gate_route_config *route)
     static const struct field fields[] = {
         {"action", gate_field_choice, offsetof(struct gate_route_config, action), 0, 0, actions},
         MEMBER("at", gate_field_str, at, 0, 0),
+        MEMBER("client_cert", gate_field_bool, client_cert, 0, 0),
         WHOLE("headers", read_headers),
         MEMBER("host", read_host, host, 0, 0),
         MEMBER("max_body", gate_field_i64, max_body, -1, INT64_MAX),

@@ -10,6 +10,7 @@ static const struct {
 } faults[GATE_FAULT_COUNT] = {
     [GATE_FAULT_NONE] = {"", 0, ""},
     [GATE_FAULT_BAD_REQUEST] = {"bad_request", 400, "the request is not valid"},
+    [GATE_FAULT_CLIENT_CERT] = {"client_cert", 403, "a certificate of the client is needed here"},
     [GATE_FAULT_NO_ROUTE] = {"no_route", 404, "no route takes this request"},
     [GATE_FAULT_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405,
                                        "the path does not take this method"},

@@ -8,6 +8,7 @@ enum gate_fault_code {
     GATE_FAULT_NONE,
     GATE_FAULT_BAD_REQUEST, /* 400 and relatives: the head or the body was refused; status beside it
                              */
+    GATE_FAULT_CLIENT_CERT, /* 403 */
     GATE_FAULT_NO_ROUTE,    /* 404 */
     GATE_FAULT_METHOD_NOT_ALLOWED, /* 405 */
     GATE_FAULT_HEADER_TIMEOUT,     /* 408 */

@@ -237,7 +237,8 @@ static void test_policies(void **state)
 static void test_routes(void **state)
 {
     struct gate_config *c = parse_ok(
-        "{\"routes\":[{\"action\":\"upstream\",\"at\":\"g.lua:7\",\"headers\":[[\"x-a\",null],"
+        "{\"routes\":[{\"action\":\"upstream\",\"at\":\"g.lua:7\",\"client_cert\":true,"
+        "\"headers\":[[\"x-a\",null],"
         "[\"x-b\",\"v\"]],\"host\":\"*.Example.COM\",\"max_body\":5,\"methods\":[\"GET\",\"POST\"],"
         "\"name\":\"\",\"path\":\"/a/\",\"priority\":-3,\"query\":[[\"q\",\"1\"]],"
         "\"rewrite\":\"/b/*\",\"timeouts\":{\"read_ms\":8},\"upgrade\":[\"websocket\"],"
@@ -260,6 +261,8 @@ static void test_routes(void **state)
     assert_str(r->methods[1], "POST");
     assert_true(r->when);
     assert_int_equal(r->priority, -3);
+    assert_true(r->client_cert);
+    assert_false(r[1].client_cert);
     assert_int_equal(r->max_body, 5);
     assert_int_equal(r->timeouts.read_ms, 8);
     assert_true(r->timeouts.send_ms == UINT32_MAX);
