@@ -453,7 +453,6 @@ static enum gate_err send_head(struct gate_exchange *x, bool upgrade)
         .extra = extra,
         .framing = h->framing,
         .content_length = h->content_length,
-        .te_trailers = x->grpc,
         .explicit_zero = h->framing == GATE_BODY_NONE && may_have_body(x->req.method_id),
     };
 
