@@ -8,24 +8,32 @@
 
 /* ------------------------------------------------------------------ pick */
 
+#define QUIET_MS 60000
+
+static void prefer(uint32_t *ms, uint32_t other)
+{
+    if (other != GATE_TIMEOUT_NOT_GIVEN)
+        *ms = other;
+}
+
+/* A gRPC call may be silent for as long as it lasts, unless the configuration says otherwise. */
 static void merge_timeouts(struct gate_exchange *x)
 {
+    const struct gate_timeouts *u = &x->flow->upstream->timeouts;
     const struct gate_timeouts *r = x->match.route != NULL ? &x->match.route->timeouts : NULL;
     struct gate_timeouts *t = &x->flow->timeouts;
 
-    *t = x->flow->upstream->timeouts;
+    *t = *u;
+    t->first_byte_ms = t->read_ms = x->grpc ? 0 : QUIET_MS;
+    prefer(&t->first_byte_ms, u->first_byte_ms);
+    prefer(&t->read_ms, u->read_ms);
     if (r == NULL)
         return;
-    if (r->connect_ms != UINT32_MAX)
-        t->connect_ms = r->connect_ms;
-    if (r->send_ms != UINT32_MAX)
-        t->send_ms = r->send_ms;
-    if (r->first_byte_ms != UINT32_MAX)
-        t->first_byte_ms = r->first_byte_ms;
-    if (r->read_ms != UINT32_MAX)
-        t->read_ms = r->read_ms;
-    if (r->total_ms != UINT32_MAX)
-        t->total_ms = r->total_ms;
+    prefer(&t->connect_ms, r->connect_ms);
+    prefer(&t->send_ms, r->send_ms);
+    prefer(&t->first_byte_ms, r->first_byte_ms);
+    prefer(&t->read_ms, r->read_ms);
+    prefer(&t->total_ms, r->total_ms);
 }
 
 static void on_total(struct gate_timer *t)
@@ -379,6 +387,9 @@ void gate_flow_end_attempt(struct gate_exchange *x, enum gate_close_reason why)
         return;
     x->up.dst = NULL;
     x->dn.src = NULL;
+    /* The answer's head, and its trailers, are of interest to the log hooks. */
+    if (x->res.head != NULL)
+        gate_arena_adopt(&x->arena, &x->attempt->arena);
     gate_attempt_end(x->attempt, why);
     x->attempt = NULL;
     x->flow->dialing = false;

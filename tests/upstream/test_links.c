@@ -1,4 +1,5 @@
 /* covers: upstream/link.c upstream/link_h1.c upstream/link_h1_stream.c upstream/attempt.c
+ * covers: upstream/dial.c
  * Links on their shelves and attempts on links, against sockets that the test holds. The stream on
  * a link has its contract test in tests/session/test_stream_contract.c. */
 #include "link_bench.h"

@@ -15,7 +15,7 @@ describe("gate.route", function()
     assert.same({
       name = "", host = "", path = "/a", methods = {}, headers = {}, query = {}, when = false,
       priority = 0, action = "upstream", upstream = "shop", rewrite = "", use = {}, timeouts = {},
-      max_body = -1, upgrade = { "websocket" }, at = "gateway.lua:4",
+      max_body = -1, upgrade = { "websocket" }, client_cert = false, at = "gateway.lua:4",
     }, first 'path = "/a", upstream = shop')
   end)
 
@@ -112,6 +112,9 @@ describe("gate.route", function()
       ["upstream = shop,\nreply = { 200 }"] = "gateway.lua:6: a route has exactly one of "
         .. "upstream, reply, "
         .. "handler, redirect; this one has upstream and reply",
+      ["upstream = shop,\nclient_cert = true"] = "gateway.lua:6: 'client_cert' needs a listener "
+        .. "whose 'tls' has 'client_ca'",
+      ["upstream = shop, client_cert = 1"] = "'client_cert': true or false",
       ['upstream = "shp"'] = "gateway.lua:5: there is no upstream 'shp'; did you mean 'shop'?",
       ["upstream = {}"] = "what gate.upstream gave, or its name",
         ["upstrem = shop"] = "did you mean 'upstream'?",
