@@ -86,6 +86,7 @@ describe("A WebSocket connection", function()
       assert.equal("b", rig.client:ask("say", { name = "old", text = "b" }).data)
       assert.equal(1006, rig.client:ask("over", { name = "old" }).code)
       assert.equal(0, g:wait())
+      assert.truthy(g:stdout():find '"status":101[^\n]*"fault":"client_gone","why":"drain"')
     end
   end)
 
