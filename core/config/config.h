@@ -113,7 +113,10 @@ struct gate_server_config {
     struct gate_str zone;
 };
 
-/* Milliseconds; 0: none. In a route: UINT32_MAX: not given, the upstream's counts. */
+#define GATE_TIMEOUT_NOT_GIVEN UINT32_MAX
+
+/* Milliseconds; 0: none. Not given in a route: the upstream's counts. Only first_byte and read may
+ * not be given in an upstream: 60 s, and none for gRPC. */
 struct gate_timeouts {
     uint32_t connect_ms;
     uint32_t send_ms;

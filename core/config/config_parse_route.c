@@ -195,7 +195,7 @@ static struct gate_str default_name(struct reader *r, const struct gate_route_co
 
 static bool one_route(struct reader *r, void *to, uint32_t index)
 {
-    const uint32_t none = UINT32_MAX;
+    const uint32_t none = GATE_TIMEOUT_NOT_GIVEN;
     struct gate_route_config *route = to;
 
     route->ordinal = index;

@@ -119,7 +119,7 @@ static void log_fault(const struct gate_exchange *x)
     char text[64];
 
     if (x->fault < GATE_FAULT_CONNECT || x->fault == GATE_FAULT_CLIENT_GONE ||
-        x->fault == GATE_FAULT_SCRIPT_KILLED)
+        x->fault == GATE_FAULT_DEADLINE || x->fault == GATE_FAULT_SCRIPT_KILLED)
         return;
     snprintf(text, sizeof(text), "fault %s", gate_fault_name(x->fault));
     gate_log_write(x->worker->log, GATE_LOG_WARN, text, v, GATE_COUNT_OF(v));

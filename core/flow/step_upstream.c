@@ -8,24 +8,32 @@
 
 /* ------------------------------------------------------------------ pick */
 
+#define QUIET_MS 60000
+
+static void prefer(uint32_t *ms, uint32_t other)
+{
+    if (other != GATE_TIMEOUT_NOT_GIVEN)
+        *ms = other;
+}
+
+/* A gRPC call may be silent for as long as it lasts, unless the configuration says otherwise. */
 static void merge_timeouts(struct gate_exchange *x)
 {
+    const struct gate_timeouts *u = &x->flow->upstream->timeouts;
     const struct gate_timeouts *r = x->match.route != NULL ? &x->match.route->timeouts : NULL;
     struct gate_timeouts *t = &x->flow->timeouts;
 
-    *t = x->flow->upstream->timeouts;
+    *t = *u;
+    t->first_byte_ms = t->read_ms = x->grpc ? 0 : QUIET_MS;
+    prefer(&t->first_byte_ms, u->first_byte_ms);
+    prefer(&t->read_ms, u->read_ms);
     if (r == NULL)
         return;
-    if (r->connect_ms != UINT32_MAX)
-        t->connect_ms = r->connect_ms;
-    if (r->send_ms != UINT32_MAX)
-        t->send_ms = r->send_ms;
-    if (r->first_byte_ms != UINT32_MAX)
-        t->first_byte_ms = r->first_byte_ms;
-    if (r->read_ms != UINT32_MAX)
-        t->read_ms = r->read_ms;
-    if (r->total_ms != UINT32_MAX)
-        t->total_ms = r->total_ms;
+    prefer(&t->connect_ms, r->connect_ms);
+    prefer(&t->send_ms, r->send_ms);
+    prefer(&t->first_byte_ms, r->first_byte_ms);
+    prefer(&t->read_ms, r->read_ms);
+    prefer(&t->total_ms, r->total_ms);
 }
 
 static void on_total(struct gate_timer *t)
@@ -478,6 +486,7 @@ static enum gate_err send_head(struct gate_exchange *x, bool upgrade)
         .extra = extra,
         .framing = h->framing,
         .content_length = h->content_length,
+        .te_trailers = x->grpc,
         .explicit_zero = h->framing == GATE_BODY_NONE && may_have_body(x->req.method_id),
     };
 

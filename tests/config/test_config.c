@@ -172,6 +172,7 @@ static void test_upstreams(void **state)
     assert_int_equal(u->tries, 4);
     assert_int_equal(u->timeouts.connect_ms, 1);
     assert_int_equal(u->timeouts.send_ms, 60000);
+    assert_int_equal(u->timeouts.read_ms, GATE_TIMEOUT_NOT_GIVEN);
     assert_int_equal(u->timeouts.total_ms, 9);
     assert_int_equal(u->n_servers, 4);
     assert_true(u->servers[0].numeric && u->servers[0].backup && u->servers[0].down);

@@ -14,8 +14,7 @@ describe("gate.upstream", function()
       servers = { { address = "a:1", weight = 1, max_connections = 0, backup = false, zone = "",
         down = false } },
       keepalive = { idle = 64, idle_timeout_ms = 60000, max_requests = 0, max_age_ms = 0 },
-      timeouts = { connect_ms = 5000, send_ms = 60000, first_byte_ms = 60000, read_ms = 60000,
-        total_ms = 0 },
+      timeouts = { connect_ms = 5000, send_ms = 60000, total_ms = 0 },
       retry = { tries = 2, on = { "connect", "reset" }, budget_percent = 20 },
       at = "gateway.lua:3",
     }, config.upstreams[1])
@@ -29,7 +28,7 @@ describe("gate.upstream", function()
       balance = "least_requests", host = "name", forwarded = "none",
       proxy_protocol = "v2", http2 = "auto",
       keepalive = { idle = 0, idle_timeout = "5s", max_requests = 10, max_age = "1m" },
-      timeouts = { connect = 0.5, total = "2m", send = 0 },
+      timeouts = { connect = 0.5, total = "2m", send = 0, read = "10s" },
       retry = { tries = 1, on = { "timeout", "503" }, budget = 0.5 },
     ]]).upstreams[1]
     assert.same({ address = "[::1]:9", weight = 3, backup = true, zone = "b", down = true,
@@ -41,7 +40,8 @@ describe("gate.upstream", function()
       got.keepalive)
     assert.equal(500, got.timeouts.connect_ms)
     assert.equal(120000, got.timeouts.total_ms)
-    assert.equal(60000, got.timeouts.read_ms)
+    assert.equal(10000, got.timeouts.read_ms)
+    assert.is_nil(got.timeouts.first_byte_ms)
     assert.equal(0, got.timeouts.send_ms)
     assert.same({ tries = 1, on = { "timeout", "503" }, budget_percent = 50 }, got.retry)
   end)
