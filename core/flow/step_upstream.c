@@ -389,6 +389,9 @@ void gate_flow_end_attempt(struct gate_exchange *x, enum gate_close_reason why)
         return;
     x->up.dst = NULL;
     x->dn.src = NULL;
+    /* The answer's head, and its trailers, are of interest to the log hooks. */
+    if (x->res.head != NULL)
+        gate_arena_adopt(&x->arena, &x->attempt->arena);
     gate_attempt_end(x->attempt, why);
     x->attempt = NULL;
     x->flow->dialing = false;
