@@ -39,6 +39,12 @@ void gate_flow_grpc_begin(struct gate_exchange *x)
         begin_deadline(x);
 }
 
+bool gate_flow_grpc_lasts(const struct gate_exchange *x)
+{
+    return x->grpc && x->upstream != GATE_NO_ORDINAL &&
+           gate_flow_config(x)->upstreams[x->upstream].http2 != GATE_HTTP2_NEVER;
+}
+
 /* The fault itself says more than its status; a server that reset the stream has said why. */
 static enum gate_grpc_code code_of_fault(const struct gate_exchange *x)
 {

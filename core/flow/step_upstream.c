@@ -24,7 +24,7 @@ static void merge_timeouts(struct gate_exchange *x)
     struct gate_timeouts *t = &x->flow->timeouts;
 
     *t = *u;
-    t->first_byte_ms = t->read_ms = x->grpc ? 0 : QUIET_MS;
+    t->first_byte_ms = t->read_ms = gate_flow_grpc_lasts(x) ? 0 : QUIET_MS;
     prefer(&t->first_byte_ms, u->first_byte_ms);
     prefer(&t->read_ms, u->read_ms);
     if (r == NULL)
@@ -61,6 +61,7 @@ static void enter_upstream(struct gate_exchange *x)
     f->upstream = &gate_flow_config(x)->upstreams[x->upstream];
     f->local = gate_links_local(x->worker->links, x->seat->upstreams[x->upstream], f->upstream);
     merge_timeouts(x);
+    x->down->unhurried = gate_flow_grpc_lasts(x);
     gate_local_count_request(f->local);
     gate_timer_init(&x->timer, on_total);
     if (f->timeouts.total_ms > 0)
@@ -489,7 +490,6 @@ static enum gate_err send_head(struct gate_exchange *x, bool upgrade)
         .extra = extra,
         .framing = h->framing,
         .content_length = h->content_length,
-        .te_trailers = x->grpc,
         .explicit_zero = h->framing == GATE_BODY_NONE && may_have_body(x->req.method_id),
     };
 

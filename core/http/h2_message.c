@@ -70,8 +70,6 @@ static size_t start(struct gate_h2 *c, const struct gate_message *m, struct gate
     if (host.n > 0)
         add(p, n++, GATE_STR(":authority"), host);
     add(p, n++, GATE_STR(":path"), path_of(m, o));
-    if (m->te_trailers)
-        add(p, n++, GATE_STR("te"), GATE_STR("trailers"));
     return n;
 }
 

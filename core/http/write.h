@@ -25,7 +25,6 @@ struct gate_message {
     /* Canonical framing, written last: exactly one of none, Content-Length, chunked. */
     enum gate_framing framing; /* GATE_BODY_EOF: nothing is written and the connection ends it */
     uint64_t content_length;
-    bool te_trailers;   /* requests: trailers are taken (TE), said over HTTP/2 */
     bool explicit_zero; /* framing NONE, but write Content-Length: 0 */
 };
 

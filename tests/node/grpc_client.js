@@ -31,8 +31,8 @@ function body(n) {
   return { body: Buffer.alloc(n) };
 }
 
-function metadataOf(fields) {
-  const metadata = new grpc.Metadata();
+function metadataOf(fields, waitForReady) {
+  const metadata = new grpc.Metadata({ waitForReady: Boolean(waitForReady) });
 
   for (const [name, value] of Object.entries(fields || {})) metadata.set(name, value);
   return metadata;
@@ -224,10 +224,10 @@ serve({
 
   names: () => Object.keys(cases),
 
-  // One unary call: { size, payload, metadata, deadline_ms, status, method }.
+  // One unary call: { size, payload, metadata, deadline_ms, status, method, wait_for_ready }.
   unary: async (how) => report(await unary(clientOf(TestService, how), how.method || 'unaryCall',
     { responseSize: how.size || 0, payload: body(how.payload || 0), responseStatus: how.status },
-    metadataOf(how.metadata), optionsOf(how))),
+    metadataOf(how.metadata, how.wait_for_ready), optionsOf(how))),
 
   // `n` unary calls at once: how many ended with which code.
   burst: async (how) => {
@@ -243,10 +243,14 @@ serve({
     return codes;
   },
 
-  // Begins a stream both ways under a name: { call, metadata, deadline_ms }.
+  // Begins a stream under a name: { call, metadata, deadline_ms }. It goes both ways; or, with
+  // `answers`, it brings so many, one every 10 ms.
   open(how) {
-    const call = clientOf(TestService, how).fullDuplexCall(metadataOf(how.metadata),
-      optionsOf(how));
+    const client = clientOf(TestService, how);
+    const rest = [metadataOf(how.metadata), optionsOf(how)];
+    const wanted = Array.from({ length: how.answers || 0 }, () => ({ size: 1, intervalUs: 10000 }));
+    const call = how.answers ? client.streamingOutputCall({ responseParameters: wanted }, ...rest)
+                             : client.fullDuplexCall(...rest);
     const values = [];
 
     calls.set(how.call, { call, values, done: watch(call, values), taken: 0 });
