@@ -212,6 +212,9 @@ bool gate_flow_grpc_lasts(const struct gate_exchange *x);
  * it becomes one, a status and a message without a body. */
 bool gate_flow_grpc_answer(struct gate_exchange *x, struct gate_message *m);
 
+/* The status that ended a call, from trailers or a head; empty: none. */
+struct gate_str gate_flow_grpc_status(const struct gate_exchange *x);
+
 /* Ends an answer whose head has left by the status of the fault. False: that cannot be done. */
 bool gate_flow_grpc_end(struct gate_exchange *x, struct gate_stream *down);
 
