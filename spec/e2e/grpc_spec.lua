@@ -180,6 +180,13 @@ describe("gRPC", function()
       assert.equal(1, g:metric "moongate_upstream_connections_opened_total")
     end)
 
+    it("does not end the connection, however often", function()
+      local g = gateway()
+      assert.same({ ["0"] = 250 }, client:ask("cancel_some", { port = g.port, n = 250 }))
+      assert.equal(250, g:metric "moongate_http2_resets_received_total")
+      assert.equal("1", g:status "connections_accepted")
+    end)
+
     it("is cancelled at the server when the client has gone", function()
       local g = gateway()
       local other = t.node "grpc_client.js"

@@ -243,6 +243,23 @@ serve({
     return codes;
   },
 
+  // Cancels `n` calls, each beside one that it lets end: the codes of these.
+  cancel_some: async (how) => {
+    const client = clientOf(TestService, how);
+    const codes = {};
+
+    for (let i = 0; i < how.n; i++) {
+      const call = client.fullDuplexCall();
+      const done = watch(call);
+      call.write(ask(1, 1));
+      const { code } = await unary(client, 'emptyCall', {});
+      call.cancel();
+      await done;
+      codes[code] = (codes[code] || 0) + 1;
+    }
+    return codes;
+  },
+
   // Begins a stream under a name: { call, metadata, deadline_ms }. It goes both ways; or, with
   // `answers`, it brings so many, one every 10 ms.
   open(how) {
