@@ -29,7 +29,10 @@ describe("gRPC, as the gateway answers it,", function()
     os.execute("rm -rf " .. dir)
   end)
 
-  after_each(t.cleanup)
+  after_each(function()
+    client:ask "close"
+    t.cleanup()
+  end)
 
   local function call(g, options)
     options = options or {}

@@ -1,6 +1,5 @@
 -- gRPC through the gateway, with the real client and server of @grpc/grpc-js: the cases of gRPC's
--- interoperability tests, in clear and with TLS to the client, and what a gateway in between must
--- not get wrong.
+-- interoperability tests, in clear and with TLS, and what a gateway in between must not get wrong.
 -- covers: flow/grpc.c
 local t = require "e2e.support"
 local node = require "e2e.support.node"
@@ -31,7 +30,10 @@ describe("gRPC", function()
     os.execute("rm -rf " .. dir)
   end)
 
-  after_each(t.cleanup)
+  after_each(function()
+    client:ask "close"
+    t.cleanup()
+  end)
 
   --- A gateway in front of that server, or of another one. options: of the route and the upstream.
   local function gateway(options)
@@ -80,11 +82,15 @@ describe("gRPC", function()
     end)
   end
 
-  it("passes all of them with TLS", function()
+  it("passes all of them with TLS on both sides", function()
     local certs = pki.new(dir)
     certs:make("a", { names = { "a.test" } })
-    local g = gateway { listen = ('tls = { cert = %q, key = %q }')
-      :format(certs:path "a.pem", certs:path "a.key") }
+    local pair = { cert = certs:path "a.pem", key = certs:path "a.key" }
+    local g = gateway {
+      listen = ("tls = { cert = %q, key = %q }"):format(pair.cert, pair.key),
+      port = t.node("grpc_server.js"):ask("listen", { tls = pair }).port,
+      upstream = ('tls = { ca = %q, server_name = "a.test" }'):format(certs:path "ca.pem"),
+    }
     for _, name in ipairs(CASES) do
       client:ask("run", { name = name, port = g.port, tls = certs:path "ca.pem" })
     end
