@@ -95,14 +95,13 @@ local UPSTREAM = {
   end,
 }
 
---- Gives the place where it was demanded.
+--- Gives the place where it was demanded, and no default, which would be a field of every route.
 local CLIENT_CERT = {
   expected = "true or false",
   check = function(self, value, spot)
     if type(value) ~= "boolean" then return spot:unexpected(value, self.expected) end
     return value and spot
   end,
-  default = false,
 }
 
 local FIELDS = {
