@@ -155,7 +155,7 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
         return r;
     f->same_peer = false;
     gate_attempt_init(&f->attempt, x->worker->links, x->peer);
-    if (x->seat->generation->clients != NULL)
+    if (f->upstream->tls != NULL)
         f->attempt.want.tls = x->seat->generation->clients[x->upstream];
     x->attempt = &f->attempt;
     x->times.picked = x->worker->loop.now_ns;
