@@ -245,7 +245,6 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
         return gate_flow_fail(x, GATE_FAULT_CONNECT, 0,
                               "limits.outbound does not allow the server's address");
     if (!f->dialed) {
-        gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
         f->dialed = true;
         f->attempt.want.connect_ms = f->timeouts.connect_ms;
         f->attempt.want.after = f->after;
@@ -254,10 +253,13 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
             !want_link(x))
             return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0,
                                   "an upgrade, to an upstream that speaks HTTP/2 only");
-        f->dial = gate_attempt_dial(&f->attempt, f->local, &f->dial_wait);
-        f->dialing = f->dial == GATE_E_AGAIN;
-        if (f->dialing)
+        f->dial = gate_attempt_dial(&f->attempt, f->local);
+        if (f->dial == GATE_E_AGAIN) {
+            f->dialing = true;
+            gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
+            gate_attempt_wait(&f->attempt, &f->dial_wait);
             return GATE_STEP_WAIT;
+        }
     }
     f->dialed = false;
     f->after = 0;
@@ -368,7 +370,7 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
         /* A kept connection that died while it was idle, or a peer that says that it has not looked
          * at the request, is no failure of the peer: once more, on a fresh one. */
         f->same_peer = f->fresh_used = true;
-        f->after = f->attempt.want.after;
+        f->after = gate_attempt_serial(&f->attempt);
         again = true;
     } else {
         if (!connecting) /* a failed connect is counted where the peer is marked */

@@ -188,6 +188,7 @@ static void answer(struct gate_h2_stream *s)
     if (!gate_h2_response(s, &head, &why) || (head.status < 200 && ++s->infos > GATE_H2_INFOS)) {
         s->why = why != NULL ? why : "too many interim responses";
         s->malformed = true;
+        gate_counters_add(s->h2->counters, GATE_C_H2_ERRORS, 1);
         nghttp2_submit_rst_stream(s->h2->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_PROTOCOL_ERROR);
         return;
     }
