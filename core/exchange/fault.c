@@ -11,7 +11,7 @@ static const struct {
 } faults[GATE_FAULT_COUNT] = {
     [GATE_FAULT_NONE] = {"", 0, GATE_GRPC_OK, ""},
     [GATE_FAULT_BAD_REQUEST] = {"bad_request", 400, GATE_GRPC_INTERNAL, "the request is not valid"},
-    [GATE_FAULT_CLIENT_CERT] = {"client_cert", 403, GATE_GRPC_PERMISSION_DENIED,
+    [GATE_FAULT_CLIENT_CERT] = {"client_cert", 403, GATE_GRPC_UNAUTHENTICATED,
                                 "a certificate of the client is needed here"},
     [GATE_FAULT_NO_ROUTE] = {"no_route", 404, GATE_GRPC_UNIMPLEMENTED,
                              "no route takes this request"},

@@ -35,6 +35,7 @@ static void write_line(struct gate_exchange *x)
         .version = gate_request_version(h),
         .host = h->host,
         .status = final_status(x),
+        .grpc_status = x->grpc ? gate_flow_grpc_status(x) : GATE_STR_NONE,
         .bytes_in = x->bytes_in,
         .bytes_out = x->bytes_out,
         .referer = field_of(x, GATE_F_REFERER),

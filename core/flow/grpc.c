@@ -39,6 +39,12 @@ void gate_flow_grpc_begin(struct gate_exchange *x)
         begin_deadline(x);
 }
 
+bool gate_flow_grpc_lasts(const struct gate_exchange *x)
+{
+    return x->grpc && x->upstream != GATE_NO_ORDINAL &&
+           gate_flow_config(x)->upstreams[x->upstream].http2 != GATE_HTTP2_NEVER;
+}
+
 /* The fault itself says more than its status; a server that reset the stream has said why. */
 static enum gate_grpc_code code_of_fault(const struct gate_exchange *x)
 {
@@ -86,23 +92,39 @@ bool gate_flow_grpc_answer(struct gate_exchange *x, struct gate_message *m)
     return true;
 }
 
-static void trailer(struct gate_fields *fs, struct gate_str name, struct gate_str value)
+static struct gate_field field_of(struct gate_str name, struct gate_str value)
 {
-    fs->v[fs->n++] = (struct gate_field){.name = name.p,
-                                         .value = value.p,
-                                         .name_len = (uint16_t)name.n,
-                                         .value_len = (uint32_t)value.n};
+    return (struct gate_field){.name = name.p,
+                               .value = value.p,
+                               .name_len = (uint16_t)name.n,
+                               .value_len = (uint32_t)value.n};
 }
 
 bool gate_flow_grpc_end(struct gate_exchange *x, struct gate_stream *down)
 {
-    struct gate_str text = gate_str_from_cstr(gate_fault_text(x->fault));
-    struct gate_field v[2];
-    struct gate_fields fs = {.v = v};
+    struct gate_fields *fs;
 
     if (!x->grpc || x->fault == GATE_FAULT_NONE)
         return false;
-    trailer(&fs, status_field, code_text(x, code_of_fault(x)));
-    trailer(&fs, message_field, text);
-    return down->ops->send_trailers(down, &fs) == GATE_OK;
+    fs = gate_arena_zalloc(&x->arena, sizeof(*fs));
+    fs->v = gate_arena_zalloc(&x->arena, 2 * sizeof(*fs->v));
+    fs->n = fs->cap = 2;
+    fs->v[0] = field_of(status_field, code_text(x, code_of_fault(x)));
+    fs->v[1] = field_of(message_field, gate_str_from_cstr(gate_fault_text(x->fault)));
+    if (down->ops->send_trailers(down, fs) != GATE_OK)
+        return false;
+    x->dn.trailers = fs; /* what log hooks see */
+    return true;
+}
+
+struct gate_str gate_flow_grpc_status(const struct gate_exchange *x)
+{
+    const struct gate_fields *fs = x->dn.trailers;
+    struct gate_str value = GATE_STR_NONE;
+
+    for (uint32_t i = 0; fs != NULL && i < fs->n; i++)
+        if (gate_str_ieq(gate_field_name(&fs->v[i]), status_field))
+            return gate_field_value(&fs->v[i]);
+    gate_headers_get(&x->res.headers, status_field, &value);
+    return value;
 }

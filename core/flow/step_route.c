@@ -86,7 +86,7 @@ static enum gate_step_result check_body(struct gate_exchange *x)
     bool of_route = route != NULL && route->max_body >= 0;
     int64_t max = of_route ? route->max_body : gate_flow_config(x)->limits.body_bytes;
 
-    if (max < 0)
+    if (max < 0 || (!of_route && gate_flow_grpc_lasts(x)))
         return GATE_STEP_NEXT;
     x->up.max = (uint64_t)max;
     if ((x->req.head.framing == GATE_BODY_LENGTH && x->req.head.content_length > (uint64_t)max) ||

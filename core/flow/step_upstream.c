@@ -24,7 +24,7 @@ static void merge_timeouts(struct gate_exchange *x)
     struct gate_timeouts *t = &x->flow->timeouts;
 
     *t = *u;
-    t->first_byte_ms = t->read_ms = x->grpc ? 0 : QUIET_MS;
+    t->first_byte_ms = t->read_ms = gate_flow_grpc_lasts(x) ? 0 : QUIET_MS;
     prefer(&t->first_byte_ms, u->first_byte_ms);
     prefer(&t->read_ms, u->read_ms);
     if (r == NULL)
@@ -61,6 +61,7 @@ static void enter_upstream(struct gate_exchange *x)
     f->upstream = &gate_flow_config(x)->upstreams[x->upstream];
     f->local = gate_links_local(x->worker->links, x->seat->upstreams[x->upstream], f->upstream);
     merge_timeouts(x);
+    x->down->unhurried = gate_flow_grpc_lasts(x);
     gate_local_count_request(f->local);
     gate_timer_init(&x->timer, on_total);
     if (f->timeouts.total_ms > 0)
@@ -154,7 +155,7 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
         return r;
     f->same_peer = false;
     gate_attempt_init(&f->attempt, x->worker->links, x->peer);
-    if (x->seat->generation->clients != NULL)
+    if (f->upstream->tls != NULL)
         f->attempt.want.tls = x->seat->generation->clients[x->upstream];
     x->attempt = &f->attempt;
     x->times.picked = x->worker->loop.now_ns;
@@ -244,17 +245,19 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
         return gate_flow_fail(x, GATE_FAULT_CONNECT, 0,
                               "limits.outbound does not allow the server's address");
     if (!f->dialed) {
-        gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
         f->dialed = true;
         f->attempt.want.connect_ms = f->timeouts.connect_ms;
         f->attempt.want.after = f->after;
         if (GATE_UNLIKELY(f->upstream->http2 != GATE_HTTP2_NEVER ||
                           f->upstream->proxy_protocol != GATE_PROXY_NONE))
             want_link(x);
-        f->dial = gate_attempt_dial(&f->attempt, f->local, &f->dial_wait);
-        f->dialing = f->dial == GATE_E_AGAIN;
-        if (f->dialing)
+        f->dial = gate_attempt_dial(&f->attempt, f->local);
+        if (f->dial == GATE_E_AGAIN) {
+            f->dialing = true;
+            gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
+            gate_attempt_wait(&f->attempt, &f->dial_wait);
             return GATE_STEP_WAIT;
+        }
     }
     f->dialed = false;
     f->after = 0;
@@ -365,7 +368,7 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
         /* A kept connection that died while it was idle, or a peer that says that it has not looked
          * at the request, is no failure of the peer: once more, on a fresh one. */
         f->same_peer = f->fresh_used = true;
-        f->after = f->attempt.want.after;
+        f->after = gate_attempt_serial(&f->attempt);
         again = true;
     } else {
         if (!connecting) /* a failed connect is counted where the peer is marked */

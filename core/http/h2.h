@@ -146,6 +146,7 @@ struct gate_h2_stream {
     struct gate_chain out; /* body that waits for the peer's window */
     size_t credit;
     uint64_t left;       /* of a Content-Length that we announced */
+    uint64_t begin_ms;
     uint64_t out_ms;     /* what waits moved */
     uint64_t in_ms;      /* clients: something came, or began to be waited for */
     uint64_t window_ms;  /* body rate: begin of the window; tunnels: when bytes came last */

@@ -158,6 +158,8 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
         gate_h2_head_drop(c);
     s->refused = code == NGHTTP2_REFUSED_STREAM;
     s->stream.code = code;
+    if (whole)
+        gate_h2_flood_clean(&c->flood);
     gate_h2_stream_close(s);
     if (!whole) {
         s->events |= GATE_H2_RESET;

@@ -17,6 +17,7 @@ struct gate_h2_stream *gate_h2_stream_new(struct gate_h2 *c)
 
     memset(s, 0, sizeof(*s));
     s->h2 = c;
+    s->begin_ms = gate_h2_now(c);
     s->stream.ops = c->server ? &gate_h2_server_ops : &gate_h2_client_ops;
     s->stream.shares = true;
     gate_list_init(&s->node);

@@ -106,8 +106,9 @@ local function route(given)
     query = list(given.query, matcher), when = given.when ~= nil, priority = given.priority,
     action = given.action, rewrite = given.rewrite or "", use = list(given.use),
     timeouts = in_ms(given.timeouts), max_body = given.max_body, upgrade = list(given.upgrade),
-    client_cert = given.client_cert ~= false, at = given.at,
+    at = given.at,
   }
+  if given.client_cert then result.client_cert = true end
   if given.action == "upstream" then result.upstream = given.upstream.name end
   if given.action == "redirect" then result.redirect = given.redirect end
   if given.action == "reply" then

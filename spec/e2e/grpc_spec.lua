@@ -1,6 +1,5 @@
 -- gRPC through the gateway, with the real client and server of @grpc/grpc-js: the cases of gRPC's
--- interoperability tests, in clear and with TLS to the client, and what a gateway in between must
--- not get wrong.
+-- interoperability tests, in clear and with TLS, and what a gateway in between must not get wrong.
 -- covers: flow/grpc.c
 local t = require "e2e.support"
 local node = require "e2e.support.node"
@@ -16,6 +15,7 @@ local CASES = { "empty_unary", "large_unary", "client_streaming", "server_stream
 
 describe("gRPC", function()
   local client, server, dir, port
+  local opened = 0
 
   setup(function()
     dir = t.folder(true)
@@ -30,7 +30,10 @@ describe("gRPC", function()
     os.execute("rm -rf " .. dir)
   end)
 
-  after_each(t.cleanup)
+  after_each(function()
+    client:ask "close"
+    t.cleanup()
+  end)
 
   --- A gateway in front of that server, or of another one. options: of the route and the upstream.
   local function gateway(options)
@@ -45,12 +48,13 @@ describe("gRPC", function()
       options.route or "", options.port or port, options.upstream or ""), options)
   end
 
-  local function seen(what) return server:ask("seen")[what] end
-
   --- Opens a stream both ways, and says how to go on with it.
   local function open(g, options)
     options = options or {}
-    options.port, options.call = g.port, options.call or "stream"
+    opened = opened + 1
+    options.port, options.call = g.port, ("stream %d"):format(opened)
+    options.metadata = options.metadata or {}
+    options.metadata["x-call"] = options.call
     client:ask("open", options)
     local function on(what)
       return function(with)
@@ -59,7 +63,7 @@ describe("gRPC", function()
         return client:ask(what, with)
       end
     end
-    local stream = { send = on "send", receive = on "receive", finish = on "end",
+    local stream = { name = options.call, send = on "send", receive = on "receive", finish = on "end",
       cancel = on "cancel", status = on "status" }
     function stream.ping(size)
       stream.send { sizes = { size } }
@@ -78,11 +82,15 @@ describe("gRPC", function()
     end)
   end
 
-  it("passes all of them with TLS", function()
+  it("passes all of them with TLS on both sides", function()
     local certs = pki.new(dir)
     certs:make("a", { names = { "a.test" } })
-    local g = gateway { listen = ('tls = { cert = %q, key = %q }')
-      :format(certs:path "a.pem", certs:path "a.key") }
+    local pair = { cert = certs:path "a.pem", key = certs:path "a.key" }
+    local g = gateway {
+      listen = ("tls = { cert = %q, key = %q }"):format(pair.cert, pair.key),
+      port = t.node("grpc_server.js"):ask("listen", { tls = pair }).port,
+      upstream = ('tls = { ca = %q, server_name = "a.test" }'):format(certs:path "ca.pem"),
+    }
     for _, name in ipairs(CASES) do
       client:ask("run", { name = name, port = g.port, tls = certs:path "ca.pem" })
     end
@@ -127,43 +135,81 @@ describe("gRPC", function()
     assert.equal(0, g:metric "moongate_faults_total")
   end)
 
+  it("is not silent for longer than it is told to be", function()
+    local g = gateway { args = { "--workers", "1", "--test-clock" },
+      upstream = "timeouts = { read = 30 }" }
+    local stream = open(g)
+    assert.equal(5, stream.ping(5))
+    g:advance(20)
+    assert.equal(6, stream.ping(6))
+    g:advance(31)
+    local got = stream.status()
+    assert.same({ DEADLINE_EXCEEDED, "the upstream's answer stopped" }, { got.code, got.details })
+  end)
+
+  it("is a request like any other for a server of HTTP/1", function()
+    local o = t.origin(function(c) c:receive(1) end, { head_only = true })
+    local g = t.proxy(o, { listen = "http2 = true", args = { "--workers", "1", "--test-clock" },
+      more = 'gate.limits { body_bytes = "1k" }' })
+    local stream = open(g)
+    stream.send { payload = 500 }
+    t.wait_for("the request", function() return #o:requests() == 1 end)
+    t.wait_for("the end of patience", function()
+      g:advance(5)
+      return g:metric "moongate_faults_total" == 1
+    end)
+    assert.same({ DEADLINE_EXCEEDED, "the request body came too slowly" },
+      { stream.status().code, stream.status().details })
+    assert.equal(RESOURCE_EXHAUSTED, client:ask("unary", { port = g.port, payload = 5000 }).code)
+  end)
+
   describe("that ends early", function()
-    local function reaches(before, what)
-      t.wait_for(what, function() return seen "cancelled" == before + 1 end)
+    local MANY = 100000
+
+    local function is_cancelled(name)
+      t.wait_for("the cancellation", function()
+        for _, call in ipairs(server:ask("seen").cancelled) do
+          if call == name then return true end
+        end
+      end)
     end
 
     it("is cancelled at the server when the client cancels", function()
-      local before = seen "cancelled"
       local g = gateway()
-      local stream = open(g)
-      assert.equal(1, stream.ping(1))
+      local stream = open(g, { answers = MANY })
+      assert.equal(1, stream.receive())
       stream.cancel()
       assert.equal(CANCELLED, stream.status().code)
-      reaches(before, "the cancellation")
+      is_cancelled(stream.name)
       -- The connection to the server carries on.
       assert.equal(OK, client:ask("unary", { port = g.port }).code)
       assert.equal(1, g:metric "moongate_upstream_connections_opened_total")
     end)
 
+    it("does not end the connection, however often", function()
+      local g = gateway()
+      assert.same({ ["0"] = 250 }, client:ask("cancel_some", { port = g.port, n = 250 }))
+      assert.equal(250, g:metric "moongate_http2_resets_received_total")
+      assert.equal("1", g:status "connections_accepted")
+    end)
+
     it("is cancelled at the server when the client has gone", function()
-      local before = seen "cancelled"
       local g = gateway()
       local other = t.node "grpc_client.js"
-      other:ask("open", { port = g.port, call = "lost" })
-      other:ask("send", { call = "lost", sizes = { 1 } })
+      other:ask("open", { port = g.port, call = "lost", answers = MANY,
+        metadata = { ["x-call"] = "lost" } })
       assert.equal(1, other:ask("receive", { call = "lost" }))
       other:stop()
-      reaches(before, "the cancellation")
+      is_cancelled "lost"
     end)
 
     it("is cancelled at the server when the deadline is over", function()
-      local before = seen "cancelled"
       local g = gateway { args = { "--workers", "1", "--test-clock" } }
-      local stream = open(g, { metadata = { ["grpc-timeout"] = "1000S" } })
-      assert.equal(1, stream.ping(1))
+      local stream = open(g, { answers = MANY, metadata = { ["grpc-timeout"] = "1000S" } })
+      assert.equal(1, stream.receive())
       g:advance(1001)
       assert.equal(DEADLINE_EXCEEDED, stream.status().code)
-      reaches(before, "the cancellation")
+      is_cancelled(stream.name)
     end)
 
     it("is the client's own when it watches its deadline", function()
@@ -186,16 +232,15 @@ describe("gRPC", function()
     [12] = PERMISSION_DENIED }
 
   it("tells why the server reset the stream, before an answer and amid one", function()
-    local other = t.node "h2_server.js"
+    local other = t.node "h2_resets.js"
     local g = gateway { port = other:ask("listen").port }
     for code, status in pairs(RESETS) do
       for _, after in ipairs { "nothing", "head", "message" } do
-        local got = client:ask("unary", { port = g.port,
-          metadata = { ["x-reset"] = ("%d"):format(code), ["x-after"] = after } })
+        other:ask("behave", { code = code, after = after })
+        local got = client:ask("unary", { port = g.port })
         assert.same({ status, "the upstream broke off" }, { got.code, got.details }, code .. after)
       end
     end
-    assert.equal("trailers", other:ask("seen").te)
   end)
 
   it("loses no call of a server that is stopped in order", function()

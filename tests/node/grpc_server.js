@@ -5,13 +5,9 @@ const fs = require('fs');
 const { grpc, TestService, ECHO_INITIAL, ECHO_TRAILING, OPTIONS } = require('./interop');
 const { serve } = require('./talk');
 
-const seen = { calls: 0, ended: 0, cancelled: 0, messages: 0, metadata: {} };
+// Calls, by the name that their client gives them (x-call), that it did not wait for.
+const cancelled = [];
 let server;
-
-function answered(call) {
-  call.answered = true;
-  seen.ended++;
-}
 
 // Notes the call, and gives back the metadata that its client asks for. Returns the trailers.
 function begin(call) {
@@ -19,10 +15,11 @@ function begin(call) {
   const initial = call.metadata.get(ECHO_INITIAL);
   const echo = call.metadata.get(ECHO_TRAILING);
 
-  seen.calls++;
-  seen.metadata = call.metadata.getMap();
-  // The library says so of calls that were answered, too.
-  call.on('cancelled', () => { if (!call.answered) seen.cancelled++; });
+  // The library says so of calls that were answered, too, and of a stream that is cancelled it first
+  // says that its client has nothing more to say.
+  call.on('cancelled', () => {
+    if (!call.answered) cancelled.push(call.metadata.get('x-call')[0] || '');
+  });
   if (initial.length > 0) {
     const metadata = new grpc.Metadata();
     metadata.set(ECHO_INITIAL, initial[0]);
@@ -45,7 +42,7 @@ function statusOf(request) {
 function emptyCall(call, done) {
   const trailing = begin(call);
 
-  answered(call);
+  call.answered = true;
   done(null, {}, trailing);
 }
 
@@ -53,7 +50,7 @@ function unaryCall(call, done) {
   const trailing = begin(call);
   const status = statusOf(call.request);
 
-  answered(call);
+  call.answered = true;
   if (status) done({ ...status, metadata: trailing });
   else done(null, { payload: payload(call.request.responseSize) }, trailing);
 }
@@ -73,7 +70,7 @@ async function streamingOutputCall(call) {
   const trailing = begin(call);
 
   await answer(call, call.request);
-  answered(call);
+  call.answered = true;
   call.end(trailing);
 }
 
@@ -81,9 +78,9 @@ function streamingInputCall(call, done) {
   const trailing = begin(call);
   let sum = 0;
 
-  call.on('data', (request) => { seen.messages++; sum += request.payload.body.length; });
+  call.on('data', (request) => { sum += request.payload.body.length; });
   call.on('end', () => {
-    answered(call);
+    call.answered = true;
     done(null, { aggregatedPayloadSize: sum }, trailing);
   });
 }
@@ -95,14 +92,13 @@ function fullDuplexCall(call) {
   call.on('data', (request) => {
     const status = statusOf(request);
 
-    seen.messages++;
     last = last.then(() => {
       if (!status) return answer(call, request);
-      answered(call);
+      call.answered = true;
       return call.emit('error', { ...status, metadata: trailing });
     });
   });
-  call.on('end', () => last.then(() => { answered(call); call.end(trailing); }));
+  call.on('end', () => last.then(() => { call.answered = true; call.end(trailing); }));
 }
 
 function credentials(tls) {
@@ -122,7 +118,7 @@ serve({
         (err, bound) => (err ? reject(err) : resolve({ port: bound })));
     });
   },
-  seen: () => seen,
+  seen: () => ({ cancelled }),
   // Ends as a server does that is stopped in order: GOAWAY, calls to their end.
   shutdown: () => new Promise((resolve) => server.tryShutdown(resolve)),
   // Cuts all calls and connections.

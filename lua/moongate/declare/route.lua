@@ -95,14 +95,13 @@ local UPSTREAM = {
   end,
 }
 
---- Gives the place where it was demanded.
+--- Gives the place where it was demanded; else nothing, for routes may be very many.
 local CLIENT_CERT = {
   expected = "true or false",
   check = function(self, value, spot)
     if type(value) ~= "boolean" then return spot:unexpected(value, self.expected) end
-    return value and spot
+    return value and spot or nil
   end,
-  default = false,
 }
 
 local FIELDS = {

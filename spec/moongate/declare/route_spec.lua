@@ -15,7 +15,7 @@ describe("gate.route", function()
     assert.same({
       name = "", host = "", path = "/a", methods = {}, headers = {}, query = {}, when = false,
       priority = 0, action = "upstream", upstream = "shop", rewrite = "", use = {}, timeouts = {},
-      max_body = -1, upgrade = { "websocket" }, client_cert = false, at = "gateway.lua:4",
+      max_body = -1, upgrade = { "websocket" }, at = "gateway.lua:4",
     }, first 'path = "/a", upstream = shop')
   end)
 
@@ -42,6 +42,7 @@ describe("gate.route", function()
     assert.equal(1048576, got.max_body)
     assert.same({ "websocket", "x" }, got.upgrade)
     assert.same({}, first('upstream = shop, upgrade = false').upgrade)
+    assert.is_nil(first('upstream = shop, client_cert = false').client_cert)
   end)
 
   it("keeps functions by ordinal", function()
