@@ -217,9 +217,10 @@ static struct gate_str proxy_header(struct gate_exchange *x)
                                             to));
 }
 
-/* A link for which not any will do. HTTP/2 has no Upgrade (RFC 9113 section 8.6), and what TLS
- * would agree on ("auto"), nobody agrees on without. False: there is no such link. */
-static bool want_link(struct gate_exchange *x)
+/* A link for which not any will do. What TLS would agree on ("auto"), nobody agrees on without. Not
+ * every server that speaks HTTP/2 switches protocols over it: where there is a choice, that is done
+ * over HTTP/1. */
+static void want_link(struct gate_exchange *x)
 {
     const struct gate_upstream_config *u = x->flow->upstream;
     struct gate_link_want *want = &x->flow->attempt.want;
@@ -231,7 +232,6 @@ static bool want_link(struct gate_exchange *x)
     }
     if (u->http2 == GATE_HTTP2_ALWAYS || (want->tls != NULL && !upgrade))
         want->http2 = (uint8_t)u->http2;
-    return want->http2 != GATE_HTTP2_ALWAYS || !upgrade;
 }
 
 enum gate_step_result gate_step_dial(struct gate_exchange *x)
@@ -249,10 +249,8 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
         f->attempt.want.connect_ms = f->timeouts.connect_ms;
         f->attempt.want.after = f->after;
         if (GATE_UNLIKELY(f->upstream->http2 != GATE_HTTP2_NEVER ||
-                          f->upstream->proxy_protocol != GATE_PROXY_NONE) &&
-            !want_link(x))
-            return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0,
-                                  "an upgrade, to an upstream that speaks HTTP/2 only");
+                          f->upstream->proxy_protocol != GATE_PROXY_NONE))
+            want_link(x);
         f->dial = gate_attempt_dial(&f->attempt, f->local);
         if (f->dial == GATE_E_AGAIN) {
             f->dialing = true;
