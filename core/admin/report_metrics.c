@@ -288,15 +288,17 @@ static void put_dicts(const struct gate_report *r, FILE *to)
 
 struct certificate_walk {
     FILE *to;
-    struct gate_str listener;
+    const char *metric;
+    const char *holder; /* the label of who has it, */
+    struct gate_str name; /* and what that one is called */
 };
 
 static void put_certificate(void *arg, const struct gate_tls_term *term)
 {
     const struct certificate_walk *w = arg;
 
-    fputs("moongate_certificate_end_seconds{listener=\"", w->to);
-    put_label(w->to, w->listener);
+    fprintf(w->to, "%s{%s=\"", w->metric, w->holder);
+    put_label(w->to, w->name);
     fputs("\",certificate=\"", w->to);
     put_label(w->to, term->file);
     fprintf(w->to, "\"} %lld\n", (long long)term->ends_s);
@@ -304,13 +306,29 @@ static void put_certificate(void *arg, const struct gate_tls_term *term)
 
 static void put_certificates(const struct gate_report *r, FILE *to)
 {
-    put_head(to, "moongate_certificate_end_seconds", "gauge",
-             "When a certificate ends, in seconds since 1970.");
-    for (uint32_t i = 0; r->tls != NULL && i < r->generation->config->n_listeners; i++) {
-        struct certificate_walk w = { to, r->generation->config->listeners[i].text };
+    struct certificate_walk w = { to, "moongate_certificate_end_seconds", "listener",
+                                  GATE_STR_NONE };
 
+    put_head(to, w.metric, "gauge", "When a certificate ends, in seconds since 1970.");
+    for (uint32_t i = 0; r->tls != NULL && i < r->generation->config->n_listeners; i++) {
+        w.name = r->generation->config->listeners[i].text;
         if (r->tls[i] != NULL)
             gate_tls_server_each(r->tls[i], put_certificate, &w);
+    }
+}
+
+static void put_client_certificates(const struct gate_report *r, FILE *to)
+{
+    const struct gate_generation *g = r->generation;
+    struct certificate_walk w = { to, "moongate_upstream_certificate_end_seconds", "upstream",
+                                  GATE_STR_NONE };
+
+    put_head(to, w.metric, "gauge",
+             "When the certificate that servers are shown ends, in seconds since 1970.");
+    for (uint32_t i = 0; g != NULL && g->clients != NULL && i < g->config->n_upstreams; i++) {
+        w.name = g->config->upstreams[i].name;
+        if (g->clients[i] != NULL)
+            gate_tls_client_each(g->clients[i], put_certificate, &w);
     }
 }
 
@@ -348,4 +366,5 @@ void gate_report_metrics(const struct gate_report *r, FILE *to)
     put_dicts(r, to);
     gate_report_canary_metrics(r, to);
     put_certificates(r, to);
+    put_client_certificates(r, to);
 }

@@ -193,6 +193,45 @@ void gate_arena_clear(struct gate_arena *a)
     a->bytes = 0;
 }
 
+/* Its pages go behind the current one, which stays in use. */
+static void adopt_pages(struct gate_arena *a, struct gate_arena *from)
+{
+    struct gate_arena_page *last = from->pages;
+
+    if (a->pages == NULL) {
+        a->pages = from->pages;
+        a->at = from->at;
+        a->end = from->end;
+        return;
+    }
+    while (last->next != NULL)
+        last = last->next;
+    last->next = a->pages->next;
+    a->pages->next = from->pages;
+}
+
+/* Notes of `from` run before those that `a` has. */
+static void adopt_notes(struct gate_arena *a, struct gate_arena *from)
+{
+    struct gate_arena_note *last = from->notes;
+
+    while (last->next != NULL)
+        last = last->next;
+    last->next = a->notes;
+    a->notes = from->notes;
+}
+
+void gate_arena_adopt(struct gate_arena *a, struct gate_arena *from)
+{
+    GATE_ASSERT(a->pool == from->pool);
+    if (from->pages != NULL)
+        adopt_pages(a, from);
+    if (from->notes != NULL)
+        adopt_notes(a, from);
+    a->bytes += from->bytes;
+    gate_arena_init(from, from->pool);
+}
+
 /* A page of its own goes behind the current one, which stays in use. */
 static void *alloc_large(struct gate_arena *a, size_t n)
 {

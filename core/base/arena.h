@@ -51,6 +51,10 @@ void gate_arena_init(struct gate_arena *a, struct gate_chunk_pool *pool);
 /* Runs the notes in reverse order, then gives all pages back. The arena can be used again. */
 void gate_arena_clear(struct gate_arena *a);
 
+/* What lies in `from` lives as long as `a` from now on; both have the same pool. `from` is empty
+ * afterwards. */
+void gate_arena_adopt(struct gate_arena *a, struct gate_arena *from);
+
 /* 16-byte aligned; aborts when the system has no memory. Larger than a page: a page of its own. */
 void *gate_arena_alloc(struct gate_arena *a, size_t n);
 void *gate_arena_zalloc(struct gate_arena *a, size_t n);

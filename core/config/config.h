@@ -113,7 +113,10 @@ struct gate_server_config {
     struct gate_str zone;
 };
 
-/* Milliseconds; 0: none. In a route: UINT32_MAX: not given, the upstream's counts. */
+#define GATE_TIMEOUT_NOT_GIVEN UINT32_MAX
+
+/* Milliseconds; 0: none. Not given in a route: the upstream's counts. Only first_byte and read may
+ * not be given in an upstream: 60 s, and none for gRPC. */
 struct gate_timeouts {
     uint32_t connect_ms;
     uint32_t send_ms;
@@ -201,6 +204,7 @@ struct gate_route_config {
     uint32_t n_use;
     uint32_t hooks; /* mask of these policies' hooks */
     struct gate_timeouts timeouts;
+    bool client_cert;               /* the client must have shown a good one */
     int64_t max_body;               /* -1: the limits' */
     const struct gate_str *upgrade; /* protocols that may pass */
     uint32_t n_upgrade;

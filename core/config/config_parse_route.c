@@ -152,6 +152,7 @@ static bool read_route(struct reader *r, struct gate_route_config *route)
     static const struct field fields[] = {
         {"action", gate_field_choice, offsetof(struct gate_route_config, action), 0, 0, actions},
         MEMBER("at", gate_field_str, at, 0, 0),
+        MEMBER("client_cert", gate_field_bool, client_cert, 0, 0),
         WHOLE("headers", read_headers),
         MEMBER("host", read_host, host, 0, 0),
         MEMBER("max_body", gate_field_i64, max_body, -1, INT64_MAX),
@@ -194,7 +195,7 @@ static struct gate_str default_name(struct reader *r, const struct gate_route_co
 
 static bool one_route(struct reader *r, void *to, uint32_t index)
 {
-    const uint32_t none = UINT32_MAX;
+    const uint32_t none = GATE_TIMEOUT_NOT_GIVEN;
     struct gate_route_config *route = to;
 
     route->ordinal = index;

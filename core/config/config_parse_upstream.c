@@ -160,7 +160,7 @@ static bool one_upstream(struct reader *r, void *to, uint32_t index)
         .ordinal = index,
         .idle = 64,
         .idle_timeout_ms = 60000,
-        .timeouts = {5000, 60000, 60000, 60000, 0},
+        .timeouts = {5000, 60000, GATE_TIMEOUT_NOT_GIVEN, GATE_TIMEOUT_NOT_GIVEN, 0},
         .tries = 2,
         .retry_on = GATE_RETRY_CONNECT | GATE_RETRY_RESET,
         .budget_percent = 20,

@@ -90,6 +90,7 @@ struct gate_exchange {
     char id[24];                   /* request id, text */
     uint8_t id_len;
     bool https;
+    bool grpc; /* a gRPC call: answers of ours are a status of gRPC's */
     struct gate_tls_info *tls; /* of the client's connection; a reference, NULL: plain */
     bool client_gone;
     bool head_sent;   /* a final head went to the client */
@@ -127,6 +128,7 @@ struct gate_exchange {
     struct gate_ready resume;     /* continues the step loop from the ready queue */
     struct gate_flow_state *flow; /* arena */
     struct gate_timer timer;      /* of the step */
+    struct gate_timer deadline;   /* of a gRPC call */
     struct gate_hook_run *hook;   /* the hook chain that runs or waits; NULL: none */
     bool scripted;                /* Lua holds objects of this exchange */
     struct gate_permit *permits;  /* of semaphores; script's */

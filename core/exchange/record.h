@@ -16,6 +16,7 @@ struct gate_access_record {
     struct gate_str version; /* "1.1" */
     struct gate_str host;
     int status; /* what went to the client, or 499; 0: nothing */
+    struct gate_str grpc_status; /* that ended a call; empty: none was said, or it is no call */
     uint64_t bytes_in;
     uint64_t bytes_out;
     struct gate_str referer;

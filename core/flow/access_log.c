@@ -182,6 +182,7 @@ static void put_json(struct gate_access_log *log, struct gate_out *o,
     put_text(o, "target", r->target, MAX_TARGET);
     put_text(o, "version", r->version, MAX_SHORT);
     put_number(o, "status", (uint64_t)r->status);
+    put_text(o, "grpc_status", r->grpc_status, MAX_SHORT);
     put_number(o, "bytes_in", r->bytes_in);
     put_number(o, "bytes_out", r->bytes_out);
     put_text(o, "referer", r->referer, MAX_TEXT);

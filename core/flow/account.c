@@ -35,6 +35,7 @@ static void write_line(struct gate_exchange *x)
         .version = gate_request_version(h),
         .host = h->host,
         .status = final_status(x),
+        .grpc_status = x->grpc ? gate_flow_grpc_status(x) : GATE_STR_NONE,
         .bytes_in = x->bytes_in,
         .bytes_out = x->bytes_out,
         .referer = field_of(x, GATE_F_REFERER),
@@ -119,7 +120,7 @@ static void log_fault(const struct gate_exchange *x)
     char text[64];
 
     if (x->fault < GATE_FAULT_CONNECT || x->fault == GATE_FAULT_CLIENT_GONE ||
-        x->fault == GATE_FAULT_SCRIPT_KILLED)
+        x->fault == GATE_FAULT_DEADLINE || x->fault == GATE_FAULT_SCRIPT_KILLED)
         return;
     snprintf(text, sizeof(text), "fault %s", gate_fault_name(x->fault));
     gate_log_write(x->worker->log, GATE_LOG_WARN, text, v, GATE_COUNT_OF(v));

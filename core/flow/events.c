@@ -133,6 +133,7 @@ static void up_reset(struct gate_stream *s, enum gate_err err, const char *why)
     struct gate_exchange *x = exchange_of(s);
 
     x->flow->up_over = true;
+    x->flow->reset_code = s->code;
     if (x->attempt->head.status == 0) {
         x->flow->failed = err;
         x->flow->failed_why = err == GATE_E_TLS ? keep_why(x, why) : why;

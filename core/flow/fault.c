@@ -42,7 +42,8 @@ void gate_flow_fault_reply(struct gate_exchange *x)
     r->set = true;
     r->status = status;
     r->headers.arena = &x->arena;
-    r->body = gate_flow_page(&x->arena, status, id);
+    r->body = x->grpc ? gate_str_from_cstr(gate_fault_text(x->fault))
+                      : gate_flow_page(&x->arena, status, id);
     gate_headers_set(&r->headers, GATE_STR("Content-Type"), GATE_STR("text/plain; charset=utf-8"));
     gate_headers_set(&r->headers, GATE_STR("X-Request-Id"), id);
     if (x->flow->allow.n > 0)

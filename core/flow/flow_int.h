@@ -71,6 +71,7 @@ struct gate_flow_state {
     uint32_t n_tried;
     enum gate_fault_code last_fault; /* of the last failed try: the answer when no peer is left */
     const char *last_why;
+    uint32_t reset_code;         /* of the last attempt's stream (http/stream.h: code) */
     struct gate_str allow;       /* of a 405 */
     struct gate_wait *reader[2]; /* read_body waits: request, response */
     size_t reader_max[2];
@@ -199,6 +200,23 @@ void gate_flow_account(struct gate_exchange *x);
 
 /* Makes x->reply from a fault: the built-in page (fault.c). */
 void gate_flow_fault_reply(struct gate_exchange *x);
+
+/* gRPC calls (grpc.c): finds out whether the request is one, and begins its deadline. */
+void gate_flow_grpc_begin(struct gate_exchange *x);
+
+/* A call on its way to a server that may be one of gRPC: it may last and be silent for as long as it
+ * likes, and send as much. */
+bool gate_flow_grpc_lasts(const struct gate_exchange *x);
+
+/* The response is a reply or a page for a gRPC client, and no script has made a gRPC answer of it:
+ * it becomes one, a status and a message without a body. */
+bool gate_flow_grpc_answer(struct gate_exchange *x, struct gate_message *m);
+
+/* The status that ended a call, from trailers or a head; empty: none. */
+struct gate_str gate_flow_grpc_status(const struct gate_exchange *x);
+
+/* Ends an answer whose head has left by the status of the fault. False: that cannot be done. */
+bool gate_flow_grpc_end(struct gate_exchange *x, struct gate_stream *down);
 
 #define GATE_TRACE(x, step, ...)                                                                   \
     do {                                                                                           \

@@ -135,7 +135,7 @@ static void decide_framing(const struct gate_exchange *x, struct gate_message *m
     m->content_length = x->res.head->content_length;
     if (x->req.method_id == GATE_M_HEAD || m->status == 304)
         framing_without_body(x->res.head, m);
-    else if (m->framing == GATE_BODY_NONE && !no_content)
+    else if (m->framing == GATE_BODY_NONE && !no_content && !x->grpc)
         m->explicit_zero = true;
 }
 
@@ -170,11 +170,12 @@ enum gate_step_result gate_step_send_head(struct gate_exchange *x)
         .drop = GATE_DROP_RESPONSE,
         .extra = extra,
     };
+    bool status_only = gate_flow_grpc_answer(x, &m);
     enum gate_err e;
 
     if (x->req.head.connect && x->res.status / 100 == 2)
         return gate_flow_success_refused(x);
-    if (!gate_flow_filter_response(x))
+    if (!status_only && !gate_flow_filter_response(x))
         return gate_flow_jump(x, GATE_STEP_FAULT);
     m.drop_nominated =
         x->res.head != NULL && (x->res.head->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0;
@@ -182,7 +183,8 @@ enum gate_step_result gate_step_send_head(struct gate_exchange *x)
         set_field(&extra[m.n_extra++], GATE_F_DATE, gate_worker_date(x->worker));
     if ((m.status == 101 || m.status == 426) && (value = gate_flow_upgrade_said(x)).n > 0)
         set_field(&extra[m.n_extra++], GATE_F_UPGRADE, value);
-    decide_framing(x, &m);
+    if (!status_only)
+        decide_framing(x, &m);
     e = x->down->ops->send_head(x->down, &m, m.framing == GATE_BODY_NONE);
     if (e != GATE_OK)
         return head_failed(x, e);

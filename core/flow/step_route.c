@@ -70,6 +70,15 @@ static enum gate_step_result no_route(struct gate_exchange *x)
     return gate_flow_fail(x, GATE_FAULT_NO_ROUTE, 0, "no route matches");
 }
 
+static enum gate_step_result check_client(struct gate_exchange *x)
+{
+    const struct gate_route_config *route = x->match.route;
+
+    if (route == NULL || !route->client_cert || (x->tls != NULL && x->tls->verified))
+        return GATE_STEP_NEXT;
+    return gate_flow_fail(x, GATE_FAULT_CLIENT_CERT, 0, "the client has shown no good certificate");
+}
+
 /* The limit of the request body, known now that the route is. */
 static enum gate_step_result check_body(struct gate_exchange *x)
 {
@@ -77,7 +86,7 @@ static enum gate_step_result check_body(struct gate_exchange *x)
     bool of_route = route != NULL && route->max_body >= 0;
     int64_t max = of_route ? route->max_body : gate_flow_config(x)->limits.body_bytes;
 
-    if (max < 0)
+    if (max < 0 || (!of_route && gate_flow_grpc_lasts(x)))
         return GATE_STEP_NEXT;
     x->up.max = (uint64_t)max;
     if ((x->req.head.framing == GATE_BODY_LENGTH && x->req.head.content_length > (uint64_t)max) ||
@@ -112,6 +121,8 @@ enum gate_step_result gate_step_route(struct gate_exchange *x)
         else
             use_route(x, x->match.route);
     }
+    if (r == GATE_STEP_NEXT)
+        r = check_client(x);
     if (r == GATE_STEP_NEXT)
         r = check_body(x);
     GATE_TRACE(x, "route", "%.*s", (int)x->route_name.n,

@@ -8,24 +8,32 @@
 
 /* ------------------------------------------------------------------ pick */
 
+#define QUIET_MS 60000
+
+static void prefer(uint32_t *ms, uint32_t other)
+{
+    if (other != GATE_TIMEOUT_NOT_GIVEN)
+        *ms = other;
+}
+
+/* A gRPC call may be silent for as long as it lasts, unless the configuration says otherwise. */
 static void merge_timeouts(struct gate_exchange *x)
 {
+    const struct gate_timeouts *u = &x->flow->upstream->timeouts;
     const struct gate_timeouts *r = x->match.route != NULL ? &x->match.route->timeouts : NULL;
     struct gate_timeouts *t = &x->flow->timeouts;
 
-    *t = x->flow->upstream->timeouts;
+    *t = *u;
+    t->first_byte_ms = t->read_ms = gate_flow_grpc_lasts(x) ? 0 : QUIET_MS;
+    prefer(&t->first_byte_ms, u->first_byte_ms);
+    prefer(&t->read_ms, u->read_ms);
     if (r == NULL)
         return;
-    if (r->connect_ms != UINT32_MAX)
-        t->connect_ms = r->connect_ms;
-    if (r->send_ms != UINT32_MAX)
-        t->send_ms = r->send_ms;
-    if (r->first_byte_ms != UINT32_MAX)
-        t->first_byte_ms = r->first_byte_ms;
-    if (r->read_ms != UINT32_MAX)
-        t->read_ms = r->read_ms;
-    if (r->total_ms != UINT32_MAX)
-        t->total_ms = r->total_ms;
+    prefer(&t->connect_ms, r->connect_ms);
+    prefer(&t->send_ms, r->send_ms);
+    prefer(&t->first_byte_ms, r->first_byte_ms);
+    prefer(&t->read_ms, r->read_ms);
+    prefer(&t->total_ms, r->total_ms);
 }
 
 static void on_total(struct gate_timer *t)
@@ -53,6 +61,7 @@ static void enter_upstream(struct gate_exchange *x)
     f->upstream = &gate_flow_config(x)->upstreams[x->upstream];
     f->local = gate_links_local(x->worker->links, x->seat->upstreams[x->upstream], f->upstream);
     merge_timeouts(x);
+    x->down->unhurried = gate_flow_grpc_lasts(x);
     gate_local_count_request(f->local);
     gate_timer_init(&x->timer, on_total);
     if (f->timeouts.total_ms > 0)
@@ -146,7 +155,7 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
         return r;
     f->same_peer = false;
     gate_attempt_init(&f->attempt, x->worker->links, x->peer);
-    if (x->seat->generation->clients != NULL)
+    if (f->upstream->tls != NULL)
         f->attempt.want.tls = x->seat->generation->clients[x->upstream];
     x->attempt = &f->attempt;
     x->times.picked = x->worker->loop.now_ns;
@@ -208,9 +217,10 @@ static struct gate_str proxy_header(struct gate_exchange *x)
                                             to));
 }
 
-/* A link for which not any will do. HTTP/2 has no Upgrade (RFC 9113 section 8.6), and what TLS
- * would agree on ("auto"), nobody agrees on without. False: there is no such link. */
-static bool want_link(struct gate_exchange *x)
+/* A link for which not any will do. What TLS would agree on ("auto"), nobody agrees on without. Not
+ * every server that speaks HTTP/2 switches protocols over it: where there is a choice, that is done
+ * over HTTP/1. */
+static void want_link(struct gate_exchange *x)
 {
     const struct gate_upstream_config *u = x->flow->upstream;
     struct gate_link_want *want = &x->flow->attempt.want;
@@ -222,7 +232,6 @@ static bool want_link(struct gate_exchange *x)
     }
     if (u->http2 == GATE_HTTP2_ALWAYS || (want->tls != NULL && !upgrade))
         want->http2 = (uint8_t)u->http2;
-    return want->http2 != GATE_HTTP2_ALWAYS || !upgrade;
 }
 
 enum gate_step_result gate_step_dial(struct gate_exchange *x)
@@ -240,10 +249,8 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
         f->attempt.want.connect_ms = f->timeouts.connect_ms;
         f->attempt.want.after = f->after;
         if (GATE_UNLIKELY(f->upstream->http2 != GATE_HTTP2_NEVER ||
-                          f->upstream->proxy_protocol != GATE_PROXY_NONE) &&
-            !want_link(x))
-            return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0,
-                                  "an upgrade, to an upstream that speaks HTTP/2 only");
+                          f->upstream->proxy_protocol != GATE_PROXY_NONE))
+            want_link(x);
         f->dial = gate_attempt_dial(&f->attempt, f->local);
         if (f->dial == GATE_E_AGAIN) {
             f->dialing = true;
@@ -383,6 +390,9 @@ void gate_flow_end_attempt(struct gate_exchange *x, enum gate_close_reason why)
         return;
     x->up.dst = NULL;
     x->dn.src = NULL;
+    /* The answer's head, and its trailers, are of interest to the log hooks. */
+    if (x->res.head != NULL)
+        gate_arena_adopt(&x->arena, &x->attempt->arena);
     gate_attempt_end(x->attempt, why);
     x->attempt = NULL;
     x->flow->dialing = false;

@@ -10,6 +10,9 @@
 #define OUTBOUND_ACKS 1000
 #define SETTINGS_MAX  32
 
+/* Resets of any kind, at once and for each second: ours tell one kind from another. */
+#define RESETS_ALL 1000
+
 /* ------------------------------------------------------------------ pool */
 
 static nghttp2_option *options_new(void)
@@ -19,7 +22,7 @@ static nghttp2_option *options_new(void)
     GATE_ASSERT(nghttp2_option_new(&o) == 0);
     nghttp2_option_set_no_auto_window_update(o, 1);
     nghttp2_option_set_no_closed_streams(o, 1);
-    nghttp2_option_set_stream_reset_rate_limit(o, GATE_H2_RESETS, GATE_H2_RESETS_REFILL);
+    nghttp2_option_set_stream_reset_rate_limit(o, RESETS_ALL, RESETS_ALL);
     nghttp2_option_set_max_continuations(o, CONTINUATIONS);
     nghttp2_option_set_max_outbound_ack(o, OUTBOUND_ACKS);
     nghttp2_option_set_max_settings(o, SETTINGS_MAX);
@@ -247,7 +250,9 @@ static bool tell_trailers(struct gate_h2_stream *s)
     if (s->trailer_block == NULL && no.status == 0)
         return true;
     fs = gate_arena_zalloc(s->arena, sizeof(*fs));
-    if (no.status == 0)
+    if (s->tunnel)
+        no = (struct gate_refusal){400, "trailers in a tunnel"};
+    else if (no.status == 0)
         no = gate_parse_trailers(s->trailer_block->data + s->trailer_text, s->trailer_n, s->limits,
                                  s->arena, fs);
     if (no.status != 0) {
@@ -266,7 +271,7 @@ static bool tell_trailers(struct gate_h2_stream *s)
 static void tell_end(struct gate_h2_stream *s)
 {
     if (!s->in_ended || s->in_told || s->in.bytes > 0 || s->stream.events == NULL ||
-        (s->connect && !s->tunnel))
+        (s->h2->server && s->connect && !s->tunnel))
         return;
     s->in_told = true;
     if (tell_trailers(s) && s->stream.events != NULL)

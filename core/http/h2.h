@@ -28,6 +28,8 @@ struct nghttp2_session;
 struct nghttp2_rcbuf;
 struct gate_h2;
 struct gate_h2_stream;
+struct gate_h2_asked;
+struct gate_h2_list;
 struct gate_h2_pool;
 
 /* What the connections of a worker share: memory, callbacks, scratch. */
@@ -144,6 +146,7 @@ struct gate_h2_stream {
     struct gate_chain out; /* body that waits for the peer's window */
     size_t credit;
     uint64_t left;       /* of a Content-Length that we announced */
+    uint64_t begin_ms;
     uint64_t out_ms;     /* what waits moved */
     uint64_t in_ms;      /* clients: something came, or began to be waited for */
     uint64_t window_ms;  /* body rate: begin of the window; tunnels: when bytes came last */
@@ -157,7 +160,9 @@ struct gate_h2_stream {
     uint32_t trailer_n;
     struct gate_refusal refusal; /* of either */
     const char *why;             /* it broke; static */
-    struct gate_h2_trailers *trailers; /* of ours, until they leave */
+    struct gate_h2_list *trailers; /* of ours, until they leave */
+    struct gate_h2_list *waiting;  /* a request that may not leave yet */
+    struct gate_h2_asked *asked;   /* of a tunnel that we ask for; arena */
     /* Of the use. */
     struct gate_arena *arena;
     const struct gate_head_limits *limits;

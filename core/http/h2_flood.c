@@ -23,6 +23,12 @@ bool gate_h2_flood_reset(struct gate_h2_flood *f, uint64_t now_ms)
     return true;
 }
 
+void gate_h2_flood_clean(struct gate_h2_flood *f)
+{
+    if (f->resets < GATE_H2_RESETS)
+        f->resets++;
+}
+
 bool gate_h2_flood_idle(const struct gate_h2_flood *f, uint64_t now_ms)
 {
     uint64_t allowed = GATE_H2_OVERHEAD + 8 * f->content +

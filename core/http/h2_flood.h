@@ -11,6 +11,10 @@
 #define GATE_H2_RESETS        100
 #define GATE_H2_RESETS_REFILL 1
 
+/* A stream that lasted so long may end in any way: of those that are open at once there cannot be
+ * many. */
+#define GATE_H2_LASTED_MS 1000
+
 /* Frames without content that one stream may bring. */
 #define GATE_H2_EMPTY_FRAMES 100
 
@@ -31,6 +35,10 @@ void gate_h2_flood_init(struct gate_h2_flood *f, uint64_t now_ms);
 
 /* One more stream ended badly. False: it was one too many. */
 bool gate_h2_flood_reset(struct gate_h2_flood *f, uint64_t now_ms);
+
+/* A stream ended well: one more may end badly, if fewer may than at first. Clients of gRPC cancel
+ * some of their calls all the time. */
+void gate_h2_flood_clean(struct gate_h2_flood *f);
 
 /* Whether the bytes that came are out of proportion to what they brought. */
 bool gate_h2_flood_idle(const struct gate_h2_flood *f, uint64_t now_ms);

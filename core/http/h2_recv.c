@@ -185,14 +185,15 @@ static void answer(struct gate_h2_stream *s)
 
     if (s->stream.events == NULL)
         return;
-    if (!gate_h2_response(s, &head, &why) || (head.status < 200 && ++s->infos > GATE_H2_INFOS)) {
+    if (!gate_h2_response(s, &head, &why) ||
+        (head.status < 200 && !s->tunnel && ++s->infos > GATE_H2_INFOS)) {
         s->why = why != NULL ? why : "too many interim responses";
         s->malformed = true;
         gate_counters_add(s->h2->counters, GATE_C_H2_ERRORS, 1);
         nghttp2_submit_rst_stream(s->h2->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_PROTOCOL_ERROR);
         return;
     }
-    if (head.status < 200) {
+    if (head.status < 200 && !s->tunnel) {
         s->stream.events->on_info(&s->stream, &head);
         return;
     }
@@ -235,6 +236,15 @@ static void data_done(struct gate_h2 *c, const nghttp2_frame *frame)
     }
 }
 
+static void reset_came(struct gate_h2 *c, const struct gate_h2_stream *s)
+{
+    bool lasted = s != NULL && gate_h2_now(c) - s->begin_ms >= GATE_H2_LASTED_MS;
+
+    gate_counters_add(c->counters, GATE_C_H2_RESETS_RECEIVED, 1);
+    if (c->server && !lasted)
+        gate_h2_charge(c);
+}
+
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct gate_h2 *c = user;
@@ -248,12 +258,13 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
         data_done(c, frame);
         break;
     case NGHTTP2_RST_STREAM:
-        gate_counters_add(c->counters, GATE_C_H2_RESETS_RECEIVED, 1);
-        if (c->server)
-            gate_h2_charge(c);
+        reset_came(c, gate_h2_find(c, frame->hd.stream_id));
         break;
     case NGHTTP2_SETTINGS:
-        c->greeted = c->greeted || !ack;
+        if (!ack && !c->greeted) {
+            c->greeted = true;
+            gate_h2_ask_waiting(c);
+        }
         break;
     case NGHTTP2_PING:
         c->pong = c->pong || (ack && c->noticed);

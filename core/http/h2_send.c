@@ -157,6 +157,9 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
     if (c->head.s == s)
         gate_h2_head_drop(c);
     s->refused = code == NGHTTP2_REFUSED_STREAM && !s->malformed;
+    s->stream.code = code;
+    if (whole)
+        gate_h2_flood_clean(&c->flood);
     gate_h2_stream_close(s);
     if (!whole) {
         s->events |= GATE_H2_RESET;

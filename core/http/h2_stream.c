@@ -17,6 +17,7 @@ struct gate_h2_stream *gate_h2_stream_new(struct gate_h2 *c)
 
     memset(s, 0, sizeof(*s));
     s->h2 = c;
+    s->begin_ms = gate_h2_now(c);
     s->stream.ops = c->server ? &gate_h2_server_ops : &gate_h2_client_ops;
     s->stream.shares = true;
     gate_list_init(&s->node);
@@ -37,6 +38,7 @@ void gate_h2_stream_free(struct gate_h2_stream *s)
     gate_block_unref(&s->block);
     gate_block_unref(&s->trailer_block);
     gate_free(s->trailers);
+    gate_free(s->waiting);
     gate_slab_give(&s->h2->pool->streams, s);
 }
 
@@ -150,6 +152,11 @@ static enum gate_err client_send_head(struct gate_stream *stream, const struct g
         return GATE_E_CLOSED;
     n = gate_h2_nv(s->h2, m, false);
     begin_message(s, m, false);
+    if (gate_h2_extra(m, GATE_F_UPGRADE).n > 0) {
+        gate_h2_ask(s, m, s->h2->pool->nv, n);
+        poke(s);
+        return GATE_OK;
+    }
     s->id = nghttp2_submit_request(s->h2->ng, NULL, s->h2->pool->nv, n, s->out_ended ? NULL : &body,
                                    s);
     if (s->id < 0) {

@@ -92,6 +92,8 @@ struct gate_stream {
     void *user;                              /* of the events */
     bool shares;      /* its connection carries others: what waits for one must stay small */
     bool takes_pipes; /* on_body may bring bytes in pipes: the user only passes them on */
+    uint32_t code; /* of HTTP/2, with which the peer reset it; 0: none is known */
+    bool unhurried; /* the peer may be silent amid its message: no rate is asked of it */
     bool rests; /* the user is busy with what came: the peer's clocks stand still */
 };
 

@@ -10,8 +10,7 @@
 
 struct walk {
     struct gate_engine *engine;
-    const char *listener;
-    int listener_n;
+    struct gate_str where; /* the listener, or the upstream */
     int64_t now_s;
 };
 
@@ -21,11 +20,11 @@ static void judge(const struct walk *w, const char *what, struct gate_str file, 
 
     if (ends_s <= w->now_s)
         gate_logf(&w->engine->log, GATE_LOG_WARN, "the %s %.*s (%.*s) has ended %s", what,
-                  (int)file.n, file.p, w->listener_n, w->listener,
+                  (int)file.n, file.p, (int)w->where.n, w->where.p,
                   w->now_s - ends_s < DAY_S ? "today" : "and has to be renewed");
     else if (days < SOON_DAYS)
         gate_logf(&w->engine->log, GATE_LOG_WARN, "the %s %.*s (%.*s) ends in %lld day%s", what,
-                  (int)file.n, file.p, w->listener_n, w->listener, days, days == 1 ? "" : "s");
+                  (int)file.n, file.p, (int)w->where.n, w->where.p, days, days == 1 ? "" : "s");
 }
 
 static void judge_term(void *arg, const struct gate_tls_term *term)
@@ -38,20 +37,34 @@ static void judge_term(void *arg, const struct gate_tls_term *term)
         judge(w, "OCSP response for", term->file, term->staple_ends_s);
 }
 
+/* Upstreams that say the same of TLS share it: the first one stands for all. */
+static bool is_first(struct gate_tls_client *const *clients, uint32_t i)
+{
+    for (uint32_t k = 0; k < i; k++) {
+        if (clients[k] == clients[i])
+            return false;
+    }
+    return true;
+}
+
 void gate_terms_tell(struct gate_engine *e)
 {
     const struct gate_config *c = e->current->g.config;
+    struct gate_tls_client *const *clients = e->current->g.clients;
+    struct walk w = {
+        .engine = e,
+        .now_s = gate_clock_wall_ns(&e->clock) / (int64_t)GATE_SEC,
+    };
 
     for (uint32_t i = 0; i < c->n_listeners; i++) {
-        struct walk w = {
-            .engine = e,
-            .listener = c->listeners[i].text.p,
-            .listener_n = (int)c->listeners[i].text.n,
-            .now_s = gate_clock_wall_ns(&e->clock) / (int64_t)GATE_SEC,
-        };
-
+        w.where = c->listeners[i].text;
         if (e->current->tls[i] != NULL)
             gate_tls_server_each(e->current->tls[i], judge_term, &w);
+    }
+    for (uint32_t i = 0; i < c->n_upstreams; i++) {
+        w.where = c->upstreams[i].name;
+        if (clients[i] != NULL && is_first(clients, i))
+            gate_tls_client_each(clients[i], judge_term, &w);
     }
     gate_loop_timer(&e->loop, &e->terms, DAY_MS);
 }

@@ -88,7 +88,8 @@ static void collected(struct gate_heap *h)
 
     set_clearing(h, false);
     h->after = used;
-    h->crowded = used > gate_heap_crowded_at(h) ? h->crowded + 1 : 0;
+    h->kept = kept;
+    h->crowded = kept > gate_heap_crowded_at(h) ? h->crowded + 1 : 0;
     h->stale_at = kept + (kept / 2 > STALE_LEAST ? kept / 2 : STALE_LEAST);
     h->stale = used > h->stale_at;
     h->aged = false;

@@ -43,11 +43,12 @@ struct gate_heap {
     uint64_t declared;             /* the cap */
     uint64_t calm_from, calm_span; /* settle has nothing to do while `used` is there */
     uint64_t after;                /* used when the last collection ended */
+    uint64_t kept;                 /* and of that, what had been there when its last round began */
     uint64_t stale_at;             /* above it, an idle state would keep much garbage */
     uint64_t after_round;          /* and that of one of its rounds, while it is run in slices */
     uint64_t round_from;           /* `taken` when its last round began */
     uint32_t rounds;
-    uint32_t crowded; /* collections in a row that left it over nine tenths of the cap */
+    uint32_t crowded; /* collections in a row that kept over nine tenths of the cap */
     /* calls to wait until the next try, when the last did not help; and how many went by */
     uint32_t patience;
     uint32_t waited;

@@ -42,7 +42,7 @@ static uint64_t judge_body(struct gate_h2_stream *st, const struct gate_limits *
 {
     uint64_t need = (uint64_t)limits->body_rate * (GATE_RATE_WINDOW_MS / 1000);
 
-    if (limits->body_rate == 0 || !gate_h2_stream_waits(st))
+    if (limits->body_rate == 0 || st->stream.unhurried || !gate_h2_stream_waits(st))
         return never;
     if (st->window_ms + GATE_RATE_WINDOW_MS > now)
         return st->window_ms + GATE_RATE_WINDOW_MS;

@@ -57,19 +57,11 @@ local function in_ms(given)
   return result
 end
 
---- What is offered by ALPN: `http2` decides about that one, `alpn` names the others.
-local function protocols(given, http2)
-  if http2 == "never" then return given.alpn end
-  local all = { "h2" }
-  for _, protocol in ipairs(http2 == "auto" and given.alpn or {}) do all[#all + 1] = protocol end
-  return all
-end
-
-local function tls_client(given, http2)
+local function tls_client(given)
   return given and {
     verify = given.verify, ca = given.ca or "", server_name = given.server_name or "",
     cert = given.cert or "", key = given.key or "", min_version = given.min_version,
-    alpn = list(protocols(given, http2)),
+    alpn = list(given.alpn),
   } or nil
 end
 
@@ -85,7 +77,7 @@ local function upstream(entry)
     },
     timeouts = in_ms(o.timeouts),
     retry = { tries = o.retry.tries, on = list(o.retry.on), budget_percent = o.retry.budget },
-    tls = tls_client(o.tls, o.http2),
+    tls = tls_client(o.tls),
     at = entry.at,
   }
 end
@@ -116,6 +108,7 @@ local function route(given)
     timeouts = in_ms(given.timeouts), max_body = given.max_body, upgrade = list(given.upgrade),
     at = given.at,
   }
+  if given.client_cert then result.client_cert = true end
   if given.action == "upstream" then result.upstream = given.upstream.name end
   if given.action == "redirect" then result.redirect = given.redirect end
   if given.action == "reply" then

@@ -76,6 +76,25 @@ describe("hooks", function()
     assert.same({ "c.log", "a.log" }, { seen[#seen - 1], seen[#seen] })
   end)
 
+  it("log hooks see the answer's head and trailers, whatever came meanwhile", function()
+    local o = t.origin(function(c, req)
+      c:send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Head: " .. req.target
+        .. "\r\n\r\n1\r\na\r\n0\r\nX-Trailer: last\r\n\r\n")
+    end)
+    local g = t.proxy(o, { more = [[
+      local ended = 0
+      gate.on.log(function(_, res)
+        ended = ended + 1
+        while ended < 5 do gate.sleep("1ms") end
+        gate.log.info("note: " .. res.headers["x-head"] .. "," .. res.trailers["x-trailer"])
+      end)
+    ]] })
+    for i = 1, 5 do assert.equal(200, g:get("/" .. i).status) end
+    local seen = wait_notes(g, 5)
+    table.sort(seen)
+    assert.same({ "/1,last", "/2,last", "/3,last", "/4,last", "/5,last" }, seen)
+  end)
+
   it("a reply of a response hook stands in for the answer", function()
     local g = t.gateway(HEAD .. [[
       gate.use { name = "outer", response = function(req, res)

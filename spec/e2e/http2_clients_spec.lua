@@ -170,26 +170,29 @@ describe("clients of HTTP/2", function()
   end)
 
   it("are told twice of a drain, and have their answers", function()
+    local log, go = t.folder() .. "/log", t.folder() .. "/go"
     local g, o = gateway(function(c)
-      c:sleep(1)
+      while t.read(go) == "" do c:sleep(0.02) end
       c:reply(200, "done")
     end)
-    local pipe = io.popen(("timeout 60 nghttp -v -m 5 http://127.0.0.1:%d/a 2>&1")
-      :format(g.ports[1]))
+    local function told() return select(2, t.read(log):gsub("recv GOAWAY frame", "")) end
+    t.process.start({ "timeout", "60", "nghttp", "-v", "-m", "5",
+      ("http://127.0.0.1:%d/a"):format(g.ports[1]) }, { stdout = log })
     t.wait_for("the requests", function() return #o:requests() == 5 end)
     g:signal "TERM"
-    local text = pipe:read "*a"
-    pipe:close()
-    local last = {}
+    t.wait_for("both", function() return told() == 2 end)
+    t.write(go, "go")
+    assert.equal(0, g:wait(20))
+    t.wait_for("the answers", function()
+      return select(2, t.read(log):gsub("done", "")) == 5
+    end)
+    local text, last, highest = t.read(log), {}, 0
     for id, code in text:gmatch "recv GOAWAY frame.-last_stream_id=(%d+), error_code=(%S+)%(" do
       last[#last + 1] = id .. " " .. code
     end
-    local highest = 0
     for id in text:gmatch "send HEADERS frame <length=%d+, flags=0x%x+, stream_id=(%d+)>" do
       highest = math.max(highest, tonumber(id))
     end
     assert.same({ 2 ^ 31 - 1 .. " NO_ERROR", highest .. " NO_ERROR" }, last, text)
-    assert.equal(5, select(2, text:gsub("done", "")))
-    assert.equal(0, g:wait(20))
   end)
 end)

@@ -156,6 +156,43 @@ static void test_notes_run_in_reverse(void **state)
     assert_int_equal(t.n, 4);
 }
 
+static void note(void *arg)
+{
+    (*(int *)arg)++;
+}
+
+static void test_an_arena_takes_what_another_holds(void **state)
+{
+    struct gate_chunk_pool pool;
+    struct gate_arena a, b;
+    int notes = 0;
+    char *mine, *theirs, *large;
+
+    (void)state;
+    gate_chunk_pool_init(&pool);
+    gate_arena_init(&a, &pool);
+    gate_arena_init(&b, &pool);
+    gate_arena_adopt(&a, &b); /* of nothing: nothing */
+    theirs = gate_arena_cstr(&b, GATE_STR("theirs"));
+    large = gate_arena_zalloc(&b, 100000);
+    gate_arena_on_clear(&b, note, &notes);
+    gate_arena_adopt(&a, &b); /* by one that has no page yet */
+    mine = gate_arena_cstr(&a, GATE_STR("mine"));
+    gate_arena_alloc(&b, 16); /* it can be used again */
+    gate_arena_on_clear(&a, note, &notes);
+    gate_arena_on_clear(&b, note, &notes);
+    gate_arena_adopt(&a, &b);
+    gate_arena_clear(&b);
+    assert_int_equal(notes, 0);
+    assert_string_equal(mine, "mine");
+    assert_string_equal(theirs, "theirs");
+    assert_int_equal(large[99999], 0);
+    gate_arena_clear(&a);
+    assert_int_equal(notes, 3);
+    assert_int_equal(a.bytes + b.bytes, 0);
+    gate_chunk_pool_fini(&pool);
+}
+
 static void test_what_is_not_handed_out_is_poisoned(void **state)
 {
 #ifdef GATE_WITH_ASAN
@@ -188,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_what_nobody_needed_goes_back),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_notes_run_in_reverse),
+        cmocka_unit_test(test_an_arena_takes_what_another_holds),
         cmocka_unit_test(test_what_is_not_handed_out_is_poisoned),
     };
 

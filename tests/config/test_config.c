@@ -172,6 +172,7 @@ static void test_upstreams(void **state)
     assert_int_equal(u->tries, 4);
     assert_int_equal(u->timeouts.connect_ms, 1);
     assert_int_equal(u->timeouts.send_ms, 60000);
+    assert_int_equal(u->timeouts.read_ms, GATE_TIMEOUT_NOT_GIVEN);
     assert_int_equal(u->timeouts.total_ms, 9);
     assert_int_equal(u->n_servers, 4);
     assert_true(u->servers[0].numeric && u->servers[0].backup && u->servers[0].down);
@@ -237,7 +238,8 @@ static void test_policies(void **state)
 static void test_routes(void **state)
 {
     struct gate_config *c = parse_ok(
-        "{\"routes\":[{\"action\":\"upstream\",\"at\":\"g.lua:7\",\"headers\":[[\"x-a\",null],"
+        "{\"routes\":[{\"action\":\"upstream\",\"at\":\"g.lua:7\",\"client_cert\":true,"
+        "\"headers\":[[\"x-a\",null],"
         "[\"x-b\",\"v\"]],\"host\":\"*.Example.COM\",\"max_body\":5,\"methods\":[\"GET\",\"POST\"],"
         "\"name\":\"\",\"path\":\"/a/\",\"priority\":-3,\"query\":[[\"q\",\"1\"]],"
         "\"rewrite\":\"/b/*\",\"timeouts\":{\"read_ms\":8},\"upgrade\":[\"websocket\"],"
@@ -260,6 +262,8 @@ static void test_routes(void **state)
     assert_str(r->methods[1], "POST");
     assert_true(r->when);
     assert_int_equal(r->priority, -3);
+    assert_true(r->client_cert);
+    assert_false(r[1].client_cert);
     assert_int_equal(r->max_body, 5);
     assert_int_equal(r->timeouts.read_ms, 8);
     assert_true(r->timeouts.send_ms == UINT32_MAX);

@@ -78,6 +78,7 @@ static void every_fault_is_named(void **state)
         assert_true(gate_fault_name(i)[0] != '\0');
         assert_in_range(gate_fault_status(i), 400, 504);
         assert_true(gate_fault_text(i)[0] != '\0');
+        assert_int_not_equal(gate_fault_grpc(i), GATE_GRPC_OK);
         for (int k = 1; k < i; k++)
             assert_string_not_equal(gate_fault_name(i), gate_fault_name(k));
     }
@@ -85,6 +86,7 @@ static void every_fault_is_named(void **state)
     assert_string_equal(gate_fault_name(GATE_FAULT_CLIENT_GONE), "client_gone");
     assert_int_equal(gate_fault_status(GATE_FAULT_CLIENT_GONE), 499);
     assert_int_equal(gate_fault_status(GATE_FAULT_READ_TIMEOUT), 504);
+    assert_int_equal(gate_fault_grpc(GATE_FAULT_READ_TIMEOUT), GATE_GRPC_DEADLINE_EXCEEDED);
 }
 
 static void the_date_is_cached_for_its_second(void **state)

@@ -76,6 +76,7 @@ static struct gate_access_record plain_record(void)
         .bytes_in = 3,
         .bytes_out = 12,
         .user_agent = GATE_STR("curl/7"),
+        .grpc_status = GATE_STR("14"),
         .id = GATE_STR("id-1"),
         .route = GATE_STR("api"),
         .upstream = GATE_STR("shop"),
@@ -113,7 +114,7 @@ static void json_line(void **state)
     assert_string_equal(p->text,
         "{\"time\":\"1994-11-06T08:49:37Z\",\"id\":\"id-1\",\"ip\":\"192.0.2.1\",\"method\":\"GET\","
         "\"host\":\"shop.test\",\"target\":\"/a?b=c\",\"version\":\"1.1\",\"status\":200,"
-        "\"bytes_in\":3,\"bytes_out\":12,\"user_agent\":\"curl/7\",\"route\":\"api\","
+        "\"grpc_status\":\"14\",\"bytes_in\":3,\"bytes_out\":12,\"user_agent\":\"curl/7\",\"route\":\"api\","
         "\"upstream\":\"shop\",\"peer\":\"127.0.0.1:9001\",\"tries\":1,\"total\":0.001500,"
         "\"first_byte\":0.001200,\"close\":\"asked\"}\n");
 }

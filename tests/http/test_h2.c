@@ -45,7 +45,7 @@ struct rig {
     struct gate_chain out;
     struct test_h2_out say;
     struct test_h2_in heard;
-    struct request *requests[300];
+    struct request *requests[1000];
     int n;
     int malformed;
     size_t grant; /* each request gets it when it begins */
@@ -656,6 +656,35 @@ static void rapid_resets_end_the_connection(void **state)
     expect_calm();
 }
 
+/* Whose streams end well, or after a while, may cancel others. */
+static void resets_of_a_client_that_works_do_not_end_it(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 300; i++) {
+        uint32_t id = 1 + 4 * i;
+
+        test_h2_request(&rig->say, id, TEST_H2_END, "GET", "/", NULL);
+        test_h2_request(&rig->say, id + 2, TEST_H2_END, "GET", "/", NULL);
+        talk();
+        answer(rig->requests[rig->n - 2], 200, "");
+        test_h2_number(&rig->say, TEST_H2_RST, id + 2, 8);
+        talk();
+    }
+    for (uint32_t i = 0; i < 300; i++) {
+        uint32_t id = 2001 + 2 * i;
+
+        test_h2_request(&rig->say, id, TEST_H2_END, "GET", "/", NULL);
+        talk();
+        if (i % 50 == 49)
+            rig->now_ns += 1000000000;
+        for (uint32_t k = 0; i % 50 == 49 && k < 50; k++)
+            test_h2_number(&rig->say, TEST_H2_RST, id - 2 * k, 8);
+        talk();
+    }
+    assert_false(rig->heard.goaway);
+    assert_int_equal(counted(GATE_C_H2_RESETS_RECEIVED), 600);
+}
+
 /* Resets that the client makes us send count like its own (CVE-2025-8671). */
 static void resets_that_we_are_made_to_send_end_it_too(void **state)
 {
@@ -895,6 +924,25 @@ static void what_ends_before_it_is_a_tunnel_waits(void **state)
     assert_int_equal(rig->c.open, 0);
 }
 
+static void a_tunnel_has_no_trailers(void **state)
+{
+    static const char *const fields[] = {CONNECT("websocket"), NULL};
+    static const char *const trailers[] = {"x", "1", NULL};
+    struct request *r;
+
+    (void)state;
+    connect_with(1, 0, fields);
+    talk();
+    r = only();
+    agree(r);
+    test_h2_headers(&rig->say, 1, TEST_H2_END, trailers);
+    talk();
+    assert_string_equal(r->broken, "trailers in a tunnel");
+    assert_string_equal(r->trailers, "");
+    assert_false(r->ended);
+    assert_int_equal(test_h2_stream(&rig->heard, 1)->code, 1);
+}
+
 static void a_tunnel_that_breaks_is_cancelled(void **state)
 {
     struct request *r = early_tunnel();
@@ -1024,6 +1072,7 @@ int main(void)
         TEST(early_answers_stop_the_upload),
         TEST(what_is_cancelled_in_the_same_read_never_begins),
         TEST(rapid_resets_end_the_connection),
+        TEST(resets_of_a_client_that_works_do_not_end_it),
         TEST(resets_that_we_are_made_to_send_end_it_too),
         TEST(resets_of_our_own_do_not_count),
         TEST(empty_frames_end_it),
@@ -1035,6 +1084,7 @@ int main(void)
         TEST(what_connects_wrongly_is_refused),
         TEST(a_tunnel_is_bytes_until_both_have_ended),
         TEST(what_ends_before_it_is_a_tunnel_waits),
+        TEST(a_tunnel_has_no_trailers),
         TEST(a_tunnel_that_breaks_is_cancelled),
         TEST(it_says_what_it_takes),
         TEST(frames_of_closed_streams),

@@ -35,6 +35,25 @@ static void it_never_holds_more_than_a_hundred(void **state)
     assert_false(gate_h2_flood_reset(&f, 10000000));
 }
 
+static void what_ends_well_makes_up_for_what_does_not(void **state)
+{
+    struct gate_h2_flood f;
+
+    (void)state;
+    gate_h2_flood_init(&f, 0);
+    gate_h2_flood_clean(&f); /* no more than a hundred */
+    for (int i = 0; i < 3 * GATE_H2_RESETS; i++) {
+        assert_true(gate_h2_flood_reset(&f, 0));
+        gate_h2_flood_clean(&f);
+    }
+    for (int i = 0; i < GATE_H2_RESETS; i++)
+        assert_true(gate_h2_flood_reset(&f, 0));
+    assert_false(gate_h2_flood_reset(&f, 0));
+    gate_h2_flood_clean(&f);
+    assert_true(gate_h2_flood_reset(&f, 0));
+    assert_false(gate_h2_flood_reset(&f, 0));
+}
+
 static void bytes_are_held_against_content(void **state)
 {
     struct gate_h2_flood f;
@@ -58,6 +77,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hundred_at_once_and_one_a_second),
         cmocka_unit_test(it_never_holds_more_than_a_hundred),
+        cmocka_unit_test(what_ends_well_makes_up_for_what_does_not),
         cmocka_unit_test(bytes_are_held_against_content),
     };
 

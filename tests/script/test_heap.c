@@ -306,6 +306,52 @@ static void test_late(void **state)
     gate_heap_close(&h);
 }
 
+/* Collections that leave it nearly full are counted, as long as they come in a row. */
+static void test_crowded(void **state)
+{
+    struct gate_heap h;
+
+    (void)state;
+    open_heap(&h, 32 * MIB);
+    gate_heap_collect(&h);
+    assert_int_equal(h.crowded, 0);
+    assert_int_equal(run(&h, "kept = {} for i = 1, 225 do kept[i] = i .. ('x'):rep(131072) end"), 0);
+    for (uint32_t i = 1; i <= 3; i++) {
+        gate_heap_reclaim(&h);
+        visit_all(&h);
+        assert_int_equal(h.crowded, i);
+        assert_in_range(h.kept, gate_heap_crowded_at(&h), 32 * MIB);
+    }
+    assert_int_equal(run(&h, "kept = nil"), 0);
+    gate_heap_reclaim(&h);
+    visit_all(&h);
+    assert_int_equal(h.crowded, 0);
+    gate_heap_close(&h);
+}
+
+/* What calls take meanwhile may be garbage: it does not count. */
+static void test_crowded_lately(void **state)
+{
+    struct gate_heap h;
+
+    (void)state;
+    open_heap(&h, 64 * MIB);
+    assert_int_equal(run(&h, "kept = {} for i = 1, 1e5 do kept[i] = { i } end\n"
+                             "for i = 1, 390 do kept[-i] = i .. ('x'):rep(131072) end"), 0);
+    gate_heap_reclaim(&h);
+    while (h.clearing) {
+        gate_heap_visit(&h);
+        h.taken += 20 * MIB; /* as if: a round takes several visits */
+    }
+    assert_true(h.after > gate_heap_crowded_at(&h));
+    assert_true(h.kept < 50 * MIB);
+    assert_int_equal(h.crowded, 0);
+    gate_heap_reclaim(&h);
+    visit_all(&h);
+    assert_int_equal(h.crowded, 1);
+    gate_heap_close(&h);
+}
+
 /* A busy state keeps what it needs now and then, and no more. */
 static void test_spared(void **state)
 {
@@ -335,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_room_meanwhile), cmocka_unit_test(test_stale),
         cmocka_unit_test(test_disturbed),      cmocka_unit_test(test_spared),
         cmocka_unit_test(test_pace),           cmocka_unit_test(test_late),
+        cmocka_unit_test(test_crowded),        cmocka_unit_test(test_crowded_lately),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 
 #include "../support/tls_origin.h"
 #include "base/assert.h"
+#include "net/conn_fault.h"
 #include "tls/tls.h"
 #include "upstream/attempt.h"
 
@@ -250,7 +251,7 @@ static enum gate_err dial(struct bench *b, int k)
     return shake(b);
 }
 
-static struct gate_stream *send_request(struct bench *b, int k)
+static struct gate_stream *send_request(struct bench *b, int k, bool upgrade)
 {
     static const struct gate_timeouts none;
     static const struct gate_head_limits limits = {
@@ -259,6 +260,8 @@ static struct gate_stream *send_request(struct bench *b, int k)
                                 .limits = &limits,
                                 .timeouts = &none,
                                 .method = GATE_M_GET,
+                                .upgrade = upgrade,
+                                .upgrade_token = GATE_STR("x"),
                                 .events = &events,
                                 .user = &b->a[k]};
     struct gate_message m = {.method = GATE_STR("GET"), .path = GATE_STR("/")};
@@ -284,12 +287,14 @@ static void hear_request(struct bench *b)
     assert_true(n > 4 && memcmp(heard, "GET ", 4) == 0);
 }
 
+#define SWITCH "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
 #define HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 static void answer(struct bench *b, int k, const char *text)
 {
     size_t n;
 
+    turns(b, 2); /* the link reads before there is an answer, as it may */
     assert_true(test_tls_origin_write(&b->origin, text, strlen(text), &n));
     for (int t = 0; t < 10000 && !b->a[k].ended; t++)
         turns(b, 1);
@@ -300,7 +305,7 @@ static void answer(struct bench *b, int k, const char *text)
 
 static void exchange(struct bench *b, int k)
 {
-    send_request(b, k);
+    send_request(b, k, false);
     hear_request(b);
     answer(b, k, HI);
 }
@@ -388,7 +393,7 @@ static void a_link_with_words_on_it_is_dropped(void **state)
     size_t n;
 
     assert_int_equal(dial(b, 0), GATE_OK);
-    send_request(b, 0);
+    send_request(b, 0, false);
     hear_request(b);
     assert_true(test_tls_origin_write(&b->origin, head, sizeof(head) - 1, &n));
     for (int t = 0; t < 10000 && b->a[0].head.status == 0; t++)
@@ -535,6 +540,78 @@ static void may_be_given_up_at_any_time(void **state)
     }
 }
 
+/* ------------------------------------------------------------------ however unkind the network */
+
+static const struct gate_fault_plan plans[] = {
+    {.max_bytes = 1},
+    {.max_bytes = 1, .again_after_each = true},
+    {.max_bytes = 1000, .again_after_each = true},
+};
+
+/* The plan takes hold below TLS, from the first byte on. */
+static void dial_unkindly(struct bench *b, struct gate_fault_plan *plan)
+{
+    assert_int_equal(begin_dial(b, 0, "before"), GATE_E_AGAIN);
+    gate_conn_fault_wrap(&b->a[0].claim.link->conn, plan);
+    accept_it(b);
+    for (ssize_t n = 0, got; n < 6; n += got > 0 ? got : 0) {
+        char seen[6];
+
+        turns(b, 1);
+        got = recv(b->origin.fd, seen, sizeof(seen) - (size_t)n, 0);
+    }
+    assert_int_equal(shake(b), GATE_OK);
+}
+
+static void the_same_comes_however_slowly(void **state)
+{
+    struct bench *b = *state;
+
+    for (size_t i = 0; i < GATE_COUNT_OF(plans); i++) {
+        struct gate_fault_plan plan = plans[i];
+
+        dial_unkindly(b, &plan);
+        exchange(b, 0);
+        assert_int_equal(b->local->idle, 1);
+        test_tls_origin_drop(&b->origin);
+        for (int t = 0; t < 10000 && b->local->idle > 0; t++)
+            turns(b, 1);
+        assert_int_equal(b->local->idle, 0);
+    }
+}
+
+/* Our side of a tunnel ends with a word of TLS, which has to leave before the end does. */
+static void tunnels_end_our_side(void **state)
+{
+    struct bench *b = *state;
+
+    for (size_t i = 0; i < GATE_COUNT_OF(plans); i++) {
+        struct gate_fault_plan plan = plans[i];
+        struct gate_chain none;
+        struct gate_stream *s;
+        char byte;
+        size_t n;
+
+        dial_unkindly(b, &plan);
+        s = send_request(b, 0, true);
+        hear_request(b);
+        assert_true(test_tls_origin_write(&b->origin, SWITCH, sizeof(SWITCH) - 1, &n));
+        for (int t = 0; t < 10000 && b->a[0].head.status == 0; t++)
+            turns(b, 1);
+        assert_int_equal(b->a[0].head.status, 101);
+        gate_chain_init(&none, &b->loop.blocks);
+        assert_int_equal(s->ops->send_body(s, &none, true), GATE_OK);
+        for (int t = 0; t < 10000 && SSL_get_shutdown(b->origin.ssl) == 0; t++) {
+            turns(b, 1);
+            test_tls_origin_read(&b->origin, &byte, 1, &n);
+        }
+        assert_int_equal(SSL_get_shutdown(b->origin.ssl), SSL_RECEIVED_SHUTDOWN);
+        turns(b, 100);
+        assert_int_equal(recv(b->origin.fd, &byte, 1, 0), 0);
+        gate_attempt_end(&b->a[0], GATE_CLOSE_TUNNEL_END);
+    }
+}
+
 /* ------------------------------------------------------------------ what became of a request */
 
 static void until_broken(struct bench *b)
@@ -553,7 +630,7 @@ static void a_refusal_leaves_it_untouched(void **state)
 
     test_tls_origin_demand(&b->origin, &pki, "ca");
     assert_int_equal(dial(b, 0), GATE_OK);
-    send_request(b, 0);
+    send_request(b, 0, false);
     until_broken(b);
     assert_int_equal(b->broke, GATE_E_TLS);
     assert_true(b->a[0].claim.link->sent > 0);
@@ -571,7 +648,7 @@ static void what_was_taken_is_not_untouched(void **state)
     exchange(b, 0);
     assert_int_equal(dial(b, 0), GATE_OK);
     assert_true(b->a[0].reused);
-    send_request(b, 0);
+    send_request(b, 0, false);
     assert_true(gate_link_written(b->a[0].claim.link) > b->a[0].claim.link->sent);
     hear_request(b);
     test_tls_origin_drop(&b->origin);
@@ -595,6 +672,8 @@ int main(void)
         TEST(a_handshake_has_an_end),
         TEST(refused_connects_are_no_tls),
         TEST(may_be_given_up_at_any_time),
+        TEST(the_same_comes_however_slowly),
+        TEST(tunnels_end_our_side),
         TEST(a_refusal_leaves_it_untouched),
         TEST(what_was_taken_is_not_untouched),
     };

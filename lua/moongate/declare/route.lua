@@ -95,6 +95,15 @@ local UPSTREAM = {
   end,
 }
 
+--- Gives the place where it was demanded; else nothing, for routes may be very many.
+local CLIENT_CERT = {
+  expected = "true or false",
+  check = function(self, value, spot)
+    if type(value) ~= "boolean" then return spot:unexpected(value, self.expected) end
+    return value and spot or nil
+  end,
+}
+
 local FIELDS = {
   name = schema.text("a name"),
   host = HOST,
@@ -113,6 +122,7 @@ local FIELDS = {
   timeouts = schema.with(schema.record("timeouts", upstream.TIMEOUTS), { default = {} }),
   max_body = schema.with(schema.size(), { default = -1 }),
   upgrade = schema.with(UPGRADE, { default = { "websocket" } }),
+  client_cert = CLIENT_CERT,
 }
 
 --- The schema of a route of this load: policies are added to the load as they are met.
@@ -225,10 +235,26 @@ function M.declare_many(load, list)
   end
 end
 
---- After the file ran: upstreams that routes name must exist.
+--- Whether some listener asks clients for certificates.
+local function asks_clients(load)
+  for _, listener in ipairs(load.listeners) do
+    if listener.tls and listener.tls.client_auth ~= "none" then return true end
+  end
+  return false
+end
+
+--- After the file ran: upstreams that routes name must exist, and what they demand of clients must
+--- be asked.
 ---@param load moongate.Load
 function M.resolve(load)
+  local asks = asks_clients(load)
   for _, route in ipairs(load.routes) do
+    if route.client_cert and not asks then
+      route.client_cert:fail {
+        name = "client_cert", expected = "a listener that asks for certificates",
+        message = "'client_cert' needs a listener whose 'tls' has 'client_ca'",
+      }
+    end
     local named = route.upstream
     if named and named.spot and not load.upstream_by_name[named.name] then
       local near = nearest.find(named.name, load.upstream_by_name)

@@ -126,9 +126,7 @@ local SERVER_NAME = schema.custom('a host name such as "origin.example", or an a
   end)
 
 local PROTOCOL = schema.custom("the name of a protocol (ALPN)", function(value)
-  if type(value) ~= "string" or value == "" or #value > 255 then return nil end
-  if value == "h2" then return nil, "the upstream's 'http2' is for that one" end
-  return value
+  if type(value) == "string" and value ~= "" and #value <= 255 then return value end
 end)
 
 local CLIENT = schema.record("tls", {
@@ -138,7 +136,7 @@ local CLIENT = schema.record("tls", {
   cert = PATH,
   key = PATH,
   min_version = MIN_VERSION,
-  alpn = schema.with(schema.list(PROTOCOL), { default = { "http/1.1" } }),
+  alpn = schema.list(PROTOCOL),
 })
 
 --- Reports what is wrong with two options together.
@@ -172,6 +170,33 @@ M.CLIENT = {
     return given and check_client(spot, given, value)
   end,
 }
+
+--- What an upstream with each choice of `http2` offers by ALPN.
+local OFFERED = { never = { "http/1.1" }, always = { "h2" }, auto = { "h2", "http/1.1" } }
+
+--- The choice of `http2` that a list of protocols stands for.
+local function implied(alpn)
+  local has = {}
+  for _, name in ipairs(alpn) do has[name] = true end
+  if not has.h2 then return "never" end
+  return has["http/1.1"] and "auto" or "always"
+end
+
+--- Settles what an upstream offers by ALPN, and so whether it speaks HTTP/2: either of `http2` and
+--- `tls.alpn` says it for the other. False: they contradict each other.
+---@param options table
+---@return boolean
+function M.settle_protocols(options)
+  local tls = options.tls
+  local alpn = tls and tls.alpn
+  if alpn then
+    options.http2 = options.http2 or implied(alpn)
+    return options.http2 == implied(alpn)
+  end
+  options.http2 = options.http2 or "never"
+  if tls then tls.alpn = OFFERED[options.http2] end
+  return true
+end
 
 --- Whether servers can be told from others who have good certificates: one at a Unix socket has no
 --- name of its own.

@@ -105,9 +105,8 @@ M.TIMEOUTS = {
   send = PERHAPS, first_byte = PERHAPS, read = PERHAPS, total = PERHAPS,
 }
 
-local TIMEOUT_DEFAULTS = {
-  connect = 5000, send = 60000, first_byte = 60000, read = 60000, total = 0,
-}
+-- What `first_byte` and `read` are when they are not given depends on the request (gRPC has none).
+local TIMEOUT_DEFAULTS = { connect = 5000, send = 60000, total = 0 }
 
 local function timeouts_with_defaults()
   local fields = {}
@@ -180,7 +179,7 @@ local OPTIONS = {
   host = schema.with(schema.enum { "client", "peer", "name" }, { default = "client" }),
   forwarded = schema.with(schema.enum { "x", "rfc7239", "both", "none" }, { default = "x" }),
   proxy_protocol = schema.with(schema.enum { "none", "v1", "v2" }, { default = "none" }),
-  http2 = schema.with(HTTP2, { default = "never" }),
+  http2 = HTTP2,
   keepalive = schema.with(KEEPALIVE, { default = defaults_of(KEEPALIVE) }),
   timeouts = schema.with(TIMEOUTS, { default = defaults_of(TIMEOUTS) }),
   retry = schema.with(RETRY, { default = defaults_of(RETRY) }),
@@ -212,6 +211,13 @@ end)()
 
 --- What only two options together get wrong.
 local function check_together(options, spot, given)
+  if not tls.settle_protocols(options) then
+    spot:at("http2", given):fail {
+      name = "http2",
+      expected = 'true for alpn = { "h2" }, "auto" for { "h2", "http/1.1" }, else false',
+      message = "'http2' and 'tls.alpn' contradict each other",
+    }
+  end
   if not tls.names_servers(options) then
     spot:at("tls", given):fail {
       name = "server_name", expected = "server_name",

@@ -15,9 +15,14 @@ end
 
 --- Certificates in `dir`. The authority "ca" is there.
 function M.new(dir)
-  local self = setmetatable({ dir = dir, serial = process.pid() * 1000 }, Pki)
+  return setmetatable({ dir = dir, serial = process.pid() * 1000 }, Pki):authority "ca"
+end
+
+--- Makes NAME.pem and NAME.key of an authority.
+function Pki:authority(name)
   run(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 "
-    .. "-subj /CN=ca -keyout %s/ca.key -out %s/ca.pem"):format(dir, dir))
+    .. "-subj /CN=%s -keyout %s/%s.key -out %s/%s.pem"):format(
+    name, self.dir, name, self.dir, name))
   return self
 end
 
@@ -25,15 +30,17 @@ function Pki:path(file)
   return self.dir .. "/" .. file
 end
 
---- Makes NAME.pem and NAME.key, signed by the authority. options: names (a list), key ("ec" or
--- "rsa"), days (less than 0: it has ended), usage ("clientAuth"), issuer (another authority),
--- subject.
+--- Makes NAME.pem and NAME.key, signed by the authority. options: names (a list; "IP:…" for an
+-- address), key ("ec" or "rsa"), days (less than 0: it has ended), usage ("clientAuth"), issuer
+-- (another authority), subject.
 function Pki:make(name, options)
   options = options or {}
   local dir, issuer = self.dir, options.issuer or "ca"
   local key = options.key == "rsa" and "rsa:2048" or "ec -pkeyopt ec_paramgen_curve:P-256"
   local names = {}
-  for _, dns in ipairs(options.names or {}) do names[#names + 1] = "DNS:" .. dns end
+  for _, name_or_ip in ipairs(options.names or {}) do
+    names[#names + 1] = (name_or_ip:find "^IP:" and "" or "DNS:") .. name_or_ip
+  end
   local extensions = "basicConstraints=CA:FALSE\n"
   if #names > 0 then
     extensions = extensions .. "subjectAltName=" .. table.concat(names, ",") .. "\n"

@@ -42,6 +42,7 @@ describe("gate.route", function()
     assert.equal(1048576, got.max_body)
     assert.same({ "websocket", "x" }, got.upgrade)
     assert.same({}, first('upstream = shop, upgrade = false').upgrade)
+    assert.is_nil(first('upstream = shop, client_cert = false').client_cert)
   end)
 
   it("keeps functions by ordinal", function()
@@ -112,6 +113,9 @@ describe("gate.route", function()
       ["upstream = shop,\nreply = { 200 }"] = "gateway.lua:6: a route has exactly one of "
         .. "upstream, reply, "
         .. "handler, redirect; this one has upstream and reply",
+      ["upstream = shop,\nclient_cert = true"] = "gateway.lua:6: 'client_cert' needs a listener "
+        .. "whose 'tls' has 'client_ca'",
+      ["upstream = shop, client_cert = 1"] = "'client_cert': true or false",
       ['upstream = "shp"'] = "gateway.lua:5: there is no upstream 'shp'; did you mean 'shop'?",
       ["upstream = {}"] = "what gate.upstream gave, or its name",
         ["upstrem = shop"] = "did you mean 'upstream'?",

@@ -14,8 +14,7 @@ describe("gate.upstream", function()
       servers = { { address = "a:1", weight = 1, max_connections = 0, backup = false, zone = "",
         down = false } },
       keepalive = { idle = 64, idle_timeout_ms = 60000, max_requests = 0, max_age_ms = 0 },
-      timeouts = { connect_ms = 5000, send_ms = 60000, first_byte_ms = 60000, read_ms = 60000,
-        total_ms = 0 },
+      timeouts = { connect_ms = 5000, send_ms = 60000, total_ms = 0 },
       retry = { tries = 2, on = { "connect", "reset" }, budget_percent = 20 },
       at = "gateway.lua:3",
     }, config.upstreams[1])
@@ -29,7 +28,7 @@ describe("gate.upstream", function()
       balance = "least_requests", host = "name", forwarded = "none",
       proxy_protocol = "v2", http2 = "auto",
       keepalive = { idle = 0, idle_timeout = "5s", max_requests = 10, max_age = "1m" },
-      timeouts = { connect = 0.5, total = "2m", send = 0 },
+      timeouts = { connect = 0.5, total = "2m", send = 0, read = "10s" },
       retry = { tries = 1, on = { "timeout", "503" }, budget = 0.5 },
     ]]).upstreams[1]
     assert.same({ address = "[::1]:9", weight = 3, backup = true, zone = "b", down = true,
@@ -41,7 +40,8 @@ describe("gate.upstream", function()
       got.keepalive)
     assert.equal(500, got.timeouts.connect_ms)
     assert.equal(120000, got.timeouts.total_ms)
-    assert.equal(60000, got.timeouts.read_ms)
+    assert.equal(10000, got.timeouts.read_ms)
+    assert.is_nil(got.timeouts.first_byte_ms)
     assert.equal(0, got.timeouts.send_ms)
     assert.same({ tries = 1, on = { "timeout", "503" }, budget_percent = 50 }, got.retry)
   end)
@@ -59,15 +59,26 @@ describe("gate.upstream", function()
       key = "c.key", min_version = "1.3", alpn = {} },
       tls [[tls = { ca = "ca.pem", server_name = "Origin.test", cert = "c.pem", key = "c.key",
         min_version = "1.3", alpn = {} }]])
-    assert.same({ "h2" }, tls("tls = true, http2 = true").alpn)
-    assert.same({ "h2", "http/1.1" }, tls('tls = true, http2 = "auto"').alpn)
-    assert.same({ "h2", "x" }, tls('tls = { alpn = { "x" } }, http2 = "auto"').alpn)
     assert.equal("::1", tls('tls = { server_name = "::1" }').server_name)
     assert.is_false(tls("tls = { verify = false }").verify)
     assert.equal("b", support.good(options [[servers = { "unix:/a" },
       tls = { server_name = "b" }]]).upstreams[1].tls.server_name)
     assert.is_false(support.good(options [[servers = { "unix:/a" },
       tls = { verify = false }]]).upstreams[1].tls.verify)
+  end)
+
+  it("says by http2 or by tls.alpn what is offered", function()
+    local function offered(text)
+      local u = support.good(options('servers = { "a:1" }, ' .. text)).upstreams[1]
+      return u.http2, u.tls and table.concat(u.tls.alpn, " ")
+    end
+    assert.same({ "never", "http/1.1" }, { offered "tls = true" })
+    assert.same({ "always", "h2" }, { offered "tls = true, http2 = true" })
+    assert.same({ "auto", "h2 http/1.1" }, { offered 'tls = true, http2 = "auto"' })
+    assert.same({ "always", "h2" }, { offered 'tls = { alpn = { "h2" } }' })
+    assert.same({ "auto", "http/1.1 h2" }, { offered 'tls = { alpn = { "http/1.1", "h2" } }' })
+    assert.same({ "never", "x" }, { offered 'tls = { alpn = { "x" } }, http2 = false' })
+    assert.same({ "always" }, { offered "http2 = true" })
   end)
 
   it("refuses what is wrong, at its line", function()
@@ -96,7 +107,10 @@ describe("gate.upstream", function()
       [servers .. 'tls = { verify = false, ca = "a" }'] = "'verify = false' believes everybody",
       [servers .. 'tls = { server_name = "a b" }'] = "'server_name': a host name such as",
       [servers .. 'tls = { server_name = "10.0.0.0/8" }'] = "'server_name': a host name such as",
-      [servers .. 'tls = { alpn = { "h2" } }'] = "the upstream's 'http2' is for that one",
+      [servers .. 'http2 = true, tls = { alpn = { "h2", "http/1.1" } }'] = "gateway.lua:5: "
+        .. "'http2' and 'tls.alpn' contradict each other",
+      [servers .. 'http2 = false, tls = { alpn = { "h2" } }'] = "contradict each other",
+      [servers .. 'tls = { alpn = { "" } }'] = "the name of a protocol (ALPN) expected",
       [servers .. 'tls = { min_version = "1.1" }'] = "unknown value '1.1', expected one of 1.2",
       ['servers = { "unix:/a" },\ntls = true'] = "gateway.lua:5: 'tls' needs 'server_name'",
       [servers
