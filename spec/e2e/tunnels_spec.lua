@@ -256,7 +256,7 @@ describe("tunnels", function()
   end)
 
   it("tell a reset from an end", function()
-    local o = t.origin(function(c, req)
+    local o = t.origin(function(c)
       c:send "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
       if c:receive(1) == "r" then c:reset() else c:close() end
     end)
