@@ -63,8 +63,8 @@ describe("gRPC", function()
         return client:ask(what, with)
       end
     end
-    local stream = { name = options.call, send = on "send", receive = on "receive", finish = on "end",
-      cancel = on "cancel", status = on "status" }
+    local stream = { name = options.call, send = on "send", receive = on "receive",
+      finish = on "end", cancel = on "cancel", status = on "status" }
     function stream.ping(size)
       stream.send { sizes = { size } }
       return stream.receive()
