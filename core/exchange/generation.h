@@ -25,7 +25,7 @@ struct gate_generation {
     uint64_t hash;                    /* of the bundle */
     struct gate_config *config;       /* owned */
     struct gate_router *router;       /* owned */
-    struct gate_tls_client **clients; /* by upstream, NULL: plain; NULL: all are; owned */
+    struct gate_tls_client **clients; /* by upstream; NULL: plain; owned */
     /* Scripts know upstreams by the ordinals of the configuration that their VM was made for.
      * A generation that has kept the VMs of an older one translates; owned. NULL: they are the
      * same. */

@@ -155,7 +155,7 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
         return r;
     f->same_peer = false;
     gate_attempt_init(&f->attempt, x->worker->links, x->peer);
-    if (x->seat->generation->clients != NULL)
+    if (f->upstream->tls != NULL)
         f->attempt.want.tls = x->seat->generation->clients[x->upstream];
     x->attempt = &f->attempt;
     x->times.picked = x->worker->loop.now_ns;
@@ -217,9 +217,10 @@ static struct gate_str proxy_header(struct gate_exchange *x)
                                             to));
 }
 
-/* A link for which not any will do. HTTP/2 has no Upgrade (RFC 9113 section 8.6), and what TLS
- * would agree on ("auto"), nobody agrees on without. False: there is no such link. */
-static bool want_link(struct gate_exchange *x)
+/* A link for which not any will do. What TLS would agree on ("auto"), nobody agrees on without. Not
+ * every server that speaks HTTP/2 switches protocols over it: where there is a choice, that is done
+ * over HTTP/1. */
+static void want_link(struct gate_exchange *x)
 {
     const struct gate_upstream_config *u = x->flow->upstream;
     struct gate_link_want *want = &x->flow->attempt.want;
@@ -231,7 +232,6 @@ static bool want_link(struct gate_exchange *x)
     }
     if (u->http2 == GATE_HTTP2_ALWAYS || (want->tls != NULL && !upgrade))
         want->http2 = (uint8_t)u->http2;
-    return want->http2 != GATE_HTTP2_ALWAYS || !upgrade;
 }
 
 enum gate_step_result gate_step_dial(struct gate_exchange *x)
@@ -245,19 +245,19 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
         return gate_flow_fail(x, GATE_FAULT_CONNECT, 0,
                               "limits.outbound does not allow the server's address");
     if (!f->dialed) {
-        gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
         f->dialed = true;
         f->attempt.want.connect_ms = f->timeouts.connect_ms;
         f->attempt.want.after = f->after;
         if (GATE_UNLIKELY(f->upstream->http2 != GATE_HTTP2_NEVER ||
-                          f->upstream->proxy_protocol != GATE_PROXY_NONE) &&
-            !want_link(x))
-            return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0,
-                                  "an upgrade, to an upstream that speaks HTTP/2 only");
-        f->dial = gate_attempt_dial(&f->attempt, f->local, &f->dial_wait);
-        f->dialing = f->dial == GATE_E_AGAIN;
-        if (f->dialing)
+                          f->upstream->proxy_protocol != GATE_PROXY_NONE))
+            want_link(x);
+        f->dial = gate_attempt_dial(&f->attempt, f->local);
+        if (f->dial == GATE_E_AGAIN) {
+            f->dialing = true;
+            gate_wait_init(&f->dial_wait, &x->worker->loop, on_dialed, x);
+            gate_attempt_wait(&f->attempt, &f->dial_wait);
             return GATE_STEP_WAIT;
+        }
     }
     f->dialed = false;
     f->after = 0;
@@ -368,7 +368,7 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
         /* A kept connection that died while it was idle, or a peer that says that it has not looked
          * at the request, is no failure of the peer: once more, on a fresh one. */
         f->same_peer = f->fresh_used = true;
-        f->after = f->attempt.want.after;
+        f->after = gate_attempt_serial(&f->attempt);
         again = true;
     } else {
         if (!connecting) /* a failed connect is counted where the peer is marked */

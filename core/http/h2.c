@@ -250,7 +250,9 @@ static bool tell_trailers(struct gate_h2_stream *s)
     if (s->trailer_block == NULL && no.status == 0)
         return true;
     fs = gate_arena_zalloc(s->arena, sizeof(*fs));
-    if (no.status == 0)
+    if (s->tunnel)
+        no = (struct gate_refusal){400, "trailers in a tunnel"};
+    else if (no.status == 0)
         no = gate_parse_trailers(s->trailer_block->data + s->trailer_text, s->trailer_n, s->limits,
                                  s->arena, fs);
     if (no.status != 0) {
@@ -269,7 +271,7 @@ static bool tell_trailers(struct gate_h2_stream *s)
 static void tell_end(struct gate_h2_stream *s)
 {
     if (!s->in_ended || s->in_told || s->in.bytes > 0 || s->stream.events == NULL ||
-        (s->connect && !s->tunnel))
+        (s->h2->server && s->connect && !s->tunnel))
         return;
     s->in_told = true;
     if (tell_trailers(s) && s->stream.events != NULL)

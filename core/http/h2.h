@@ -28,6 +28,8 @@ struct nghttp2_session;
 struct nghttp2_rcbuf;
 struct gate_h2;
 struct gate_h2_stream;
+struct gate_h2_asked;
+struct gate_h2_list;
 struct gate_h2_pool;
 
 /* What the connections of a worker share: memory, callbacks, scratch. */
@@ -158,7 +160,9 @@ struct gate_h2_stream {
     uint32_t trailer_n;
     struct gate_refusal refusal; /* of either */
     const char *why;             /* it broke; static */
-    struct gate_h2_trailers *trailers; /* of ours, until they leave */
+    struct gate_h2_list *trailers; /* of ours, until they leave */
+    struct gate_h2_list *waiting;  /* a request that may not leave yet */
+    struct gate_h2_asked *asked;   /* of a tunnel that we ask for; arena */
     /* Of the use. */
     struct gate_arena *arena;
     const struct gate_head_limits *limits;

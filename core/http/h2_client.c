@@ -43,7 +43,7 @@ void gate_h2_lose(struct gate_h2 *c, enum gate_err e, const char *why)
 
         if (s->closed)
             continue;
-        if (!s->in_ended)
+        if (!s->in_ended || s->malformed)
             break_off(s, e, why);
         gate_h2_stream_close(s);
     }
@@ -85,12 +85,12 @@ uint64_t gate_h2_due(const struct gate_h2_stream *s, uint64_t blocked, const cha
         *why = "the upstream takes no bytes";
         since = later(s->out_ms, blocked);
         ms = s->patience.send_ms;
-    } else if (!s->answered && s->out_ended) {
+    } else if (!s->answered && (s->out_ended || s->connect)) {
         *why = "no response head in time";
         ms = s->patience.first_byte_ms;
     } else if (s->answered && s->credit > 0 && !s->stream.rests) {
         *why = "no response bytes in time";
-        since = s->in_ms;
+        since = s->tunnel ? since : s->in_ms; /* in a tunnel both sides' bytes count */
         ms = s->patience.read_ms;
     }
     return ms == 0 ? never : since + ms;

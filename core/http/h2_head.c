@@ -5,7 +5,6 @@
 #include "base/assert.h"
 #include "http/h2_int.h"
 #include "http/parse.h"
-#include "http/websocket.h"
 
 enum pseudo { METHOD, SCHEME, AUTHORITY, PATH, PROTOCOL, STATUS = METHOD };
 
@@ -191,12 +190,27 @@ static bool request_line(struct gate_h2 *c)
     return !extended || put_upgrade(c);
 }
 
+/* Success of our extended CONNECT stands for a switch of protocols. */
+static bool put_switch(struct gate_h2 *c, const struct gate_h2_asked *asked)
+{
+    struct gate_str accept = gate_str_of(asked->accept, sizeof(asked->accept));
+
+    return put_field(c, GATE_STR("connection"), GATE_STR("upgrade")) &&
+           put_field(c, GATE_STR("upgrade"), asked->protocol) &&
+           (!asked->answers || put_field(c, GATE_WEBSOCKET_ACCEPT_NAME, accept));
+}
+
 static bool status_line(struct gate_h2 *c)
 {
-    const struct gate_str parts[] = {GATE_STR("HTTP/1.1 "), text_of(c->head.pseudo[STATUS]),
+    struct gate_str status = text_of(c->head.pseudo[STATUS]);
+    const struct gate_h2_asked *asked = c->head.s->asked;
+    bool agreed = asked != NULL && status.n > 0 && status.p[0] == '2';
+    const struct gate_str parts[] = {GATE_STR("HTTP/1.1 "), agreed ? GATE_STR("101") : status,
                                      GATE_STR(" \r\n")};
 
-    return put(c, parts, 3);
+    if (gate_str_eq(status, GATE_STR("101")))
+        c->head.why = "101 in HTTP/2";
+    return put(c, parts, 3) && (!agreed || put_switch(c, asked));
 }
 
 static bool start_line(struct gate_h2 *c)
@@ -257,6 +271,8 @@ bool gate_h2_head_field(struct gate_h2 *c, nghttp2_rcbuf *name_buf, nghttp2_rcbu
         h->why = "field name is not a token";
         return true;
     }
+    if (h->s->asked != NULL && gate_str_ieq(name, GATE_WEBSOCKET_ACCEPT_NAME))
+        return true; /* nobody has asked for it: what is there is ours */
     if (h->trailers || !c->server)
         return put_field(c, name, value);
     if (gate_str_eq(name, GATE_STR("cookie")))
@@ -378,9 +394,10 @@ bool gate_h2_response(struct gate_h2_stream *s, struct gate_response_head *out, 
     if (*why != NULL)
         return false;
     no = gate_parse_response_marked(text.p, text.n, &marks, s->limits, s->method, s->arena, out);
-    *why = no.status == 0 && out->status == 101 ? "101 in HTTP/2" : no.why;
+    *why = no.why;
     if (*why != NULL)
         return false;
+    s->tunnel = out->status == 101;
     if (out->framing == GATE_BODY_EOF)
         out->framing = s->bodiless ? GATE_BODY_NONE : GATE_BODY_CHUNKED;
     out->keep_alive = true;

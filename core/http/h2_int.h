@@ -4,6 +4,7 @@
 
 #include "http/h2.h"
 #include "http/h2_mem.h"
+#include "http/websocket.h"
 
 /* Interim answers relayed per request (SECURITY.md section F). */
 #define GATE_H2_INFOS 8
@@ -20,10 +21,18 @@ struct gate_h2_pool {
     size_t text_cap;
 };
 
-/* Trailers of ours that wait for the body in front of them: the list, then the text. */
-struct gate_h2_trailers {
+/* Fields that wait: trailers for the body in front of them, a request for the peer's SETTINGS. The
+ * list, then the text. */
+struct gate_h2_list {
     size_t n;
     nghttp2_nv v[];
+};
+
+/* What an answer to our extended CONNECT has to say to stand for one of HTTP/1.1. */
+struct gate_h2_asked {
+    struct gate_str protocol;
+    bool answers; /* to a key of WebSocket */
+    char accept[GATE_WEBSOCKET_ACCEPT];
 };
 
 enum gate_h2_event {
@@ -65,7 +74,17 @@ bool gate_h2_response(struct gate_h2_stream *s, struct gate_response_head *out, 
 
 /* h2_message.c: heads that go out, as nghttp2's lists; they live until the next call. */
 size_t gate_h2_nv(struct gate_h2 *c, const struct gate_message *m, bool no_length);
-struct gate_h2_trailers *gate_h2_trailers_copy(const struct gate_fields *fs);
+struct gate_h2_list *gate_h2_trailers_copy(const struct gate_fields *fs);
+struct gate_h2_list *gate_h2_list_copy(const nghttp2_nv *v, size_t n);
+
+/* One of the gateway's own fields; empty: it is not among them. */
+struct gate_str gate_h2_extra(const struct gate_message *m, enum gate_field_id id);
+
+/* h2_connect.c: asks for a tunnel, with the list of fields that says so; at once, or when the
+ * peer's SETTINGS are there: then the second. */
+void gate_h2_ask(struct gate_h2_stream *s, const struct gate_message *m, const nghttp2_nv *v,
+                 size_t n);
+void gate_h2_ask_waiting(struct gate_h2 *c);
 
 /* h2_recv.c, h2_send.c: the callbacks. */
 void gate_h2_recv_callbacks(nghttp2_session_callbacks *cb);

@@ -1,7 +1,6 @@
 /* Heads that go out: the walk of http/write.h, as a list for nghttp2, which lowers the names and
  * copies all of it. */
 #include "http/h2_int.h"
-#include "http/websocket.h"
 
 #define U64_TEXT 24
 
@@ -43,10 +42,10 @@ static struct gate_str path_of(const struct gate_message *m, struct gate_out *o)
     return gate_str_of(o->p + from, o->n - from);
 }
 
-static struct gate_str host_of(const struct gate_message *m)
+struct gate_str gate_h2_extra(const struct gate_message *m, enum gate_field_id id)
 {
     for (uint32_t i = 0; i < m->n_extra; i++)
-        if (m->extra[i].id == GATE_F_HOST)
+        if (m->extra[i].id == id)
             return gate_field_value(&m->extra[i]);
     return GATE_STR_NONE;
 }
@@ -54,7 +53,7 @@ static struct gate_str host_of(const struct gate_message *m)
 static size_t start(struct gate_h2 *c, const struct gate_message *m, struct gate_out *o)
 {
     struct gate_h2_pool *p = c->pool;
-    struct gate_str host;
+    struct gate_str host, protocol;
     size_t n = 0;
 
     if (m->status != 0) {
@@ -64,8 +63,11 @@ static size_t start(struct gate_h2 *c, const struct gate_message *m, struct gate
         add(p, n++, GATE_STR(":status"), gate_str_of(o->p + from, o->n - from));
         return n;
     }
-    host = host_of(m);
-    add(p, n++, GATE_STR(":method"), m->method);
+    host = gate_h2_extra(m, GATE_F_HOST);
+    protocol = gate_h2_extra(m, GATE_F_UPGRADE);
+    add(p, n++, GATE_STR(":method"), protocol.n > 0 ? GATE_STR("CONNECT") : m->method);
+    if (protocol.n > 0)
+        add(p, n++, GATE_STR(":protocol"), protocol);
     add(p, n++, GATE_STR(":scheme"), c->https ? GATE_STR("https") : GATE_STR("http"));
     if (host.n > 0)
         add(p, n++, GATE_STR(":authority"), host);
@@ -90,14 +92,15 @@ static bool takes_trailers(const struct gate_message *m)
     return false;
 }
 
-/* What a pseudo-field says instead, or what HTTP/2 has not: Upgrade, and what a 101 answers to a
- * key. */
+/* What a pseudo-field says instead, or what HTTP/2 has not: Upgrade, and for a switch of protocols
+ * the key and the answer to it. */
 static bool is_said(const struct gate_message *m, const struct gate_field *f)
 {
-    if (m->status == 0)
-        return f->id == GATE_F_HOST;
     if (f->id == GATE_F_UPGRADE)
         return true;
+    if (m->status == 0)
+        return f->id == GATE_F_HOST || (f->id == GATE_F_SEC_WEBSOCKET_KEY &&
+                                        gate_h2_extra(m, GATE_F_UPGRADE).n > 0);
     return m->status == 101 && f->id == GATE_F_OTHER &&
            gate_str_ieq(gate_field_name(f), GATE_WEBSOCKET_ACCEPT_NAME);
 }
@@ -123,25 +126,53 @@ size_t gate_h2_nv(struct gate_h2 *c, const struct gate_message *m, bool no_lengt
     return n;
 }
 
-struct gate_h2_trailers *gate_h2_trailers_copy(const struct gate_fields *fs)
+/* Room for n fields with so much text. */
+static struct gate_h2_list *list_new(size_t n, size_t text)
 {
-    size_t bytes = sizeof(struct gate_h2_trailers) + fs->n * sizeof(nghttp2_nv);
-    struct gate_h2_trailers *t;
+    struct gate_h2_list *list = gate_alloc(sizeof(*list) + n * sizeof(nghttp2_nv) + text);
+
+    list->n = 0;
+    return list;
+}
+
+/* Adds a field; its text lies at `at`. Returns where the next one's may lie. */
+static uint8_t *list_add(struct gate_h2_list *list, uint8_t *at, const void *name, size_t name_len,
+                         const void *value, size_t value_len)
+{
+    list->v[list->n++] = (nghttp2_nv){at, at + name_len, name_len, value_len, 0};
+    memcpy(at, name, name_len);
+    if (value_len > 0)
+        memcpy(at + name_len, value, value_len);
+    return at + name_len + value_len;
+}
+
+struct gate_h2_list *gate_h2_trailers_copy(const struct gate_fields *fs)
+{
+    struct gate_h2_list *list;
+    size_t text = 0;
     uint8_t *at;
 
     for (uint32_t i = 0; i < fs->n; i++)
-        bytes += (size_t)fs->v[i].name_len + fs->v[i].value_len;
-    t = gate_alloc(bytes);
-    t->n = fs->n;
-    at = (uint8_t *)&t->v[fs->n];
-    for (uint32_t i = 0; i < fs->n; i++) {
-        const struct gate_field *f = &fs->v[i];
+        text += (size_t)fs->v[i].name_len + fs->v[i].value_len;
+    list = list_new(fs->n, text);
+    at = (uint8_t *)&list->v[fs->n];
+    for (uint32_t i = 0; i < fs->n; i++)
+        at = list_add(list, at, fs->v[i].name, fs->v[i].name_len, fs->v[i].value,
+                      fs->v[i].value_len);
+    return list;
+}
 
-        t->v[i] = (nghttp2_nv){at, at + f->name_len, f->name_len, f->value_len, 0};
-        memcpy(at, f->name, f->name_len);
-        if (f->value_len > 0)
-            memcpy(at + f->name_len, f->value, f->value_len);
-        at += (size_t)f->name_len + f->value_len;
-    }
-    return t;
+struct gate_h2_list *gate_h2_list_copy(const nghttp2_nv *v, size_t n)
+{
+    struct gate_h2_list *list;
+    size_t text = 0;
+    uint8_t *at;
+
+    for (size_t i = 0; i < n; i++)
+        text += v[i].namelen + v[i].valuelen;
+    list = list_new(n, text);
+    at = (uint8_t *)&list->v[n];
+    for (size_t i = 0; i < n; i++)
+        at = list_add(list, at, v[i].name, v[i].namelen, v[i].value, v[i].valuelen);
+    return list;
 }

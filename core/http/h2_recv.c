@@ -185,13 +185,15 @@ static void answer(struct gate_h2_stream *s)
 
     if (s->stream.events == NULL)
         return;
-    if (!gate_h2_response(s, &head, &why) || (head.status < 200 && ++s->infos > GATE_H2_INFOS)) {
+    if (!gate_h2_response(s, &head, &why) ||
+        (head.status < 200 && !s->tunnel && ++s->infos > GATE_H2_INFOS)) {
         s->why = why != NULL ? why : "too many interim responses";
         s->malformed = true;
+        gate_counters_add(s->h2->counters, GATE_C_H2_ERRORS, 1);
         nghttp2_submit_rst_stream(s->h2->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_PROTOCOL_ERROR);
         return;
     }
-    if (head.status < 200) {
+    if (head.status < 200 && !s->tunnel) {
         s->stream.events->on_info(&s->stream, &head);
         return;
     }
@@ -259,7 +261,10 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
         reset_came(c, gate_h2_find(c, frame->hd.stream_id));
         break;
     case NGHTTP2_SETTINGS:
-        c->greeted = c->greeted || !ack;
+        if (!ack && !c->greeted) {
+            c->greeted = true;
+            gate_h2_ask_waiting(c);
+        }
         break;
     case NGHTTP2_PING:
         c->pong = c->pong || (ack && c->noticed);

@@ -38,6 +38,7 @@ void gate_h2_stream_free(struct gate_h2_stream *s)
     gate_block_unref(&s->block);
     gate_block_unref(&s->trailer_block);
     gate_free(s->trailers);
+    gate_free(s->waiting);
     gate_slab_give(&s->h2->pool->streams, s);
 }
 
@@ -151,6 +152,11 @@ static enum gate_err client_send_head(struct gate_stream *stream, const struct g
         return GATE_E_CLOSED;
     n = gate_h2_nv(s->h2, m, false);
     begin_message(s, m, false);
+    if (gate_h2_extra(m, GATE_F_UPGRADE).n > 0) {
+        gate_h2_ask(s, m, s->h2->pool->nv, n);
+        poke(s);
+        return GATE_OK;
+    }
     s->id = nghttp2_submit_request(s->h2->ng, NULL, s->h2->pool->nv, n, s->out_ended ? NULL : &body,
                                    s);
     if (s->id < 0) {

@@ -343,7 +343,7 @@ enum gate_err gate_engine_open(struct gate_engine *e, int supervisor_fd)
     gate_log_fd_sink_init(&e->first_sink, STDERR_FILENO);
     gate_log_init(&e->log, &e->first_sink.sink, GATE_LOG_INFO, !isatty(STDERR_FILENO));
     gate_list_init(&e->generations);
-    gate_list_init(&e->burials);
+    gate_bury_begin(e);
     gate_route_totals_init(&e->totals);
     gate_hook_totals_init(&e->hooks);
     gate_hook_totals_init(&e->sample.hooks);

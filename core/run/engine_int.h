@@ -148,6 +148,16 @@ struct gate_reload_wish {
     uint32_t n_tickets;
 };
 
+/* What bury.c keeps. */
+struct gate_burials {
+    struct gate_list waiting;       /* struct grave */
+    struct gate_list under_way;     /* the thread's, while it works */
+    struct gate_timer rest;         /* until those that wait are freed */
+    struct gate_mail done;          /* by the thread */
+    pthread_t thread;
+    bool works;
+};
+
 /* What renewal.c keeps. */
 struct gate_renewals {
     uint64_t count;                 /* since the start */
@@ -197,7 +207,7 @@ struct gate_engine {
     struct gate_route_totals totals;    /* of generations that are gone */
     struct gate_hook_totals hooks;      /* of VMs that are gone */
     struct gate_sample sample;
-    struct gate_list burials;       /* bury.c only */
+    struct gate_burials burials;
     bool closing;                   /* no thread is started any more */
     uint64_t started_ns;
     uint64_t reloads;
@@ -279,8 +289,9 @@ uint64_t gate_live_memory(const struct gate_live *live);
 /* live_oldest.c. Tells the oldest generations to end when there are too many. */
 void gate_live_end_oldest(struct gate_engine *e);
 
-/* bury.c. Frees a VM off the loop. Clears the pointer. The second, when the engine closes, waits
- * for those that are being freed. */
+/* bury.c. Frees a VM off the loop, some time later. Clears the pointer. When the engine closes,
+ * the last one frees what is left. */
+void gate_bury_begin(struct gate_engine *e);
 void gate_bury(struct gate_engine *e, struct gate_vm **vm);
 void gate_bury_end(struct gate_engine *e);
 

@@ -40,10 +40,10 @@ static bool is_full_for_long(const struct gate_vm *vm)
 /* What waiting requests hold goes with them, and at the cap the heaviest of them ends. */
 static bool tell(struct gate_vm *vm)
 {
-    uint64_t held = gate_heavy_held(vm), used = vm->heap.after;
+    uint64_t held = gate_heavy_held(vm), kept = vm->heap.kept;
     const struct gate_vm_fullness f = {
         .vm = vm,
-        .kept = used > held ? used - held : 0,
+        .kept = kept > held ? kept - held : 0,
         .born = vm->fullness.born,
         .cap = vm->heap.declared,
     };

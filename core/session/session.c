@@ -25,6 +25,7 @@ void gate_session_close(struct gate_session *s, enum gate_close_reason why)
 {
     struct gate_worker *w = s->worker;
 
+    s->why = (uint8_t)why; /* what exchanges on it are told */
     if (s->hook != NULL)
         gate_hook_cancel(&s->hook);
     gate_seat_unref(&s->hook_seat);

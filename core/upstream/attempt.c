@@ -66,39 +66,39 @@ static void on_link(struct gate_link_claim *c, enum gate_err e, const char *why)
     gate_wait_wake(a->wait, e);
 }
 
-enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local,
-                                struct gate_wait *wait)
+enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local)
 {
     struct gate_link *l = gate_links_take(a->links, local, a->peer, &a->want);
-    enum gate_err e = GATE_E_AGAIN;
 
     a->claim.link = l;
-    if (l != NULL && !l->dialing) {
+    if (GATE_LIKELY(l != NULL && !l->dialing)) {
         a->reused = l->requests > 0;
         return GATE_OK;
     }
-    a->wait = wait;
     a->claim.on_link = on_link;
     gate_list_init(&a->claim.node);
     a->joined = l != NULL;
-    if (a->joined)
-        gate_list_push(&l->waiting, &a->claim.node);
-    else
-        e = dial(a, local);
-    if (e == GATE_E_AGAIN)
-        gate_wait_arm(wait, 0, NULL);
-    return e;
+    if (!a->joined)
+        return dial(a, local);
+    gate_list_push(&l->waiting, &a->claim.node);
+    return GATE_E_AGAIN;
+}
+
+void gate_attempt_wait(struct gate_attempt *a, struct gate_wait *wait)
+{
+    a->wait = wait;
+    gate_wait_arm(wait, 0, NULL);
 }
 
 struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate_link_use *use)
 {
     struct gate_link *l = a->claim.link;
 
-    a->want.after = l->serial; /* of the next try, if there is one */
     a->before = gate_link_written(l);
     a->stream = gate_link_begin(l, use);
     if (a->stream == NULL) {
         a->refused = true;
+        a->want.after = l->serial;
         a->claim.link = NULL;
     }
     return a->stream;
@@ -107,6 +107,11 @@ struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate
 static bool is_h2(const struct gate_attempt *a)
 {
     return a->stream != NULL && a->claim.link->protocol == GATE_LINK_H2;
+}
+
+uint64_t gate_attempt_serial(const struct gate_attempt *a)
+{
+    return a->claim.link != NULL ? a->claim.link->serial : a->want.after;
 }
 
 bool gate_attempt_refused(const struct gate_attempt *a)

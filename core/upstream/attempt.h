@@ -30,13 +30,18 @@ struct gate_attempt {
 
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer);
 
-/* Gets a link as a->want says: GATE_OK at once (a->claim.link), GATE_E_AGAIN: `wait` will be woken
- * with the result (it is armed by this call), other: the failure. */
-enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local,
-                                struct gate_wait *wait);
+/* Gets a link as a->want says: GATE_OK at once (a->claim.link), GATE_E_AGAIN: gate_attempt_wait says
+ * what is woken with the result, other: the failure. */
+enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local);
+
+/* Arms `wait`; in the turn of the dial that takes its time. */
+void gate_attempt_wait(struct gate_attempt *a, struct gate_wait *wait);
 
 /* Begins the stream on the link. NULL: the link has ended since (a->refused). */
 struct gate_stream *gate_attempt_begin(struct gate_attempt *a, const struct gate_link_use *use);
+
+/* Of the link that it was on: another try may want a newer one (want.after). */
+uint64_t gate_attempt_serial(const struct gate_attempt *a);
 
 /* Of an attempt that failed before a response head: the peer says that it has not looked at the
  * request, or could not be asked. Another link may do. */

@@ -98,6 +98,7 @@ static void begin_response(struct gate_link *l, const struct gate_response_head 
     if (head->status == 101) {
         l->h1.state = GATE_LINK_TUNNEL;
         l->keep = false;
+        l->h1.request_ended = false; /* what goes up from here is bytes */
         gate_h1_reader_begin_body(&l->h1.in, GATE_BODY_EOF, 0);
         l->h1.out.framing = GATE_BODY_EOF;
         l->h1.out.ended = false;

@@ -113,10 +113,13 @@ static void finish(struct gate_link *l)
 {
     const struct gate_h2 *c = &l->h2->h2;
 
-    if (c->why != NULL)
-        lose(l, GATE_E_SYNTAX, c->greeted ? c->why : "the upstream does not speak HTTP/2");
-    else
+    if (c->why == NULL) {
         lose(l, GATE_E_RESET, "the upstream ended the connection");
+        return;
+    }
+    if (!c->flooded)
+        gate_counters_add(l->links->counters, GATE_C_H2_ERRORS, 1);
+    lose(l, GATE_E_SYNTAX, c->greeted ? c->why : "the upstream does not speak HTTP/2");
 }
 
 /* ------------------------------------------------------------------ writing */

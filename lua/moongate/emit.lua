@@ -108,7 +108,6 @@ local function route(given)
     timeouts = in_ms(given.timeouts), max_body = given.max_body, upgrade = list(given.upgrade),
     at = given.at,
   }
-  -- The seventeenth field of a table takes room for sixteen more, of ten thousand routes.
   if given.client_cert then result.client_cert = true end
   if given.action == "upstream" then result.upstream = given.upstream.name end
   if given.action == "redirect" then result.redirect = given.redirect end

@@ -32,11 +32,12 @@ local function memory(g, worker)
   return g:metric(('moongate_vm_memory_bytes{worker="%d"}'):format(worker or 0))
 end
 
---- Requests until a VM is full of what was kept; all are answered.
+--- Requests until a VM is full of what was kept, or was replaced already; all are answered.
 local function fill(g)
+  local before = g:status "generation"
   repeat
     assert.equal(200, g:get("/keep").status, g:stderr())
-  until math.max(memory(g, 0), memory(g, 1) or 0) > CAP * 0.93
+  until math.max(memory(g, 0), memory(g, 1) or 0) > CAP * 0.93 or g:status "generation" ~= before
 end
 
 --- The generation that serves, once requests in a row have seen that number.
@@ -67,14 +68,13 @@ describe("a VM that stays full", function()
     local g = t.gateway(text(), { args = { "--workers", "2" }, supervised = true })
     g:rewrite "this is no Lua"
     fill(g)
-    local full = memory(g, 0) > memory(g, 1) and 0 or 1
     ask_until(g, 2)
-    assert.equal("0", g:get("/kept").body)
+    assert.is_true(tonumber(g:get("/kept").body) < 10)
     for worker = 0, 1 do assert.is_true(memory(g, worker) < CAP / 2) end
     assert.equal(1, g:metric "moongate_vm_renewals_total")
     assert.equal(0, g:metric 'moongate_reloads_total{result="ok"}')
     assert.equal(0, g:metric "moongate_hook_nomem_total")
-    assert.equal(1, count(g, "worker " .. full .. ": its scripts keep 1%d%.%d of 16%.0 MiB "
+    assert.equal(1, count(g, "worker [01]: its scripts keep 1%d%.%d of 16%.0 MiB "
       .. "%(vm_memory%) for long, [^\n]*all workers get fresh VMs, [^\n]*not again within 60 s"))
     assert.truthy(g:stderr():find("generation 2 serves, as generation 1 did", 1, true))
     assert.matches("stayed full (vm_memory): 1 times\n",

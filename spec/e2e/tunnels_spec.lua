@@ -73,6 +73,22 @@ describe("tunnels", function()
     assert.equal(("0123456789abcdef"):rep(size / 16), (c:receive_all()))
   end)
 
+  it("carry much, to an origin that is slow", function()
+    local size = 4 * 1024 * 1024
+    local o = t.origin(function(c)
+      c:send "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+      c:sleep(0.1)
+      local bytes = c:receive(size)
+      c:send(bytes == ("0123456789abcdef"):rep(size / 16) and "all" or "else")
+      c:close()
+    end, { head_only = true })
+    local c = t.proxy(o):connect()
+    c:send(upgrade "websocket")
+    assert.equal(101, c:receive_response().status)
+    assert(c:send(("0123456789abcdef"):rep(size / 16)))
+    assert.equal("all", (c:receive_all()))
+  end)
+
   it("end each side for itself", function()
     local g = t.proxy(t.origin(switching))
     local c = g:connect()

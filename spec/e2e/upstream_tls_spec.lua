@@ -3,6 +3,7 @@
 -- covers: flow/tls_trouble.c
 local socket = require "socket"
 local t = require "e2e.support"
+local canary = require "e2e.support.canary"
 local pki = require "e2e.support.pki"
 
 local certs -- made once: keys take their time
@@ -419,6 +420,22 @@ describe("options of TLS to servers that change", function()
     t.wait_for("another verdict", function() return g:get("/").status == 502 end)
     t.write(g.dir .. "/ca.pem", t.read(certs:path "ca.pem"))
     t.wait_for("the first verdict", function() return g:get("/").status == 200 end)
+  end)
+
+  it("are a canary's own: whom it does not believe is not marked down for others", function()
+    local back = server "a"
+    local g = canary.start(text(back.port, 'ca = "ca.pem"'), { files = files("ca", "other") })
+    assert.equal(200, g:get("/").status)
+    canary.try(g, text(back.port, 'ca = "other.pem"'), "--canary", "50%")
+    local n = { [200] = 0, [502] = 0 }
+    for _ = 1, 20 do
+      local status = g:get("/").status
+      n[status] = n[status] + 1
+    end
+    assert.same({ [200] = 10, [502] = 10 }, n)
+    local up = 'moongate_upstream_up{upstream="%s",peer="127.0.0.1:' .. back.port .. '"}'
+    assert.equal(1, g:metric(up:format "o"))
+    assert.equal(0, g:metric(up:format "o (canary)"))
   end)
 
   it("are refused at load, at their place", function()

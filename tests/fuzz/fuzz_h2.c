@@ -33,6 +33,30 @@ static void on_trailers(struct gate_stream *s, const struct gate_fields *fs, str
                     gate_field_value_ok(gate_field_value(&fs->v[i])));
 }
 
+/* A tunnel whose client has ended ends too. */
+static void end_tunnel(struct gate_stream *s)
+{
+    struct request *r = s->user;
+    struct gate_chain chunk;
+
+    gate_chain_init(&chunk, &blocks);
+    s->ops->send_body(s, &chunk, true);
+    s->ops->give_back(s);
+    r->s = NULL;
+}
+
+static void begin_tunnel(struct request *r)
+{
+    struct gate_message m = {.status = 101};
+    struct gate_chain chunk;
+
+    gate_chain_init(&chunk, &blocks);
+    GATE_ASSERT(gate_chain_copy(&chunk, "hi", 2) == 0);
+    if (r->s->ops->send_head(r->s, &m, true) == GATE_OK)
+        r->s->ops->send_body(r->s, &chunk, false);
+    gate_chain_clear(&chunk);
+}
+
 /* Every other request is answered. */
 static void on_end(struct gate_stream *s)
 {
@@ -40,6 +64,10 @@ static void on_end(struct gate_stream *s)
     struct gate_chain chunk;
     struct request *r = s->user;
 
+    if (gate_h2_stream_of(s)->tunnel) {
+        end_tunnel(s);
+        return;
+    }
     if (ended++ % 2 != 0)
         return;
     gate_chain_init(&chunk, &blocks);
@@ -95,8 +123,15 @@ static void on_request(struct gate_h2 *c, struct gate_h2_stream *s)
     GATE_ASSERT(r->head.method != GATE_M_CONNECT && r->head.method != GATE_M_TRACE);
     rig_fields(gate_h2_text(s).p, gate_h2_text(s).n, &r->head.fields, r->head.dropped_underscores);
     GATE_ASSERT(c->open <= GATE_H2_STREAMS + 1);
+    GATE_ASSERT(!r->head.connect || (r->head.method == GATE_M_GET && r->head.upgrade &&
+                                     r->head.framing == GATE_BODY_NONE));
     r->s = &s->stream;
     gate_h2_attach(s, &r->head, &use);
+    if (r->head.connect && begun % 4 != 0) {
+        begin_tunnel(r);
+        s->stream.ops->grant(&s->stream, 65536);
+        return;
+    }
     s->stream.ops->grant(&s->stream, begun % 3 == 0 ? 10 : 65536);
     if (r->head.framing == GATE_BODY_NONE)
         on_end(&s->stream);

@@ -924,6 +924,25 @@ static void what_ends_before_it_is_a_tunnel_waits(void **state)
     assert_int_equal(rig->c.open, 0);
 }
 
+static void a_tunnel_has_no_trailers(void **state)
+{
+    static const char *const fields[] = {CONNECT("websocket"), NULL};
+    static const char *const trailers[] = {"x", "1", NULL};
+    struct request *r;
+
+    (void)state;
+    connect_with(1, 0, fields);
+    talk();
+    r = only();
+    agree(r);
+    test_h2_headers(&rig->say, 1, TEST_H2_END, trailers);
+    talk();
+    assert_string_equal(r->broken, "trailers in a tunnel");
+    assert_string_equal(r->trailers, "");
+    assert_false(r->ended);
+    assert_int_equal(test_h2_stream(&rig->heard, 1)->code, 1);
+}
+
 static void a_tunnel_that_breaks_is_cancelled(void **state)
 {
     struct request *r = early_tunnel();
@@ -1065,6 +1084,7 @@ int main(void)
         TEST(what_connects_wrongly_is_refused),
         TEST(a_tunnel_is_bytes_until_both_have_ended),
         TEST(what_ends_before_it_is_a_tunnel_waits),
+        TEST(a_tunnel_has_no_trailers),
         TEST(a_tunnel_that_breaks_is_cancelled),
         TEST(it_says_what_it_takes),
         TEST(frames_of_closed_streams),

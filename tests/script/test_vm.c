@@ -276,6 +276,22 @@ static void test_garbage_before(void **state)
     script_rig_close(&r);
 }
 
+/* The memory of compiled code is there when the VM comes to its worker. */
+static void test_warm(void **state)
+{
+    struct script_rig r;
+    lua_State *L;
+
+    (void)state;
+    script_rig_open(&r, GOOD);
+    L = r.seat.vm->L;
+    assert_int_equal(luaL_loadstring(L, "return require('jit.util').traceinfo(1) ~= nil"), 0);
+    assert_int_equal(lua_pcall(L, 0, 1, 0), 0);
+    assert_true(lua_toboolean(L, -1));
+    lua_pop(L, 1);
+    script_rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_stopped), cmocka_unit_test(test_own_limits),
         cmocka_unit_test(test_threads), cmocka_unit_test(test_detach),
         cmocka_unit_test(test_garbage), cmocka_unit_test(test_garbage_before),
+        cmocka_unit_test(test_warm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,17 @@ static inline void pass(struct bench *b, uint64_t ms)
     turns(b, 3);
 }
 
+/* The whole of it. */
+static inline enum gate_err dial_and_wait(struct gate_attempt *a, struct gate_upstream_local *local,
+                                          struct gate_wait *wait)
+{
+    enum gate_err e = gate_attempt_dial(a, local);
+
+    if (e == GATE_E_AGAIN)
+        gate_attempt_wait(a, wait);
+    return e;
+}
+
 /* The origin's end of the newest connection. */
 static inline int accepted(struct bench *b, int i)
 {

@@ -109,7 +109,7 @@ static inline enum gate_err ask(struct bench *b, int k, struct gate_link_want wa
     gate_attempt_init(&c->a, b->links, b->local->set->v[0].peer);
     c->a.want = want;
     gate_wait_init(&c->wait, &b->loop, on_dialed, c);
-    c->dialed = gate_attempt_dial(&c->a, b->local, &c->wait);
+    c->dialed = dial_and_wait(&c->a, b->local, &c->wait);
     c->woken = c->dialed != GATE_E_AGAIN;
     return c->dialed;
 }

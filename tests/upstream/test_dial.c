@@ -196,6 +196,17 @@ static const struct gate_stream_events events = {.on_head = on_head,
                                                  .on_reset = on_reset,
                                                  .on_room = on_room};
 
+/* The whole of it. */
+static enum gate_err dial_and_wait(struct gate_attempt *a, struct gate_upstream_local *local,
+                                   struct gate_wait *wait)
+{
+    enum gate_err e = gate_attempt_dial(a, local);
+
+    if (e == GATE_E_AGAIN)
+        gate_attempt_wait(a, wait);
+    return e;
+}
+
 static enum gate_err begin_dial(struct bench *b, int k, const char *preface)
 {
     gate_attempt_init(&b->a[k], b->links, b->local->set->v[0].peer);
@@ -204,7 +215,7 @@ static enum gate_err begin_dial(struct bench *b, int k, const char *preface)
         .tls = b->tls, .connect_ms = 5000, .alone = b->a[k].preface.n > 0};
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     b->woken = false;
-    return gate_attempt_dial(&b->a[k], b->local, &b->wait);
+    return dial_and_wait(&b->a[k], b->local, &b->wait);
 }
 
 static void accept_it(struct bench *b)

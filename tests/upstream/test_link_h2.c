@@ -155,6 +155,7 @@ static void a_place_is_held_until_the_stream_begins(void **state)
     say(b, &o);
     assert_null(begin(1)); /* too late: another link may do */
     assert_true(gate_attempt_refused(&calls[1].a));
+    assert_int_equal(gate_attempt_serial(&calls[1].a), 1);
     origin_close(&o);
 }
 
@@ -332,6 +333,7 @@ static void a_refused_stream_may_be_sent_again(void **state)
 {
     struct bench *b = *state;
     struct origin o;
+    uint64_t serial;
 
     meet(b, &o);
     request(b, 1);
@@ -345,10 +347,12 @@ static void a_refused_stream_may_be_sent_again(void **state)
     assert_string_equal(calls[1].why, "the upstream cancelled the stream");
     request(b, 2); /* the link is as good as before */
     assert_ptr_equal(calls[2].a.claim.link, calls[0].a.claim.link);
-    assert_true(calls[0].a.want.after > 0);
+    serial = gate_attempt_serial(&calls[0].a);
+    assert_int_equal(serial, calls[2].a.claim.link->serial);
     end(b, 0);
-    assert_int_equal(ask(b, 0, (struct gate_link_want){.http2 = GATE_HTTP2_ALWAYS, .after = 1}),
-                     GATE_E_AGAIN); /* a newer one was wanted */
+    assert_int_equal(
+        ask(b, 0, (struct gate_link_want){.http2 = GATE_HTTP2_ALWAYS, .after = serial}),
+        GATE_E_AGAIN); /* a newer one was wanted */
     origin_close(&o);
 }
 

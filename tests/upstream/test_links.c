@@ -57,7 +57,7 @@ static enum gate_err dial(struct bench *b, int k, int i)
     b->a[k].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     b->woken = false;
-    e = gate_attempt_dial(&b->a[k], b->local, &b->wait);
+    e = dial_and_wait(&b->a[k], b->local, &b->wait);
     if (e != GATE_E_AGAIN)
         return e;
     for (int t = 0; t < 10000 && !b->woken; t++)
@@ -348,7 +348,7 @@ static void a_dial_ends_in_time(void **state)
     gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
     b->a[0].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
-    e = gate_attempt_dial(&b->a[0], b->local, &b->wait);
+    e = dial_and_wait(&b->a[0], b->local, &b->wait);
     assert_int_equal(e, GATE_E_AGAIN);
     pass(b, 4900);
     assert_false(b->woken);
@@ -369,7 +369,7 @@ static void a_dial_can_be_given_up(void **state)
     gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
     b->a[0].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
-    assert_int_equal(gate_attempt_dial(&b->a[0], b->local, &b->wait), GATE_E_AGAIN);
+    assert_int_equal(dial_and_wait(&b->a[0], b->local, &b->wait), GATE_E_AGAIN);
     gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
     gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR); /* twice is once */
     pass(b, 6000);
@@ -510,7 +510,7 @@ static void an_attempt_that_ends_before_it_is_told(void **state)
     gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
     b->a[0].want = (struct gate_link_want){.connect_ms = 5000, .after = UINT64_MAX};
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
-    assert_int_equal(gate_attempt_dial(&b->a[0], b->local, &b->wait), GATE_E_AGAIN);
+    assert_int_equal(dial_and_wait(&b->a[0], b->local, &b->wait), GATE_E_AGAIN);
     gate_ready_init(&l.ready, leave);
     gate_loop_ready(&b->loop, &l.ready);
     for (int i = 0; i < 5; i++)

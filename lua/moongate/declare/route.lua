@@ -95,12 +95,12 @@ local UPSTREAM = {
   end,
 }
 
---- Gives the place where it was demanded, and no default, which would be a field of every route.
+--- Gives the place where it was demanded; else nothing, for routes may be very many.
 local CLIENT_CERT = {
   expected = "true or false",
   check = function(self, value, spot)
     if type(value) ~= "boolean" then return spot:unexpected(value, self.expected) end
-    return value and spot
+    return value and spot or nil
   end,
 }
 

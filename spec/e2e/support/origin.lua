@@ -124,9 +124,14 @@ local function note(path, req)
   file:close()
 end
 
-local function serve(conn, handler, log, whole)
+local function serve(conn, handler, log, options)
   local c = setmetatable({ conn = conn, rest = "" }, Conn)
+  local whole = not options.head_only
   conn:settimeout(0)
+  if options.raw then
+    handler(c)
+    c:close()
+  end
   while c.conn do
     local req = c:receive_head()
     if not req or (whole and not c:receive_body(req)) then break end
@@ -181,7 +186,7 @@ local function run(listener, handler, log, options)
   local function accept(conn)
     if not options.path then conn:setoption("tcp-nodelay", true) end
     local task = { co = coroutine.create(function()
-      serve(conn, handler, log, not options.head_only)
+      serve(conn, handler, log, options)
     end) }
     tasks[task] = true
     step(tasks, task)
@@ -239,7 +244,8 @@ local function listen(options)
 end
 
 --- Starts an origin on a free port of 127.0.0.1. handler(c, req) runs for each request; options
--- { port, head_only = true: the handler reads the body itself, host, path: of a Unix socket }.
+-- { port, head_only = true: the handler reads the body itself, raw = true: it gets each connection
+-- once, as it comes, host, path: of a Unix socket }.
 function M.start(handler, dir, options)
   options = options or {}
   local listener, address, port = listen(options)

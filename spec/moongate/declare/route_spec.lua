@@ -42,6 +42,7 @@ describe("gate.route", function()
     assert.equal(1048576, got.max_body)
     assert.same({ "websocket", "x" }, got.upgrade)
     assert.same({}, first('upstream = shop, upgrade = false').upgrade)
+    assert.is_nil(first('upstream = shop, client_cert = false').client_cert)
   end)
 
   it("keeps functions by ordinal", function()
