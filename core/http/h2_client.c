@@ -43,7 +43,7 @@ void gate_h2_lose(struct gate_h2 *c, enum gate_err e, const char *why)
 
         if (s->closed)
             continue;
-        if (!s->in_ended)
+        if (!s->in_ended || s->malformed)
             break_off(s, e, why);
         gate_h2_stream_close(s);
     }

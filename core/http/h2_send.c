@@ -156,7 +156,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
     whole = s->in_ended && !s->malformed && (!c->server || s->out_sent);
     if (c->head.s == s)
         gate_h2_head_drop(c);
-    s->refused = code == NGHTTP2_REFUSED_STREAM;
+    s->refused = code == NGHTTP2_REFUSED_STREAM && !s->malformed;
     s->stream.code = code;
     if (whole)
         gate_h2_flood_clean(&c->flood);

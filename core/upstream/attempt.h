@@ -30,8 +30,8 @@ struct gate_attempt {
 
 void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer);
 
-/* Gets a link as a->want says: GATE_OK at once (a->claim.link), GATE_E_AGAIN: gate_attempt_wait says
- * what is woken with the result, other: the failure. */
+/* Gets a link as a->want says: GATE_OK at once (a->claim.link), GATE_E_AGAIN: gate_attempt_wait
+ * says what is woken with the result, other: the failure. */
 enum gate_err gate_attempt_dial(struct gate_attempt *a, struct gate_upstream_local *local);
 
 /* Arms `wait`; in the turn of the dial that takes its time. */

@@ -79,6 +79,33 @@ static void heads_that_are_not_valid(void **state)
     }
 }
 
+/* The answer is bad and complete, the request is not, and the connection ends before that could be
+ * said: the read fills the block, so that the end is seen in the same event. */
+static void a_bad_answer_and_the_end(void **state)
+{
+    static const char zeros[GATE_BLOCK_SIZE];
+    struct bench *b = *state;
+    struct origin o;
+    size_t n;
+
+    assert_int_equal(ask(b, 0, h2_only()), GATE_E_AGAIN);
+    until_woken(b, 0);
+    send_request(0, false);
+    origin_open(b, &o);
+    say(b, &o);
+    test_h2_headers(&o.out, 1, TEST_H2_END, (const char *const[]){":status", "826", NULL});
+    n = o.out.n;
+    o.out.n = 0;
+    test_h2_frame(&o.out, 0x99, 0, 0, zeros, GATE_BLOCK_SIZE - 9 - n);
+    test_h2_headers(&o.out, 1, TEST_H2_END, (const char *const[]){":status", "826", NULL});
+    assert_int_equal(send(o.fd, o.out.p, o.out.n, MSG_NOSIGNAL), (ssize_t)o.out.n);
+    shutdown(o.fd, SHUT_WR);
+    for (int t = 0; t < 1000 && calls[0].broken == GATE_OK; t++)
+        turns(b, 1);
+    assert_int_equal(calls[0].broken, GATE_E_SYNTAX);
+    origin_close(&o);
+}
+
 static void too_many_interim_answers(void **state)
 {
     struct bench *b = *state;
@@ -326,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads_that_are_not_valid),
+        H2_CASE(a_bad_answer_and_the_end),
         H2_CASE(too_many_interim_answers),
         H2_CASE(a_head_that_is_too_large),
         H2_CASE(lengths_that_do_not_fit),

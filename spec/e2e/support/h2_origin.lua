@@ -40,7 +40,9 @@ function M.trailers(id, fields)
   return h2.frame(h2.HEADERS, bit.bor(h2.WHOLE, h2.END), id, h2.block(fields))
 end
 function M.reset(id, code) return h2.frame(h2.RST, 0, id, h2.u32(code)) end
-function M.goaway(last, code) return h2.frame(h2.GOAWAY, 0, 0, h2.u32(last) .. h2.u32(code or 0)) end
+function M.goaway(last, code)
+  return h2.frame(h2.GOAWAY, 0, 0, h2.u32(last) .. h2.u32(code or 0))
+end
 
 --- Starts one. on(c, kind, frame, n) runs for "request" (a head has come), "end" (of a request;
 -- right behind its head when it has no body), "data", and "frame" (all others); n is the number of
