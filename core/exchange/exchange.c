@@ -66,7 +66,8 @@ void gate_exchange_free(struct gate_exchange **ptr)
     gate_list_remove(&x->node);
     gate_ready_cancel(&x->resume);
     gate_loop_untimer(&w->loop, &x->timer);
-    gate_loop_untimer(&w->loop, &x->deadline);
+    if (x->grpc)
+        gate_loop_untimer(&w->loop, &x->deadline);
     gate_pump_fini(&x->up);
     gate_pump_fini(&x->dn);
     gate_block_unref(&x->res.block);

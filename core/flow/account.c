@@ -137,7 +137,7 @@ static GATE_COLD void count_tunnel(const struct gate_exchange *x)
 
 void gate_flow_account(struct gate_exchange *x)
 {
-    if (x->flow->relaying && gate_flow_is_tunnel(x))
+    if (GATE_UNLIKELY(gate_flow_is_tunnel(x)) && x->flow->relaying)
         count_tunnel(x);
     if (x->fault != GATE_FAULT_NONE)
         log_fault(x);

@@ -204,8 +204,8 @@ void gate_flow_fault_reply(struct gate_exchange *x);
 /* gRPC calls (grpc.c): finds out whether the request is one, and begins its deadline. */
 void gate_flow_grpc_begin(struct gate_exchange *x);
 
-/* A call on its way to a server that may be one of gRPC: it may last and be silent for as long as
- * it likes, and send as much. */
+/* A call on its way to a server that may be one of gRPC: it may last, be silent and send as much as
+ * it likes. */
 bool gate_flow_grpc_lasts(const struct gate_exchange *x);
 
 /* The response is a reply or a page for a gRPC client, and no script has made a gRPC answer of it:

@@ -106,7 +106,8 @@ void gate_flow_leave_client(struct gate_exchange *x)
     x->down = NULL;
     x->session = NULL;
     x->times.end = x->worker->loop.now_ns;
-    gate_loop_untimer(&x->worker->loop, &x->deadline);
+    if (x->grpc)
+        gate_loop_untimer(&x->worker->loop, &x->deadline);
     if (down == NULL)
         return;
     if (x->head_sent && (x->dn_complete || gate_flow_grpc_end(x, down)))

@@ -210,6 +210,7 @@ void gate_heap_open(struct gate_heap *h, uint64_t cap)
     gate_regions_init(&h->runs, RUN_UNIT);
     atomic_init(&h->used, 0);
     h->stale_at = UINT64_MAX; /* until the first collection */
+    h->unpinned = UINT64_MAX; /* until gate_heap_collect */
     gate_heap_release(h);
     h->L = lua_newstate(heap_alloc, h);
     GATE_ASSERT(h->L != NULL);

@@ -1,5 +1,6 @@
 /* Garbage of a heap: when the collector runs beside what Lua itself does, and when memory goes back
  * to the kernel. */
+#include <luajit.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -20,6 +21,9 @@
 
 /* Idle memory that stays for the next call. */
 #define IDLE_KEPT (1u * 1024 * 1024)
+
+/* How much more has to be kept, as a part of the cap, before compiled code is let go. */
+#define PIN_PART 16
 
 /* One slice, and how much the collector does between two looks at the clock (in KiB; it visits
  * about twice as much). */
@@ -79,6 +83,23 @@ void gate_heap_set_cap(struct gate_heap *h, uint64_t cap)
     set_pace(h);
 }
 
+static void begin_clearing(struct gate_heap *h);
+
+/* Compiled code keeps the functions that it was made for, with all that they refer to: the table
+ * that a closure of a call has filled stays when the call is long over. So when much more is kept
+ * than before, compiled code goes, and the garbage with it; what is hot is soon compiled again. */
+static void unpin(struct gate_heap *h)
+{
+    if (h->unpinning) {
+        h->unpinning = false;
+        h->unpinned = h->kept;
+    } else if (h->kept > h->unpinned && h->kept - h->unpinned > h->declared / PIN_PART) {
+        luaJIT_setmode(h->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
+        h->unpinning = true;
+        begin_clearing(h);
+    }
+}
+
 /* All garbage is collected. But what was taken while the last round ran may have come too late for
  * it: that much may be garbage still, and when it is too much there is another visit. */
 static void collected(struct gate_heap *h)
@@ -100,6 +121,7 @@ static void collected(struct gate_heap *h)
     else if (h->patience < PATIENCE_MAX)
         h->patience = h->patience * 2 + 1;
     set_pace(h);
+    unpin(h);
 }
 
 static void collect(struct gate_heap *h)
@@ -264,4 +286,5 @@ void gate_heap_collect(struct gate_heap *h)
     while (trim(h))
         continue;
     h->clear = false;
+    h->unpinned = h->kept;
 }

@@ -44,6 +44,7 @@ struct gate_heap {
     uint64_t calm_from, calm_span; /* settle has nothing to do while `used` is there */
     uint64_t after;                /* used when the last collection ended */
     uint64_t kept;                 /* and of that, what had been there when its last round began */
+    uint64_t unpinned;             /* kept when compiled code was last let go; see collected */
     uint64_t stale_at;             /* above it, an idle state would keep much garbage */
     uint64_t after_round;          /* and that of one of its rounds, while it is run in slices */
     uint64_t round_from;           /* `taken` when its last round began */
@@ -55,6 +56,7 @@ struct gate_heap {
     bool stale;    /* `used` has come above stale_at */
     bool aged;     /* and was there at the last visit */
     bool clearing; /* the collector runs in slices */
+    bool unpinning; /* compiled code was let go: the collection that follows tells what that gave */
     bool clear;    /* it has just run: all idle memory may go */
     /* gate_heap_visit has to be called: soon when `clearing`, else in a second. May be called
      * inside an allocation. NULL: nobody will. */

@@ -84,13 +84,8 @@ static bool run_boot(struct gate_vm *vm, struct gate_load_errors *errors)
 {
     struct gate_load_error *v;
     struct gate_str why;
-    int status;
 
-    /* There is no garbage worth a collection yet. */
-    lua_gc(vm->L, LUA_GCSTOP, 0);
-    status = lua_cpcall(vm->L, boot, vm);
-    lua_gc(vm->L, LUA_GCRESTART, -1);
-    if (status == 0)
+    if (lua_cpcall(vm->L, boot, vm) == 0)
         return true;
     why.p = lua_tolstring(vm->L, -1, &why.n);
     v = gate_load_error_new(errors);

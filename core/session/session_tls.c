@@ -62,16 +62,31 @@ void gate_session_tls_fail(struct gate_session *s, enum gate_close_reason why)
                            GATE_STR_NONE, why);
 }
 
-/* The first byte is there. Too many handshakes: the oldest one has had the most time. */
+static bool has_left(struct gate_session *s)
+{
+    char byte;
+    size_t n;
+    enum gate_err err = s->conn.ops->peek(&s->conn, &byte, 1, &n);
+
+    return err != GATE_OK && err != GATE_E_AGAIN;
+}
+
+/* The first byte is there. Too many handshakes: the oldest one has had the most time, and makes
+ * room, but not for a client that has left. */
 static bool start(struct gate_session *s)
 {
     struct gate_worker *w = s->worker;
     struct gate_session_shared *shared = gate_session_shared_of(w);
 
-    if (w->handshake_limit > 0 && shared->n_handshakes >= w->handshake_limit)
+    if (w->handshake_limit > 0 && shared->n_handshakes >= w->handshake_limit) {
+        if (has_left(s)) {
+            gate_session_tls_fail(s, GATE_CLOSE_CLIENT_EOF);
+            return false;
+        }
         gate_session_tls_fail(
             gate_container_of(shared->handshakes.next, struct gate_session, node),
             GATE_CLOSE_TLS_CROWDED);
+    }
     if (gate_tls_accept(&s->conn, s->listener->tls) != GATE_OK) {
         gate_session_tls_fail(s, GATE_CLOSE_TLS_SYSTEM);
         return false;

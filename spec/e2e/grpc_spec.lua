@@ -63,8 +63,8 @@ describe("gRPC", function()
         return client:ask(what, with)
       end
     end
-    local stream = { name = options.call, send = on "send", receive = on "receive", finish = on "end",
-      cancel = on "cancel", status = on "status" }
+    local stream = { name = options.call, send = on "send", receive = on "receive",
+      finish = on "end", cancel = on "cancel", status = on "status" }
     function stream.ping(size)
       stream.send { sizes = { size } }
       return stream.receive()
@@ -161,6 +161,24 @@ describe("gRPC", function()
     assert.same({ DEADLINE_EXCEEDED, "the request body came too slowly" },
       { stream.status().code, stream.status().details })
     assert.equal(RESOURCE_EXHAUSTED, client:ask("unary", { port = g.port, payload = 5000 }).code)
+  end)
+
+  it("is a request like any other from a client of HTTP/1", function()
+    local g = gateway()
+    local c = g:connect()
+    local empty = "\0\0\0\0\0"
+    local head = "POST /grpc.testing.TestService/%s HTTP/1.1\r\nHost: a.test\r\n"
+      .. "Content-Type: application/grpc\r\nContent-Length: 5\r\n\r\n"
+    c:send(head:format "EmptyCall" .. empty)
+    local res = c:receive_response()
+    assert.same({ 200, empty, "0" }, { res.status, res.body, res.trailers["grpc-status"] })
+    c:send(head:format "UnimplementedCall" .. empty)
+    res = c:receive_response()
+    assert.same({ 200, "", "12" }, { res.status, res.body, res.headers["grpc-status"] })
+    g = gateway { route = "max_body = 1," }
+    c = g:connect()
+    c:send(head:format "EmptyCall" .. empty)
+    assert.equal(413, c:receive_response().status)
   end)
 
   describe("that ends early", function()

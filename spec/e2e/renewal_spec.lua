@@ -131,10 +131,13 @@ describe("a VM that stays full", function()
   it("keeps certificates whose files are gone", function()
     local certs = pki.new(t.folder())
     certs:make("a", { names = { "a.test" } })
+    local files = {}
+    for _, name in ipairs { "a.pem", "a.key", "ca.pem" } do files[name] = t.read(certs:path(name)) end
     local g = t.gateway(text [[gate.listen { "127.0.0.1:0" }
-      gate.listen { "127.0.0.1:0", tls = { cert = "a.pem", key = "a.key" } }]], { files = {
-      ["a.pem"] = t.read(certs:path "a.pem"), ["a.key"] = t.read(certs:path "a.key") } })
-    os.remove(g.dir .. "/a.pem")
+      gate.listen { "127.0.0.1:0", tls = { cert = "a.pem", key = "a.key" } }
+      gate.upstream("o", { servers = { "127.0.0.1:1" }, tls = { ca = "ca.pem" } })
+    ]], { files = files })
+    for name in pairs(files) do os.remove(g.dir .. "/" .. name) end
     fill(g)
     ask_until(g, 2)
     assert.equal(0, os.execute(("curl -sS --max-time 10 -o /dev/null --cacert %s --connect-to "

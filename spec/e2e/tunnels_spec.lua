@@ -74,7 +74,7 @@ describe("tunnels", function()
   end)
 
   it("carry much, to an origin that is slow", function()
-    local size = 16 * 1024 * 1024
+    local size = 4 * 1024 * 1024
     local o = t.origin(function(c)
       c:send "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
       c:sleep(0.1)

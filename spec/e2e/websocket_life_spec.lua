@@ -47,12 +47,14 @@ describe("A WebSocket connection", function()
     local g = rig.gateway { more = [[
       gate.route { path = "/x/*rest", upgrade = { "x" }, upstream = o }
     ]] }
-    local function status(path, protocol)
-      return rig.client:ask("refused", rig.to(g, "h2", path, { protocol = protocol })).status
+    local function status(path, protocol, headers)
+      local where = rig.to(g, "h2", path, { protocol = protocol, headers = headers })
+      return rig.client:ask("refused", where).status
     end
     assert.equal(501, status("/echo", "x"))
     assert.equal(501, status("/x/echo", "websocket"))
     assert.equal(501, status("/echo", "h2c"))
+    assert.equal(501, status("/echo", "x", { ["content-type"] = "application/grpc" }))
     assert.equal(400, status("/x/echo", "x")) -- the origin knows it as little, and says so
   end)
 

@@ -55,6 +55,7 @@ M.messages = {
       local res = rig.client:ask("first", where("/close?reason=bye&code=" .. code))
       assert.equal(code, res.code)
       assert.equal("bye", res.reason)
+      rig.ends(2)
     end
     assert.equal(1005, rig.client:ask("first", where "/close").code)
   end },

@@ -40,6 +40,24 @@ local function pseudo_fields(w)
   end
 end
 
+--- CONNECT, and that of RFC 8441 with `:protocol`.
+local function connects(w)
+  local authority = { ":authority", w.target.authority }
+  local function connect(...)
+    return w:headers(h2.block { { ":method", "CONNECT" }, ... })
+  end
+  w:add("8.5", "CONNECT with a :path", MALFORMED, connect(authority, { ":path", "/" }))
+  w:add("8.5", "CONNECT with a :scheme", MALFORMED,
+    connect(authority, { ":scheme", w.target.scheme }))
+  w:add("8.5", "CONNECT without :authority", MALFORMED, connect())
+  w:add("RFC 8441 4", ":protocol of another method", MALFORMED,
+    w:headers(w:block({ [":path"] = false }, { { ":protocol", "websocket" }, { ":path", "/" } })))
+  w:add("RFC 8441 4", ":protocol without :path", MALFORMED, connect(authority,
+    { ":scheme", w.target.scheme }, { ":protocol", "websocket" }))
+  w:add("RFC 8441 4", ":protocol without :scheme", MALFORMED, connect(authority,
+    { ":path", "/" }, { ":protocol", "websocket" }))
+end
+
 local function bodies(w)
   local test, one = "test", { { "content-length", "1" } }
   w:add("8.1", "a second head that is not the end", MALFORMED, w:post(), w:data(test),
@@ -101,6 +119,7 @@ end
 return function(w)
   fields(w)
   pseudo_fields(w)
+  connects(w)
   bodies(w)
   hpack_errors(w)
   hpack_kinds(w)

@@ -124,6 +124,42 @@ head("H2-23", "pseudo/protocol", h2.block {
   { ":protocol", "websocket" }, { ":method", "CONNECT" }, { ":scheme", "http" },
   { ":authority", "example.test" }, { ":path", "/a" },
 })
+
+-- Extended CONNECT: where it may not be one, and where its head is not what HTTP/1.1 would take.
+local function connect(protocol, change, more)
+  local fields = { { ":protocol", protocol }, { ":method", "CONNECT" } }
+  for _, field in ipairs { { ":scheme", "http" }, { ":authority", "example.test" },
+    { ":path", "/a" } } do
+    fields[#fields + 1] = { field[1], change and change[field[1]] or field[2] }
+  end
+  for _, field in ipairs(more or {}) do fields[#fields + 1] = field end
+  return h2.block(fields)
+end
+
+local function tunnel(id, class, block, allowed, ...)
+  add(id, class, allowed, open(headers(block, WHOLE), ...), { max_upstream_requests = 0 })
+end
+
+tunnel("OH2-83", "connect/unknown protocol", connect "x", "501")
+tunnel("OH2-84", "connect/h2c", connect "h2c", "501")
+tunnel("OH2-85", "connect/no token", connect "web socket\r\nX: 1", WRONG)
+tunnel("OH2-86", "connect/length", connect("websocket", nil, with_length "5"), WRONG,
+  data("hello", END))
+tunnel("OH2-87", "connect/upgrade beside it", connect("websocket", nil, { { "upgrade", "h2c" } }),
+  WRONG)
+tunnel("OH2-88", "connect/path-split", connect("websocket",
+  { [":path"] = "/a HTTP/1.1\r\nHost: evil\r\nX: " }), WRONG)
+tunnel("OH2-89", "connect/admin", connect("websocket", { [":path"] = "/x/%2e%2e/admin" }), "403")
+tunnel("OH2-90", "connect/scheme", connect("websocket", { [":scheme"] = "https" }), WRONG)
+tunnel("OH2-91", "connect/host differs", connect("websocket", nil, { { "host", "evil.test" } }),
+  WRONG)
+tunnel("OH2-92", "connect/GET with a protocol", request(nil, { { ":protocol", "websocket" } }),
+  WRONG)
+-- The origin answers it as a plain request: no tunnel, and what the client sends is no request.
+add("OH2-93", "connect/smuggling", "502", open(headers(connect "websocket", WHOLE),
+  data("GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n", END)),
+  { max_upstream_requests = 1, forbid_upstream = "/smuggled" })
+
 head("H2-15", "downgrade/scheme", pseudo(":scheme", "http://evil.test/?"))
 head("OH2-39", "downgrade/other scheme", pseudo(":scheme", "https"))
 head("H2-17", "host/userinfo", pseudo(":authority", "a@evil.test"))
