@@ -157,6 +157,7 @@ static void answers_that_end_badly_have_a_budget(void **state)
         say(b, &o);
         assert_int_equal(calls[0].broken, GATE_E_SYNTAX);
         end(b, 0);
+        memset(&o.in.streams[0], 0, sizeof(o.in.streams[0])); /* of the origin, used again */
         o.in.n_streams = 0;
         hear(b, &o);
     }
