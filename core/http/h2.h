@@ -21,6 +21,10 @@
 /* Streams reset by us of which it is known. */
 #define GATE_H2_STOPPED 128
 
+/* Clients: so many cancelled streams, and more than half of all: no more begin. A peer may take
+ * them for an attack, and end what others have on the connection. */
+#define GATE_H2_CANCELLED 50
+
 /* Streams of one connection, over its life: then it is drained. */
 #define GATE_H2_LIFETIME 1000000u
 
@@ -83,6 +87,7 @@ struct gate_h2 {
     size_t sink_max;
     uint32_t open; /* streams */
     uint32_t begun;         /* streams, ever */
+    uint32_t cancelled;     /* of them by us, for no fault of the peer's */
     int32_t last_id;        /* servers: the highest that the client has begun */
     uint64_t before_last;   /* which of the 64 odd numbers below it were, the next one first */
     int32_t stopped[GATE_H2_STOPPED]; /* streams that we reset last: their rest may still come */

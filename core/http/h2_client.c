@@ -12,6 +12,8 @@ uint32_t gate_h2_streams_max(const struct gate_h2 *c)
 
     if (c->leaving || c->begun >= GATE_H2_LIFETIME || !nghttp2_session_check_request_allowed(c->ng))
         return 0;
+    if (c->cancelled >= GATE_H2_CANCELLED && c->cancelled > c->begun / 2)
+        return 0;
     return most < GATE_H2_STREAMS ? most : GATE_H2_STREAMS;
 }
 

@@ -108,8 +108,10 @@ static void reset_sent(struct gate_h2 *c, const nghttp2_frame *frame)
     if (frame->rst_stream.error_code == NGHTTP2_NO_ERROR)
         return;
     gate_counters_add(c->counters, GATE_C_H2_RESETS_SENT, 1);
-    if (s != NULL && s->cut)
+    if (s != NULL && s->cut) {
+        c->cancelled++;
         return;
+    }
     gate_h2_charge(c);
     if (s != NULL && !c->server) { /* nghttp2 does not tell of all that it resets for */
         s->malformed = true;

@@ -75,6 +75,20 @@ static void watch(struct gate_link *l)
         gate_deadline_set(l->conn.loop, &l->deadline, at);
 }
 
+/* Whether anybody is on it. Streams that nobody waits for are gone once their resets have left;
+ * where the socket takes nothing they do not count. */
+static bool is_used(const struct gate_link *l)
+{
+    const struct gate_list *streams = &l->h2->h2.streams;
+
+    if (l->claims > 0)
+        return true;
+    for (const struct gate_list *n = streams->next; n != streams; n = n->next)
+        if (!l->h2->blocked || gate_container_of(n, struct gate_h2_stream, node)->attached)
+            return true;
+    return false;
+}
+
 /* After everything that happened: on the shelf or off it, idle, or closed. */
 static void settle(struct gate_link *l)
 {
@@ -82,7 +96,7 @@ static void settle(struct gate_link *l)
 
     publish(l);
     l->keep = l->keep && !h->lost && !h->mute && !h->h2.leaving;
-    if (l->claims > 0 || !gate_list_empty(&h->h2.streams)) {
+    if (is_used(l)) {
         gate_links_offer(l);
         watch(l);
         return;

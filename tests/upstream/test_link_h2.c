@@ -461,6 +461,50 @@ static void what_nobody_wants_is_cancelled(void **state)
     origin_close(&o);
 }
 
+/* Clients that begin and cancel all the time must not have the peer end the connection of others. */
+static void a_link_of_cancelled_streams_retires(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+
+    meet(b, &o);
+    for (int i = 0; i < GATE_H2_CANCELLED; i++) {
+        request(b, 1);
+        assert_ptr_equal(calls[1].a.claim.link, calls[0].a.claim.link);
+        end(b, 1);
+    }
+    assert_int_equal(ask(b, 1, h2_only()), GATE_E_AGAIN);
+    hear(b, &o);
+    assert_int_equal(o.in.resets, GATE_H2_CANCELLED);
+    answer(&o, 1, TEST_H2_END);
+    say(b, &o);
+    assert_true(calls[0].ended);
+    end(b, 0);
+    hear(b, &o);
+    assert_true(o.in.goaway);
+    origin_close(&o);
+}
+
+/* One in two is what happens. */
+static void a_link_of_some_cancelled_streams_does_not(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+
+    meet(b, &o);
+    for (uint32_t i = 0; i < GATE_H2_CANCELLED + 10; i++) {
+        request(b, 1);
+        end(b, 1);
+        request(b, 1);
+        assert_ptr_equal(calls[1].a.claim.link, calls[0].a.claim.link);
+        answer(&o, 4 * i + 5, TEST_H2_END);
+        say(b, &o);
+        assert_true(calls[1].ended);
+        end(b, 1);
+    }
+    origin_close(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,6 +528,8 @@ int main(void)
         H2_CASE(a_complete_answer_survives_the_connection),
         H2_CASE(an_early_answer_is_whole),
         H2_CASE(what_nobody_wants_is_cancelled),
+        H2_CASE(a_link_of_cancelled_streams_retires),
+        H2_CASE(a_link_of_some_cancelled_streams_does_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

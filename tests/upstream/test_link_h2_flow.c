@@ -236,6 +236,10 @@ static void a_deaf_peer_is_given_up(void **state)
     assert_int_equal(calls[0].broken, GATE_E_TIMEOUT);
     assert_int_equal(calls[1].broken, GATE_E_TIMEOUT);
     assert_string_equal(calls[1].why, "the upstream takes no bytes");
+    end(b, 0);
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED), 0);
+    end(b, 1); /* their resets cannot be sent */
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED), 1);
     origin_close(&o);
 }
 
