@@ -151,6 +151,7 @@ describe("a server that is silent", function()
     local g = before(o, "timeouts = { first_byte = 5 }, retry = { tries = 1 }", { "--workers", "1",
       "--test-clock" })
     local slow = ask(g, 1)[1]
+    t.wait_for("the connection", function() return g:metric(OPENED) == 1 end)
     assert.equal("ok", g:get("/").body)
     g:advance(6)
     assert.equal(504, slow:receive_response().status)
