@@ -132,7 +132,9 @@ describe("a VM that stays full", function()
     local certs = pki.new(t.folder())
     certs:make("a", { names = { "a.test" } })
     local files = {}
-    for _, name in ipairs { "a.pem", "a.key", "ca.pem" } do files[name] = t.read(certs:path(name)) end
+    for _, name in ipairs { "a.pem", "a.key", "ca.pem" } do
+      files[name] = t.read(certs:path(name))
+    end
     local g = t.gateway(text [[gate.listen { "127.0.0.1:0" }
       gate.listen { "127.0.0.1:0", tls = { cert = "a.pem", key = "a.key" } }
       gate.upstream("o", { servers = { "127.0.0.1:1" }, tls = { ca = "ca.pem" } })

@@ -222,6 +222,27 @@ describe("a server that is not believed", function()
       "link_tls_protocol")
   end)
 
+  it("has no HTTP/2, where that is a must", function()
+    local g = front(server "a", 'ca = "ca.pem"', { upstream = "http2 = true" })
+    assert.equal(502, g:get("/").status)
+    logged(g, '"fault tls".*the server refused: .*no application protocol', true)
+    -- One that knows of no such choice goes on without a word.
+    local port = t.free_port()
+    local log = t.folder() .. "/log"
+    local other = t.process.start({ "openssl", "s_server", "-accept", "127.0.0.1:" .. port, "-www",
+      "-cert", certs:path "a.pem", "-key", certs:path "a.key" }, { stdout = log, stderr = log })
+    finally(function() other:kill() end)
+    t.wait_for("the server", function() return t.read(log):find "ACCEPT" end)
+    g = front({ "127.0.0.1:" .. port }, 'ca = "ca.pem"', { upstream = "http2 = true" })
+    assert.equal(502, g:get("/").status)
+    logged(g, '"fault tls".*TLS: the server does not agree to the protocol', true)
+    assert.equal(1, closed_for(g, "link_tls_alpn"))
+    g = front({ "127.0.0.1:" .. port }, 'ca = "ca.pem"', { upstream = 'http2 = "auto"' })
+    local c = g:connect()
+    c:send(t.client.request_text "/")
+    assert.truthy(c:receive_head().first:find "^HTTP/1.1 200 ")
+  end)
+
   it("demands a certificate that we do not have, or not from us", function()
     local back = server("a", { tls = 'client_ca = "ca.pem"' })
     for tls, why in pairs {

@@ -3,7 +3,8 @@
 #include "fuzz/http_rig.h"
 #include "http/h2.h"
 
-#define REQUESTS 6
+#define REQUESTS 7
+#define TUNNEL   6 /* the last one asks for one */
 
 struct request {
     struct gate_arena arena;
@@ -41,10 +42,13 @@ static void on_head(struct gate_stream *s, const struct gate_response_head *head
 {
     struct request *r = s->user;
 
-    GATE_ASSERT(r->s == s && r->status == 0 && head->status >= 200 && head->status <= 599);
+    GATE_ASSERT(r->s == s && r->status == 0 && head->status <= 599);
+    GATE_ASSERT(head->status >= 200 || (head->status == 101 && head->upgrade &&
+                                        r == &requests[TUNNEL]));
     GATE_ASSERT(b != NULL && head->framing != GATE_BODY_EOF);
+    GATE_ASSERT(r != &requests[TUNNEL] || head->status / 100 != 2);
     r->status = head->status;
-    r->bodiless = head->framing == GATE_BODY_NONE;
+    r->bodiless = head->framing == GATE_BODY_NONE && head->status != 101;
     check_fields(&head->fields);
 }
 
@@ -58,7 +62,7 @@ static void on_body(struct gate_stream *s, struct gate_chain *chunk)
 
 static void on_trailers(struct gate_stream *s, const struct gate_fields *fs, struct gate_block *b)
 {
-    GATE_ASSERT(((struct request *)s->user)->status != 0 && b != NULL && fs->n > 0);
+    GATE_ASSERT(((struct request *)s->user)->status >= 200 && b != NULL && fs->n > 0);
     check_fields(fs);
 }
 
@@ -103,7 +107,8 @@ static void on_output(struct gate_h2 *c)
 
 static const struct gate_h2_owner owner = {.on_output = on_output};
 
-/* GET, HEAD and POST in turn; the POSTs have sent a part of their body. */
+/* GET, HEAD and POST in turn; the POSTs have sent a part of their body. The tunnel waits for the
+ * server's SETTINGS. */
 static void ask(struct gate_h2 *c, int i)
 {
     static const enum gate_method methods[] = {GATE_M_GET, GATE_M_HEAD, GATE_M_POST};
@@ -115,9 +120,10 @@ static void ask(struct gate_h2 *c, int i)
                               .patience = {1000, 1000, 1000},
                               .events = &events,
                               .user = r};
-    struct gate_field host = {"Host", "a", 4, GATE_F_HOST, 1};
-    struct gate_message m = {.method = names[i % 3], .path = GATE_STR("/"), .extra = &host,
-                             .n_extra = 1,
+    struct gate_field extra[] = {{"Host", "a", 4, GATE_F_HOST, 1},
+                                 {"Upgrade", "websocket", 7, GATE_F_UPGRADE, 9}};
+    struct gate_message m = {.method = names[i % 3], .path = GATE_STR("/"), .extra = extra,
+                             .n_extra = i == TUNNEL ? 2 : 1,
                              .framing = i % 3 == 2 ? GATE_BODY_CHUNKED : GATE_BODY_NONE};
     struct gate_chain chunk;
 
@@ -194,7 +200,8 @@ static void run(const uint8_t *data, size_t size, size_t step)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char settings[] = "\0\0\0\4\0\0\0\0\0\0\0\0\4\1\0\0\0\0";
+    /* ENABLE_CONNECT_PROTOCOL, and the ACK of ours. */
+    static const char settings[] = "\0\0\6\4\0\0\0\0\0\0\010\0\0\0\1\0\0\0\4\1\0\0\0\0";
     const size_t n = sizeof(settings) - 1;
     uint8_t *bytes = malloc(n + size);
 
