@@ -44,7 +44,6 @@ struct gate_exchange *gate_exchange_new(struct gate_worker *w)
     gate_arena_init(&x->arena, &w->loop.chunks);
     gate_list_init(&x->resume.node);
     gate_timer_init(&x->timer, NULL);
-    gate_timer_init(&x->deadline, NULL);
     x->upstream = GATE_NO_ORDINAL;
     x->times.begin = w->loop.now_ns;
     make_id(w, x);
@@ -66,8 +65,8 @@ void gate_exchange_free(struct gate_exchange **ptr)
     gate_list_remove(&x->node);
     gate_ready_cancel(&x->resume);
     gate_loop_untimer(&w->loop, &x->timer);
-    if (x->grpc)
-        gate_loop_untimer(&w->loop, &x->deadline);
+    if (GATE_UNLIKELY(x->deadline != NULL))
+        gate_loop_untimer(&w->loop, x->deadline);
     gate_pump_fini(&x->up);
     gate_pump_fini(&x->dn);
     gate_block_unref(&x->res.block);

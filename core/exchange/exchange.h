@@ -128,7 +128,7 @@ struct gate_exchange {
     struct gate_ready resume;     /* continues the step loop from the ready queue */
     struct gate_flow_state *flow; /* arena */
     struct gate_timer timer;      /* of the step */
-    struct gate_timer deadline;   /* of a gRPC call */
+    struct gate_timer *deadline;  /* of a gRPC call; arena; NULL: none */
     struct gate_hook_run *hook;   /* the hook chain that runs or waits; NULL: none */
     bool scripted;                /* Lua holds objects of this exchange */
     struct gate_permit *permits;  /* of semaphores; script's */

@@ -66,14 +66,12 @@ static void keep_allow(struct gate_exchange *x)
 /* The fault hooks see the fault; the first reply wins. */
 enum gate_step_result gate_step_fault(struct gate_exchange *x)
 {
-    const struct gate_config *config = gate_flow_config(x);
-    uint32_t hooks = config->global_hooks | (x->match.route != NULL ? x->match.route->hooks : 0);
     const struct gate_hook_verdict *v = &x->flow->verdict;
 
     GATE_TRACE(x, "fault", "%s: %s", gate_fault_name(x->fault),
                x->fault_why == NULL ? "" : x->fault_why);
     gate_flow_end_attempt(x, GATE_CLOSE_LINK_ERROR);
-    if ((hooks & (1u << GATE_HOOK_FAULT)) && !x->flow->plain_page) {
+    if (gate_flow_has_hook(x, GATE_HOOK_FAULT) && !x->flow->plain_page) {
         if (gate_flow_hook(x, GATE_HOOK_FAULT, GATE_SCOPE_ALL) == GATE_STEP_WAIT)
             return GATE_STEP_WAIT;
         if (v->kind == GATE_VERDICT_REPLY) {

@@ -129,7 +129,8 @@ void gate_flow_start(struct gate_exchange *x)
 {
     gate_counters_add(&x->worker->counters, GATE_C_REQUESTS, 1);
     gate_ready_init(&x->resume, on_resume);
-    x->flow = gate_arena_zalloc(&x->arena, sizeof(*x->flow));
+    x->flow = gate_arena_alloc(&x->arena, sizeof(*x->flow));
+    memset(x->flow, 0, offsetof(struct gate_flow_state, dial_wait));
     x->times.head = x->worker->loop.now_ns;
     run(x);
 }

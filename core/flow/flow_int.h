@@ -62,12 +62,8 @@ struct gate_flow_state {
     bool dialing;       /* a dial is under way */
     bool dialed;        /* it was begun for this attempt */
     bool body_replaced; /* req:set_body: what goes up is not what came */
-    struct gate_wait dial_wait;
-    struct gate_attempt attempt;
     struct gate_upstream_local *local;
     const struct gate_upstream_config *upstream;
-    struct gate_timeouts timeouts; /* the upstream's with the route's over them */
-    struct gate_peer *tried[GATE_TRIES_MAX];
     uint32_t n_tried;
     enum gate_fault_code last_fault; /* of the last failed try: the answer when no peer is left */
     const char *last_why;
@@ -79,6 +75,11 @@ struct gate_flow_state {
     bool body_made[2];
     bool length_unknown; /* of a HEAD's representation: body hooks would change it */
     enum gate_close_reason first_end; /* of a tunnel: which side ended first */
+    /* What is above begins as zeros; what follows is set before it is used. */
+    struct gate_wait dial_wait;
+    struct gate_timeouts timeouts; /* the upstream's with the route's over them */
+    struct gate_peer *tried[GATE_TRIES_MAX]; /* n_tried of them */
+    struct gate_attempt attempt;
 };
 
 typedef enum gate_step_result gate_step_fn(struct gate_exchange *x);
@@ -128,6 +129,15 @@ enum gate_fault_code gate_flow_hook_fault(const struct gate_hook_verdict *v);
 /* The attempt failed with `e` before an answer came: another try, or the fault. */
 enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gate_err e,
                                                const char *why);
+
+/* Whether a policy of the request's has the hook: a global one, or one of its route. */
+static inline bool gate_flow_has_hook(const struct gate_exchange *x, enum gate_hook hook)
+{
+    const struct gate_route_config *route = x->match.route;
+    uint32_t hooks = gate_flow_config(x)->global_hooks | (route != NULL ? route->hooks : 0);
+
+    return (hooks & (1u << hook)) != 0;
+}
 
 /* tls_trouble.c. A line about a server with which there is no TLS, where another try hides it. */
 void gate_flow_tell_tls(struct gate_exchange *x, const char *why);

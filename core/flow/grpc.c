@@ -9,9 +9,14 @@
 static const struct gate_str status_field = GATE_STR("grpc-status");
 static const struct gate_str message_field = GATE_STR("grpc-message");
 
+struct deadline {
+    struct gate_timer timer;
+    struct gate_exchange *exchange;
+};
+
 static void on_deadline(struct gate_timer *t)
 {
-    struct gate_exchange *x = gate_container_of(t, struct gate_exchange, deadline);
+    struct gate_exchange *x = gate_container_of(t, struct deadline, timer)->exchange;
 
     gate_exchange_fault(x, GATE_FAULT_DEADLINE, 0, "grpc-timeout is over");
     gate_flow_resume(x);
@@ -21,13 +26,17 @@ static void on_deadline(struct gate_timer *t)
 static void begin_deadline(struct gate_exchange *x)
 {
     struct gate_str value;
+    struct deadline *d;
     uint64_t ms;
 
     if (!gate_headers_get(&x->req.headers, GATE_STR("grpc-timeout"), &value) ||
         !gate_grpc_timeout(value, &ms) || ms > FAR_MS)
         return;
-    gate_timer_init(&x->deadline, on_deadline);
-    gate_loop_timer(&x->worker->loop, &x->deadline, ms);
+    d = gate_arena_alloc(&x->arena, sizeof(*d));
+    d->exchange = x;
+    gate_timer_init(&d->timer, on_deadline);
+    gate_loop_timer(&x->worker->loop, &d->timer, ms);
+    x->deadline = &d->timer;
 }
 
 void gate_flow_grpc_begin(struct gate_exchange *x)
@@ -78,7 +87,7 @@ bool gate_flow_grpc_answer(struct gate_exchange *x, struct gate_message *m)
     struct gate_headers *h = &x->res.headers;
     struct gate_str text;
 
-    if (!x->grpc || x->res.from == GATE_FROM_UPSTREAM || gate_headers_get(h, status_field, &text))
+    if (x->res.from == GATE_FROM_UPSTREAM || gate_headers_get(h, status_field, &text))
         return false;
     text = gate_grpc_message(x->res.body, &x->arena);
     if (text.n == 0)

@@ -167,14 +167,6 @@ static struct hook_filter *filter_new(struct gate_exchange *x, enum gate_hook ho
     return h;
 }
 
-static bool has_hook(const struct gate_exchange *x, enum gate_hook hook)
-{
-    const struct gate_route_config *route = x->match.route;
-    uint32_t hooks = gate_flow_config(x)->global_hooks | (route != NULL ? route->hooks : 0);
-
-    return (hooks & (1u << hook)) != 0;
-}
-
 /* All lines of a field, as one list. */
 static struct gate_str field_list(struct gate_exchange *x, const struct gate_headers *headers,
                                   enum gate_field_id id)
@@ -260,7 +252,7 @@ bool gate_flow_filter_request(struct gate_exchange *x)
 
     if (x->up.filters != NULL)
         return true; /* another try */
-    if (!has_hook(x, GATE_HOOK_REQUEST_BODY) ||
+    if (!gate_flow_has_hook(x, GATE_HOOK_REQUEST_BODY) ||
         (x->req.head.framing == GATE_BODY_NONE && !x->flow->body_replaced))
         return true;
     h = filter_new(x, GATE_HOOK_REQUEST_BODY);
@@ -294,7 +286,7 @@ void gate_flow_accept_codings(struct gate_exchange *x)
 {
     struct gate_headers *headers = &x->req.headers;
 
-    if (!has_hook(x, GATE_HOOK_BODY) || !gate_hook_decodes(x, GATE_HOOK_BODY))
+    if (!gate_flow_has_hook(x, GATE_HOOK_BODY) || !gate_hook_decodes(x, GATE_HOOK_BODY))
         return;
     headers->arena = &x->arena;
     gate_headers_set(headers, GATE_STR("Accept-Encoding"),
@@ -314,7 +306,7 @@ bool gate_flow_filter_response(struct gate_exchange *x)
     int status = x->res.status;
     struct hook_filter *h;
 
-    if (!has_hook(x, GATE_HOOK_BODY) || x->flow->plain_page || status < 200 || status == 204 ||
+    if (!gate_flow_has_hook(x, GATE_HOOK_BODY) || x->flow->plain_page || status < 200 || status == 204 ||
         status == 206 || status == 304)
         return true;
     x->res.headers.arena = &x->arena;

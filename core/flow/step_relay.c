@@ -8,10 +8,7 @@
 /* A tunnel may outlive many generations: it lets its own go, unless log hooks wait for its end. */
 static void leave_generation(struct gate_exchange *x)
 {
-    const struct gate_config *config = gate_flow_config(x);
-    uint32_t hooks = config->global_hooks | (x->match.route != NULL ? x->match.route->hooks : 0);
-
-    if ((hooks & (1u << GATE_HOOK_LOG)) != 0)
+    if (gate_flow_has_hook(x, GATE_HOOK_LOG))
         return;
     if (x->scripted)
         gate_hook_forget(x);
@@ -97,6 +94,16 @@ enum gate_step_result gate_step_relay(struct gate_exchange *x)
     return GATE_STEP_NEXT;
 }
 
+/* The answer is not complete. */
+static GATE_COLD void break_off(struct gate_exchange *x, struct gate_stream *down)
+{
+    if (x->head_sent && gate_flow_grpc_end(x, down))
+        down->ops->give_back(down);
+    else
+        down->ops->reset(down, x->fault == GATE_FAULT_NONE ? GATE_CLOSE_FAULT
+                                                           : GATE_CLOSE_UPSTREAM_TRUNCATED);
+}
+
 void gate_flow_leave_client(struct gate_exchange *x)
 {
     struct gate_stream *down = x->down;
@@ -106,27 +113,23 @@ void gate_flow_leave_client(struct gate_exchange *x)
     x->down = NULL;
     x->session = NULL;
     x->times.end = x->worker->loop.now_ns;
-    if (x->grpc)
-        gate_loop_untimer(&x->worker->loop, &x->deadline);
+    if (GATE_UNLIKELY(x->deadline != NULL))
+        gate_loop_untimer(&x->worker->loop, x->deadline);
     if (down == NULL)
         return;
-    if (x->head_sent && (x->dn_complete || gate_flow_grpc_end(x, down)))
+    if (GATE_LIKELY(x->head_sent && x->dn_complete))
         down->ops->give_back(down);
     else
-        down->ops->reset(down, x->fault == GATE_FAULT_NONE ? GATE_CLOSE_FAULT
-                                                           : GATE_CLOSE_UPSTREAM_TRUNCATED);
+        break_off(x, down);
 }
 
 enum gate_step_result gate_step_log(struct gate_exchange *x)
 {
-    const struct gate_config *config = gate_flow_config(x);
-    uint32_t hooks = config->global_hooks | (x->match.route != NULL ? x->match.route->hooks : 0);
-
     if (!x->flow->accounted) {
         x->flow->accounted = true;
         gate_flow_account(x);
     }
-    if (!(hooks & (1u << GATE_HOOK_LOG)))
+    if (!gate_flow_has_hook(x, GATE_HOOK_LOG))
         return GATE_STEP_NEXT;
     return gate_flow_hook(x, GATE_HOOK_LOG, GATE_SCOPE_ALL);
 }

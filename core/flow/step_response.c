@@ -16,25 +16,41 @@ static bool retry_status(struct gate_exchange *x, int status)
     return false;
 }
 
+/* What came instead of a head: the reply of a request_body hook, or a failure. */
+static GATE_COLD enum gate_step_result no_head(struct gate_exchange *x)
+{
+    enum gate_err e = x->flow->failed;
+
+    if (x->reply.set)
+        return gate_flow_jump(x, GATE_STEP_RESPONSE_HOOKS);
+    x->flow->failed = GATE_OK;
+    return gate_flow_attempt_failed(x, e, x->flow->failed_why);
+}
+
+/* A head with which it may end here, or begin anew. NEXT: it does not. */
+static GATE_COLD enum gate_step_result judge_head(struct gate_exchange *x)
+{
+    const char *why = x->req.head.connect ? gate_flow_switch_fault(x) : NULL;
+
+    if (retry_status(x, x->attempt->head.status) && gate_flow_try_again(x))
+        return gate_flow_jump(x, GATE_STEP_PICK_PEER);
+    return why == NULL ? GATE_STEP_NEXT : gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0, why);
+}
+
 enum gate_step_result gate_step_read_head(struct gate_exchange *x)
 {
     struct gate_attempt *a = x->attempt;
-    const char *why;
 
-    if (x->reply.set) /* of a request_body hook */
-        return gate_flow_jump(x, GATE_STEP_RESPONSE_HOOKS);
-    if (x->flow->failed != GATE_OK) {
-        enum gate_err e = x->flow->failed;
-
-        x->flow->failed = GATE_OK;
-        return gate_flow_attempt_failed(x, e, x->flow->failed_why);
-    }
+    if (GATE_UNLIKELY(x->reply.set || x->flow->failed != GATE_OK))
+        return no_head(x);
     if (a->head.status == 0)
         return GATE_STEP_WAIT;
-    if (retry_status(x, a->head.status) && gate_flow_try_again(x))
-        return gate_flow_jump(x, GATE_STEP_PICK_PEER);
-    if (x->req.head.connect && (why = gate_flow_switch_fault(x)) != NULL)
-        return gate_flow_fail(x, GATE_FAULT_PROTOCOL, 0, why);
+    if (GATE_UNLIKELY(x->flow->upstream->n_retry_statuses > 0 || x->req.head.connect)) {
+        enum gate_step_result r = judge_head(x);
+
+        if (r != GATE_STEP_NEXT)
+            return r;
+    }
     x->res.status = a->head.status;
     x->res.from = GATE_FROM_UPSTREAM;
     x->res.head = &a->head;
@@ -65,13 +81,11 @@ static void reply_to_response(struct gate_exchange *x)
 
 enum gate_step_result gate_step_response_hooks(struct gate_exchange *x)
 {
-    const struct gate_config *config = gate_flow_config(x);
-    uint32_t hooks = config->global_hooks | (x->match.route != NULL ? x->match.route->hooks : 0);
     const struct gate_hook_verdict *v = &x->flow->verdict;
 
     if (x->reply.set)
         reply_to_response(x);
-    if (!(hooks & (1u << GATE_HOOK_RESPONSE)) || x->flow->plain_page)
+    if (!gate_flow_has_hook(x, GATE_HOOK_RESPONSE) || x->flow->plain_page)
         return GATE_STEP_NEXT;
     if (gate_flow_hook(x, GATE_HOOK_RESPONSE, GATE_SCOPE_ALL) == GATE_STEP_WAIT)
         return GATE_STEP_WAIT;
@@ -170,10 +184,10 @@ enum gate_step_result gate_step_send_head(struct gate_exchange *x)
         .drop = GATE_DROP_RESPONSE,
         .extra = extra,
     };
-    bool status_only = gate_flow_grpc_answer(x, &m);
+    bool status_only = GATE_UNLIKELY(x->grpc) && gate_flow_grpc_answer(x, &m);
     enum gate_err e;
 
-    if (x->req.head.connect && x->res.status / 100 == 2)
+    if (GATE_UNLIKELY(x->req.head.connect) && x->res.status / 100 == 2)
         return gate_flow_success_refused(x);
     if (!status_only && !gate_flow_filter_response(x))
         return gate_flow_jump(x, GATE_STEP_FAULT);
@@ -181,7 +195,7 @@ enum gate_step_result gate_step_send_head(struct gate_exchange *x)
         x->res.head != NULL && (x->res.head->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0;
     if (!gate_headers_get_id(&x->res.headers, GATE_F_DATE, &value))
         set_field(&extra[m.n_extra++], GATE_F_DATE, gate_worker_date(x->worker));
-    if ((m.status == 101 || m.status == 426) && (value = gate_flow_upgrade_said(x)).n > 0)
+    if (GATE_UNLIKELY(m.status == 101 || m.status == 426) && (value = gate_flow_upgrade_said(x)).n > 0)
         set_field(&extra[m.n_extra++], GATE_F_UPGRADE, value);
     if (!status_only)
         decide_framing(x, &m);

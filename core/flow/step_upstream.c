@@ -24,7 +24,7 @@ static void merge_timeouts(struct gate_exchange *x)
     struct gate_timeouts *t = &x->flow->timeouts;
 
     *t = *u;
-    t->first_byte_ms = t->read_ms = gate_flow_grpc_lasts(x) ? 0 : QUIET_MS;
+    t->first_byte_ms = t->read_ms = x->down->unhurried ? 0 : QUIET_MS;
     prefer(&t->first_byte_ms, u->first_byte_ms);
     prefer(&t->read_ms, u->read_ms);
     if (r == NULL)
@@ -60,8 +60,8 @@ static void enter_upstream(struct gate_exchange *x)
 
     f->upstream = &gate_flow_config(x)->upstreams[x->upstream];
     f->local = gate_links_local(x->worker->links, x->seat->upstreams[x->upstream], f->upstream);
-    merge_timeouts(x);
     x->down->unhurried = gate_flow_grpc_lasts(x);
+    merge_timeouts(x);
     gate_local_count_request(f->local);
     gate_timer_init(&x->timer, on_total);
     if (f->timeouts.total_ms > 0)
@@ -93,12 +93,10 @@ static enum gate_step_result no_peer(struct gate_exchange *x)
 /* The balance hooks, then the upstream's own function: what they choose is in f->chosen. */
 static enum gate_step_result ask_scripts(struct gate_exchange *x)
 {
-    const struct gate_route_config *route = x->match.route;
-    uint32_t hooks = gate_flow_config(x)->global_hooks | (route != NULL ? route->hooks : 0);
     struct gate_flow_state *f = x->flow;
     enum gate_step_result r;
 
-    if (!f->balancer_next && (hooks & (1u << GATE_HOOK_BALANCE))) {
+    if (!f->balancer_next && gate_flow_has_hook(x, GATE_HOOK_BALANCE)) {
         r = gate_flow_hook(x, GATE_HOOK_BALANCE, GATE_SCOPE_ALL);
         if (r == GATE_STEP_NEXT)
             r = gate_flow_verdict(x);
@@ -144,7 +142,7 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
     struct gate_flow_state *f = x->flow;
     enum gate_step_result r = GATE_STEP_NEXT;
 
-    if (x->req.head.connect && !gate_flow_upgrade_passes(x))
+    if (GATE_UNLIKELY(x->req.head.connect) && !gate_flow_upgrade_passes(x))
         return gate_flow_fail(x, GATE_FAULT_BAD_REQUEST, 501,
                               "the route switches to no such protocol");
     if (f->upstream == NULL)
@@ -155,7 +153,7 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
         return r;
     f->same_peer = false;
     gate_attempt_init(&f->attempt, x->worker->links, x->peer);
-    if (f->upstream->tls != NULL)
+    if (GATE_UNLIKELY(f->upstream->tls != NULL))
         f->attempt.want.tls = x->seat->generation->clients[x->upstream];
     x->attempt = &f->attempt;
     x->times.picked = x->worker->loop.now_ns;
@@ -384,15 +382,21 @@ enum gate_step_result gate_flow_attempt_failed(struct gate_exchange *x, enum gat
     return gate_flow_fail(x, f->last_fault, 0, why);
 }
 
+/* The answer's head, and its trailers, are of interest to log hooks and the status of a call. */
+static GATE_COLD void keep_answer(struct gate_exchange *x)
+{
+    if (x->res.head != NULL)
+        gate_arena_adopt(&x->arena, &x->attempt->arena);
+}
+
 void gate_flow_end_attempt(struct gate_exchange *x, enum gate_close_reason why)
 {
     if (x->attempt == NULL)
         return;
     x->up.dst = NULL;
     x->dn.src = NULL;
-    /* The answer's head, and its trailers, are of interest to the log hooks. */
-    if (x->res.head != NULL)
-        gate_arena_adopt(&x->arena, &x->attempt->arena);
+    if (GATE_UNLIKELY(x->grpc || gate_flow_has_hook(x, GATE_HOOK_LOG)))
+        keep_answer(x);
     gate_attempt_end(x->attempt, why);
     x->attempt = NULL;
     x->flow->dialing = false;
