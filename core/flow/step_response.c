@@ -195,7 +195,8 @@ enum gate_step_result gate_step_send_head(struct gate_exchange *x)
         x->res.head != NULL && (x->res.head->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0;
     if (!gate_headers_get_id(&x->res.headers, GATE_F_DATE, &value))
         set_field(&extra[m.n_extra++], GATE_F_DATE, gate_worker_date(x->worker));
-    if (GATE_UNLIKELY(m.status == 101 || m.status == 426) && (value = gate_flow_upgrade_said(x)).n > 0)
+    if (GATE_UNLIKELY(m.status == 101 || m.status == 426) &&
+        (value = gate_flow_upgrade_said(x)).n > 0)
         set_field(&extra[m.n_extra++], GATE_F_UPGRADE, value);
     if (!status_only)
         decide_framing(x, &m);
