@@ -183,6 +183,7 @@ enum gate_step_result gate_step_send_head(struct gate_exchange *x)
         .headers = &x->res.headers,
         .drop = GATE_DROP_RESPONSE,
         .extra = extra,
+        .head_is_all = x->grpc,
     };
     bool status_only = GATE_UNLIKELY(x->grpc) && gate_flow_grpc_answer(x, &m);
     enum gate_err e;

@@ -134,6 +134,7 @@ struct gate_h2_stream {
     bool in_told;        /* the user knows */
     bool out_ended;      /* ours is, up to what waits */
     bool out_sent;       /* and has left */
+    bool held;           /* its end waits for that of the request */
     bool head_sent;
     bool deferred;       /* waits for more to send */
     bool head_method;    /* of a HEAD */
@@ -236,6 +237,11 @@ static inline bool gate_h2_is_early(const struct gate_h2_stream *s)
 /* Asks the client to stop such a request (RFC 9113 section 8.1). Not at once: there are clients
  * that do not see the answer when the reset comes with it. */
 void gate_h2_stop(struct gate_h2_stream *s);
+
+/* Lets the end of an answer without body go, whatever the request does. Until then it waits for the
+ * end of the request: there are clients (curl 7.88) that hang when the one comes while they still
+ * send the other. */
+void gate_h2_stream_unhold(struct gate_h2_stream *s);
 
 /* Ends a stream whose peer does not take what waits for it, or says nothing; its user is told why.
  */

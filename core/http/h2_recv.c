@@ -213,6 +213,7 @@ static int headers_done(struct gate_h2 *c, const nghttp2_frame *frame)
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
         s->bodiless |= !trailers;
         s->in_ended = true;
+        gate_h2_stream_unhold(s);
     }
     if (!gate_h2_head_end(c))
         return no_memory();
@@ -230,6 +231,7 @@ static void data_done(struct gate_h2 *c, const nghttp2_frame *frame)
         return;
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
         s->in_ended = true;
+        gate_h2_stream_unhold(s);
         gate_h2_wake(s);
     } else if (frame->hd.length == 0 && ++s->empty_frames > GATE_H2_EMPTY_FRAMES) {
         gate_h2_flooded(c, "empty DATA frames");

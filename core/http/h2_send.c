@@ -82,7 +82,7 @@ ssize_t gate_h2_read_out(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
 
     (void)buf;
     (void)user;
-    if (n == 0 && !s->out_ended) {
+    if (n == 0 && (!s->out_ended || s->held)) {
         s->deferred = true;
         return NGHTTP2_ERR_DEFERRED;
     }

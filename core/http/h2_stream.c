@@ -77,6 +77,14 @@ static void resume(struct gate_h2_stream *s)
     poke(s);
 }
 
+void gate_h2_stream_unhold(struct gate_h2_stream *s)
+{
+    if (!s->held)
+        return;
+    s->held = false;
+    resume(s);
+}
+
 static void begin_message(struct gate_h2_stream *s, const struct gate_message *m,
                                    bool no_body)
 {
@@ -133,8 +141,9 @@ static enum gate_err server_send_head(struct gate_stream *stream, const struct g
     if (m->status == 101)
         begin_tunnel(s);
     s->expect = false;
+    s->held = s->out_ended && !s->in_ended && !m->head_is_all;
     if (nghttp2_submit_response(s->h2->ng, s->id, s->h2->pool->nv, n,
-                                s->out_ended ? NULL : &body) != 0)
+                                s->out_ended && !s->held ? NULL : &body) != 0)
         return GATE_E_CLOSED;
     poke(s);
     return GATE_OK;

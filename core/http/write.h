@@ -26,6 +26,7 @@ struct gate_message {
     enum gate_framing framing; /* GATE_BODY_EOF: nothing is written and the connection ends it */
     uint64_t content_length;
     bool explicit_zero; /* framing NONE, but write Content-Length: 0 */
+    bool head_is_all; /* HTTP/2: an answer without body ends with its head, at once (gRPC) */
 };
 
 /* The known ids that are never relayed: hop-by-hop and framing (RFC 9110 section 7.6.1), Proxy,

@@ -57,6 +57,11 @@ static uint64_t judge_body(struct gate_h2_stream *st, const struct gate_limits *
 /* An answer that the client gives no window for, or that came before the end of the request. */
 static uint64_t judge_out(struct gate_h2_stream *st, const struct gate_limits *limits, uint64_t now)
 {
+    if (st->held) {
+        if (st->out_ms + GATE_LINGER_MS > now)
+            return st->out_ms + GATE_LINGER_MS;
+        gate_h2_stream_unhold(st);
+    }
     if (gate_h2_is_early(st)) {
         if (st->out_ms + GATE_LINGER_MS > now)
             return st->out_ms + GATE_LINGER_MS;

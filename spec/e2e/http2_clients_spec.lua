@@ -169,6 +169,24 @@ describe("clients of HTTP/2", function()
       :find("NO_RFC7540_PRIORITIES(0x09):1", 1, true))
   end)
 
+  it("that still send may be answered without a body", function()
+    local body = t.folder() .. "/body"
+    t.write(body, ("x"):rep(3000))
+    local g = t.gateway [[
+      gate.listen { "127.0.0.1:0", http2 = true }
+      gate.route { path = "/", reply = { 204 } }
+      gate.route { path = "/empty", reply = { 200, "" } }
+    ]]
+    for _, path in ipairs { "", "empty" } do
+      for _ = 1, 15 do
+        local text = shell("timeout 20 curl -s -o /dev/null -w '%%{http_code}' "
+          .. "--http2-prior-knowledge --data-binary @%s http://127.0.0.1:%d/%s", body, g.ports[1],
+          path)
+        assert.equal(path == "" and "204" or "200", text)
+      end
+    end
+  end)
+
   it("are told twice of a drain, and have their answers", function()
     local log, go = t.folder() .. "/log", t.folder() .. "/go"
     local g, o = gateway(function(c)

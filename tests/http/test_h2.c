@@ -616,6 +616,51 @@ static void early_answers_stop_the_upload(void **state)
     assert_int_equal(counted(GATE_C_H2_RESETS_SENT), 0);
 }
 
+/* An answer without body that comes while the request is on its way. */
+static void answer_early(int status, bool head_is_all)
+{
+    const struct gate_message m = {.status = status, .head_is_all = head_is_all};
+    struct request *r;
+
+    test_h2_request(&rig->say, 1, 0, "POST", "/", NULL);
+    talk();
+    r = only();
+    assert_int_equal(r->s->ops->send_head(r->s, &m, true), GATE_OK);
+    r->s->ops->give_back(r->s);
+    hear();
+    assert_int_equal(test_h2_stream(&rig->heard, 1)->ended, head_is_all);
+}
+
+static void an_early_end_waits_for_that_of_the_request(void **state)
+{
+    (void)state;
+    answer_early(204, false);
+    test_h2_frame(&rig->say, TEST_H2_DATA, 0, 1, "part", 4);
+    talk();
+    assert_false(test_h2_stream(&rig->heard, 1)->ended);
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 1, "rest", 4);
+    talk();
+    assert_true(test_h2_stream(&rig->heard, 1)->ended);
+    assert_false(test_h2_stream(&rig->heard, 1)->reset);
+    assert_int_equal(rig->c.open, 0);
+}
+
+static void an_early_end_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    answer_early(200, false);
+    gate_h2_stream_unhold(gate_h2_stream_of(only()->s));
+    hear();
+    assert_true(test_h2_stream(&rig->heard, 1)->ended);
+    assert_true(gate_h2_is_early(gate_h2_stream_of(only()->s)));
+}
+
+static void an_early_head_may_be_all(void **state)
+{
+    (void)state;
+    answer_early(200, true);
+}
+
 /* ------------------------------------------------------------------ budgets */
 
 static void what_is_cancelled_in_the_same_read_never_begins(void **state)
@@ -1070,6 +1115,9 @@ int main(void)
         TEST(a_stalled_download_does_not_hold_the_others),
         TEST(urgent_answers_leave_first),
         TEST(early_answers_stop_the_upload),
+        TEST(an_early_end_waits_for_that_of_the_request),
+        TEST(an_early_end_does_not_wait_for_ever),
+        TEST(an_early_head_may_be_all),
         TEST(what_is_cancelled_in_the_same_read_never_begins),
         TEST(rapid_resets_end_the_connection),
         TEST(resets_of_a_client_that_works_do_not_end_it),
