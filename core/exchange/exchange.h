@@ -98,6 +98,7 @@ struct gate_exchange {
     bool dn_complete; /* the answer was handed to the client's stream to its end */
     bool finished;
     struct gate_addr peer_addr; /* the socket's */
+    int client_fd;              /* it, only to be asked for its name while `down` is there */
     struct gate_str peer_ip;
     struct gate_client_view client;
     uint16_t client_port;

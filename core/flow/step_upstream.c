@@ -203,10 +203,9 @@ static struct gate_proxy_tls proxy_tls(const struct gate_tls_info *info)
 static struct gate_str proxy_header(struct gate_exchange *x)
 {
     char *to = gate_arena_alloc(&x->arena, GATE_PROXY_MAX);
-    struct gate_conn *c = x->down->ops->raw_conn(x->down);
     struct gate_proxy_tls tls;
     struct gate_addr own;
-    bool known = c != NULL && gate_socket_name(c->fd, &own) == GATE_OK;
+    bool known = gate_socket_name(x->client_fd, &own) == GATE_OK;
 
     if (x->tls != NULL)
         tls = proxy_tls(x->tls);

@@ -125,6 +125,7 @@ void gate_session_fill(struct gate_session *s, struct gate_exchange *x, struct g
         x->tls = gate_tls_info_ref(gate_tls_info(gate_tls_of(&s->conn)));
     x->times.begin = begin_ns;
     gate_session_addr(s, &x->peer_addr);
+    x->client_fd = s->conn.fd;
     x->peer_ip = client_ip(s, &x->arena);
     x->client_port = gate_addr_port(&x->peer_addr);
     gate_forwarded_read(&x->req.head.fields, &s->listener->trust, &x->peer_addr, x->peer_ip,

@@ -128,7 +128,7 @@ describe("the PROXY protocol to servers", function()
 
   local function in_front(of, version)
     return t.gateway(([[
-      gate.listen { "127.0.0.1:0" }
+      gate.listen { "127.0.0.1:0", http2 = true }
       gate.upstream("o", { servers = { "127.0.0.1:%d" }, proxy_protocol = "%s" })
       gate.route { path = "/", upstream = "o", max_body = "1m" }
     ]]):format(of, version), { args = { "--workers", "1" } })
@@ -147,6 +147,23 @@ describe("the PROXY protocol to servers", function()
         end
       end
     end
+  end)
+
+  it("names where a client of HTTP/2 went to", function()
+    local server = assert(require("socket").bind("127.0.0.1", 0))
+    local _, port = server:getsockname()
+    local front = in_front(port, "v1")
+    local curl = io.popen(("timeout 20 curl -s --http2-prior-knowledge http://127.0.0.1:%d/ 2>&1")
+      :format(front.port))
+    local got = server:accept()
+    got:settimeout(t.patience)
+    assert.equal(("PROXY TCP4 127.0.0.1 127.0.0.1 N %d"):format(front.port),
+      (got:receive("*l"):gsub("127.0.0.1 %d+ (%d+)$", "127.0.0.1 N %1")))
+    got:send "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+    assert.equal("hi", curl:read "*a")
+    curl:close()
+    got:close()
+    server:close()
   end)
 
   it("goes before the request, with its body, in one piece", function()
