@@ -235,8 +235,8 @@ static void read_ended(struct gate_link *l, enum gate_err e)
         return;
     }
     gate_link_h1_broken(l, e == GATE_E_EOF ? GATE_E_EOF : GATE_E_RESET,
-                     l->h1.state == GATE_LINK_HEAD ? "the upstream closed before it answered"
-                                                : "the upstream closed inside the body");
+                        l->h1.state == GATE_LINK_HEAD ? "the upstream closed before it answered"
+                                                      : "the upstream closed inside the body");
 }
 
 /* Content from the socket into a pipe. False: there is no pipe for it. */

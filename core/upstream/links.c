@@ -1,5 +1,5 @@
-/* Shelves are per peer, most recently used first: a warm connection is taken before a cold one, and
- * the oldest idle out at the end. */
+/* Shelves are per peer, most recently used first: a warm connection is taken before a cold one.
+ * What is not taken for long, or for a second beyond those that are kept, ends. */
 #include "upstream/links.h"
 
 #include "base/assert.h"

@@ -1,5 +1,5 @@
 /* Links: a worker's upstream connections: its view of every upstream (peers, balancing state) and
- * its shelves of idle links. One thread; owned by the worker. */
+ * its shelves of links that can take a request. One thread; owned by the worker. */
 #ifndef GATE_UPSTREAM_LINKS_H
 #define GATE_UPSTREAM_LINKS_H
 
