@@ -216,7 +216,7 @@ describe("a server that breaks the rules", function()
       return h2.frame(h2.HEADERS, 0, id, h2.block { { ":status", "200" } })
         .. frames(20, h2.CONTINUATION, 0, id)
     end,
-    ["SETTINGS without an end"] = function() return frames(3000, h2.SETTINGS, 0, 0) end,
+    ["SETTINGS without an end"] = function() return frames(130000, h2.SETTINGS, 0, 0) end,
     ["PINGs without an end"] = function() return frames(80000, h2.PING, 0, 0, "12345678") end,
     ["a stream that was not begun"] = function() return h2_origin.data(99, "x") end,
     ["a window of nothing"] = function() return h2.frame(h2.WINDOW, 0, 0, h2.u32(0)) end,
