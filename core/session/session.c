@@ -100,6 +100,8 @@ void gate_session_clock(struct gate_session *s)
         at = now + limits->idle_timeout_ms;
         if (unread(s) && s->h1->wrote_ms + limits->write_stall_ms < at)
             at = s->h1->wrote_ms + limits->write_stall_ms;
+        if (s->worker->draining && s->deadline.at_ms < at)
+            return; /* the grace time holds, whatever is written meanwhile */
         break;
     case GATE_SESSION_HEAD:
         at = s->h1->begin_ns / GATE_MS + limits->header_timeout_ms;

@@ -393,6 +393,46 @@ static void the_total_time_ends_an_exchange(void **state)
     test_hear_end(&s->client);
 }
 
+struct drain_word {
+    struct gate_ready ready;
+    struct test_gateway *g;
+};
+
+/* Behind the exchange, and before what it has written leaves. */
+static void on_drain_word(struct gate_ready *r)
+{
+    struct drain_word *d = gate_container_of(r, struct drain_word, ready);
+
+    if (!gate_list_empty(&d->g->worker.live)) {
+        gate_loop_ready(&d->g->worker.loop, r);
+        return;
+    }
+    d->g->worker.draining = true;
+    gate_session_drain(&d->g->worker, 2000);
+}
+
+/* A drain that comes in the turn in which a connection falls idle. */
+static void draining_ends_who_has_just_been_answered(void **state)
+{
+    struct scene *s = *state;
+    struct drain_word word = {.g = &s->g};
+
+    test_say(&s->client, GET);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    gate_ready_init(&word.ready, on_drain_word);
+    gate_loop_ready(&s->g.worker.loop, &word.ready);
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    while (!s->g.worker.draining)
+        gate_loop_turn(&s->g.worker.loop, false);
+    assert_null(strstr(test_hear(&s->client, "ok"), "Connection: close"));
+    test_gateway_pass(&s->g, 1900);
+    test_hear_nothing(&s->client);
+    test_gateway_pass(&s->g, 200);
+    test_hear_end(&s->client);
+    assert_int_equal(closed_for(s, GATE_CLOSE_DRAIN), 1);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_scene, close_scene)
 
 int main(void)
@@ -409,6 +449,7 @@ int main(void)
         CASE(lingering_ends),
         CASE(lingering_is_bounded_in_bytes),
         CASE(draining_ends_connections),
+        CASE(draining_ends_who_has_just_been_answered),
         CASE(half_a_tunnel_ends_in_time),
         CASE(a_tunnel_that_blocked_goes_on),
         CASE(no_head_in_time),
