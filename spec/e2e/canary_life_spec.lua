@@ -281,28 +281,26 @@ describe("a canary", function()
       try(g, source(tostring(i)), "--canary", "50%", "--for", "2s", "--abort-if",
         "kills > 0")
       local conns, good = {}, 0
-      local by = t.now() + 0.3
-      local ended = false
+      local decided, ended = false, false
       while not ended do
         for k = 1, 10 do
           conns[k] = conns[k] or g:connect()
           conns[k]:send(t.client.request_text "/x")
         end
-        if t.now() > by then
+        if not decided and good >= 200 then
           if i % 2 == 0 then
             assert.equal(0, t.run({ "rollback", "--socket", g.socket }).status)
           else
             g:advance(3)
           end
-          by = math.huge
+          decided = true
         end
         for k = 1, 10 do
           assert.equal(200, conns[k]:receive_response().status)
           good = good + 1
         end
-        ended = by == math.huge and tell(g).over
+        ended = decided and tell(g).over
       end
-      assert.is_true(good >= 30)
     end
     assert.equal(0, g:metric "moongate_faults_total")
     alone(g)

@@ -195,7 +195,7 @@ describe("command line", function()
         gate.listen { "127.0.0.1:1" }
       ]]
       assert.equal(0, t.run({ "check", file }).status)
-      local out = t.run({ "check", t.file "while true do end" }, { seconds = 4 * t.patience })
+      local out = t.run({ "check", t.file "while true do end" }, { seconds = 2 * t.patience })
       assert.equal(1, out.status)
       assert.matches("gateway.lua", out.stderr, 1, true)
     end)

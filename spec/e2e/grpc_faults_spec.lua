@@ -161,7 +161,7 @@ describe("gRPC, as the gateway answers it,", function()
   it("is a page of HTTP for those who do not call", function()
     local g = gateway ""
     local function curl(options)
-      local pipe = io.popen(("curl -s --max-time 10 -w '%%{http_code}' -X POST %s "
+      local pipe = io.popen(("curl -s --max-time 60 -w '%%{http_code}' -X POST %s "
         .. "http://127.0.0.1:%d/"):format(options, g.port))
       local text = pipe:read "*a"
       pipe:close()
@@ -218,9 +218,22 @@ describe("gRPC, as the gateway answers it,", function()
     --- A client sends its call's deadline, and never ends the call by itself.
     local function timeout(value) return { metadata = { ["grpc-timeout"] = value } } end
 
+    local CLOCK = { "--workers", "1", "--test-clock" }
+
+    --- What a call gets whose deadline comes when `ready` says so.
+    local function overtaken(g, value, seconds, ready)
+      local options = timeout(value)
+      options.port = g.port
+      local id = client:tell("unary", options)
+      t.wait_for("the call", ready)
+      g:advance(seconds)
+      return client:answer(id)
+    end
+
     it("ends a call that has no answer, and its attempt", function()
-      local g = proxy(sleeper "")
-      local got = call(g, timeout "50m")
+      local o = sleeper ""
+      local g = proxy(o, { args = CLOCK })
+      local got = overtaken(g, "40000m", 41, function() return #o:requests() == 1 end)
       assert.same({ DEADLINE_EXCEEDED, "the deadline of the call is over" },
         { got.code, got.details })
       is_left()
@@ -229,8 +242,11 @@ describe("gRPC, as the gateway answers it,", function()
     end)
 
     it("ends an answer that is under way", function()
-      local g = proxy(sleeper(HEAD .. chunk(EMPTY)))
-      local got = call(g, timeout "50000u")
+      local g = proxy(sleeper(HEAD .. chunk(EMPTY)), { args = CLOCK,
+        more = 'gate.on.response(function() gate.log.info "the head passes" end)' })
+      local got = overtaken(g, "40000000u", 41, function()
+        return g:stderr():find "the head passes"
+      end)
       assert.same({ DEADLINE_EXCEEDED, "application/grpc" },
         { got.code, got.initial["content-type"] })
       is_left()

@@ -333,6 +333,7 @@ describe("hooks", function()
     assert.equal(200, g:get("/w").status)
     assert.same({ "connect", "request", "route", "response", "log" }, wait_notes(g, 5))
     assert.equal("h", g:get("/h").body)
+    wait_notes(g, 10) -- its log hook waits too
     assert.equal(404, g:get("/none").status)
     local list = wait_notes(g, 16)
     assert.same({ "connect", "request", "route", "fault", "response", "log" },

@@ -179,7 +179,7 @@ describe("clients of HTTP/2", function()
     ]]
     for _, path in ipairs { "", "empty" } do
       for _ = 1, 15 do
-        local text = shell("timeout 20 curl -s -o /dev/null -w '%%{http_code}' "
+        local text = shell("timeout 60 curl -s -o /dev/null -w '%%{http_code}' "
           .. "--http2-prior-knowledge --data-binary @%s http://127.0.0.1:%d/%s", body, g.ports[1],
           path)
         assert.equal(path == "" and "204" or "200", text)

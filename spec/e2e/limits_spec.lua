@@ -129,17 +129,17 @@ describe("limits of time", function()
   after_each(t.cleanup)
 
   it("header_timeout is a total from the first byte of a head", function()
-    local g = limited("header_timeout = 10", CLOCK)
+    local g = limited("header_timeout = 100", CLOCK)
     local c = g:connect()
     c:send "GET / HT"
     t.wait_for("the bytes", function()
       return g:metric "moongate_client_received_bytes_total" == 8
     end)
     for _ = 1, 3 do
-      g:advance(3)
+      g:advance(30)
       c:send "T"
     end
-    g:advance(2)
+    g:advance(20)
     local res = c:receive_response()
     assert.equal(408, res.status)
     assert.matches("request id: " .. res.headers["x-request-id"], res.body, 1, true)
@@ -150,20 +150,20 @@ describe("limits of time", function()
   end)
 
   it("idle_timeout ends connections between requests, without a word", function()
-    local g = limited("idle_timeout = 20", CLOCK)
+    local g = limited("idle_timeout = 200", CLOCK)
     local c = g:connect()
     c:send(request "/")
     assert.equal(200, c:receive_response().status)
-    g:advance(15)
+    g:advance(150)
     c:send(request "/")
     assert.equal(200, c:receive_response().status)
-    g:advance(15)
-    assert.is_false(c:is_closed(0.1))
-    g:advance(6)
+    g:advance(150)
+    assert.equal("1", g:status "connections")
+    g:advance(60)
     assert.equal("", (c:receive_all()))
     c = g:connect() -- also before the first one
     t.wait_for("the connection", function() return g:status "connections" == "1" end)
-    g:advance(21)
+    g:advance(201)
     assert.equal("", (c:receive_all()))
   end)
 
@@ -189,8 +189,9 @@ describe("limits of time", function()
         c:send(("x"):rep(400))
         t.wait_for("the bytes", function()
           local n = g:metric "moongate_client_received_bytes_total"
-          return n and n >= i * 400 + 50
+          return n and n >= i * 400 + 50 or c:readable()
         end)
+        if c:readable() then break end -- the clock goes on by itself, too
         g:advance(1)
       end
       local res = c:receive_response()
@@ -239,6 +240,7 @@ describe("limits of time", function()
       c:send("POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" .. drip)
       t.wait_for("the request", function() return g:status "requests_active" == "1" end)
       for i = 1, 12 do
+        if c:readable() then break end -- the clock goes on by itself, too
         c:send(what == "chunk sizes" and "" or "a")
         g:advance(i < 12 and 1 or 8)
       end
@@ -256,9 +258,9 @@ describe("limits of time", function()
     t.wait_for_standstill("the stall", function()
       return g:metric "moongate_client_sent_bytes_total"
     end)
-    g:advance(25)
+    g:advance(15)
     assert.equal("1", g:status "connections")
-    g:advance(6)
+    g:advance(16)
     t.wait_for("the cut", function()
       return g:metric 'moongate_connections_closed_total{reason="write_stall"}' == 1
     end)

@@ -65,11 +65,16 @@ describe("memory that waiting requests hold", function()
         assert.equal("8 rows", res.body)
       end
     end
-    local ended = answers(hogs)
-    assert.is_true(#ended >= HOGS and #ended <= HOGS + 4, #ended .. " ended")
+    local ended = t.wait_for("ends", function()
+      local list = answers(hogs)
+      return #list >= HOGS and list
+    end)
+    assert.is_true( #ended <= HOGS + 4, #ended .. " ended")
     for _, res in ipairs(ended) do assert.equal(500, res.status) end
-    local said = g:stderr()
-    assert.truthy(said:find("script out of memory: gateway.lua:%d+: not enough memory"))
+    local said = t.wait_for("the line", function()
+      local text = g:stderr()
+      return text:find "script out of memory: gateway.lua:%d+: not enough memory" and text
+    end)
     assert.truthy(said:find('"hook":"handler"', 1, true) or said:find("hook=handler", 1, true))
     -- Who allocates all the time but holds little is still at work.
     local before = tonumber(g:get("/rounds").body)

@@ -3,6 +3,7 @@ local t = require "e2e.support"
 
 local request = t.client.request_text
 
+local CLOCK = { "--workers", "1", "--test-clock" }
 local RETRIES = "moongate_upstream_retries_total"
 
 local function dead()
@@ -42,10 +43,15 @@ describe("a refused connect", function()
 
   it("at a server that does not answer is tried elsewhere too", function()
     local g = t.proxy({ t.deaf_address(), named "a" },
-      { upstream = "timeouts = { connect = 0.1 }" })
-    for _ = 1, 2 do
-      assert.equal("a b", g:get("/", { method = "POST", body = "b" }).body)
-    end
+      { upstream = "timeouts = { connect = 50 }", args = CLOCK })
+    local c = g:connect()
+    c:send(request("/", { method = "POST", body = "b" }))
+    t.wait_for("the connect", function()
+      return g:metric "moongate_upstream_connections_opened_total" == 1
+    end)
+    g:advance(51)
+    assert.equal("a b", c:receive_response().body)
+    assert.equal("a b", g:get("/", { method = "POST", body = "b" }).body)
     assert.equal(1, g:metric(RETRIES))
   end)
 
@@ -119,15 +125,19 @@ describe("a connection that breaks before the answer", function()
       assert.equal(0, g:metric(RETRIES))
       g:stop()
     end
+    local wait, go = t.gate()
     local cut = t.origin(function(c)
       c:send "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"
-      c:sleep(0.05)
+      wait(c)
       c:reset()
     end)
     local g = t.proxy { cut, named "a" }
     local c = g:connect()
     c:send(request "/")
-    assert.matches("\r\n\r\nabc$", (c:receive_all()))
+    assert.truthy(c:receive_head())
+    assert.equal("abc", c:receive(3))
+    go()
+    assert.equal("", (c:receive_all()))
     assert.equal(0, g:metric(RETRIES))
   end)
 
@@ -266,14 +276,23 @@ describe("retry.on", function()
 
   it("takes timeouts, for idempotent methods", function()
     local silent = t.origin(function(c) c:receive(1) end)
-    local upstream = "timeouts = { first_byte = 0.1 }, retry = { on = { %s } }"
-    for on, status in pairs { ['"timeout"'] = 200, ['"reset"'] = 504 } do
-      local g = t.proxy({ silent, named "a" }, { upstream = upstream:format(on) })
-      assert.equal(status, g:get("/").status)
+    --- The status of a request to the silent one, when the time for its answer is over.
+    local function status(on, options)
+      local had = #silent:requests()
+      local g = t.proxy({ silent, named "a" }, { args = CLOCK,
+        upstream = ("timeouts = { first_byte = 50 }, retry = { on = { %q } }"):format(on) })
+      local c = g:connect()
+      c:send(request("/", options))
+      t.wait_for("the request", function() return #silent:requests() > had end)
+      g:advance(51)
+      local res = c:receive_response()
+      c:close()
       g:stop()
-      g = t.proxy({ silent, named "a" }, { upstream = upstream:format(on) })
-      assert.equal(504, g:get("/", { method = "POST", body = "" }).status)
-      g:stop()
+      return res.status
+    end
+    for on, expected in pairs { timeout = 200, reset = 504 } do
+      assert.equal(expected, status(on))
+      assert.equal(504, status(on, { method = "POST", body = "" }))
     end
   end)
 end)
@@ -284,7 +303,7 @@ describe("the budget of retries", function()
   it("is a share of the requests, and ten a second", function()
     local g = t.proxy({ t.origin(function(c) c:reply(503, "bad") end), named "a" },
       { upstream = 'retry = { on = { "503" }, budget = 0.2 }',
-        args = { "--workers", "1", "--test-clock" } })
+        args = CLOCK })
     local function refused(n)
       local count = 0
       local c = g:connect()

@@ -99,8 +99,8 @@ describe("gate.semaphore", function()
   end)
 
   it("is given back by who is stopped, fails or leaves", function()
-    local g = gateway [[
-      gate.limits { hook_cpu = "20ms", task_time = 3 }
+    local g = gateway([[
+      gate.limits { hook_cpu = "20ms", task_time = 50 }
       gate.on.request(function(req)
         if req.path == "/free" then return end
         slots:acquire()
@@ -109,7 +109,7 @@ describe("gate.semaphore", function()
         gate.sleep(100)
       end)
       gate.route { path = "/", reply = { 200 } }
-    ]]
+    ]], { args = { "--workers", "1", "--test-clock" } })
     assert.equal(500, g:get("/error").status)
     assert.equal(503, g:get("/loop").status)
     local a, b, c = begin(g, "/wait"), begin(g, "/wait"), begin(g, "/wait")
@@ -118,7 +118,10 @@ describe("gate.semaphore", function()
     b:close()
     c:close()
     wait_free(g, 2)
-    assert.equal(503, g:get("/late").status)
+    local late = begin(g, "/late")
+    wait_free(g, 1)
+    g:advance(51)
+    assert.equal(503, late:receive_response().status)
     wait_free(g, 2)
   end)
 

@@ -5,7 +5,7 @@ local t = require "e2e.support"
 local function text(more, bytes)
   return ([[
     gate.listen { "127.0.0.1:0" }
-    gate.limits { task_time = "20s" }
+    gate.limits { task_time = "100s" }
     local d = gate.shared("d", { bytes = "%s" })
     local vm = gate.crypto.hex(gate.crypto.random(8))
     local ops = {
@@ -34,12 +34,6 @@ local function reload(g)
   return t.run { "reload", "--socket", g.socket }
 end
 
-local function advance(g, seconds)
-  local res = g:control("/clock",
-    { method = "POST", body = ('{"advance_ms": %d}'):format(seconds * 1000) })
-  assert.equal(200, res.status)
-end
-
 --- A connection to each of the workers.
 local function connection_of_each(g, workers)
   local by_vm, list = {}, {}
@@ -56,6 +50,12 @@ local function connection_of_each(g, workers)
 end
 
 local TWO = { args = { "--workers", "2" } }
+local TWO_CLOCK = { args = { "--workers", "2", "--test-clock" } }
+
+--- So many requests are under way: each has got to where it waits, for nothing else stops it.
+local function all_wait(g, n)
+  t.wait_for("requests", function() return g:status "requests_active" == tostring(n) end)
+end
 
 describe("gate.shared", function()
   after_each(t.cleanup)
@@ -163,15 +163,15 @@ describe("gate.shared", function()
     local g = t.gateway(text(), { args = { "--workers", "1", "--test-clock" } })
     ask(g, "/set?k=a&v=x&ttl=60")
     ask(g, "/incr?k=n&ttl=100")
-    advance(g, 50)
+    g:advance(30)
     assert.equal("x", ask(g, "/get?k=a"))
-    assert.is_true(tonumber(ask(g, "/ttl?k=a")) <= 10)
-    advance(g, 12)
+    assert.is_true(tonumber(ask(g, "/ttl?k=a")) <= 30)
+    g:advance(31)
     assert.equal("nil", ask(g, "/get?k=a"))
     assert.equal("nil", ask(g, "/ttl?k=a"))
     -- The ttl of an incr counts from the making.
     assert.equal("2", ask(g, "/incr?k=n&ttl=100"))
-    advance(g, 50)
+    g:advance(50)
     assert.equal("1", ask(g, "/incr?k=n&ttl=100"))
   end)
 
@@ -224,10 +224,12 @@ describe("gate.shared", function()
   ]]
 
   it("fetches once over all workers", function()
-    local g = t.gateway(text(FETCH), TWO)
+    local g = t.gateway(text(FETCH), TWO_CLOCK)
     local clients = connection_of_each(g, 2)
     for _ = 1, 6 do clients[#clients + 1] = g:connect() end
-    for _, c in ipairs(clients) do c:send(t.client.request_text "/fetch/k?s=0.5") end
+    for _, c in ipairs(clients) do c:send(t.client.request_text "/fetch/k?s=50") end
+    all_wait(g, 8)
+    g:advance(51)
     local value
     for _, c in ipairs(clients) do
       local body = c:receive_response().body
@@ -242,31 +244,33 @@ describe("gate.shared", function()
   it("hands a fetch over when the client who led goes, to another worker too", function()
     local g = t.gateway(text(FETCH), TWO)
     local a, b = unpack(connection_of_each(g, 2))
-    a:send(t.client.request_text "/fetch/k?s=15")
+    a:send(t.client.request_text "/fetch/k?s=90")
     t.wait_for("the first call", function() return ask(g, "/get?k=calls") == "1" end)
     b:send(t.client.request_text "/fetch/k?s=0")
-    t.wait_for("the second to wait", function() return g:status "requests_active" == "2" end)
+    all_wait(g, 2)
     a:close()
     assert.matches(" 2$", b:receive_response().body)
     assert.matches(" 2$", ask(g, "/fetch/k?s=0"))
   end)
 
   it("hands a fetch over when the task that led is killed", function()
-    local g = t.gateway(text(FETCH), TWO)
+    local g = t.gateway(text(FETCH), TWO_CLOCK)
     local a, b = unpack(connection_of_each(g, 2))
-    a:send(t.client.request_text "/fetch/k?s=0.3&spin=yes")
+    a:send(t.client.request_text "/fetch/k?s=50&spin=yes")
     t.wait_for("the first call", function() return ask(g, "/get?k=calls") == "1" end)
     b:send(t.client.request_text "/fetch/k?s=0")
+    all_wait(g, 2)
+    g:advance(51)
     assert.equal(503, a:receive_response().status)
     assert.matches(" 2$", b:receive_response().body)
   end)
 
   it("gives an error to all who wait, and does not keep it", function()
-    local g = t.gateway(text(FETCH), TWO)
+    local g = t.gateway(text(FETCH), TWO_CLOCK)
     local clients = connection_of_each(g, 2)
-    for _, c in ipairs(clients) do
-      c:send(t.client.request_text "/fetch/k?s=0.5&fail=gone")
-    end
+    for _, c in ipairs(clients) do c:send(t.client.request_text "/fetch/k?s=50&fail=gone") end
+    all_wait(g, 2)
+    g:advance(51)
     for _, c in ipairs(clients) do assert.equal("down: gone", c:receive_response().body) end
     assert.equal("1", ask(g, "/get?k=calls"))
     assert.matches(" 2$", ask(g, "/fetch/k?s=0"))

@@ -9,13 +9,16 @@ local GATEWAY = [[
   gate.upstream("refusing", { servers = { "127.0.0.1:%d" } })
   gate.upstream("down", { servers = { { "127.0.0.1:1", down = true } } })
   gate.upstream("nameless", { servers = { "no-such-name.invalid:80" } })
-  gate.upstream("o", { servers = { "127.0.0.1:%d" }, timeouts = { first_byte = 0.2, read = 0.2 } })
+  local origin = { "127.0.0.1:%d" }
+  gate.upstream("o", { servers = origin })
+  gate.upstream("silent", { servers = origin, timeouts = { first_byte = 0.2 } })
   gate.route { path = "/get", methods = { "GET" }, reply = { 200, "ok" } }
   gate.route { path = "/small", max_body = 5, upstream = "o" }
   gate.route { path = "/refused", upstream = "refusing" }
   gate.route { path = "/down", upstream = "down" }
   gate.route { path = "/nameless", upstream = "nameless" }
   gate.route { path = "/o/*rest", upstream = "o" }
+  gate.route { path = "/o/silent", upstream = "silent" }
   gate.route { path = "/raise", handler = function() error("inside") end }
   gate.route { path = "/loop", handler = function() while true do end end }
 ]]
@@ -78,7 +81,6 @@ describe("statuses of the gateway's own", function()
       local name = bytes:match "^[^\r]*":sub(1, 60)
       local before = #g:stderr()
       local c = g:connect()
-      local begun = t.now()
       c:send(bytes)
       local res = assert(c:receive_response(), name)
       assert.equal(status, res.status, name)
@@ -94,7 +96,6 @@ describe("statuses of the gateway's own", function()
         c:send("GET /get HTTP/1.1\r\n" .. H .. "\r\n")
         assert.equal("ok", c:receive_response().body, name)
       end
-      assert.is_true(t.now() - begun < 5, name)
       if code then
         t.wait_for("fault " .. code, function()
           return g:stderr():sub(before + 1):find("fault " .. code, 1, true)

@@ -18,7 +18,9 @@ M.binary = os.getenv "MOONGATE_BIN" or "build/debug/moongate"
 -- Sanitizers make everything slower; waits end later, nothing else changes.
 local slow = (os.getenv "MOONGATE_SANITIZE" or "none") ~= "none" and 4 or 1
 M.slow = slow
-M.patience = 10 * slow
+--- What has not come by then does not come. It is long, for a machine may be busy with other things;
+--- only tests that fail wait so long.
+M.patience = 30 * slow
 client.timeout = M.patience
 
 local started = {} -- everything with :stop()
@@ -75,17 +77,30 @@ end
 M.sleep = socket.sleep
 M.now = socket.gettime
 
-local STANDSTILL = 0.4
+-- So long, and as often: where nobody gets far in a while, they get further in many.
+local STANDSTILL, ASKED = 0.4, 15
 
 --- Asks fn until the number that it gives is over 0 and has not changed for a while, also on a
 --- machine that does other things; gives that number.
 function M.wait_for_standstill(what, fn)
-  local last, since
+  local last, since, asked
   return M.wait_for(what, function()
     local value, now = fn(), M.now()
-    if value ~= last then last, since = value, now end
-    return value > 0 and now - since > STANDSTILL and value
+    if value ~= last then last, since, asked = value, now, 0 end
+    asked = asked + 1
+    return value > 0 and now - since > STANDSTILL and asked > ASKED and value
   end)
+end
+
+--- Two ends of something that goes on at a word of the test: a function for the origin (or another
+--- process), that waits; and one for the test, that lets it go on.
+function M.gate()
+  local path = M.folder() .. "/go"
+  return function(c)
+    while M.read(path) == "" do c:sleep(0.005) end
+  end, function()
+    M.write(path, "go")
+  end
 end
 
 local function all_free(first, n)

@@ -30,7 +30,7 @@ describe("TLS to clients, by default", function()
 
   --- What openssl s_client says of a connection.
   local function s_client(options, input, port)
-    local pipe = io.popen(("printf '%s' | timeout 10 openssl s_client -connect 127.0.0.1:%d "
+    local pipe = io.popen(("printf '%s' | timeout 60 openssl s_client -connect 127.0.0.1:%d "
       .. "-CAfile %s -servername a.test %s 2>&1"):format(input or "", port or g.port,
       certs:path "ca.pem", options))
     local text = pipe:read "*a"

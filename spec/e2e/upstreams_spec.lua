@@ -6,10 +6,10 @@ local request = t.client.request_text
 
 local CLOCK = { "--workers", "1", "--test-clock" }
 
--- An origin that answers with its own name.
-local function named(name, options)
+-- An origin that answers with its own name; `wait`: what comes before that for /slow.
+local function named(name, options, wait)
   return t.origin(function(c, req)
-    if req.target == "/slow" then c:sleep(0.3) end
+    if req.target == "/slow" then wait(c) end
     c:reply(200, name)
   end, options)
 end
@@ -50,7 +50,8 @@ describe("the balance of an upstream", function()
   end)
 
   it("takes the server with the fewest requests", function()
-    local a, b = named "a", named "b"
+    local wait, go = t.gate()
+    local a, b = named("a", nil, wait), named("b", nil, wait)
     local g = t.proxy({ a, b }, { upstream = 'balance = "least_requests"' })
     local c = g:connect()
     c:send(request "/slow")
@@ -58,22 +59,28 @@ describe("the balance of an upstream", function()
     local busy, free = "a", "b"
     if #b:requests() == 1 then busy, free = free, busy end
     assert.same({ [free] = 3 }, counts(g, 3))
+    go()
     assert.equal(busy, c:receive_response().body)
   end)
 
   it("gives a server no more requests at once than max_connections", function()
-    local a = named "a"
+    local wait, go = t.gate()
+    local a = named("a", nil, wait)
     local g = t.proxy { server(a, "max_connections = 1"), server(named "b", "backup = true") }
     local c = g:connect()
     c:send(request "/slow")
     t.wait_for("the request", function() return #a:requests() == 1 end)
     assert.same({ b = 3 }, counts(g, 3))
+    go()
     assert.equal("a", c:receive_response().body)
+    t.wait_for("its end", function() return g:status "requests_active" == "0" end)
     assert.same({ a = 1 }, counts(g, 1))
+    wait = t.gate()
+    a = named("a", nil, wait)
     g = t.proxy { server(a, "max_connections = 1") }
     c = g:connect()
     c:send(request "/slow")
-    t.wait_for("the request", function() return g:status "requests_active" == "1" end)
+    t.wait_for("the request", function() return #a:requests() == 1 end)
     local res = g:get "/"
     assert.equal(503, res.status)
     assert.equal("1", res.headers["retry-after"])
@@ -105,7 +112,9 @@ describe("the servers of an upstream", function()
     assert.equal(502, res.status)
     assert.equal("resolve", res.body)
     assert.equal("a", g:get("/some").body)
-    assert.matches("cannot resolve no-such-name.invalid", g:stderr(), 1, true)
+    t.wait_for("the line", function()
+      return g:stderr():find("cannot resolve no-such-name.invalid", 1, true)
+    end)
   end)
 end)
 
@@ -176,12 +185,12 @@ describe("connections to a server", function()
   end)
 
   it("are closed after keepalive.idle_timeout", function()
-    local g = t.proxy(named "a", { upstream = "keepalive = { idle_timeout = 20 }", args = CLOCK })
+    local g = t.proxy(named "a", { upstream = "keepalive = { idle_timeout = 200 }", args = CLOCK })
     counts(g, 1)
-    g:advance(15)
+    g:advance(150)
     counts(g, 1)
     assert.equal(1, opened(g))
-    g:advance(21)
+    g:advance(201)
     t.wait_for("the close", function()
       return g:metric 'moongate_connections_closed_total{reason="link_idle"}' == 1
     end)
@@ -190,13 +199,16 @@ describe("connections to a server", function()
   end)
 
   it("are kept up to keepalive.idle, more only for a second", function()
-    local o = named "a"
+    local wait, go = t.gate()
+    local o = named("a", nil, wait)
     local g = t.proxy(o, { upstream = "keepalive = { idle = 2 }" })
     local clients = {}
     for i = 1, 4 do
       clients[i] = g:connect()
       clients[i]:send(request "/slow")
     end
+    t.wait_for("the requests", function() return #o:requests() == 4 end)
+    go()
     for i = 1, 4 do assert.equal("a", clients[i]:receive_response().body) end
     assert.equal(4, opened(g))
     t.wait_for("the closes", function()
@@ -208,13 +220,16 @@ describe("connections to a server", function()
   end)
 
   it("that say something while they are idle are closed", function()
+    local wait, go = t.gate()
     local o = t.origin(function(c)
       c:reply(200, "ok")
-      c:sleep(0.1)
+      wait(c)
       c:send "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
     end)
     local g = t.proxy(o)
     assert.equal("ok", g:get("/").body)
+    t.wait_for("its end", function() return g:status "requests_active" == "0" end)
+    go()
     t.wait_for("the close", function()
       return g:metric 'moongate_connections_closed_total{reason="link_dirty"}' == 1
     end)

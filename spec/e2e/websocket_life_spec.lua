@@ -66,7 +66,7 @@ describe("A WebSocket connection", function()
         g:advance(40)
         assert.equal("a", rig.client:ask("say", { name = "idle", text = "a" }).data)
       end
-      g:advance(59)
+      g:advance(30)
       assert.equal("b", rig.client:ask("say", { name = "idle", text = "b" }).data)
       g:advance(61)
       assert.equal(1006, rig.client:ask("over", { name = "idle" }).code)
@@ -79,13 +79,14 @@ describe("A WebSocket connection", function()
 
   it("is left alone by a reload, and ends with a drain", function()
     for _, transport in ipairs { "h1", "h1s", "h2", "h2s" } do
-      local g = rig.gateway()
+      local g = rig.gateway { args = { "--workers", "1", "--test-clock" }, drain = 30 }
       rig.client:ask("keep", rig.to(g, transport, "/echo", { name = "old" }))
       assert.equal(0, t.run({ "reload", "--socket", g.socket }).status)
       assert.equal("a", rig.client:ask("say", { name = "old", text = "a" }).data)
       g:signal "TERM"
       t.wait_for("the drain", function() return g:stderr():find "draining" end)
       assert.equal("b", rig.client:ask("say", { name = "old", text = "b" }).data)
+      g:advance(31)
       assert.equal(1006, rig.client:ask("over", { name = "old" }).code)
       assert.equal(0, g:wait())
       assert.truthy(g:stdout():find '"status":101[^\n]*"fault":"client_gone","why":"drain"')

@@ -26,7 +26,7 @@ local EINTR, EAGAIN, ECONNRESET = 4, 11, 104
 local WANT_READ, WANT_WRITE, ZERO_RETURN = 2, 3, 6
 local CHUNK = 16384
 
-local M = { patience = 10 }
+local M = { patience = 30 }
 
 local chunk = ffi.new("char[?]", CHUNK)
 local lib, context -- made when TLS is first used

@@ -5,7 +5,7 @@ local unix = require "socket.unix"
 
 local M = {}
 
-M.timeout = 10
+M.timeout = 30
 
 ffi.cdef "long recv(int fd, void *to, size_t n, int flags);"
 

@@ -10,7 +10,7 @@ local FOLDER = (os.getenv "MOONGATE_ROOT" or ".") .. "/tests/node/"
 local INSTALL = "no npm packages in tests/node: sh core/build/install-deps.sh test"
 
 local slow = (os.getenv "MOONGATE_SANITIZE" or "none") ~= "none" and 4 or 1
-M.patience = 20 * slow
+M.patience = 60 * slow
 
 local Node = {}
 Node.__index = Node

@@ -110,7 +110,7 @@ end
 --- Ends it for good.
 function Process:kill()
   self:signal "KILL"
-  self:wait(5)
+  self:wait(30)
 end
 
 --- Sends a signal to any process that a test knows the id of.

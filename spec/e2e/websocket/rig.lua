@@ -9,7 +9,7 @@ local M = {}
 local GATEWAY = [[
 gate.listen { "127.0.0.1:0", http2 = true }
 gate.listen { "127.0.0.1:0", http2 = true, tls = { cert = "$CERT.pem", key = "$CERT.key" } }
-gate.process { access_log = "stdout", access_format = "json", drain = 0.5 }
+gate.process { access_log = "stdout", access_format = "json", drain = $DRAIN }
 local o = gate.upstream("o", { servers = { "127.0.0.1:$PORT" } })
 local o2 = gate.upstream("o2", { servers = { "127.0.0.1:$2PORT" }, http2 = true })
 local plain2 = gate.upstream("plain2", { servers = { "127.0.0.1:$2PLAIN" }, http2 = true })
@@ -58,10 +58,11 @@ function M.forget()
   M.server:ask "forget"
 end
 
---- A gateway before the origin; options as of t.gateway, and `more` text.
+--- A gateway before the origin; options as of t.gateway, `more` text, and `drain` (seconds).
 function M.gateway(options)
   local text = GATEWAY:gsub("$CERT", dir .. "/localhost"):gsub("$PORT", tostring(ports.port))
     :gsub("$2PORT", tostring(ports.port2)):gsub("$2PLAIN", tostring(ports.plain2))
+    :gsub("$DRAIN", tostring(options and options.drain or 0.5))
   return t.gateway(text .. (options and options.more or ""), options)
 end
 
