@@ -18,8 +18,8 @@ M.binary = os.getenv "MOONGATE_BIN" or "build/debug/moongate"
 -- Sanitizers make everything slower; waits end later, nothing else changes.
 local slow = (os.getenv "MOONGATE_SANITIZE" or "none") ~= "none" and 4 or 1
 M.slow = slow
---- What has not come by then does not come. It is long, for a machine may be busy with other things;
---- only tests that fail wait so long.
+--- What has not come by then does not come. It is long, for a machine may be busy with other
+--- things; only tests that fail wait so long.
 M.patience = 30 * slow
 client.timeout = M.patience
 
@@ -234,9 +234,24 @@ function Gateway:connect(port)
   return M.connect(port or self.port)
 end
 
---- A request on the control socket.
+--- What is known of a gateway that does not do what it should: threads, and what it said last.
+function Gateway:describe()
+  local lines = {}
+  local pids = self:engines()
+  pids[#pids + 1] = self.process.pid
+  for _, pid in ipairs(pids) do
+    lines[#lines + 1] = ("process %d\n%s"):format(pid, process.threads(pid))
+  end
+  local said = self:stderr()
+  return table.concat(lines) .. (said:match "moongate crash.*" or said:sub(-2000))
+end
+
+--- A request on the control socket, which has an answer.
 function Gateway:control(path, options)
-  return client.request(self.socket, path, options)
+  local engines = table.concat(self:engines(), " ")
+  local res, err = client.request(self.socket, path, options)
+  if res then return res end
+  error(("no answer to %s: %s (engine %s)\n%s"):format(path, err, engines, self:describe()), 0)
 end
 
 --- /status as text; with a name, that number or word of it.

@@ -9,19 +9,22 @@ local OPENED = "moongate_upstream_connections_opened_total"
 local RETRIES = "moongate_upstream_retries_total"
 
 --- A gateway in front of an origin, with these options of the upstream.
-local function before(o, upstream, options)
+local function before(o, upstream)
   return t.proxy(o, {
     upstream = "http2 = true, " .. (upstream or ""), listen = "http2 = true",
     more = 'gate.process { access_log = "stdout", access_format = "json" }',
-    args = options,
+    args = { "--workers", "1", "--test-clock" },
   })
 end
 
 local POST = { method = "POST", body = "body" }
 
---- Why the last request failed, in the access log.
+--- Why the last request failed, in the access log, which is written once a second.
 local function told(g, why)
-  t.wait_for("the line", function() return g:stdout():find(why, 1, true) end)
+  t.wait_for("the line", function()
+    g:advance(1)
+    return g:stdout():find(why, 1, true)
+  end)
 end
 
 --- Many requests at once, each on a connection of its own.
@@ -148,14 +151,13 @@ describe("a server that is silent", function()
         t.write(path, frame.payload)
       end
     end)
-    local g = before(o, "timeouts = { first_byte = 5 }, retry = { tries = 1 }", { "--workers", "1",
-      "--test-clock" })
+    local g = before(o, "timeouts = { first_byte = 50 }, retry = { tries = 1 }")
     local slow = ask(g, 1)[1]
     t.wait_for("the first stream", function()
       return g:metric "moongate_upstream_http2_streams_total" == 1
     end)
     assert.equal("ok", g:get("/").body)
-    g:advance(6)
+    g:advance(51)
     assert.equal(504, slow:receive_response().status)
     told(g, "no response head in time")
     t.wait_for("the reset", function()
@@ -171,10 +173,10 @@ describe("a server that is silent", function()
       if what ~= "end" then return end
       c:send(h2_origin.head(frame.id, 200) .. h2_origin.data(frame.id, "a"))
     end)
-    local g = before(o, "timeouts = { read = 5 }", { "--workers", "1", "--test-clock" })
+    local g = before(o, "timeouts = { read = 50 }")
     local c = ask(g, 1)[1]
     c:receive_head()
-    g:advance(6)
+    g:advance(51)
     assert.truthy(c:is_closed())
     told(g, "no response bytes in time")
   end)

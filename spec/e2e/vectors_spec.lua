@@ -17,6 +17,7 @@ gate.listen { "127.0.0.1:0" }
 gate.process { access_log = false }
 local origin = gate.upstream("origin", { servers = { "127.0.0.1:$ORIGIN" } })
 gate.route { path = "/*rest", upstream = origin }
+gate.route { path = "/alive", reply = { 200, "yes" } }
 gate.route { path = "/filler", reply = { 200, ("x"):rep(65536) } }
 gate.route { path = "/small", upstream = origin, max_body = 10 }
 gate.route { path = "/echo-header", handler = function(req)
@@ -52,7 +53,7 @@ describe("vectors", function()
   setup(function()
     origin = Origin.start()
     gateway = t.gateway((GATEWAY:gsub("$ORIGIN", tostring(origin.port))), {
-      supervised = true, args = { "--workers", "2", "--test-clock", "--no-watch" },
+      supervised = true, args = { "--workers", "1", "--test-clock", "--no-watch" },
     })
     engine = gateway:engine()
   end)

@@ -164,6 +164,15 @@ function M.is_stopped(pid)
   return stopped and n > 0
 end
 
+--- The threads of a process, a line each: name, state, where it sleeps in the kernel.
+function M.threads(pid)
+  local pipe = io.popen(("cd /proc/%d/task 2>/dev/null && for t in *; do echo $t $(cat $t/comm) "
+    .. "$(grep State $t/status) $(cat $t/wchan); done"):format(pid))
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
 --- Children of a process.
 function M.children(pid)
   local list = {}

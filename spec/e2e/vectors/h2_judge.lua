@@ -18,7 +18,7 @@ local loop = require "e2e.vectors.loop"
 
 local M = {}
 
-local QUIET, PATIENCE = 0.02, 5
+local QUIET, PATIENCE = 0.02, 30
 
 local function memory(gateway)
   local statm = io.open("/proc/" .. gateway:engine() .. "/statm")
@@ -145,7 +145,7 @@ function M.faults(gateway, origin, vector, piece)
   loop.run(settled(vector, state, record), PATIENCE)
   loop.forget(sock)
   sock:close()
-  loop.run(function() return not judge.hanging(record) end, 1)
+  loop.run(function() return not judge.hanging(record) end, PATIENCE)
   local faults = {}
   if not allowed(vector, state, record) then
     faults[1] = "not one of " .. table.concat(vector.allowed, ", ")

@@ -140,7 +140,7 @@ end
 function M.connect(port, window)
   local sock = assert(socket.tcp4())
   if window then assert(sock:setoption("recv-buffer-size", window)) end
-  sock:settimeout(5)
+  sock:settimeout(30)
   assert(sock:connect("127.0.0.1", port))
   sock:setoption("tcp-nodelay", true)
   sock:settimeout(0)

@@ -9,7 +9,7 @@ local M = {}
 -- An outcome counts when nothing has changed for so long.
 local QUIET = 0.015
 -- What has not come by then does not come.
-local PATIENCE = 4
+local PATIENCE = 30
 -- Bodies above this size go in segments of 1 kB when every byte should have its own.
 local MANY_BYTES = 20000
 
@@ -97,12 +97,10 @@ local function settled(vector, outcome, record)
   end
 end
 
---- Moves the gateway's clock.
+--- Moves the gateway's clock. What came due is done before its only worker answers again.
 function M.advance(gateway, seconds)
-  local answer = gateway:control("/clock", {
-    method = "POST", body = ('{"advance_ms": %d}'):format(seconds * 1000),
-  })
-  assert(answer.status == 200, "the clock did not move: " .. tostring(answer.body))
+  gateway:advance(seconds)
+  assert(gateway:get("/alive").status == 200)
 end
 
 --- Resident memory of the engine, in bytes.
@@ -130,7 +128,7 @@ local function paced(gateway, sock, bytes, pace, outcome)
     if not outcome.closed then
       M.advance(gateway, pace.every_s)
       outcome.clock = outcome.clock + pace.every_s
-      loop.run(function() return outcome.closed end, 0.03)
+      loop.run(function() return outcome.closed end, QUIET)
     end
   end
 end
@@ -148,7 +146,7 @@ local function stalled(gateway, sock, vector, outcome, bytes)
     loop.run(function() return false end, 0.03)
   end
   loop.spawn(loop.receive_all, sock, outcome)
-  loop.run(function() return outcome.closed end, 2)
+  loop.run(function() return outcome.closed end, vector.closes and PATIENCE or 2)
 end
 
 --- The request that draws the answers of an upstream vector, or the vector's own bytes.
@@ -186,7 +184,7 @@ function M.vector(gateway, origin, vector, split)
   loop.forget(sock)
   sock:close()
   if vector.late then loop.run(function() return false end, 0.03) end
-  loop.run(function() return not judge.hanging(record) end, 1)
+  loop.run(function() return not judge.hanging(record) end, PATIENCE)
   return outcome, record
 end
 
@@ -205,7 +203,7 @@ function M.control(gateway, origin)
   loop.run(function()
     local first = outcome:finals()[1]
     return outcome.closed or first and first.complete
-  end, 5)
+  end, PATIENCE)
   loop.forget(sock)
   sock:close()
   local answer = outcome:finals()[1]
@@ -227,7 +225,7 @@ function M.clean_answer(gateway, origin, vector)
   local sock = loop.connect(gateway.port)
   loop.spawn(loop.receive_all, sock, outcome)
   loop.spawn(write_task, sock, bytes, nil, false, outcome)
-  loop.run(function() return outcome:finals()[1] end, 5)
+  loop.run(function() return outcome:finals()[1] end, PATIENCE)
   loop.forget(sock)
   sock:close()
   return outcome:raw()
