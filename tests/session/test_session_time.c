@@ -74,9 +74,9 @@ static void an_idle_connection_ends(void **state)
 {
     struct scene *s = *state;
 
-    test_gateway_pass(&s->g, 59500);
+    test_gateway_pass(&s->g, 58000);
     test_hear_nothing(&s->client);
-    test_gateway_pass(&s->g, 1000);
+    test_gateway_pass(&s->g, 2100);
     assert_string_equal(test_hear_end(&s->client), "");
     assert_int_equal(closed_for(s, GATE_CLOSE_IDLE_TIMEOUT), 1);
 }
@@ -253,9 +253,9 @@ static void draining_ends_connections(void **state)
     test_hear(&s->origin, "\r\n\r\n");
     s->g.worker.draining = true;
     gate_session_drain(&s->g.worker, 2000);
-    test_gateway_pass(&s->g, 1900);
+    test_gateway_pass(&s->g, 500);
     test_hear_nothing(&s->client);
-    test_gateway_pass(&s->g, 200);
+    test_gateway_pass(&s->g, 1600);
     assert_string_equal(test_hear_end(&s->client), "");
     test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
     assert_non_null(strstr(test_hear(&busy, "hi"), "Connection: close\r\n"));
@@ -426,9 +426,9 @@ static void draining_ends_who_has_just_been_answered(void **state)
     while (!s->g.worker.draining)
         gate_loop_turn(&s->g.worker.loop, false);
     assert_null(strstr(test_hear(&s->client, "ok"), "Connection: close"));
-    test_gateway_pass(&s->g, 1900);
+    test_gateway_pass(&s->g, 500);
     test_hear_nothing(&s->client);
-    test_gateway_pass(&s->g, 200);
+    test_gateway_pass(&s->g, 1600);
     test_hear_end(&s->client);
     assert_int_equal(closed_for(s, GATE_CLOSE_DRAIN), 1);
 }

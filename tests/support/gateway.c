@@ -172,7 +172,7 @@ bool test_gateway_until(struct test_gateway *g, bool (*fn)(void *arg), void *arg
     uint64_t end;
 
     gate_loop_refresh(&g->worker.loop);
-    end = gate_loop_now(&g->worker.loop) + 5000;
+    end = gate_loop_now(&g->worker.loop) + 30000;
     while (!fn(arg)) {
         if (gate_loop_now(&g->worker.loop) > end)
             return false;

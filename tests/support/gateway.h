@@ -43,7 +43,7 @@ void test_gateway_pass(struct test_gateway *g, uint64_t ms);
 /* A new client connection; the returned descriptor is the client's, non-blocking. */
 int test_gateway_client(struct test_gateway *g);
 
-/* Runs the loop until fn(arg) is true; false after 5 s. */
+/* Runs the loop until fn(arg) is true; false after 30 s. */
 bool test_gateway_until(struct test_gateway *g, bool (*fn)(void *arg), void *arg);
 
 /* Turns of the loop while nothing is to be waited for. */

@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 
-#define PATIENCE_NS (10 * GATE_SEC)
+#define PATIENCE_NS (30 * GATE_SEC)
 
 static void on_line(struct gate_log_sink *sink, const char *line, size_t n)
 {

@@ -49,7 +49,7 @@ enum gate_verdict_kind script_rig_handler(struct script_rig *r, struct gate_exch
 enum gate_vm_result script_rig_start(struct script_rig *r, struct gate_exchange *x,
                                      enum gate_hook hook);
 
-/* Runs the loop until r->done; fails the test after 10 s. */
+/* Runs the loop until r->done; fails the test after 30 s. */
 void script_rig_wait(struct script_rig *r);
 
 /* Whether the log holds a text. */

@@ -498,10 +498,10 @@ static void a_handshake_has_an_end(void **state)
     assert_int_equal(begin_dial(b, 0, NULL), GATE_E_AGAIN);
     accept_it(b);
     turns(b, 3);
-    gate_clock_advance(&b->clock, 4900 * GATE_MS);
+    gate_clock_advance(&b->clock, 2000 * GATE_MS);
     turns(b, 3);
     assert_false(b->woken);
-    gate_clock_advance(&b->clock, 300 * GATE_MS);
+    gate_clock_advance(&b->clock, 3100 * GATE_MS);
     turns(b, 3);
     assert_true(b->woken);
     assert_int_equal(b->dialed, GATE_E_TIMEOUT);
