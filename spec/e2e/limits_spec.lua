@@ -288,7 +288,9 @@ describe("limits of number", function()
       open[i] = c
     end
     assert.is_false((served(g)))
-    assert.equal(1, g:metric "moongate_client_connections_refused_total")
+    t.wait_for("the count", function()
+      return g:metric "moongate_client_connections_refused_total" == 1
+    end)
     open[1]:close()
     t.wait_for("room", function() return g:status "connections" == "2" end)
     assert.is_true((served(g)))

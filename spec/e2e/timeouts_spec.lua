@@ -72,7 +72,9 @@ describe("timeouts.first_byte", function()
     local o = silent()
     local g = proxy(o, "timeouts = { first_byte = 20 }")
     times_out(g, o, 20, 504, "first_byte_timeout")
-    assert.equal(1, g:metric "moongate_upstream_connections_closed_total")
+    t.wait_for("the close", function()
+      return g:metric "moongate_upstream_connections_closed_total" == 1
+    end)
   end)
 
   it("begins when the request has left, not before", function()
