@@ -97,7 +97,8 @@ describe("balance hooks", function()
     assert.equal(200, g:get("/").status)
     t.wait_for("the log lines", function()
       local log = g:stderr()
-      return log:find "the upstream has no peer '10.0.0.1:1'"
+      return log:find "gateway.lua:%d+: the balance hook of policy 'b' returned '10.0.0.1:1'; the "
+          .. "upstream has no peer '10.0.0.1:1'"
         and log:find "the balance hook of policy 'b' returned 5; one of the peers, its address or"
     end)
   end)
