@@ -41,8 +41,8 @@ typedef void gate_hook_done(void *arg, const struct gate_hook_verdict *v);
 
 /* Runs the chain of `hook`. GATE_VM_DONE: *v is the verdict, nothing is left running.
  * GATE_VM_YIELD: it waits; x->hook is set until `done` is called. Policies after a reply: see
- * x->onion (request hooks raise it policy by policy as they are entered; response, fault and log of
- * a replied exchange run only policies below it; log runs all). `when` and `handler` are functions
+ * x->onion (request hooks raise it policy by policy as they are entered; response and body of a
+ * replied exchange run only policies below it; fault and log run all). `when` and `handler` are functions
  * of the matched route (x->match.route). */
 enum gate_vm_result gate_hook_call(struct gate_exchange *x, enum gate_hook hook,
                                    enum gate_hook_scope scope, gate_hook_done *done,
