@@ -259,6 +259,17 @@ describe("routes answer", function()
       ["/users/a%2Fb"] = "/people/a%2Fb/show" }
     for path, up in pairs(cases) do assert.equal("GET " .. up .. "\n", g:get(path).body, path) end
   end)
+
+  it("through rewrites of paths that hooks set before, but not of those set behind", function()
+    local g = t.proxy(t.origin(), { route = [[path = "/api/", rewrite = "/v2/*", use = { {
+      request = function(req) if req.args.own then req.path = "/own" end end,
+    } }]], more = [[
+      gate.on.request(function(req) req.path = req.path:gsub("^/old/", "/api/") end)
+    ]] })
+    assert.equal("GET /v2/x\n", g:get("/old/x").body)
+    assert.equal("GET /v2/x\n", g:get("/api/x").body)
+    assert.equal("GET /own?own\n", g:get("/old/x?own").body)
+  end)
 end)
 
 describe("declarations as data", function()
