@@ -43,7 +43,7 @@ struct gate_request {
     struct gate_str path_text; /* decoded */
     struct gate_str query;
     bool has_query;
-    bool path_set; /* a script changed it: rewrite of the route does not apply */
+    bool path_set; /* a script changed it since the table was asked: no rewrite of the route */
 };
 
 /* An answer that a script, a route or a fault made. */

@@ -61,17 +61,45 @@ uint32_t gate_flow_peers(struct gate_exchange *x, const struct gate_peer_view **
     return n;
 }
 
+static struct gate_peer *peer_of(const struct gate_peer_set *set, struct gate_str address)
+{
+    for (uint32_t i = 0; i < set->n; i++)
+        if (gate_str_eq(gate_str_from_cstr(set->v[i].peer->text), address))
+            return set->v[i].peer;
+    return NULL;
+}
+
+/* Of a server as it was declared ("app.test:80") the first address that may take the request, or
+ * else the first. */
+static struct gate_peer *peer_named(struct gate_exchange *x, struct gate_str name)
+{
+    struct gate_flow_state *f = x->flow;
+    const struct gate_peer_set *set = f->local->set;
+    const bool *may = gate_balance_may(&f->local->balance, set, gate_loop_now(&x->worker->loop),
+                                       (const struct gate_peer *const *)f->tried, f->n_tried);
+    struct gate_peer *first = NULL;
+
+    for (uint32_t i = 0; i < set->n; i++) {
+        struct gate_peer *p = set->v[i].peer;
+
+        if (!gate_str_ieq(gate_str_from_cstr(p->name), name))
+            continue;
+        if (may != NULL && may[i])
+            return p;
+        if (first == NULL)
+            first = p;
+    }
+    return first;
+}
+
 bool gate_flow_use_peer(struct gate_exchange *x, struct gate_str address)
 {
     struct gate_flow_state *f = x->flow;
+    struct gate_peer *p = f->local == NULL ? NULL : peer_of(f->local->set, address);
 
-    for (uint32_t i = 0; f->local != NULL && i < f->local->set->n; i++) {
-        struct gate_peer *p = f->local->set->v[i].peer;
-
-        if (gate_str_eq(gate_str_from_cstr(p->text), address)) {
-            f->chosen = p;
-            return true;
-        }
-    }
-    return false;
+    if (p == NULL && f->local != NULL)
+        p = peer_named(x, address);
+    if (p != NULL)
+        f->chosen = p;
+    return p != NULL;
 }

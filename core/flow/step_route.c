@@ -112,6 +112,7 @@ enum gate_step_result gate_step_route(struct gate_exchange *x)
             f->table_asked = true;
             make_query(x, &q);
             gate_router_find(x->seat->generation->router, &q, &x->arena, &x->match);
+            x->req.path_set = false; /* what a script made of the path was routed */
         }
         r = ask_when(x);
         if (r != GATE_STEP_NEXT)

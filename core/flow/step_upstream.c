@@ -458,7 +458,7 @@ static uint32_t request_extra(struct gate_exchange *x, bool upgrade, struct gate
     return n;
 }
 
-/* A rewrite of the route applies unless a script has set the path. */
+/* A rewrite of the route applies unless a script has set the path behind the table. */
 static bool rewrite_path(struct gate_exchange *x)
 {
     const struct gate_route_config *route = x->match.route;

@@ -275,7 +275,7 @@ bool gate_target_authority(struct gate_str text, struct gate_arena *arena, struc
         return false;
     if (n < text.n && (text.p[n] != ':' || !port_of(text.p + n + 1, text.n - n - 1, port)))
         return false;
-    *host = gate_str_of(text.p, n);
+    *host = gate_str_of(text.p, n > 1 && text.p[n - 1] == '.' ? n - 1 : n);
     if (upper) {
         char *lower = gate_arena_alloc(arena, text.n);
 

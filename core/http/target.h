@@ -24,8 +24,8 @@ struct gate_refusal gate_target_encode(struct gate_str text, struct gate_arena *
  * clients leave bare). */
 bool gate_target_query_ok(struct gate_str query);
 
-/* Splits and checks "host[:port]"; *host is lower-cased (arena copy only when it was not). False:
- * not valid. */
+/* Splits and checks "host[:port]"; *host is lower-cased (arena copy only when it was not) and has
+ * no dot at its end: with and without it names are the same. False: not valid. */
 bool gate_target_authority(struct gate_str text, struct gate_arena *arena, struct gate_str *host,
                            uint16_t *port);
 

@@ -195,7 +195,7 @@ static const char *mend_of(const struct gate_addr *addr, int e)
 
     switch (e) {
     case EADDRINUSE:
-        return file ? "another program accepts there: stop it, or choose another path"
+        return file ? "stop who accepts there, remove what is no socket, or choose another path"
                     : "stop what listens there (ss -ltnp shows it), or choose another port";
     case EACCES:
     case EPERM:

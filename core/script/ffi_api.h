@@ -159,7 +159,7 @@ struct gate_api {
                            const char *key, uint32_t key_n);
 
     /* The peers of the present try: p points to n of struct gate_peer_view. peer_use chooses one by
-     * its address. */
+     * its address, or by what its server was declared as. */
     int (*peers)(struct gate_vm *vm, int32_t id, int32_t serial);
     int (*peer_use)(struct gate_vm *vm, int32_t id, int32_t serial,
                     const char *address, uint32_t address_n);

@@ -62,14 +62,13 @@ static void run_give(struct gate_hook_run *run)
     gate_free(run);
 }
 
-/* Policies that the exchange did not enter before it was answered stay out. 1-based; n + 1: none is
- * left. */
+/* Policies that the exchange did not enter before it was answered do not see the answer. Who makes
+ * fault pages makes those of all. 1-based; n + 1: none is left. */
 static uint32_t first_link(const struct gate_hook_chain *c, const struct gate_exchange *x)
 {
     uint32_t i = 0;
 
-    if (x->onion == 0 || (c->hook != GATE_HOOK_RESPONSE && c->hook != GATE_HOOK_FAULT &&
-                          c->hook != GATE_HOOK_BODY))
+    if (x->onion == 0 || (c->hook != GATE_HOOK_RESPONSE && c->hook != GATE_HOOK_BODY))
         return 1;
     while (i < c->n && c->v[i].depth >= x->onion)
         i++;

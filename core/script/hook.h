@@ -41,9 +41,9 @@ typedef void gate_hook_done(void *arg, const struct gate_hook_verdict *v);
 
 /* Runs the chain of `hook`. GATE_VM_DONE: *v is the verdict, nothing is left running.
  * GATE_VM_YIELD: it waits; x->hook is set until `done` is called. Policies after a reply: see
- * x->onion (request hooks raise it policy by policy as they are entered; response, fault and log of
- * a replied exchange run only policies below it; log runs all). `when` and `handler` are functions
- * of the matched route (x->match.route). */
+ * x->onion (request hooks raise it policy by policy as they are entered; response and body of a
+ * replied exchange run only policies below it; fault and log run all). `when` and `handler` are
+ * functions of the matched route (x->match.route). */
 enum gate_vm_result gate_hook_call(struct gate_exchange *x, enum gate_hook hook,
                                    enum gate_hook_scope scope, gate_hook_done *done,
                                    struct gate_hook_verdict *v);
@@ -124,7 +124,8 @@ struct gate_hook_services {
     struct gate_str (*body)(struct gate_exchange *x, bool response);
     void (*set_body)(struct gate_exchange *x, bool response, struct gate_str body);
     /* The peers of the upstream that the exchange is at, for balance hooks: an array in the arena.
-     * use_peer chooses one by its address for the present try; false: there is none. */
+     * use_peer chooses one for the present try, by its address or by what its server was declared
+     * as; false: there is none. */
     uint32_t (*peers)(struct gate_exchange *x, const struct gate_peer_view **v);
     bool (*use_peer)(struct gate_exchange *x, struct gate_str address);
 };

@@ -166,10 +166,30 @@ static bool refused(const struct gate_exchange *x)
     return x != NULL && (x->fault == GATE_FAULT_BAD_REQUEST || x->fault == GATE_FAULT_TOO_LARGE);
 }
 
+/* The answer comes from us and did not wait for the request's body. What of that came with the head
+ * is of no interest to anybody, but where it is all of it the connection can be kept. */
+static void pass_over(struct gate_h1_server *h)
+{
+    struct gate_chain chunk;
+    const char *p = NULL;
+    const char *why = NULL;
+    size_t n = 0;
+    enum gate_body_result r;
+
+    gate_chain_init(&chunk, &h->session->conn.loop->blocks);
+    r = gate_h1_reader_body(&h->in, chunk.pool, &chunk, &p, &n, &why);
+    h->x->bytes_in += chunk.bytes;
+    gate_chain_clear(&chunk);
+    h->body_done = r == GATE_BODY_DONE;
+    h->body_bad = r == GATE_BODY_BAD || r == GATE_BODY_TRAILERS;
+}
+
 /* How the body of an answer is framed for this client, and whether the connection can be kept after
  * it. */
 static void decide_framing(struct gate_h1_server *h, struct gate_message *m, bool no_body)
 {
+    if (!h->body_done && !h->body_bad && h->x != NULL && gate_h1_reader_held(&h->in) > 0)
+        pass_over(h);
     h->keep = h->wants_keep && !h->session->worker->draining && h->body_done && !h->body_bad &&
               !h->eof && !refused(h->x);
     if (no_body || m->framing == GATE_BODY_NONE || m->framing == GATE_BODY_LENGTH)

@@ -155,7 +155,7 @@ end
 ---@param load moongate.Load
 ---@return string
 function M.text(load)
-  return json.canonical(declared(load, function() return true end))
+  return json.canonical(declared(load, function() return true end), true)
 end
 
 --- The part of it that code declared, and all that the file may know of data: two loads of which
@@ -168,7 +168,7 @@ function M.code(load)
   local result = declared(load, function(entry) return not entry.from_data end)
   result.data, result.uses = handed.used(load), list(load.data_uses)
   result.asked = next(load.asked) and load.asked or json.null
-  return json.canonical(result)
+  return json.canonical(result, true)
 end
 
 ---@class moongate.Output

@@ -63,13 +63,14 @@ local EXPECTED = {
 ---@type table<string, any>
 M.route_names = {}
 
---- Raises for a return value that is no answer, naming policy and hook.
-local function refuse(hook, name, fn, value)
+--- Raises for a return value that is no answer, naming policy and hook; `why` says more than what
+--- was expected.
+local function refuse(hook, name, fn, value, why)
   local info = debug.getinfo(fn, "S")
   local what = hook == "handler" and "the handler of route"
     or hook == "balancer" and "the balance function of upstream"
     or ("the %s hook of policy"):format(hook)
-  local expected = EXPECTED[hook] .. " was expected"
+  local expected = why or EXPECTED[hook] .. " was expected"
   if hook == "route" and type(value) == "string" then
     expected = "there is no route of that name"
       .. mistake.hint(nearest.find(value, M.route_names))
@@ -114,7 +115,8 @@ end
 
 --- A peer ends the chain.
 function judges.balance(refused, id, serial, value)
-  if not peer.use(id, serial, value) then refused(value) end
+  local used, why = peer.use(id, serial, value)
+  if not used then refused(value, why) end
   return true
 end
 
@@ -269,8 +271,8 @@ end
 ---@param names string[] the policies' names
 ---@return fun(start: integer, a: any, b: any, c: any)
 function M.chain(hook, fns, names)
-  local function refused(value)
-    refuse(hook, names[io.at], fns[io.at], value)
+  local function refused(value, why)
+    refuse(hook, names[io.at], fns[io.at], value, why)
   end
   local made = assert(loadstring(M.source(hook, #fns), "=hooks"))
   local run = made(io, judges[hook], refused, client.connecting, request.Type, response.Type,
@@ -294,8 +296,8 @@ end
 ---@param fn fun(req: table, peers: table[]): any
 ---@param name string of the upstream, for messages
 function M.balancer(fn, name)
-  local function refused(value)
-    refuse("balancer", name, fn, value)
+  local function refused(value, why)
+    refuse("balancer", name, fn, value, why)
   end
   local function run()
     local id, serial = io.id, io.serial

@@ -57,14 +57,16 @@ end
 ---@param value any
 ---@return string
 function M.encode(value)
-  return raise_at_caller(pcall(encoder.encode, value, ARRAY, null, false))
+  return raise_at_caller(pcall(encoder.encode, value, ARRAY, null, false, false))
 end
 
 --- Encodes canonically: object keys sorted by their bytes, so that equal values give equal text.
+--- With `raw` bytes that are no UTF-8 stay as they are, for the engine's own reader (core/config).
 ---@param value any
+---@param raw? boolean
 ---@return string
-function M.canonical(value)
-  return raise_at_caller(pcall(encoder.encode, value, ARRAY, null, true))
+function M.canonical(value, raw)
+  return raise_at_caller(pcall(encoder.encode, value, ARRAY, null, true, raw or false))
 end
 
 --- Decodes JSON, strictly: no trailing bytes, comments, leading zeros, bare control characters or

@@ -64,15 +64,14 @@ end
 ---@param serial integer
 ---@param value any
 ---@return boolean
+---@return string|nil why what is wrong with it
 function M.use(id, serial, value)
   local address = value
   if type(value) == "table" and debug.getmetatable(value) == Peer then address = value.address end
   if type(address) ~= "string" then return false end
   local r = api.peer_use(vm, id, serial, address, #address)
   if r < 0 then fail(r) end
-  if r == 0 then
-    error(("balance: the upstream has no peer '%s'"):format(address), 0)
-  end
+  if r == 0 then return false, ("the upstream has no peer '%s'"):format(address) end
   return true
 end
 

@@ -37,6 +37,16 @@ function Reply.__tostring(self)
   return "reply " .. self[STATUS]
 end
 
+--- What a route's `reply` says of one that was made here (declare/answer.lua).
+---@param self moongate.Reply
+---@return { status: integer, body: string, headers: string[][] }
+function Reply.declared(self)
+  local headers = {}
+  if self[KIND] then headers[1] = { "content-type", self[KIND] } end
+  for _, field in ipairs(self[HEADERS] or {}) do headers[#headers + 1] = field end
+  return { status = self[STATUS], body = self[BODY], headers = headers }
+end
+
 local function add_field(list, name, value)
   if type(value) == "number" then value = tostring(value) end
   if type(value) ~= "string" then

@@ -8,6 +8,7 @@ local mistake = require "moongate.declare.mistake"
 local nearest = require "moongate.nearest"
 local units = require "moongate.units"
 local json = require "moongate.json"
+local utf8 = require "moongate.json.utf8"
 
 local M = {}
 
@@ -145,6 +146,33 @@ function M.text(expected)
     if type(value) ~= "string" then return nil end
     if value == "" then return nil, "it is empty" end
     if value:find("%c") then return nil, "it holds a control character" end
+    return value
+  end)
+end
+
+--- A name, which reports and metrics show: UTF-8.
+---@return moongate.Type
+function M.name()
+  return M.custom("a name", function(value)
+    if type(value) ~= "string" then return nil end
+    if value == "" then return nil, "it is empty" end
+    if value:find("%c") then return nil, "it holds a control character" end
+    if not utf8.is_valid(value) then return nil, "it is no UTF-8" end
+    return value
+  end)
+end
+
+--- A name without spaces, of at most so many bytes.
+---@param longest integer
+---@return moongate.Type
+function M.word(longest)
+  return M.custom("a name", function(value)
+    if type(value) ~= "string" then return nil end
+    if value == "" or #value > longest then
+      return nil, ("a name has 1 to %d bytes"):format(longest)
+    end
+    if value:find("[%c%s]") then return nil, "a name has no spaces" end
+    if not utf8.is_valid(value) then return nil, "it is no UTF-8" end
     return value
   end)
 end

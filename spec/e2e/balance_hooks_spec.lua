@@ -40,6 +40,23 @@ describe("balance hooks", function()
     assert.same({ o1 = true, o2 = true, o3 = true }, seen)
   end)
 
+  it("choose a server as it was declared, by an address of it that may take the request", function()
+    local o = t.origin(function(c) c:reply(200, "here") end)
+    local other = t.origin(function(c) c:reply(200, "there") end)
+    local g = gateway(('"localhost:%d", "%s"'):format(o.port, other.address), [[
+      gate.on.balance(function(req, peers)
+        if req.args.to then return req.args.to end
+        for _, p in ipairs(peers) do if p.host ~= "localhost" then return p end end
+      end)
+    ]])
+    for _ = 1, 3 do
+      assert.equal("here", g:get("/?to=localhost:" .. o.port).body)
+      assert.equal("here", g:get("/?to=LocalHost:" .. o.port).body)
+      assert.equal("there", g:get("/").body)
+    end
+    assert.equal(500, g:get("/?to=localhost").status)
+  end)
+
   it("see what is known of the peers, and which try it is", function()
     local _, servers = origins(1)
     local g = gateway(servers .. ', { "127.0.0.1:1", down = true, weight = 7, zone = "z" }', [[
@@ -97,7 +114,8 @@ describe("balance hooks", function()
     assert.equal(200, g:get("/").status)
     t.wait_for("the log lines", function()
       local log = g:stderr()
-      return log:find "the upstream has no peer '10.0.0.1:1'"
+      return log:find "gateway.lua:%d+: the balance hook of policy 'b' returned '10.0.0.1:1'; the "
+          .. "upstream has no peer '10.0.0.1:1'"
         and log:find "the balance hook of policy 'b' returned 5; one of the peers, its address or"
     end)
   end)

@@ -271,6 +271,37 @@ describe("hooks", function()
     assert.matches('"code":"too_large"', res.body)
   end)
 
+  it("fault hooks see what fails in policies that were used before theirs", function()
+    local g = t.gateway(HEAD .. [[
+      gate.limits { hook_cpu = "10ms" }
+      gate.use { name = "first",
+        request = function(req)
+          if req.args.error then error "x" end
+          if req.args.spin then while true do end end
+        end,
+      }
+      gate.on.fault(function(req, fault) return gate.reply(fault.status, fault.code) end)
+      gate.on.response(function(req, res) res.headers["x-late"] = "yes" end)
+      local o = gate.upstream("o", { servers = { { "127.0.0.1:1", down = true } } })
+      gate.route { path = "/", upstream = o, use = { {
+        request = function(req) if req.args.own then error "z" end end,
+        fault = function(req, fault) req.ctx.seen = true end,
+      } } }
+    ]])
+    for what, code in pairs {
+      error = "script_error", spin = "script_killed", own = "script_error",
+    } do
+      local res = g:get("/?" .. what)
+      assert.equal(code, res.body)
+      -- Response hooks are those of the policies that the request went through.
+      assert.equal(what == "own" and "yes" or nil, res.headers["x-late"])
+    end
+    for _ = 1, 2 do assert.equal("script_killed", g:get("/?spin").body) end
+    local res = g:get "/"
+    assert.equal("quarantined", res.body)
+    assert.equal(503, res.status)
+  end)
+
   it("an error in a response hook of a fault page leaves the built-in page", function()
     local g = t.gateway(HEAD .. [[
       gate.use { name = "f", fault = function() error "in fault" end }

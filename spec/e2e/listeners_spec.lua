@@ -57,6 +57,29 @@ describe("listeners", function()
     assert.equal("ok", t.client.request(path, "/").body)
   end)
 
+  it("replace a socket that nobody accepts from, and nothing else", function()
+    local path = t.folder() .. "/s"
+    local text = ([[
+      gate.listen { "unix:%s" }
+      gate.route { path = "/", reply = { 200, "ok" } }
+    ]]):format(path)
+    local function refused()
+      local g = t.gateway(text, { ready = false })
+      assert.equal(2, g:wait())
+      assert.equal("moongate: cannot listen on unix:" .. path .. ": Address already in use; stop "
+        .. "who accepts there, remove what is no socket, or choose another path\n", g:stderr())
+    end
+    t.origin(nil, { path = path }):stop()
+    local g = t.gateway(text)
+    assert.equal("ok", t.client.request(path, "/").body)
+    refused()
+    assert.equal("ok", t.client.request(path, "/").body)
+    g:stop()
+    t.write(path, "precious")
+    refused()
+    assert.equal("precious", t.read(path))
+  end)
+
   it("give up a request whose client has ended its side", function()
     local o = t.origin(function(c) c:receive(1) end)
     local g = t.proxy(o)

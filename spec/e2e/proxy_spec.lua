@@ -394,6 +394,52 @@ describe("early answers", function()
     end)
   end
 
+  for name, body in pairs {
+    length = "Content-Length: 5\r\n\r\nhello",
+    chunked = "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+  } do
+    it("of the gateway's own keep the connection when the upload is over, with " .. name, function()
+      local g = t.gateway [[
+        gate.listen { "127.0.0.1:0" }
+        gate.on.log(function(req) print(("%s had %d bytes"):format(req.path, req.bytes_in)) end)
+        gate.route { path = "/reply", reply = { 200, "ok" } }
+        gate.route { path = "/handler", handler = function() return gate.reply(401, "no") end }
+        gate.route { path = "/error", handler = function() error "oh" end }
+      ]]
+      local c = g:connect()
+      for path, status in pairs { reply = 200, handler = 401, error = 500, nowhere = 404 } do
+        c:send("POST /" .. path .. " HTTP/1.1\r\nHost: a\r\n" .. body
+          .. "GET /reply HTTP/1.1\r\nHost: a\r\n\r\n")
+        local res = c:receive_response()
+        assert.equal(status, res.status)
+        assert.is_nil(res.headers.connection)
+        assert.equal("ok", c:receive_response().body)
+        t.wait_for("the log hook", function()
+          return g:stderr():find("/" .. path .. " had 5 bytes", 1, true)
+        end)
+      end
+    end)
+  end
+
+  it("of the gateway's own close when the upload is not over, or not to be believed", function()
+    local g = t.gateway [[
+      gate.listen { "127.0.0.1:0" }
+      gate.route { path = "/", reply = { 200, "ok" } }
+    ]]
+    for _, body in ipairs {
+      "Content-Length: 6\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+      "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n\r\n",
+      "Transfer-Encoding: chunked\r\n\r\n5x\r\nhello\r\n0\r\n\r\n",
+    } do
+      local c = g:connect()
+      c:send("POST / HTTP/1.1\r\nHost: a\r\n" .. body)
+      local res = c:receive_response()
+      assert.equal("close", res.headers.connection, body)
+      c:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+      assert.equal("end", c:how_it_ends())
+    end
+  end)
+
   it("that say nothing of closing end the upstream connection too", function()
     local o = t.origin(function(c)
       c:reply(200, "early")

@@ -51,7 +51,7 @@ describe("routes match", function()
     end
   end)
 
-  it("hosts: exact and suffix, whatever case and port", function()
+  it("hosts: exact and suffix, whatever case, port and last dot", function()
     local g = named [[
       route { name = "exact", path = "/", host = "Shop.example.com" }
       route { name = "suffix", path = "/", host = "*.example.com" }
@@ -61,6 +61,7 @@ describe("routes match", function()
     local cases = { ["shop.example.com"] = "exact", ["SHOP.EXAMPLE.COM:8443"] = "exact",
       ["x.example.com"] = "suffix", ["x.y.example.com:1"] = "suffix", ["example.com"] = "any",
       ["a.b.example.com"] = "deep", ["notexample.com"] = "any", ["b.example.com"] = "suffix",
+      ["shop.example.com."] = "exact", ["X.Example.Com.:80"] = "suffix",
       ["127.0.0.1"] = "any", ["[::1]:80"] = "any" }
     for host, name in pairs(cases) do assert.equal(name, winner(g, "/x", { host = host }), host) end
     -- A target in absolute form names the host.
@@ -153,6 +154,7 @@ describe("routes answer", function()
       gate.route { path = "/json", reply = { 200, { a = { 1, 2 } } } }
       gate.route { path = "/none", reply = { 204 } }
       gate.route { path = "/type", reply = { 200, "<p>", { ["content-type"] = "text/html" } } }
+      gate.route { path = "/bytes", reply = { 200, "GIF\0\255\195\n", { ["x-a"] = "\255" } } }
     ]]
     local res = g:get "/text"
     assert.equal(201, res.status)
@@ -166,9 +168,38 @@ describe("routes answer", function()
     assert.equal(204, res.status)
     assert.is_nil(res.headers["content-length"])
     assert.equal("text/html", g:get("/type").headers["content-type"])
+    res = g:get "/bytes"
+    assert.equal("GIF\0\255\195\n", res.body)
+    assert.equal("\255", res.headers["x-a"])
     local head = g:get("/text", { method = "HEAD" })
     assert.equal("5", head.headers["content-length"])
     assert.is_nil(g:get("/nowhere").headers["x-a"])
+  end)
+
+  it("with what gate.reply or gate.redirect gave", function()
+    local g = t.gateway [[
+      gate.listen { "127.0.0.1:0" }
+      local made = gate.reply(201, "\0\255\n", { ["X-A"] = { "b", "c" } })
+      gate.route { path = "/text", reply = made }
+      gate.route { path = "/again", reply = made }
+      gate.route { path = "/json", reply = gate.reply(200, { a = { 1, 2 } }) }
+      gate.route { path = "/none", reply = gate.reply(204, "dropped") }
+      gate.route { path = "/away", reply = gate.redirect("/x", 308) }
+    ]]
+    for _, path in ipairs { "/text", "/again" } do
+      local res = g:get(path)
+      assert.equal(201, res.status)
+      assert.equal("\0\255\n", res.body)
+      assert.equal("b, c", res.headers["x-a"])
+      assert.equal("text/plain; charset=utf-8", res.headers["content-type"])
+    end
+    local res = g:get "/json"
+    assert.equal("application/json", res.headers["content-type"])
+    assert.same({ a = { 1, 2 } }, json.decode(res.body))
+    assert.equal(204, g:get("/none").status)
+    res = g:get "/away"
+    assert.equal(308, res.status)
+    assert.equal("/x", res.headers.location)
   end)
 
   it("with a handler's reply or upstream", function()
@@ -227,6 +258,17 @@ describe("routes answer", function()
       ["/users/a%20b"] = "/people/a%20b/show", ["/files/a/b?z"] = "/a/b?z", ["/files/"] = "/",
       ["/users/a%2Fb"] = "/people/a%2Fb/show" }
     for path, up in pairs(cases) do assert.equal("GET " .. up .. "\n", g:get(path).body, path) end
+  end)
+
+  it("through rewrites of paths that hooks set before, but not of those set behind", function()
+    local g = t.proxy(t.origin(), { route = [[path = "/api/", rewrite = "/v2/*", use = { {
+      request = function(req) if req.args.own then req.path = "/own" end end,
+    } }]], more = [[
+      gate.on.request(function(req) req.path = req.path:gsub("^/old/", "/api/") end)
+    ]] })
+    assert.equal("GET /v2/x\n", g:get("/old/x").body)
+    assert.equal("GET /v2/x\n", g:get("/api/x").body)
+    assert.equal("GET /own?own\n", g:get("/old/x?own").body)
   end)
 end)
 

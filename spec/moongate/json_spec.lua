@@ -93,6 +93,11 @@ describe("moongate.json", function()
       local t = { b = 1, a = { d = { 1, 2 }, c = json.array {} }, [""] = json.null }
       assert.equal('{"":null,"a":{"c":[],"d":[1,2]},"b":1}', json.canonical(t))
     end)
+
+    it("keeps bytes that are no UTF-8 when it is asked to", function()
+      assert.equal('"\\u0000\\ufffd\195\188\\ufffd\\n"', json.canonical "\0\255\195\188\195\n")
+      assert.equal('"\\u0000\255\195\188\195\\n"', json.canonical("\0\255\195\188\195\n", true))
+    end)
   end)
 
   describe("decode", function()

@@ -102,6 +102,19 @@ describe("moongate.schema", function()
     assert.equal("servers", reports[1].nearest)
   end)
 
+  it("takes names that can be shown", function()
+    for _, kind in ipairs { schema.name(), schema.word(9) } do
+      assert.equal("\195\169-x", (check(kind, "\195\169-x")))
+      for _, bad in ipairs { "", "a\nb", "a\127", "\195", 5 } do
+        local result, reports = check(kind, bad)
+        assert.is_nil(result)
+        assert.truthy(reports[1].message:find("a name expected", 1, true))
+      end
+    end
+    assert.equal("a b", (check(schema.name(), "a b")))
+    for _, bad in ipairs { "a b", "0123456789" } do assert.is_nil((check(schema.word(9), bad))) end
+  end)
+
   it("walks maps into sorted pairs", function()
     local kind = schema.map(schema.text(), schema.integer(1, 9))
     assert.same({ { "a", 2 }, { "b", 1 } }, (check(kind, { b = 1, a = 2 })))

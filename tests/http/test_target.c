@@ -258,7 +258,9 @@ static void authorities(void **state)
     } table[] = {
         {"a", "a", 0},
         {"Example.TEST", "example.test", 0},
-        {"example.test.:80", "example.test.", 80},
+        {"example.test.:80", "example.test", 80},
+        {"A.TEST.", "a.test", 0},
+        {".", ".", 0},
         {"a_b-c~d:65535", "a_b-c~d", 65535},
         {"127.0.0.1:1", "127.0.0.1", 1},
         {"[::1]", "[::1]", 0},

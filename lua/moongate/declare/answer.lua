@@ -48,12 +48,15 @@ local function header_pairs(given, body)
   return list
 end
 
---- The type of `reply`: status, body and headers by position as in `gate.reply`, or by name.
+--- The type of `reply`: status, body and headers by position as in `gate.reply`, or by name; or
+--- what `gate.reply` gave, which has judged it.
 ---@type moongate.Type
 M.REPLY = {
   expected = 'a reply such as { 200, "hello\\n" }',
   check = function(self, value, spot)
     if type(value) ~= "table" then return spot:unexpected(value, self.expected) end
+    local mt = getmetatable(value)
+    if mt and mt.declared then return mt.declared(value) end
     local given, meant = REPLY:check(value, spot)
     local status = given.status or given[1]
     if not status then

@@ -2,6 +2,7 @@
 --- their captures (`rewrite`, `redirect`). Pure functions.
 
 local nearest = require "moongate.nearest"
+local utf8 = require "moongate.json.utf8"
 
 local M = {}
 
@@ -59,6 +60,7 @@ function M.parse(path)
   if type(path) ~= "string" then return nil end
   if path:sub(1, 1) ~= "/" then return nil, "a path begins with '/'" end
   if path:find("%c") then return nil, "it holds a control character" end
+  if not utf8.is_valid(path) then return nil, "it is no UTF-8" end
   if path:find("[?#]") then return nil, "a path has no '?' or '#'; use `query`" end
   local encoded = path:gsub("%%2F", ""):gsub("%%25", ""):match("%%%x%x")
   if encoded then

@@ -19,7 +19,7 @@ M.HOOKS = {
 M.LATER_HOOKS = { "cache", "store" }
 
 local FIELDS = {
-  name = schema.text("a name"),
+  name = schema.name(),
   on_error = schema.with(schema.enum { "closed", "open" }, { default = "closed" }),
   guards = schema.with(schema.boolean(), { default = false }),
   cpu = schema.with(schema.duration { unit = "us" }, { default = 0 }),

@@ -105,7 +105,7 @@ local CLIENT_CERT = {
 }
 
 local FIELDS = {
-  name = schema.text("a name"),
+  name = schema.name(),
   host = HOST,
   path = PATH,
   methods = schema.with(schema.list(METHOD, { min = 1 }), { default = {} }),

@@ -8,12 +8,7 @@ local schema = require "moongate.schema"
 
 local M = {}
 
-local NAME = schema.custom("a name", function(value)
-  if type(value) ~= "string" then return nil end
-  if value == "" or #value > 64 then return nil, "a name has 1 to 64 bytes" end
-  if value:find("[%c%s]") then return nil, "a name has no spaces" end
-  return value
-end)
+local NAME = schema.word(64)
 
 local OPTIONS = schema.record("gate.shared", {
   bytes = schema.with(schema.size(16 * 1024, 64 * 1024 ^ 3), { default = 64 * 1024 ^ 2 }),

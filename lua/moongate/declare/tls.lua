@@ -85,6 +85,7 @@ end
 M.SERVER = {
   expected = "a table of options",
   check = function(_, value, spot)
+    if value == false then return nil end -- plain: what `tls = has_certificate and { … }` may give
     local given = SERVER:check(value, spot)
     if not given or not check_pairs(spot, given, value) then return nil end
     local certificates = {}

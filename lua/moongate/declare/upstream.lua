@@ -116,16 +116,16 @@ local function timeouts_with_defaults()
   return schema.record("timeouts", fields)
 end
 
---- What may be tried again: failures by name, answers by status ("503").
+--- What may be tried again: failures by name, answers by status ("503", or the number).
 local RETRY_ON = schema.enum { "connect", "reset", "timeout" }
 local RETRY_ITEM = {
   expected = 'connect, reset, timeout or a status such as "503"',
   check = function(self, value, spot)
-    if type(value) == "string" and value:find("^%d") then
-      if value:find("^[45]%d%d$") then return value end
-      return spot:unexpected(value, self.expected)
-    end
-    return RETRY_ON:check(value, spot)
+    local text = type(value) == "number" and ("%.14g"):format(value) or value
+    if type(text) ~= "string" then return spot:unexpected(value, self.expected) end
+    if not text:find("^%d") then return RETRY_ON:check(value, spot) end
+    if not text:find("^[45]%d%d$") then return spot:unexpected(value, self.expected) end
+    return text
   end,
 }
 
@@ -192,12 +192,7 @@ for _, name in ipairs {
   OPTIONS[name] = schema.later()
 end
 
-local NAME = schema.custom("a name", function(value)
-  if type(value) ~= "string" then return nil end
-  if value == "" or #value > 128 then return nil, "a name has 1 to 128 bytes" end
-  if value:find("[%c%s]") then return nil, "a name has no spaces" end
-  return value
-end)
+local NAME = schema.word(128)
 
 local UPSTREAM = schema.record("gate.upstream", OPTIONS)
 

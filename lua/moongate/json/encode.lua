@@ -30,21 +30,22 @@ ESCAPE[8], ESCAPE[9], ESCAPE[10] = "\\b", "\\t", "\\n"
 ESCAPE[12], ESCAPE[13], ESCAPE[34], ESCAPE[92] = "\\f", "\\r", '\\"', "\\\\"
 
 --- What stands for the byte c at i, or nil when it stays, and how many bytes that covers.
-local function escape(s, i, c)
+local function escape(s, i, c, raw)
   if c < 128 then return ESCAPE[c], 1 end
+  if raw then return nil, 1 end
   local width = width_of(s, i, c)
   if width == 0 then return "\\ufffd", 1 end
   return nil, width
 end
 
 --- Puts a string that holds bytes to escape or beyond ASCII, the first of them at i.
-local function put_escaped(out, s, i)
+local function put_escaped(out, s, i, raw)
   local from = 1
   out:put('"')
   local c = byte(s, i)
   while c do
     local piece, width = nil, 1
-    if not PLAIN[c] then piece, width = escape(s, i, c) end
+    if not PLAIN[c] then piece, width = escape(s, i, c, raw) end
     if piece then
       out:put(sub(s, from, i - 1), piece)
       from = i + 1
@@ -162,8 +163,9 @@ end
 ---@param array table metatable of lists
 ---@param null any
 ---@param sorted boolean
+---@param raw boolean
 -- long: one loop and no other, so that the JIT makes one tree of traces of it.
-local function encode(out, value, array, null, sorted)
+local function encode(out, value, array, null, sorted, raw)
   -- The open container; the stack holds those around it.
   local t, walk, index, key, keys, depth = nil, LIST, 0, nil, nil, 0
   local stack = nil
@@ -175,7 +177,7 @@ local function encode(out, value, array, null, sorted)
       local c = byte(text, i)
       if not PLAIN[c] then
         if c then
-          put_escaped(out, text, i)
+          put_escaped(out, text, i, raw)
         else
           out:put('"', text, '"')
         end
@@ -244,11 +246,12 @@ local spare = nil
 ---@param array table metatable that marks lists
 ---@param null any what stands for null
 ---@param sorted boolean keys of objects in order
+---@param raw boolean bytes that are no UTF-8 stay as they are
 ---@return string
-function M.encode(value, array, null, sorted)
+function M.encode(value, array, null, sorted, raw)
   local out = spare or buffer.new(1024)
   spare = nil
-  encode(out, value, array, null, sorted)
+  encode(out, value, array, null, sorted, raw)
   local text = out:tostring()
   if #text <= KEEP then spare = out:reset() end
   return text

@@ -26,6 +26,19 @@ function M.width(s, i, c)
   return 4
 end
 
+--- Whether all of the text is UTF-8.
+---@param s string
+---@return boolean
+function M.is_valid(s)
+  local i = s:find("[\128-\255]")
+  while i do
+    local width = M.width(s, i, byte(s, i))
+    if width == 0 then return false end
+    i = s:find("[\128-\255]", i + width)
+  end
+  return true
+end
+
 --- The sequence of a code point.
 ---@param code integer up to 0x10FFFF, no surrogate
 ---@return string

@@ -24,6 +24,7 @@ describe("gate.listen", function()
     assert.equal(9, listener.backlog)
     assert.is_true(listener.half_close)
     assert.is_true(listener.http2)
+    assert.is_nil(support.good(listen '":80", tls = false').listeners[1].tls)
     assert.same({ "10.0.0.0/8", "::1", "unix:" }, listener.trust)
   end)
 

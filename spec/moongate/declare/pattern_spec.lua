@@ -22,6 +22,7 @@ describe("moongate.declare.pattern", function()
       ["/*rest/"] = "must come last", ["/:a/:a"] = "stands twice", ["/:a/*a"] = "stands twice",
       ["/../a"] = "never stands", ["/a/."] = "never stands", ["/a%20b"] = "'%20' never matches",
       ["/a%2fb"] = "'%2f' never matches",
+      ["/\255"] = "it is no UTF-8",
     } do
       local parsed, reason = pattern.parse(path)
       assert.is_nil(parsed, path)

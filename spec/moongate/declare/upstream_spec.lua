@@ -29,7 +29,7 @@ describe("gate.upstream", function()
       proxy_protocol = "v2", http2 = "auto",
       keepalive = { idle = 0, idle_timeout = "5s", max_requests = 10, max_age = "1m" },
       timeouts = { connect = 0.5, total = "2m", send = 0, read = "10s" },
-      retry = { tries = 1, on = { "timeout", "503" }, budget = 0.5 },
+      retry = { tries = 1, on = { "timeout", "503", 429 }, budget = 0.5 },
     ]]).upstreams[1]
     assert.same({ address = "[::1]:9", weight = 3, backup = true, zone = "b", down = true,
       max_connections = 5 }, got.servers[1])
@@ -43,7 +43,7 @@ describe("gate.upstream", function()
     assert.equal(10000, got.timeouts.read_ms)
     assert.is_nil(got.timeouts.first_byte_ms)
     assert.equal(0, got.timeouts.send_ms)
-    assert.same({ tries = 1, on = { "timeout", "503" }, budget_percent = 50 }, got.retry)
+    assert.same({ tries = 1, on = { "timeout", "503", "429" }, budget_percent = 50 }, got.retry)
   end)
 
   it("says TLS with all its options, or none", function()
@@ -120,6 +120,8 @@ describe("gate.upstream", function()
       [servers .. 'timeouts = { connect = "5 s" }'] = "a time (seconds, or a string",
       [servers .. 'retry = { on = { "conect" } }'] = "did you mean 'connect'?",
       [servers .. 'retry = { on = { "200" } }'] = "a status such as",
+      [servers .. "retry = { on = { 50.3 } }"] = "a status such as",
+      [servers .. "retry = { on = { true } }"] = "connect, reset, timeout or a status such as",
       [servers .. "retry = { budget = 20 }"] = "a share from 0 to 1",
       [servers .. 'host = "peeer"'] = "did you mean 'peer'?",
     } do

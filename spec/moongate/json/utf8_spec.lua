@@ -21,6 +21,15 @@ describe("moongate.json.utf8", function()
     end
   end)
 
+  it("tells texts that are valid all through", function()
+    for _, good in ipairs { "", "a", "\195\169", "a\195\169b\226\130\172\240\159\140\153c" } do
+      assert.is_true(utf8.is_valid(good))
+    end
+    for _, bad in ipairs { "\255", "a\195", "\195\169\169", "\226\130b", "ab\237\160\128" } do
+      assert.is_false(utf8.is_valid(bad))
+    end
+  end)
+
   it("writes code points", function()
     for _, code in ipairs { 0x24, 0x7F, 0x80, 0x7FF, 0x800, 0xFFFF, 0x10000, 0x10FFFF } do
       local s = utf8.char(code)
