@@ -102,6 +102,21 @@ describe("generations", function()
     assert.equal("old data", g:get("/word").body)
   end)
 
+  it("have the modules that a function asks for when it is called", function()
+    local source = [[gate.listen { "127.0.0.1:0" }
+      gate.route { path = "/word", handler = function()
+        return gate.reply(200, require("words"):rep(2) .. require "bit".bor(1, 2))
+      end }]]
+    local g = t.gateway(source, { files = { ["words.lua"] = 'return require "half"',
+      ["half.lua"] = 'half = "old" return half' } })
+    assert.equal(500, g:get("/word").status)
+    t.write(g.dir .. "/half.lua", 'return "new "')
+    assert.equal(0, run(g, "reload").status)
+    assert.equal("new new 3", g:get("/word").body)
+    os.remove(g.dir .. "/half.lua")
+    assert.equal("new new 3", g:get("/word").body)
+  end)
+
   it("keep the last five bundles", function()
     local g = t.gateway(text "1")
     for i = 2, 8 do reload(g, tostring(i)) end
