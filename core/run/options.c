@@ -192,7 +192,7 @@ static const struct option options[] = {
     { "--data", ANY, "name=file", set_data },
     { "--proxy", RUN, "an address and a URL", set_proxy },
     { "--socket", RUN | ROUTES | ASKING, "a path", set_socket },
-    { "--json", CHECK | GENERATIONS | UPSTREAMS | TOP, NULL, set_json },
+    { "--json", CHECK | ROUTES | GENERATIONS | UPSTREAMS | TOP, NULL, set_json },
     { "--canary", RELOAD, "a share, such as 5%", set_canary },
     { "--for", RELOAD, "a time, such as 60s", set_for },
     { "--abort-if", RELOAD, "conditions, such as 'errors > 1%'", set_abort_if },
@@ -323,6 +323,8 @@ static bool check_whole(const char *command, struct parser *p)
         missing = "a method and a URL, as in: routes gateway.lua GET /users/1";
     else if (o->canary == NULL && (o->canary_for != NULL || o->abort_if[0] != '\0' || o->detach))
         missing = "--canary with --for, --abort-if and --detach, as in: --canary 5% --for 60s";
+    else if (o->method != NULL && o->json)
+        missing = "either --json, for all routes, or a method and a URL";
     else if (strcmp(command, "routes") == 0 && o->socket != NULL && !o->live)
         missing = "--live with --socket";
     else if (o->file == NULL && o->proxy == NULL && !has_socket(command, o))

@@ -89,6 +89,7 @@ describe("command line", function()
       { { "run", "--proxy", ":0", "http://127.0.0.1:1/path" }, "without a path" },
       { { "check", file, "--json=1" }, "--json takes no value" },
       { { "routes", file, "GET" }, "needs a method and a URL" },
+      { { "routes", file, "GET", "/x", "--json" }, "routes needs either --json" },
       { { "check" }, "needs a gateway file" },
     }
     for _, case in ipairs(cases) do
@@ -301,6 +302,10 @@ describe("command line", function()
       assert.matches("^ROUTE +HOST +PATH +METHODS +ACTION\n", out.stdout)
       assert.matches("old +%* +/old +GET +redirect 302 /hello\n", out.stdout)
       assert.matches("/api/ +%* +/api/ +%* +upstream shop\n", out.stdout)
+      local list = require("moongate.json").decode(
+        t.run({ "routes", t.file(RIGHT), "--json" }).stdout).routes
+      assert.equal(3, #list)
+      assert.equal("upstream shop", list[3].action) -- the prefix comes last
     end)
 
     it("tells the winner and why", function()

@@ -389,7 +389,7 @@ describe("a gateway that runs tells", function()
     assert.matches("^ROUTE +HOST +PATH +METHODS +ACTION +REQUESTS +5XX\n", out)
     assert.matches("\nword +%* +/word +%* +reply 200 +2 +0\n", out)
     assert.matches("^word", run(g, "routes", "--live", "GET", "/word").stdout)
-    local routes = json.decode(g:control("/routes").body).routes
+    local routes = json.decode(run(g, "routes", "--live", "--json").stdout).routes
     assert.equal(2, #routes)
     assert.equal("/word", routes[1].path == "/slow" and routes[2].path or routes[1].path)
   end)
@@ -406,6 +406,12 @@ describe("a gateway that runs tells", function()
     assert.matches("\no +127%.0%.0%.1:1 +%a[%a ]- +0 +0 +0 +%d+ +[1-9]%d*\n", out)
     local up = json.decode(run(g, "upstreams", "--json").stdout).upstreams
     assert.equal("o", up[1].name)
+    local states = {}
+    for i, peer in ipairs(up[1].peers) do states[i] = peer.state end
+    assert.same({ "up", "up" }, states)
+    for _ = 1, 4 do g:get "/up" end
+    up = json.decode(run(g, "upstreams", "--json").stdout).upstreams
+    assert.equal("left out", up[1].peers[2].state)
   end)
 
   it("what its hooks cost", function()
