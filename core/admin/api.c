@@ -1,7 +1,12 @@
 #include <stdlib.h>
 
+#include "admin/json.h"
+#include "admin/members.h"
 #include "admin/server_int.h"
 #include "base/assert.h"
+
+/* A step of the test clock. */
+#define CLOCK_MAX_MS 1000000000000u
 
 /* Paths of the control socket, and what each does. */
 struct endpoint {
@@ -12,11 +17,6 @@ struct endpoint {
 };
 
 static const char plain[] = "text/plain; charset=utf-8";
-
-static void reply_text(struct admin_conn *c, int status, const char *text)
-{
-    gate_admin_reply(c, status, plain, "", text, strlen(text));
-}
 
 /* Answers with what was written, and frees it. */
 static void reply_written(struct admin_conn *c, const char *type, FILE *f, char **body,
@@ -36,6 +36,36 @@ static bool wants_text(const struct admin_conn *c)
     return accept.n >= 10 && memcmp(accept.p, "text/plain", 10) == 0;
 }
 
+void gate_admin_say(struct admin_conn *c, int status, const char *extra, const char *text)
+{
+    size_t length = strlen(text), n = 0;
+    char *body = NULL;
+    FILE *f;
+
+    if (wants_text(c)) {
+        gate_admin_reply(c, status, plain, extra, text, length);
+        return;
+    }
+    f = open_memstream(&body, &n);
+    if (f == NULL) {
+        gate_admin_reply(c, 503, plain, "", "no memory\n", 10);
+        return;
+    }
+    fprintf(f, "{\"ok\":%s", status == 200 ? "true" : "false");
+    while (length > 0 && text[length - 1] == '\n')
+        length--;
+    gate_json_member(f, "message", gate_str_of(text, length));
+    fputs("}\n", f);
+    fclose(f);
+    gate_admin_reply(c, status, "application/json", extra, body, n);
+    free(body);
+}
+
+static void reply_text(struct admin_conn *c, int status, const char *text)
+{
+    gate_admin_say(c, status, "", text);
+}
+
 static void show(struct admin_conn *c, enum gate_admin_page page)
 {
     bool text = wants_text(c);
@@ -45,7 +75,7 @@ static void show(struct admin_conn *c, enum gate_admin_page page)
     FILE *f = open_memstream(&body, &n);
 
     if (f == NULL) {
-        reply_text(c, 503, "503 no memory\n");
+        reply_text(c, 503, "no memory\n");
         return;
     }
     c->admin->ops->show(c->admin->arg, page, text, f);
@@ -54,7 +84,7 @@ static void show(struct admin_conn *c, enum gate_admin_page page)
     reply_written(c, type, f, &body, &n);
 }
 
-static const char decided[] = "409 the program around this gateway decides what it serves\n";
+static const char decided[] = "the program around this gateway decides what it serves\n";
 
 static void post_reload(struct admin_conn *c, struct gate_str body)
 {
@@ -66,64 +96,34 @@ static void post_reload(struct admin_conn *c, struct gate_str body)
     c->admin->ops->reload(c->admin->arg, c->handle);
 }
 
-/* Bodies are a line of JSON in one form. */
-static void copy_body(struct gate_str body, char to[ADMIN_BODY_MAX + 1])
-{
-    memcpy(to, body.p, body.n);
-    to[body.n] = '\0';
-}
-
 /* {"number": 7}, or nothing: the generation before */
 static void post_rollback(struct admin_conn *c, struct gate_str body)
 {
-    char text[ADMIN_BODY_MAX + 1];
-    unsigned long long number = 0;
+    struct gate_member number = { .name = "number" };
 
-    copy_body(body, text);
     if (c->admin->ops->rollback == NULL)
         reply_text(c, 409, decided);
-    else if (body.n > 0 && sscanf(text, " { \"number\" : %18llu }", &number) != 1)
-        reply_text(c, 400, "400 expected {\"number\": generation}\n");
+    else if (body.n > 0 && (!gate_members_read(body, &number, 1) ||
+                             (number.given && number.number == 0)))
+        reply_text(c, 400, "expected {\"number\": generation}\n");
     else
-        c->admin->ops->rollback(c->admin->arg, number, c->handle);
-}
-
-/* The members of an order to try a canary, "" where none is given. Nothing else may stand there. */
-static bool read_order(const char *text, char share[32], char time[32], char conditions[900])
-{
-    static const char *const forms[] = {
-        " { \"share\" : \"%31[^\"\\]\" , \"for\" : \"%31[^\"\\]\" , "
-        "\"abort_if\" : \"%899[^\"\\]\" } %n",
-        " { \"share\" : \"%31[^\"\\]\" , \"for\" : \"%31[^\"\\]\" } %n",
-        " { \"share\" : \"%31[^\"\\]\" } %n",
-    };
-    int n;
-
-    for (size_t i = 0; i < GATE_COUNT_OF(forms); i++) {
-        n = 0;
-        share[0] = time[0] = conditions[0] = '\0';
-        if (i == 0)
-            sscanf(text, forms[i], share, time, conditions, &n);
-        else if (i == 1)
-            sscanf(text, forms[i], share, time, &n);
-        else
-            sscanf(text, forms[i], share, &n);
-        if (n > 0 && text[n] == '\0')
-            return true;
-    }
-    return false;
+        c->admin->ops->rollback(c->admin->arg, number.number, c->handle);
 }
 
 static void post_canary(struct admin_conn *c, struct gate_str body)
 {
-    char text[ADMIN_BODY_MAX + 1], share[32], time[32], conditions[900];
+    char share[32] = "", time[32] = "", conditions[900] = "";
+    struct gate_member order[] = {
+        { .name = "share", .text = share, .cap = sizeof(share) },
+        { .name = "for", .text = time, .cap = sizeof(time) },
+        { .name = "abort_if", .text = conditions, .cap = sizeof(conditions) },
+    };
 
-    copy_body(body, text);
     if (c->admin->ops->canary == NULL)
         reply_text(c, 409, decided);
-    else if (!read_order(text, share, time, conditions))
-        reply_text(c, 400, "400 expected {\"share\": \"5%\", \"for\": \"60s\", \"abort_if\": "
-                           "\"errors > 1%\"}; the last one, or the last two, may be left out\n");
+    else if (!gate_members_read(body, order, GATE_COUNT_OF(order)) || share[0] == '\0')
+        reply_text(c, 400, "expected {\"share\": \"5%\", \"for\": \"60s\", \"abort_if\": "
+                           "\"errors > 1%\"}; \"for\" and \"abort_if\" may be left out\n");
     else
         c->admin->ops->canary(c->admin->arg, share, time, conditions, c->handle);
 }
@@ -131,43 +131,45 @@ static void post_canary(struct admin_conn *c, struct gate_str body)
 /* {"method": "GET", "url": "/a"} */
 static void post_explain(struct admin_conn *c, struct gate_str body)
 {
-    char text[ADMIN_BODY_MAX + 1], method[32], url[ADMIN_BODY_MAX + 1];
+    char method[32] = "", url[ADMIN_BODY_MAX] = "";
+    struct gate_member request[] = {
+        { .name = "method", .text = method, .cap = sizeof(method) },
+        { .name = "url", .text = url, .cap = sizeof(url) },
+    };
     char *answer = NULL;
     size_t n = 0;
     FILE *f;
 
-    copy_body(body, text);
-    if (sscanf(text, " { \"method\" : \"%31[^\"\\]\" , \"url\" : \"%1000[^\"\\]\" }", method,
-               url) != 2) {
-        reply_text(c, 400, "400 expected {\"method\": \"GET\", \"url\": \"/path\"}\n");
+    if (!gate_members_read(body, request, GATE_COUNT_OF(request)) || method[0] == '\0' ||
+        url[0] == '\0') {
+        reply_text(c, 400, "expected {\"method\": \"GET\", \"url\": \"/path\"}\n");
         return;
     }
     f = open_memstream(&answer, &n);
     if (f == NULL) {
-        reply_text(c, 503, "503 no memory\n");
+        reply_text(c, 503, "no memory\n");
         return;
     }
     c->admin->ops->explain(c->admin->arg, method, url, f);
-    reply_written(c, plain, f, &answer, &n);
+    fclose(f);
+    reply_text(c, 200, answer);
+    free(answer);
 }
 
 /* {"advance_ms": 1000} */
 static void post_clock(struct admin_conn *c, struct gate_str body)
 {
-    static const char refusal[] = "400 expected {\"advance_ms\": milliseconds}\n";
-    unsigned long long ms;
-    char text[ADMIN_BODY_MAX + 1];
+    struct gate_member ms = { .name = "advance_ms" };
 
     if (c->admin->ops->advance == NULL) {
-        reply_text(c, 409, "409 the clock can be moved under --test-clock only\n");
+        reply_text(c, 409, "the clock can be moved under --test-clock only\n");
         return;
     }
-    copy_body(body, text);
-    if (sscanf(text, " { \"advance_ms\" : %12llu }", &ms) != 1) {
-        reply_text(c, 400, refusal);
+    if (!gate_members_read(body, &ms, 1) || !ms.given || ms.number > CLOCK_MAX_MS) {
+        reply_text(c, 400, "expected {\"advance_ms\": milliseconds}\n");
         return;
     }
-    c->admin->ops->advance(c->admin->arg, ms);
+    c->admin->ops->advance(c->admin->arg, ms.number);
     gate_admin_reply(c, 200, "application/json", "", "{\"ok\":true}\n", 12);
 }
 
@@ -192,7 +194,7 @@ static void refuse_method(struct admin_conn *c, const char *allowed)
     char allow[64];
 
     snprintf(allow, sizeof(allow), "Allow: %s\r\n", allowed);
-    gate_admin_reply(c, 405, plain, allow, "405 wrong method\n", 17);
+    gate_admin_say(c, 405, allow, "wrong method\n");
 }
 
 void gate_admin_dispatch(struct admin_conn *c, struct gate_str body)
@@ -217,7 +219,7 @@ void gate_admin_dispatch(struct admin_conn *c, struct gate_str body)
     if (allowed[0] != '\0')
         refuse_method(c, allowed);
     else
-        reply_text(c, 404, "404 there are /status, /metrics, /generations, /canary, /routes, "
+        reply_text(c, 404, "there are /status, /metrics, /generations, /canary, /routes, "
                            "/upstreams, /top, and with POST /explain, /reload, /canary, "
                            "/rollback, /clock\n");
 }

@@ -126,6 +126,9 @@ void gate_report_canary_metrics(const struct gate_report *r, FILE *to);
 /* `"last_reload":{…}` as a further member, when there was one. */
 void gate_report_last_reload(const struct gate_report *r, FILE *to);
 
+/* "up", "left out" after failures, or "down", which is declared. */
+const char *gate_report_peer_state(const struct gate_report *r, const struct gate_peer_entry *e);
+
 /* The list of upstreams with their peers, as JSON. */
 void gate_report_peers(const struct gate_report *r, FILE *to);
 

@@ -32,9 +32,15 @@ static void put_worker(const struct gate_report_worker *w, FILE *to)
     fputc('}', to);
 }
 
+struct peers_walk {
+    const struct gate_report *report;
+    FILE *to;
+};
+
 static void put_peers(void *arg, struct gate_str upstream, const struct gate_peer_set *set)
 {
-    FILE *to = arg;
+    const struct peers_walk *w = arg;
+    FILE *to = w->to;
 
     fputs(",{\"name\":", to);
     gate_json_string(to, upstream);
@@ -44,6 +50,7 @@ static void put_peers(void *arg, struct gate_str upstream, const struct gate_pee
 
         fputs(i == 0 ? "{\"address\":" : ",{\"address\":", to);
         gate_json_string(to, gate_str_from_cstr(p->text));
+        fprintf(to, ",\"state\":\"%s\"", gate_report_peer_state(w->report, &set->v[i]));
         gate_json_number(to, "active", atomic_load(&p->active));
         gate_json_number(to, "connections", atomic_load(&p->connections));
         gate_json_number(to, "streams", atomic_load(&p->streams));
@@ -58,12 +65,12 @@ void gate_report_peers(const struct gate_report *r, FILE *to)
 {
     char *text = NULL;
     size_t n = 0;
-    FILE *f = open_memstream(&text, &n);
+    struct peers_walk w = { r, open_memstream(&text, &n) };
 
-    if (f == NULL)
+    if (w.to == NULL)
         return;
-    gate_registry_each(r->registry, put_peers, f);
-    fclose(f);
+    gate_registry_each(r->registry, put_peers, &w);
+    fclose(w.to);
     /* The first one has a comma too many. */
     fprintf(to, "[%s]", n > 0 ? text + 1 : "");
     free(text);

@@ -3,14 +3,14 @@
 
 struct walk {
     struct gate_table table;
-    uint64_t now_ms;
+    const struct gate_report *report;
 };
 
-static const char *state_of(const struct walk *w, const struct gate_peer_entry *e)
+const char *gate_report_peer_state(const struct gate_report *r, const struct gate_peer_entry *e)
 {
     if (e->down)
         return "down";
-    return gate_peer_is_down(e->peer, w->now_ms) ? "left out" : "up";
+    return gate_peer_is_down(e->peer, r->now_ms) ? "left out" : "up";
 }
 
 static void put_peers(void *arg, struct gate_str upstream, const struct gate_peer_set *set)
@@ -23,7 +23,7 @@ static void put_peers(void *arg, struct gate_str upstream, const struct gate_pee
 
         gate_table_put(t, upstream);
         gate_table_put(t, gate_str_from_cstr(p->text));
-        gate_table_fmt(t, "%s", state_of(w, &set->v[i]));
+        gate_table_fmt(t, "%s", gate_report_peer_state(w->report, &set->v[i]));
         gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->active));
         gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->connections));
         gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->streams));
@@ -36,7 +36,7 @@ void gate_report_upstreams(const struct gate_report *r, bool text, FILE *to)
 {
     static const char *const titles[] = { "UPSTREAM",    "ADDRESS", "STATE",    "ACTIVE",
                                           "CONNECTIONS", "STREAMS", "REQUESTS", "FAILURES" };
-    struct walk w = { .now_ms = r->now_ms };
+    struct walk w = { .report = r };
 
     if (!text) {
         fputs("{\"upstreams\":", to);

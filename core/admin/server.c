@@ -233,10 +233,10 @@ void gate_admin_close(struct gate_admin **admin)
 }
 
 void gate_admin_answer(struct gate_admin *a, struct gate_handle ticket, int status,
-                       const char *type, const char *body, size_t n)
+                       const char *text)
 {
     struct admin_conn *c = gate_handle_get(&a->table, ticket);
 
     if (c != NULL)
-        gate_admin_reply(c, status, type, "", body, n);
+        gate_admin_say(c, status, "", text);
 }

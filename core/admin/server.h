@@ -49,8 +49,8 @@ enum gate_err gate_admin_open(struct gate_loop *loop, const char *path,
 /* Closes connections and removes the file. Clears the pointer. */
 void gate_admin_close(struct gate_admin **admin);
 
-/* Answers a request that waits; does nothing when its client has gone. */
+/* Answers a request that waits, with a sentence; does nothing when its client has gone. */
 void gate_admin_answer(struct gate_admin *admin, struct gate_handle ticket, int status,
-                       const char *type, const char *body, size_t n);
+                       const char *text);
 
 #endif

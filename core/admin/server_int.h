@@ -45,6 +45,9 @@ struct gate_admin {
 void gate_admin_reply(struct admin_conn *c, int status, const char *type, const char *extra,
                       const char *body, size_t n);
 
+/* The same with a sentence: as it is for people, for programs as JSON (api.c). */
+void gate_admin_say(struct admin_conn *c, int status, const char *extra, const char *text);
+
 /* A whole request: does what it asks for (api.c). */
 void gate_admin_dispatch(struct admin_conn *c, struct gate_str body);
 

@@ -58,7 +58,8 @@ static enum gate_err read_body(struct gate_exchange *x, bool response, size_t ma
     }
     if (response && x->attempt != NULL && p->src == NULL)
         p->src = x->attempt->stream;
-    if (p->dst != NULL || (response && x->attempt == NULL))
+    /* Also when the sink has gone, what has passed is not here any more. */
+    if (p->dst != NULL || p->got > p->in.bytes || (response && x->attempt == NULL))
         return GATE_E_CLOSED;
     if (announced(x, response) > max)
         return GATE_E_LIMIT;

@@ -151,9 +151,26 @@ static int with_options(int argc, char **argv)
     return status;
 }
 
+static int one_too_many(const char *command, const char *word)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), "%s: one argument too many: \"%.100s\"", command, word);
+    return gate_cli_fail(text);
+}
+
 static bool is_any(const char *word, const char *a, const char *b, const char *c)
 {
     return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+static int version(int argc, char **argv)
+{
+    if (argc == 2)
+        return gate_cli_version();
+    if (is_any(argv[2], "help", "--help", "-h"))
+        return gate_cli_help("version") ? 0 : 1;
+    return one_too_many("version", argv[2]);
 }
 
 int gate_cli_main(int argc, char **argv)
@@ -165,12 +182,14 @@ int gate_cli_main(int argc, char **argv)
         return 1;
     }
     if (is_any(command, "help", "--help", "-h")) {
+        if (argc > 3)
+            return one_too_many("help", argv[3]);
         if (gate_cli_help(argc > 2 ? argv[2] : NULL))
             return 0;
         return unknown_command(argv[2]);
     }
     if (is_any(command, "version", "--version", "-V"))
-        return gate_cli_version();
+        return version(argc, argv);
     if (strcmp(command, "engine") == 0)
         return engine_command(argc, argv);
     if (strcmp(command, "run") == 0 || command_of(command) != NULL)

@@ -64,6 +64,7 @@ static const char check_help[] =
 
 static const char routes_help[] =
     "moongate routes FILE [METHOD URL] [--live] [--data NAME=FILE] [--listen ADDRESS] [--trust]\n"
+    "moongate routes FILE --json [--live]\n"
     "moongate routes --live --socket PATH [METHOD URL]\n"
     "\n"
     "Prints the routes of a gateway in the order in which they win; with a method and a URL\n"

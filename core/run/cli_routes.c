@@ -15,7 +15,7 @@ static int show(const struct gate_options *o, const struct gate_loaded *l)
 
     if (o->method != NULL)
         return gate_explain(l->config, l->router, &h, o->method, o->url, stdout) ? 0 : 1;
-    gate_report_routes(l->config, l->router, NULL, &h, true, stdout);
+    gate_report_routes(l->config, l->router, NULL, &h, !o->json, stdout);
     return 0;
 }
 

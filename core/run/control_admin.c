@@ -280,7 +280,7 @@ static void on_canary(void *engine, const char *share, const char *time, const c
         (conditions[0] != '\0' &&
          !gate_canary_order_abort(&order, conditions, why, sizeof(why) - 1))) {
         strcat(why, "\n");
-        gate_admin_answer(e->admin, ticket, 400, "text/plain; charset=utf-8", why, strlen(why));
+        gate_admin_answer(e->admin, ticket, 400, why);
         return;
     }
     gate_canary_order_complete(&order);

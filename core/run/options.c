@@ -192,7 +192,7 @@ static const struct option options[] = {
     { "--data", ANY, "name=file", set_data },
     { "--proxy", RUN, "an address and a URL", set_proxy },
     { "--socket", RUN | ROUTES | ASKING, "a path", set_socket },
-    { "--json", CHECK | GENERATIONS | UPSTREAMS | TOP, NULL, set_json },
+    { "--json", CHECK | ROUTES | GENERATIONS | UPSTREAMS | TOP, NULL, set_json },
     { "--canary", RELOAD, "a share, such as 5%", set_canary },
     { "--for", RELOAD, "a time, such as 60s", set_for },
     { "--abort-if", RELOAD, "conditions, such as 'errors > 1%'", set_abort_if },
@@ -202,7 +202,6 @@ static const struct option options[] = {
     { "--test-clock", RUN, NULL, set_test_clock },
     { "--foreground-engine", RUN, NULL, set_foreground },
     { "--no-watch", RUN, NULL, set_no_watch },
-    { "--live", ROUTES, NULL, set_live },
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -261,7 +260,7 @@ static bool read_option(const char *command, int argc, char **argv, int *at, str
     }
     if (found->takes != NULL && p->value == NULL && *at + 1 < argc)
         p->value = argv[++*at];
-    if (found->takes != NULL && p->value == NULL) {
+    if (found->takes != NULL && (p->value == NULL || p->value[0] == '\0')) {
         snprintf(p->why, p->cap, "%s needs %s", p->name, found->takes);
         return false;
     }
@@ -272,13 +271,10 @@ static bool read_option(const char *command, int argc, char **argv, int *at, str
 static bool is_number(const char *command, const char *word, struct parser *p)
 {
     struct gate_options *o = p->o;
-    uint64_t n;
 
-    if (strcmp(command, "rollback") != 0 || (o->file == NULL && o->socket == NULL) ||
-        o->number != 0 || !gate_str_to_u64(gate_str_from_cstr(word), &n))
-        return false;
-    o->number = n;
-    return n > 0;
+    return strcmp(command, "rollback") == 0 && (o->file != NULL || o->socket != NULL) &&
+           o->number == 0 && gate_str_to_u64(gate_str_from_cstr(word), &o->number) &&
+           o->number > 0;
 }
 
 static bool read_word(const char *command, const char *word, struct parser *p)
@@ -296,7 +292,10 @@ static bool read_word(const char *command, const char *word, struct parser *p)
         o->method = word;
     else if (routes && o->url == NULL)
         o->url = word;
-    else {
+    else if (strcmp(command, "rollback") == 0 && o->number == 0) {
+        snprintf(p->why, p->cap, "rollback \"%s\": expected the number of a generation", word);
+        return false;
+    } else {
         snprintf(p->why, p->cap, "%s: one argument too many: \"%s\"", command, word);
         return false;
     }
@@ -324,6 +323,8 @@ static bool check_whole(const char *command, struct parser *p)
         missing = "a method and a URL, as in: routes gateway.lua GET /users/1";
     else if (o->canary == NULL && (o->canary_for != NULL || o->abort_if[0] != '\0' || o->detach))
         missing = "--canary with --for, --abort-if and --detach, as in: --canary 5% --for 60s";
+    else if (o->method != NULL && o->json)
+        missing = "either --json, for all routes, or a method and a URL";
     else if (strcmp(command, "routes") == 0 && o->socket != NULL && !o->live)
         missing = "--live with --socket";
     else if (o->file == NULL && o->proxy == NULL && !has_socket(command, o))

@@ -2,8 +2,6 @@
 #include "run/canary.h"
 #include "run/reload.h"
 
-static const char text_plain[] = "text/plain; charset=utf-8";
-
 const char *gate_wish_name(enum gate_reload_why why)
 {
     switch (why) {
@@ -24,7 +22,7 @@ void gate_wish_answer(struct gate_engine *e, const struct gate_reload_wish *wish
                       const char *text)
 {
     for (uint32_t i = 0; i < wish->n_tickets; i++)
-        gate_admin_answer(e->admin, wish->tickets[i], status, text_plain, text, strlen(text));
+        gate_admin_answer(e->admin, wish->tickets[i], status, text);
 }
 
 /* An order ends a canary that runs. To bring back what serves is to end it, and nothing more. True:
@@ -81,8 +79,7 @@ static void queue(struct gate_engine *e, const struct gate_reload_wish *wish)
     if (wish->n_tickets == 1 && next->n_tickets < GATE_RELOAD_TICKETS)
         next->tickets[next->n_tickets++] = wish->tickets[0];
     else if (wish->n_tickets == 1)
-        gate_admin_answer(e->admin, wish->tickets[0], 503, text_plain,
-                          "too many wait for a reload\n", 27);
+        gate_admin_answer(e->admin, wish->tickets[0], 503, "too many wait for a reload\n");
 }
 
 static void take_wish(struct gate_engine *e, struct gate_reload_wish *wish,
@@ -95,7 +92,7 @@ static void take_wish(struct gate_engine *e, struct gate_reload_wish *wish,
     else if (!e->draining)
         queue(e, wish);
     else if (ticket != NULL)
-        gate_admin_answer(e->admin, *ticket, 503, text_plain, "the gateway is draining\n", 24);
+        gate_admin_answer(e->admin, *ticket, 503, "the gateway is draining\n");
 }
 
 void gate_reload_begin(struct gate_engine *e, enum gate_reload_why why,

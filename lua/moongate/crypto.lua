@@ -150,9 +150,17 @@ local function group(a, b, c, d)
   return char(x, y, z)
 end
 
+--- The text without its padding; nil when that does not fill the last group.
+local function unpadded(text)
+  local digits = text:gsub("==?$", "")
+  if #digits < #text and #text % 4 ~= 0 then return nil end
+  return digits
+end
+
 local function decode(text, from)
+  text = unpadded(text)
+  if not text or #text % 4 == 1 then return malformed "base64" end
   local out, n = {}, #text
-  if n % 4 == 1 then return malformed "base64" end
   for i = 1, n, 4 do
     local a, b, c, d = byte(text, i, i + 3)
     a, b, c, d = from[a], from[b], c and (from[c] or -1), d and (from[d] or -1)
@@ -176,7 +184,7 @@ end
 ---@return string|nil
 ---@return moongate.Error|nil err malformed
 function M.unbase64(text)
-  return decode((check("unbase64", text):gsub("==?$", "")), FROM_PLAIN)
+  return decode(check("unbase64", text), FROM_PLAIN)
 end
 
 --- Base64 for URLs, without padding (RFC 4648 section 5).
@@ -191,7 +199,7 @@ end
 ---@return string|nil
 ---@return moongate.Error|nil err malformed
 function M.unbase64url(text)
-  return decode((check("unbase64url", text):gsub("==?$", "")), FROM_URL)
+  return decode(check("unbase64url", text), FROM_URL)
 end
 
 --- Makes `gate.crypto`.

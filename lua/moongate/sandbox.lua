@@ -15,6 +15,11 @@ local pcall, type, tostring = pcall, type, tostring
 --- Text that `load` takes at most: the compiler is one long call.
 local LOAD_MAX = 256 * 1024
 
+--- What is shown of a loaded chunk's name at most.
+local NAME_MAX = 45
+
+local EQUALS, AT = ("=@"):byte(1, 2)
+
 --- Metatables that scripts neither see nor change.
 local protected = raw_setmetatable({}, { __mode = "k" })
 
@@ -106,17 +111,37 @@ local function error_of(value, level)
   error(at and ("%s:%d: %s"):format(at.file, at.line, value) or value, 0)
 end
 
---- `load` of text, in the sandbox.
+--- The name of a loaded chunk as one of a file's: what is wrong in it is told at its own lines.
+local function chunk_name(name)
+  if type(name) ~= "string" then return "@(load)" end
+  local first = name:byte()
+  if first == EQUALS or first == AT then return "@" .. name:sub(2, NAME_MAX) end
+  local line = name:match("^[^\n]*")
+  if #line < #name or #line > NAME_MAX then line = line:sub(1, NAME_MAX) .. "..." end
+  return ('@[string "%s"]'):format(line)
+end
+
+--- Why something is not loaded, or nil.
+local function no_text(text, mode)
+  if type(text) ~= "string" then return "load takes text, not a " .. type(text) end
+  if #text > LOAD_MAX then return "load takes at most 256 KiB" end
+  if text:byte() == 27 then return "load takes text, not bytecode" end
+  if mode ~= nil and not tostring(mode):find("t", 1, true) then
+    return "load takes text, which the mode '" .. tostring(mode) .. "' forbids"
+  end
+end
+
+--- `load` of text, in the sandbox or an environment of the caller's.
 local function loader(env)
-  return function(text, name)
-    if type(text) ~= "string" then
-      return nil, "load takes text, not a " .. type(text)
+  return function(text, name, mode, own)
+    local why = no_text(text, mode)
+    if why then return nil, why end
+    if own ~= nil and type(own) ~= "table" then
+      raise("load: the environment is a table, not a " .. type(own))
     end
-    if #text > LOAD_MAX then return nil, "load takes at most 256 KiB" end
-    if text:byte() == 27 then return nil, "load takes text, not bytecode" end
-    local fn, err = loadstring(text, type(name) == "string" and name or "=(load)")
+    local fn, err = loadstring(text, chunk_name(name))
     if not fn then return nil, err end
-    return setfenv(fn, env)
+    return setfenv(fn, own or env)
   end
 end
 
@@ -126,11 +151,12 @@ local function libraries()
     upper]])
   -- ("x"):rep(3) goes this way; Lua's own table would hand out string.dump.
   raw_getmetatable("").__index = strings
-  local tables = copy(table, "concat insert maxn remove")
+  local tables = copy(table, "concat foreach foreachi getn insert maxn move remove")
   tables.sort = sort
   local coroutines = copy(coroutine, "create status")
   coroutines.resume, coroutines.wrap = task.resume, task.wrap
   coroutines.yield, coroutines.running = task.yield, task.running
+  coroutines.isyieldable = task.isyieldable
   return {
     string = strings, table = tables, coroutine = coroutines,
     os = copy(os, "time clock date difftime"),

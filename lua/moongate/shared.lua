@@ -87,9 +87,9 @@ local function parts(method, value)
   raise(("d:%s: values are strings, numbers and booleans, not a %s"):format(method, kind))
 end
 
---- Seconds; -1 for ever.
+--- Seconds; -1 for ever, which is also what `ttl` says of such a key.
 local function seconds_of(method, ttl)
-  if ttl == nil then return -1 end
+  if ttl == nil or ttl == math.huge then return -1 end
   local seconds = units.seconds(ttl)
   if not seconds then
     raise(("d:%s: a ttl is a number of seconds or a text such as \"5m\", not negative")

@@ -81,6 +81,11 @@ function M.yield(...)
   return raw_yield(...)
 end
 
+--- `coroutine.isyieldable` of scripts.
+function M.isyieldable()
+  return not is_task()
+end
+
 --- `coroutine.running` of scripts: nil in the task itself, as in any main program.
 function M.running()
   if is_task() then return nil end

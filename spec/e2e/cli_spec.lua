@@ -33,7 +33,9 @@ describe("command line", function()
       assert.equal(0, one.status)
       assert.matches("moongate " .. command, one.stdout, 1, true)
     end
-    assert.equal(t.run({ "help", "run" }).stdout, t.run({ "run", "--help" }).stdout)
+    for _, command in ipairs { "run", "version" } do
+      assert.equal(t.run({ "help", command }).stdout, t.run({ command, "--help" }).stdout)
+    end
   end)
 
   it("tells its version and those of its libraries", function()
@@ -69,6 +71,13 @@ describe("command line", function()
       { { "run" }, "needs a gateway file" },
       { { "run", file, "--workers" }, "--workers needs a number" },
       { { "run", file, "--workers", "0" }, "expected a number from 1 to 128" },
+      { { "run", file, "--socket", "" }, "--socket needs a path" },
+      { { "run", file, "--listen=" }, "--listen needs an address" },
+      { { "rollback", file, "0" }, "rollback \"0\": expected the number of a generation" },
+      { { "rollback", file, "last" }, "expected the number of a generation" },
+      { { "rollback", file, "1", "2" }, "one argument too many: \"2\"" },
+      { { "version", "--nope" }, "version: one argument too many: \"--nope\"" },
+      { { "help", "run", "check" }, "help: one argument too many: \"check\"" },
       { { "run", file, "--listen", "nonsense" }, "--listen \"nonsense\": expected" },
       { { "run", file, "--data", "x" }, "expected name=file" },
       { { "run", file, "extra" }, "one argument too many: \"extra\"" },
@@ -80,6 +89,7 @@ describe("command line", function()
       { { "run", "--proxy", ":0", "http://127.0.0.1:1/path" }, "without a path" },
       { { "check", file, "--json=1" }, "--json takes no value" },
       { { "routes", file, "GET" }, "needs a method and a URL" },
+      { { "routes", file, "GET", "/x", "--json" }, "routes needs either --json" },
       { { "check" }, "needs a gateway file" },
     }
     for _, case in ipairs(cases) do
@@ -292,6 +302,10 @@ describe("command line", function()
       assert.matches("^ROUTE +HOST +PATH +METHODS +ACTION\n", out.stdout)
       assert.matches("old +%* +/old +GET +redirect 302 /hello\n", out.stdout)
       assert.matches("/api/ +%* +/api/ +%* +upstream shop\n", out.stdout)
+      local list = require("moongate.json").decode(
+        t.run({ "routes", t.file(RIGHT), "--json" }).stdout).routes
+      assert.equal(3, #list)
+      assert.equal("upstream shop", list[3].action) -- the prefix comes last
     end)
 
     it("tells the winner and why", function()

@@ -105,6 +105,21 @@ describe("generations", function()
     assert.equal("old data", g:get("/word").body)
   end)
 
+  it("have the modules that a function asks for when it is called", function()
+    local source = [[gate.listen { "127.0.0.1:0" }
+      gate.route { path = "/word", handler = function()
+        return gate.reply(200, require("words"):rep(2) .. require "bit".bor(1, 2))
+      end }]]
+    local g = t.gateway(source, { files = { ["words.lua"] = 'return require "half"',
+      ["half.lua"] = 'half = "old" return half' } })
+    assert.equal(500, g:get("/word").status)
+    t.write(g.dir .. "/half.lua", 'return "new "')
+    assert.equal(0, run(g, "reload").status)
+    assert.equal("new new 3", g:get("/word").body)
+    os.remove(g.dir .. "/half.lua")
+    assert.equal("new new 3", g:get("/word").body)
+  end)
+
   it("keep the last five bundles", function()
     local g = t.gateway(text "1")
     for i = 2, 8 do reload(g, tostring(i)) end
@@ -377,7 +392,7 @@ describe("a gateway that runs tells", function()
     assert.matches("^ROUTE +HOST +PATH +METHODS +ACTION +REQUESTS +5XX\n", out)
     assert.matches("\nword +%* +/word +%* +reply 200 +2 +0\n", out)
     assert.matches("^word", run(g, "routes", "--live", "GET", "/word").stdout)
-    local routes = json.decode(g:control("/routes").body).routes
+    local routes = json.decode(run(g, "routes", "--live", "--json").stdout).routes
     assert.equal(2, #routes)
     assert.equal("/word", routes[1].path == "/slow" and routes[2].path or routes[1].path)
   end)
@@ -395,6 +410,12 @@ describe("a gateway that runs tells", function()
     assert.matches("\no +127%.0%.0%.1:1 +%a[%a ]- +0 +0 +0 +%d+ +[1-9]%d*\n", out)
     local up = json.decode(run(g, "upstreams", "--json").stdout).upstreams
     assert.equal("o", up[1].name)
+    local states = {}
+    for i, peer in ipairs(up[1].peers) do states[i] = peer.state end
+    assert.same({ "up", "up" }, states)
+    for _ = 1, 4 do g:get "/up" end
+    up = json.decode(run(g, "upstreams", "--json").stdout).upstreams
+    assert.equal("left out", up[1].peers[2].state)
   end)
 
   it("what its hooks cost", function()

@@ -24,13 +24,14 @@ local function ask(body, path, options)
 end
 
 -- A gateway in front of an echoing origin, with the request hook's text.
-local function relaying(hook)
+local function relaying(hook, more)
   local o = t.origin()
   local g = t.gateway(HEAD .. ([[
     local o = gate.upstream("o", { servers = { "%s" } })
     gate.on.request(function(req) %s end)
     gate.route { path = "/", upstream = o }
-  ]]):format(o.address, hook))
+    %s
+  ]]):format(o.address, hook, more or ""))
   return g, o
 end
 
@@ -393,6 +394,19 @@ describe("request object", function()
     assert.equal("8", list[3].headers["content-length"])
     assert.equal("replaced", list[3].headers["x-then"])
     assert.equal("[]", list[5].headers["x-read"])
+  end)
+
+  it("a body that has gone up is not there any more", function()
+    local g = relaying("", [[
+      gate.on.log(function(req)
+        local body, err = req:read_body(10)
+        gate.log.info(("late: %s %s"):format(tostring(body), tostring(err and err.code)))
+      end)
+    ]])
+    assert.equal("POST /x\nhello", g:get("/x", { method = "POST", body = "hello" }).body)
+    t.wait_for("the log hook", function()
+      return g:stderr():find("late: nil closed", 1, true)
+    end)
   end)
 
   it("answers are read and set too", function()

@@ -216,7 +216,7 @@ describe("reload", function()
     g:rewrite(text(0, "three"))
     local second = ask()
     assert.equal(200, first:receive_response().status)
-    assert.equal("generation 3 serves\n", second:receive_response().body)
+    assert.equal('{"ok":true,"message":"generation 3 serves"}\n', second:receive_response().body)
     assert.equal("three", g:get("/word").body)
   end)
 

@@ -43,13 +43,14 @@ describe("moongate.crypto", function()
 
   it("refuses what is no base64", function()
     for _, bad in ipairs { "Z", "Zg===", "Z*==", "Zg==Zg==", "Zh==", "Zm9=", " Zg==", "Zm9v\n",
-      "-_-_" } do
+      "-_-_", "Zg=", "Zm9v=", "Zm9v==", "==" } do
       local text, err = crypto.unbase64(bad)
       assert.is_nil(text, bad)
       assert.equal("malformed", err.code)
       assert.equal("this is not base64", tostring(err))
     end
     assert.is_nil((crypto.unbase64url("+/+/")))
+    assert.is_nil((crypto.unbase64url("Zg=")))
   end)
 
   it("writes and reads hexadecimal", function()

@@ -1,12 +1,12 @@
 local modules = require "moongate.modules"
 
 describe("moongate.modules", function()
-  local files, env, gate
+  local files, env, gate, host
 
   before_each(function()
     files, gate = {}, { name = "gate" }
     env = setmetatable({ require = modules.require, error = error }, { __index = _G })
-    modules.begin({
+    host = {
       module = function(name)
         local path = name:gsub("%.", "/") .. ".lua"
         if files[path] then return path, files[path] end
@@ -20,7 +20,8 @@ describe("moongate.modules", function()
         end
         if name == "moongate.secret" then return loadstring("return 1") end
       end,
-    }, env, gate)
+    }
+    modules.begin(host, env, gate)
   end)
 
   it("runs each module once, in the sandbox", function()
@@ -96,6 +97,43 @@ describe("moongate.modules", function()
     assert.equal("a", modules.require("a"))
     local _, err = pcall(modules.require, "b")
     assert.is_truthy(err:find("require it at the top of the file"))
+  end)
+
+  it("reads what the files name in a require, for when it is asked for", function()
+    files["main.lua"] = "return function() return require('a'), require \"lost\" end"
+    files["a.lua"] = "n = (n or 0) + 1 return { n, (require 'b') }"
+    files["b.lua"] = "return {"
+    modules.compile("main.lua", files["main.lua"])
+    modules.finish()
+    assert.is_nil(env.n)
+    files["a.lua"] = "return 'changed'"
+    local _, err = pcall(modules.require, "a")
+    assert.matches("^b%.lua:1:", err)
+    assert.equal(1, env.n)
+    _, err = pcall(modules.require, "lost")
+    assert.matches("there is no module 'lost'", err, 1, true)
+  end)
+
+  it("runs such a module once", function()
+    files["a.lua"] = "n = (n or 0) + 1 return { n }"
+    modules.compile("main.lua", "local lazy = function() return require 'a', require 'geo' end")
+    modules.finish()
+    local a = modules.require("a")
+    assert.same({ 1 }, a)
+    assert.equal(a, modules.require("a"))
+    assert.equal("the program", modules.require("geo").of)
+  end)
+
+  it("gives the libraries of scripts, behind files of their names", function()
+    env.bit = require "bit"
+    modules.begin(host, env, gate)
+    assert.equal(env.bit, modules.require("bit"))
+    modules.begin(host, env, gate)
+    files["bit.lua"] = "return 'a file'"
+    assert.equal("a file", modules.require("bit"))
+    modules.begin(host, env, gate)
+    modules.finish()
+    assert.equal(env.bit, modules.require("bit"))
   end)
 
   it("takes text only, and skips a first line for the shell", function()

@@ -23,9 +23,22 @@ describe("moongate.sandbox", function()
   it("hides dangerous functions of libraries", function()
     assert.is_nil(env.string.dump)
     assert.is_nil(env.os.execute)
-    assert.is_nil(env.table.foreach)
+    assert.is_nil(env.table.new)
     assert.is_function(env.string.rep)
     assert.is_nil(debug.getmetatable("").__index.dump)
+  end)
+
+  it("has all other functions of the libraries", function()
+    for _, library in ipairs { "coroutine", "math", "bit" } do
+      for name in pairs(require(library)) do
+        assert.is_not_nil(env[library][name], library .. "." .. name)
+      end
+    end
+    for name in ("concat foreach foreachi getn insert maxn move remove sort"):gmatch("%S+") do
+      assert.is_function(env.table[name], name)
+    end
+    assert.is_false(env.coroutine.isyieldable())
+    assert.is_true(env.coroutine.wrap(function() return env.coroutine.isyieldable() end)())
   end)
 
   it("refuses globals and changes of libraries", function()
@@ -62,6 +75,30 @@ describe("moongate.sandbox", function()
     assert.is_nil((env.load("\27")))
     assert.is_nil((env.load(("x"):rep(262145))))
     assert.is_nil((env.load(42)))
+  end)
+
+  it("loads text into an environment of the caller's", function()
+    local own = { a = 5 }
+    assert.equal(5, env.load("b = a return a", "x", "t", own)())
+    assert.same({ a = 5, b = 5 }, own)
+    assert.equal(env.string, env.load("return string", nil, "bt")())
+    local fn, err = env.load("return 1", "x", "b")
+    assert.is_nil(fn)
+    assert.matches("mode 'b'", err, 1, true)
+    assert.has_error(function() env.load("return 1", "x", "t", 5) end)
+  end)
+
+  it("tells mistakes in loaded text at its own lines", function()
+    local function raised(name, text)
+      return select(2, pcall(assert(env.load(text or "\nerror('x')", name))))
+    end
+    assert.equal("(load):2: x", raised())
+    assert.equal("rules:2: x", raised "=rules")
+    assert.equal("a/rules.lua:2: x", raised "@a/rules.lua")
+    assert.equal('[string "first..."]:2: x', raised "first\nsecond")
+    assert.equal(('[string "%s..."]:2: x'):format(("n"):rep(45)), raised(("n"):rep(46)))
+    assert.equal("rules:1: setmetatable needs a table, not a string",
+      raised("=rules", "setmetatable('', {})"))
   end)
 
   it("gives the rest to those who trust, but not hooks", function()

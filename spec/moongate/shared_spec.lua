@@ -83,6 +83,10 @@ describe("moongate.shared", function()
     assert.same({ key = "k", mode = 1, kind = 1, number = 5, text = "", ttl = -1 }, calls[2])
     d:replace("k", true, 0)
     assert.same({ key = "k", mode = 2, kind = 4, number = 0, text = "", ttl = 0 }, calls[3])
+    -- What `ttl` says of a key that never ends.
+    d:set("k", 5, math.huge)
+    assert.same({ key = "k", mode = 0, kind = 1, number = 5, text = "", ttl = -1 }, calls[4])
+    assert.has_error(function() d:set("k", 5, -math.huge) end)
   end)
 
   it("asks again while room is being made", function()

@@ -87,7 +87,7 @@ static void on_canary(void *arg, const char *share, const char *time, const char
     struct rig *r = arg;
 
     snprintf(r->order, sizeof(r->order), "%s|%s|%s", share, time, conditions);
-    gate_admin_answer(r->admin, ticket, 200, "text/plain", "begun\n", 6);
+    gate_admin_answer(r->admin, ticket, 200, "begun\n");
 }
 
 static const struct gate_admin_ops ops = { on_show,     on_explain, on_reload,
@@ -188,9 +188,15 @@ static void tells_people_and_programs(void **state)
     text = ask(r, "GET /top HTTP/1.1\r\nHost: x\r\nAccept: text/plain\r\n\r\n");
     assert_non_null(strstr(text, "Content-Type: text/plain; charset=utf-8\r\n"));
     assert_non_null(strstr(text, "page 5 text"));
-    text = ask(r, "POST /explain HTTP/1.1\r\nHost: x\r\nContent-Length: 36\r\n\r\n"
-                  "{\"method\": \"GET\", \"url\": \"/a?b=c d\"}");
+    text = ask(r, "POST /explain HTTP/1.1\r\nHost: x\r\nAccept: text/plain\r\n"
+                  "Content-Length: 36\r\n\r\n{\"method\": \"GET\", \"url\": \"/a?b=c d\"}");
     assert_non_null(strstr(text, "\r\n\r\nGET of /a?b=c d"));
+    text = ask(r, "POST /explain HTTP/1.1\r\nHost: x\r\nContent-Length: 36\r\n\r\n"
+                  "{\"url\": \"/a?b=c d\", \"method\": \"GET\"}");
+    assert_non_null(strstr(text, "\r\n\r\n{\"ok\":true,\"message\":\"GET of /a?b=c d\"}\n"));
+    text = ask(r, "PUT /top HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    assert_non_null(strstr(text, "\r\nAllow: GET\r\n"));
+    assert_non_null(strstr(text, "\r\n\r\n{\"ok\":false,\"message\":\"wrong method\"}\n"));
 }
 
 static void rolls_back(void **state)
@@ -204,7 +210,7 @@ static void rolls_back(void **state)
     while (r->rollback == 0)
         gate_loop_turn(&r->loop, true);
     assert_int_equal(r->rollback, 7);
-    gate_admin_answer(r->admin, r->ticket, 422, "text/plain", "no\n", 3);
+    gate_admin_answer(r->admin, r->ticket, 422, "no\n");
     assert_true(starts(answer(r, fd), "HTTP/1.1 422 "));
 }
 
@@ -237,6 +243,9 @@ static void takes_orders_for_a_canary(void **state)
     assert_string_equal(r->order, "0.5%|5m|");
     assert_true(starts(order(r, "{ \"share\" : \"1%\" }"), "HTTP/1.1 200 "));
     assert_string_equal(r->order, "1%||");
+    assert_true(starts(order(r, "{\"abort_if\": \"kills > 0\", \"share\": \"5%\"}"),
+                       "HTTP/1.1 200 "));
+    assert_string_equal(r->order, "5%||kills > 0");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_true(starts(order(r, bad[i]), "HTTP/1.1 400 "));
         assert_string_equal(r->order, "");
@@ -267,6 +276,10 @@ static void refuses(void **state)
         { "POST /clock HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 400 " },
         { "POST /rollback HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 400 " },
         { "POST /explain HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 400 " },
+        { "POST /rollback HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n{\"number\": 7} x",
+          "HTTP/1.1 400 " },
+        { "POST /rollback HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n{\"number\": 0}",
+          "HTTP/1.1 400 " },
     };
     struct rig *r = *state;
 
@@ -305,10 +318,10 @@ static void a_reload_answers_later(void **state)
     assert_true(write(fd, request, sizeof(request) - 1) > 0);
     while (r->reloads == 0)
         gate_loop_turn(&r->loop, true);
-    gate_admin_answer(r->admin, r->ticket, 422, "text/plain", "no\n", 3);
+    gate_admin_answer(r->admin, r->ticket, 422, "no\n");
     assert_true(starts(answer(r, fd), "HTTP/1.1 422 "));
     /* Its ticket is over: a second answer goes nowhere. */
-    gate_admin_answer(r->admin, r->ticket, 200, "text/plain", "yes\n", 4);
+    gate_admin_answer(r->admin, r->ticket, 200, "yes\n");
 }
 
 static void a_silent_client_is_dropped(void **state)

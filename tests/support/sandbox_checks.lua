@@ -30,7 +30,7 @@ check("library tables without their dangers", function()
     assert(os[name] == nil, name)
   end
   assert(string.dump == nil and (""):rep(1) == "" and ("").dump == nil)
-  assert(string.gfind == nil and table.foreach == nil and table.new == nil)
+  assert(string.gfind == nil and table.new == nil and table.clear == nil)
   assert(os.time() > 1e9 and os.clock() >= 0 and os.date("!%Y", 0) == "1970")
   assert(bit.band(7, 3) == 3 and math.floor(1.5) == 1)
 end)
@@ -89,15 +89,15 @@ check("load takes text, in the sandbox, and not too much", function()
 end)
 
 check("require finds nothing of the library's inside", function()
-  for name in ([[ffi jit io os debug package string.buffer table.new moongate.boot moongate.engine
+  for name in ([[ffi jit io debug package string.buffer table.new moongate.boot moongate.engine
     moongate.sandbox moongate.json]]):gmatch("%S+") do
-    fails("module '" .. name .. "' was not loaded", require, name)
+    fails("module '" .. name .. "' was not read", require, name)
   end
   for _, name in ipairs { "", "..", "../etc/passwd", "/etc/passwd", "a//b", ("x"):rep(999), "a\0" } do
-    fails("was not loaded", require, name)
+    fails("was not read", require, name)
   end
   fails("needs the name of a module", require)
-  assert(require "moongate" == gate)
+  assert(require "moongate" == gate and require "os" == os and require "bit" == bit)
 end)
 
 check("xpcall calls its handler, after the fact", function()
