@@ -135,6 +135,9 @@ static void test_memory(void **state)
     assert_int_equal(gate_bundle_module(b, GATE_STR("a"), &name, &bytes), GATE_OK);
     assert_str(bytes, "1");
     assert_int_not_equal(gate_bundle_hash(b), hash);
+    gate_bundle_add(b, "b.lua", GATE_STR("x\0y"));
+    assert_int_equal(gate_bundle_module(b, GATE_STR("b"), &name, &bytes), GATE_OK);
+    assert_true(gate_str_eq(bytes, GATE_STR("x\0y")));
     gate_bundle_free(&b);
 }
 
