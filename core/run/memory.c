@@ -1,10 +1,13 @@
-/* Memory: the shared dictionaries of an engine, and the broker, which keeps them for the next. */
+/* Memory: what outlives an engine in the hands of the broker: its shared dictionaries, and its
+ * legacy (heir.c). */
+#include <unistd.h>
+
 #include "run/engine_int.h"
 
 static void on_keep(void *engine, struct gate_str name, uint64_t bytes, int fd)
 {
     struct gate_engine *e = engine;
-    struct gate_store_name n = gate_store_name_of(name, bytes);
+    struct gate_store_name n = gate_store_name_of(GATE_STORE_DICT, name, bytes);
 
     gate_broker_keep(e->broker, &n, fd);
 }
@@ -12,7 +15,7 @@ static void on_keep(void *engine, struct gate_str name, uint64_t bytes, int fd)
 static void on_drop(void *engine, struct gate_str name, uint64_t bytes)
 {
     struct gate_engine *e = engine;
-    struct gate_store_name n = gate_store_name_of(name, bytes);
+    struct gate_store_name n = gate_store_name_of(GATE_STORE_DICT, name, bytes);
 
     gate_broker_drop(e->broker, &n);
 }
@@ -27,21 +30,37 @@ void gate_memory_settle(struct gate_engine *e)
     gate_shared_settle(e->shared, &keeper, e);
 }
 
+/* Takes over the descriptor. */
+static void adopt_dictionary(struct gate_engine *e, const struct gate_store_name *n, int fd)
+{
+    struct gate_str name = gate_str_of(n->name, n->n);
+    uint64_t drops = 0;
+
+    if (gate_shared_adopt(e->shared, fd, name, n->number, &drops) != GATE_OK)
+        gate_logf(&e->log, GATE_LOG_WARN, "dictionary '%.*s' is of another version: it begins "
+                  "anew", (int)name.n, name.p);
+    else if (drops > 0)
+        gate_logf(&e->log, GATE_LOG_WARN, "dictionary '%.*s': %llu of its parts were being "
+                  "changed when the engine died, and begin anew", (int)name.n, name.p,
+                  (unsigned long long)drops);
+}
+
 void gate_memory_adopt(struct gate_engine *e)
 {
+    struct gate_legacy legacy;
     struct gate_store_name n;
     int fd;
 
+    gate_legacy_init(&legacy);
     for (uint32_t i = 0; (fd = gate_broker_kept(e->broker, i, &n)) >= 0; i++) {
-        struct gate_str name = gate_str_of(n.name, n.n);
-        uint64_t drops = 0;
-
-        if (gate_shared_adopt(e->shared, fd, name, n.bytes, &drops) != GATE_OK)
-            gate_logf(&e->log, GATE_LOG_WARN, "dictionary '%.*s' is of another version: it begins "
-                      "anew", (int)name.n, name.p);
-        else if (drops > 0)
-            gate_logf(&e->log, GATE_LOG_WARN, "dictionary '%.*s': %llu of its parts were being "
-                      "changed when the engine died, and begin anew", (int)name.n, name.p,
-                      (unsigned long long)drops);
+        if (n.kind == GATE_STORE_DICT) {
+            adopt_dictionary(e, &n, fd);
+            continue;
+        }
+        if (gate_legacy_add(&legacy, &n, fd) != GATE_OK)
+            gate_logf(&e->log, GATE_LOG_WARN, "what an engine has left cannot be read");
+        close(fd);
     }
+    gate_heir_enter(e, &legacy);
+    gate_legacy_fini(&legacy);
 }

@@ -12,15 +12,18 @@ struct piece {
     int fd;
 };
 
-struct gate_store_name gate_store_name_of(struct gate_str name, uint64_t bytes)
+struct gate_store_name gate_store_name_of(enum gate_store_kind kind, struct gate_str name,
+                                          uint64_t number)
 {
     struct gate_store_name n;
 
     GATE_ASSERT(name.n <= sizeof(n.name));
     memset(&n, 0, sizeof(n));
-    n.bytes = bytes;
+    n.kind = kind;
+    n.number = number;
     n.n = (uint32_t)name.n;
-    memcpy(n.name, name.p, name.n);
+    if (name.n > 0)
+        memcpy(n.name, name.p, name.n);
     return n;
 }
 

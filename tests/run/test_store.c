@@ -18,9 +18,9 @@ static int memory(void)
 
 static void pieces_are_held_until_they_are_dropped(void **state)
 {
-    struct gate_store_name a = gate_store_name_of(GATE_STR("a"), 10);
-    struct gate_store_name b = gate_store_name_of(GATE_STR("b"), 10);
-    struct gate_store_name larger = gate_store_name_of(GATE_STR("a"), 20);
+    struct gate_store_name a = gate_store_name_of(GATE_STORE_DICT, GATE_STR("a"), 10);
+    struct gate_store_name b = gate_store_name_of(GATE_STORE_DICT, GATE_STR("b"), 10);
+    struct gate_store_name larger = gate_store_name_of(GATE_STORE_DICT, GATE_STR("a"), 20);
     struct gate_store_name name;
     struct gate_store s;
     int first = memory(), second = memory(), third = memory();
