@@ -37,22 +37,22 @@ static void note_given_up(struct gate_engine *e, const struct gate_live *live)
 
 void gate_kept_note(struct gate_engine *e, const struct gate_live *live)
 {
+    /* Another one of the same files may have other certificates beside them. */
+    bool left = e->kept[0].bundle == live->bundle && e->kept[0].left;
     struct gate_kept gone;
-    bool same;
 
     note_given_up(e, live);
     gone = make_room(e->kept, live->g.hash);
-    same = gone.bundle != NULL && gone.hash == live->g.hash;
     e->kept[0] = (struct gate_kept){
         .bundle = gate_bundle_ref(live->bundle),
         .number = live->g.number,
         .hash = live->g.hash,
         .made_s = live->g.made_s,
-        .left = same && gone.left,
+        .left = left,
     };
     gate_bundle_free(&gone.bundle);
     gate_heir_provide(e);
-    if (gone.left && !same)
+    if (gone.left && gone.hash != live->g.hash)
         gate_heir_forget(e, gone.hash);
 }
 

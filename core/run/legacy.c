@@ -60,7 +60,7 @@ enum gate_err gate_legacy_add(struct gate_legacy *l, const struct gate_store_nam
         err = take_record(l, gate_str_of(bytes, n));
     else
         err = take_bundle(l, gate_str_of(bytes, n), name->number);
-    gate_free(bytes);
+    gate_sealed_free(bytes, n);
     return err;
 }
 
@@ -87,6 +87,6 @@ enum gate_err gate_legacy_write_bundle(struct gate_bundle *b, int *fd)
     struct gate_str image = gate_bundle_image(b);
     enum gate_err err = gate_sealed_write(image, fd);
 
-    gate_free((char *)image.p);
+    gate_sealed_free(image.p, image.n);
     return err;
 }

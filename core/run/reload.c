@@ -248,6 +248,8 @@ static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*don
             .clock = &e->clock,
             .renews = renewed == NULL ? NULL : &renewed->g,
             .tls = renewed == NULL ? NULL : renewed->tls,
+            .keep = e->broker->lasts,
+            .kept = r->wish.why == GATE_RELOAD_HEIR,
         },
         .reply = &e->mail,
         .done = done,

@@ -50,7 +50,7 @@ enum gate_err gate_sealed_write(struct gate_str bytes, int *fd)
         return GATE_E_SYS;
     if (write_all(to, (const char *)&head, sizeof(head)) == GATE_OK &&
         write_all(to, bytes.p, bytes.n) == GATE_OK &&
-        fcntl(to, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0) {
+        fcntl(to, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) == 0) {
         *fd = to;
         return GATE_OK;
     }
@@ -91,4 +91,24 @@ enum gate_err gate_sealed_read(int fd, char **bytes, size_t *n)
     }
     munmap(map, (size_t)st.st_size);
     return err;
+}
+
+void gate_sealed_free(const char *bytes, size_t n)
+{
+    explicit_bzero((char *)bytes, n);
+    gate_free((char *)bytes);
+}
+
+void gate_sealed_wipe(int fd)
+{
+    struct stat st;
+    char *map;
+
+    if (fstat(fd, &st) != 0 || st.st_size == 0)
+        return;
+    map = mmap(NULL, (size_t)st.st_size, PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return;
+    explicit_bzero(map, (size_t)st.st_size);
+    munmap(map, (size_t)st.st_size);
 }

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "run/sealed.h"
 
 struct piece {
     struct gate_list node;
@@ -35,6 +36,8 @@ void gate_store_init(struct gate_store *s)
 static void piece_free(struct piece *p)
 {
     gate_list_remove(&p->node);
+    if (p->name.kind != GATE_STORE_DICT)
+        gate_sealed_wipe(p->fd);
     close(p->fd);
     gate_free(p);
 }

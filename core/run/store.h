@@ -33,7 +33,7 @@ struct gate_store_name gate_store_name_of(enum gate_store_kind kind, struct gate
 
 void gate_store_init(struct gate_store *s);
 
-/* Closes everything. */
+/* Closes everything. Whatever goes is wiped, but for dictionaries, which engines may still use. */
 void gate_store_fini(struct gate_store *s);
 
 /* Holds fd, which is the store's from now on, in the place of what it had by that name. */

@@ -315,16 +315,23 @@ struct gate_str gate_bundle_dir(const struct gate_bundle *b)
     return gate_str_from_cstr(b->dir == NULL ? "" : b->dir);
 }
 
-char *gate_bundle_beside(struct gate_bundle *b, struct gate_str name)
+static char *path_beside(const struct gate_bundle *b, struct gate_str name)
 {
     const char *dir = b->dir == NULL || (name.n > 0 && name.p[0] == '/') ? "" : b->dir;
-    struct gate_bundle_content content = { .bytes = NULL };
-    struct stat st;
-    struct gate_bundle_file *f;
     char *path = NULL;
 
     if (asprintf(&path, "%s%.*s", dir, (int)name.n, name.p) < 0)
         abort();
+    return path;
+}
+
+char *gate_bundle_beside(struct gate_bundle *b, struct gate_str name)
+{
+    struct gate_bundle_content content = { .bytes = NULL };
+    char *path = path_beside(b, name);
+    struct gate_bundle_file *f;
+    struct stat st;
+
     if (stat(path, &st) == 0)
         note_state(&content, &st);
     pthread_mutex_lock(&b->lock);
@@ -335,6 +342,48 @@ char *gate_bundle_beside(struct gate_bundle *b, struct gate_str name)
         f->content = content;
     pthread_mutex_unlock(&b->lock);
     return path;
+}
+
+static struct gate_bundle_file *find_beside_locked(struct gate_bundle *b, struct gate_str name)
+{
+    char *path = path_beside(b, name);
+    struct gate_bundle_file *f = find_locked(b, gate_str_from_cstr(path));
+
+    gate_free(path);
+    return f;
+}
+
+void gate_bundle_file_keep(struct gate_bundle_file *f, char *bytes, size_t n)
+{
+    if (f->beside != NULL)
+        explicit_bzero(f->beside, f->beside_n);
+    gate_free(f->beside);
+    f->beside = bytes;
+    f->beside_n = n;
+}
+
+void gate_bundle_keep_beside(struct gate_bundle *b, struct gate_str name, struct gate_str bytes)
+{
+    struct gate_bundle_file *f;
+
+    pthread_mutex_lock(&b->lock);
+    f = find_beside_locked(b, name);
+    if (f != NULL)
+        gate_bundle_file_keep(f, gate_memdup(bytes.p, bytes.n), bytes.n);
+    pthread_mutex_unlock(&b->lock);
+}
+
+bool gate_bundle_kept_beside(struct gate_bundle *b, struct gate_str name, struct gate_str *bytes)
+{
+    struct gate_bundle_file *f;
+
+    pthread_mutex_lock(&b->lock);
+    f = find_beside_locked(b, name);
+    pthread_mutex_unlock(&b->lock);
+    if (f == NULL || f->beside == NULL)
+        return false;
+    *bytes = gate_str_of(f->beside, f->beside_n);
+    return true;
 }
 
 bool gate_bundle_read(struct gate_bundle *b, struct gate_str name, struct gate_str *bytes)
@@ -435,6 +484,7 @@ static void file_free(struct gate_bundle_file *f)
     gate_free(f->name);
     gate_free(f->path);
     gate_free(f->content.bytes);
+    gate_bundle_file_keep(f, NULL, 0);
     gate_free(f);
 }
 

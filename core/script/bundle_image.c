@@ -65,6 +65,7 @@ static void put_file(struct writer *w, const struct gate_bundle_file *f)
     put_word(w, f->name);
     put_word(w, f->path);
     put_text(w, c->bytes, c->n);
+    put_text(w, f->beside, f->beside_n);
 }
 
 static uint32_t count(const struct gate_list *list)
@@ -183,6 +184,7 @@ static void get_file(struct reader *r, struct gate_bundle *b)
     n = state.n;
     f->content.bytes = get_text(r, &n);
     r->ok = r->ok && n == state.n;
+    f->beside = get_text(r, &f->beside_n);
 }
 
 static void get_data_path(struct reader *r, struct gate_bundle *b)

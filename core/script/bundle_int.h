@@ -25,6 +25,9 @@ struct gate_bundle_file {
     char *name; /* display name */
     char *path; /* NULL: from memory */
     struct gate_bundle_content content;
+    /* gate_bundle_keep_beside; owned, wiped when it goes. NULL: nothing was kept. */
+    char *beside;
+    size_t beside_n;
     bool data;
 };
 
@@ -46,6 +49,9 @@ struct gate_bundle {
     char *dir;
     char *scripts_dir;
 };
+
+/* Sets what is kept of the file; takes over the bytes. */
+void gate_bundle_file_keep(struct gate_bundle_file *f, char *bytes, size_t n);
 
 /* Without files; the caller adds the main one first. */
 struct gate_bundle *gate_bundle_new(void);

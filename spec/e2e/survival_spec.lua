@@ -1,6 +1,7 @@
 -- What an engine serves that comes after a crash: what its predecessor served.
 -- covers: run/heir.c run/given_up.c run/memory.c
 local json = require "moongate.json"
+local pki = require "e2e.support.pki"
 local t = require "e2e.support"
 
 local function text(word, more)
@@ -285,6 +286,73 @@ describe("after a crash", function()
     answers(g, "v2")
     point "v1"
     becomes(g, "v1")
+  end)
+
+  describe("beside a listener with TLS", function()
+    local certs, dir
+
+    setup(function()
+      dir = t.folder(true)
+      certs = pki.new(dir)
+      certs:make("a", { names = { "a.test" } }):make("b", { names = { "b.test" } })
+    end)
+
+    teardown(function() os.execute("rm -rf " .. dir) end)
+
+    --- Whether the certificate is good for that name.
+    local function is_for(g, host)
+      return os.execute(("curl -sf -o /dev/null --max-time 10 --cacert %s --connect-to "
+        .. "::127.0.0.1:%d https://%s/ 2>/dev/null"):format(certs:path "ca.pem", g.port, host)) == 0
+    end
+
+    local function put(g, name)
+      for _, kind in ipairs { ".key", ".pem" } do
+        t.write(g.dir .. "/x" .. kind, t.read(certs:path(name .. kind)))
+      end
+    end
+
+    local function tls_text(word)
+      return ([[
+        gate.listen { "127.0.0.1:0", tls = { cert = "x.pem", key = "x.key" } }
+        gate.route { path = "/", reply = { 200, "%s" } }
+      ]]):format(word)
+    end
+
+    local function start_tls(watch)
+      return start(tls_text "one", { watch = watch, files = { ["x.pem"] = t.read(certs:path "a.pem"),
+        ["x.key"] = t.read(certs:path "a.key") } })
+    end
+
+    it("has the certificates that served when those on disk are broken", function()
+      local g = start_tls(true)
+      t.write(g.dir .. "/x.key", "broken")
+      logs(g, "reload refused")
+      crash(g)
+      assert.is_true(is_for(g, "a.test"))
+      put(g, "b")
+      t.wait_for("b", function() return is_for(g, "b.test") end)
+      -- Nothing but certificates has changed, and they are kept all the same.
+      t.write(g.dir .. "/x.key", "broken")
+      crash(g)
+      assert.is_true(is_for(g, "b.test"))
+    end)
+
+    it("takes up certificates that were renewed while no engine ran", function()
+      local g = start_tls(true)
+      crash_and(g, function() put(g, "b") end)
+      t.wait_for("b", function() return is_for(g, "b.test") end)
+    end)
+
+    it("has certificates of today behind a rollback", function()
+      local g = start_tls()
+      reload(g, tls_text "two")
+      put(g, "b")
+      assert.equal(0, run(g, "rollback").status)
+      assert.is_true(is_for(g, "b.test"))
+      t.write(g.dir .. "/x.key", "broken")
+      crash(g)
+      assert.is_true(is_for(g, "b.test"))
+    end)
   end)
 
   it("tells the truth about its generation", function()

@@ -73,6 +73,7 @@ static struct gate_bundle *open_all(void)
     assert_int_equal(gate_bundle_data(b, GATE_STR("d"), &name, &bytes), GATE_OK);
     assert_int_equal(gate_bundle_data(b, GATE_STR("named"), &name, &bytes), GATE_OK);
     free(gate_bundle_beside(b, GATE_STR("x.pem")));
+    gate_bundle_keep_beside(b, GATE_STR("x.pem"), GATE_STR("what was read"));
     return b;
 }
 
@@ -106,6 +107,10 @@ static void test_same(void **state)
     assert_str(bytes, "");
     assert_int_equal(gate_bundle_data(copy, GATE_STR("named"), &name, &bytes), GATE_OK);
     assert_str(bytes, "[2]");
+    assert_true(gate_bundle_kept_beside(copy, GATE_STR("x.pem"), &bytes));
+    assert_str(bytes, "what was read");
+    assert_false(gate_bundle_kept_beside(copy, GATE_STR("a.lua"), &bytes));
+    assert_false(gate_bundle_kept_beside(copy, GATE_STR("other.pem"), &bytes));
     path = gate_bundle_beside(copy, GATE_STR("x.pem"));
     assert_string_equal(path, path_of("x.pem"));
     free(path);
