@@ -163,6 +163,7 @@ static void on_tick(struct gate_timer *t)
     struct gate_engine *e = gate_container_of(t, struct gate_engine, tick);
 
     e->pings++;
+    gate_memory_keep_tickets(e);
     for (uint32_t i = 0; i < e->n_workers && !e->draining; i++)
         gate_run_worker_ping(&e->workers[i], e->pings);
     gate_loop_timer(&e->loop, &e->tick, TICK_MS);

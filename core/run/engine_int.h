@@ -272,6 +272,9 @@ void gate_memory_adopt(struct gate_engine *e);
 /* Gives dictionaries that are used to be kept, and lets go of those that nobody uses. */
 void gate_memory_settle(struct gate_engine *e);
 
+/* Gives the secrets of tickets to be kept, when there are new ones. */
+void gate_memory_keep_tickets(struct gate_engine *e);
+
 /* heir.c. Leaves all that the next engine needs to know; after each change of it. */
 void gate_heir_provide(struct gate_engine *e);
 

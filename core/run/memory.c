@@ -1,8 +1,10 @@
-/* Memory: what outlives an engine in the hands of the broker: its shared dictionaries, and its
- * legacy (heir.c). */
+/* Memory: what outlives an engine in the hands of the broker: its shared dictionaries, the secrets
+ * of its tickets, and its legacy (heir.c). */
+#include <string.h>
 #include <unistd.h>
 
 #include "run/engine_int.h"
+#include "run/sealed.h"
 
 static void on_keep(void *engine, struct gate_str name, uint64_t bytes, int fd)
 {
@@ -20,6 +22,21 @@ static void on_drop(void *engine, struct gate_str name, uint64_t bytes)
     gate_broker_drop(e->broker, &n);
 }
 
+void gate_memory_keep_tickets(struct gate_engine *e)
+{
+    struct gate_store_name name = gate_store_name_of(GATE_STORE_TICKETS, GATE_STR_NONE, 0);
+    struct gate_tls_secrets secrets;
+    int fd;
+
+    if (!e->broker->lasts || !gate_tls_tickets_news(e->tickets, &secrets))
+        return;
+    if (gate_sealed_write(gate_str_of((const char *)&secrets, sizeof(secrets)), &fd) == GATE_OK) {
+        gate_broker_keep(e->broker, &name, fd);
+        close(fd);
+    }
+    explicit_bzero(&secrets, sizeof(secrets));
+}
+
 void gate_memory_settle(struct gate_engine *e)
 {
     static const struct gate_shared_keeper keeper = { .keep = on_keep, .drop = on_drop };
@@ -28,6 +45,7 @@ void gate_memory_settle(struct gate_engine *e)
     if (e->broker == NULL)
         return;
     gate_shared_settle(e->shared, &keeper, e);
+    gate_memory_keep_tickets(e);
 }
 
 /* Takes over the descriptor. */
@@ -45,10 +63,32 @@ static void adopt_dictionary(struct gate_engine *e, const struct gate_store_name
                   (unsigned long long)drops);
 }
 
+static enum gate_err adopt_tickets(struct gate_engine *e, int fd)
+{
+    struct gate_tls_secrets secrets;
+    enum gate_err err;
+    char *bytes;
+    size_t n;
+
+    err = gate_sealed_read(fd, &bytes, &n);
+    if (err != GATE_OK)
+        return err;
+    if (n == sizeof(secrets)) {
+        memcpy(&secrets, bytes, n);
+        gate_tls_tickets_adopt(e->tickets, &secrets);
+        explicit_bzero(&secrets, n);
+    } else {
+        err = GATE_E_SYNTAX;
+    }
+    gate_sealed_free(bytes, n);
+    return err;
+}
+
 void gate_memory_adopt(struct gate_engine *e)
 {
     struct gate_legacy legacy;
     struct gate_store_name n;
+    enum gate_err err;
     int fd;
 
     gate_legacy_init(&legacy);
@@ -57,7 +97,9 @@ void gate_memory_adopt(struct gate_engine *e)
             adopt_dictionary(e, &n, fd);
             continue;
         }
-        if (gate_legacy_add(&legacy, &n, fd) != GATE_OK)
+        err = n.kind == GATE_STORE_TICKETS ? adopt_tickets(e, fd)
+                                           : gate_legacy_add(&legacy, &n, fd);
+        if (err != GATE_OK)
             gate_logf(&e->log, GATE_LOG_WARN, "what an engine has left cannot be read");
         close(fd);
     }

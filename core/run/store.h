@@ -12,7 +12,8 @@
 enum gate_store_kind {
     GATE_STORE_DICT,    /* a dictionary, by its name and its bytes */
     GATE_STORE_BUNDLE,  /* one that has served, by its hash */
-    GATE_STORE_LEGACY   /* run/legacy.h; there is one */
+    GATE_STORE_LEGACY,  /* run/legacy.h; there is one */
+    GATE_STORE_TICKETS  /* struct gate_tls_secrets, sealed; there is one */
 };
 
 /* Plain data, also on the wire between engine and supervisor. */

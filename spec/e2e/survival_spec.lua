@@ -302,7 +302,8 @@ describe("after a crash", function()
     --- Whether the certificate is good for that name.
     local function is_for(g, host)
       return os.execute(("curl -sf -o /dev/null --max-time 10 --cacert %s --connect-to "
-        .. "::127.0.0.1:%d https://%s/ 2>/dev/null"):format(certs:path "ca.pem", g.port, host)) == 0
+        .. "::127.0.0.1:%d https://%s/ 2>/dev/null"):format(certs:path "ca.pem", g.port,
+        host)) == 0
     end
 
     local function put(g, name)
@@ -341,6 +342,24 @@ describe("after a crash", function()
       local g = start_tls(true)
       crash_and(g, function() put(g, "b") end)
       t.wait_for("b", function() return is_for(g, "b.test") end)
+    end)
+
+    it("resumes the sessions of its clients", function()
+      local g = start_tls()
+      local session = g.dir .. "/session"
+      local function shake(option)
+        local pipe = io.popen(("printf 'GET / HTTP/1.1\\r\\nHost: a.test\\r\\nConnection: close"
+          .. "\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:%d -ign_eof "
+          .. "-servername a.test %s %s 2>&1"):format(g.port, option, session))
+        local text = pipe:read "*a"
+        pipe:close()
+        return text
+      end
+      shake "-sess_out"
+      crash(g)
+      assert.matches("\nReused, ", shake "-sess_in")
+      crash(g)
+      assert.matches("\nReused, ", shake "-sess_in")
     end)
 
     it("has certificates of today behind a rollback", function()
