@@ -62,6 +62,16 @@ char *gate_strndup(const char *s, size_t n)
     return copy;
 }
 
+char *gate_memdup(const char *p, size_t n)
+{
+    char *copy = gate_alloc(n + 1);
+
+    if (n > 0)
+        memcpy(copy, p, n);
+    copy[n] = '\0';
+    return copy;
+}
+
 void *gate_try_alloc(size_t n)
 {
     return malloc(n == 0 ? 1 : n);

@@ -11,6 +11,7 @@ void *gate_calloc(size_t count, size_t n);
 void *gate_realloc(void *p, size_t n);
 char *gate_strdup(const char *s);
 char *gate_strndup(const char *s, size_t n); /* s may be NULL when n is 0 */
+char *gate_memdup(const char *p, size_t n); /* n bytes, whatever they are, and a NUL behind them */
 
 /* Large or client-sized things: NULL on failure, for the caller to answer with a fault. */
 void *gate_try_alloc(size_t n);

@@ -1,6 +1,6 @@
-/* Broker: where an engine gets from what outlives it, its listening sockets and the memory of
- * dictionaries; one interface, two back ends: the supervisor (broker_remote.c), or the process
- * itself (broker_local.c). Control thread only. */
+/* Broker: where an engine gets from what outlives it, its listening sockets and what engines leave
+ * to the next (dictionaries, bundles); one interface, two back ends: the supervisor
+ * (broker_remote.c), or the process itself (broker_local.c). Control thread only. */
 #ifndef GATE_RUN_BROKER_H
 #define GATE_RUN_BROKER_H
 
@@ -24,6 +24,7 @@ struct gate_broker_ops {
 struct gate_broker {
     const struct gate_broker_ops *ops;
     struct gate_listen_set set;     /* what this process holds */
+    bool lasts;                     /* what it keeps is there for later engines */
 };
 
 /* The sockets of a wish, the same point as long as it is not forgotten. Waits for the

@@ -28,7 +28,20 @@ static void lose_supervisor(struct remote_broker *r)
     ev_io_stop(r->loop->ev, &r->in);
     close(r->fd);
     r->fd = -1;
+    r->base.lasts = false;
     gate_loop_ready(r->loop, &r->later_ready);
+}
+
+/* `name` may be NULL; fd -1: none. */
+static void tell(struct remote_broker *r, enum gate_wire_kind kind,
+                 const struct gate_store_name *name, int fd)
+{
+    struct gate_wire m = { .kind = kind };
+
+    if (name != NULL)
+        m.memory = *name;
+    if (r->fd >= 0 && gate_wire_send(r->fd, &m, &fd, fd >= 0) != GATE_OK)
+        lose_supervisor(r);
 }
 
 /* Orders are delivered from the loop only, never from inside a listen. */
@@ -36,8 +49,11 @@ static void on_later(struct gate_ready *ready)
 {
     struct remote_broker *r = gate_container_of(ready, struct remote_broker, later_ready);
 
-    for (uint32_t i = 0; i < r->n_later; i++)
+    for (uint32_t i = 0; i < r->n_later; i++) {
+        if (r->later[i] == GATE_WIRE_RELOAD)
+            tell(r, GATE_WIRE_HEARD, NULL, -1);
         r->command(r->arg, r->later[i]);
+    }
     r->n_later = 0;
     if (r->fd < 0 && r->orphaned != NULL) {
         void (*orphaned)(void *) = r->orphaned;
@@ -152,15 +168,6 @@ static void remote_ready(struct gate_broker *b, uint32_t drain_ms)
         lose_supervisor(r);
 }
 
-static void tell(struct remote_broker *r, enum gate_wire_kind kind,
-                 const struct gate_store_name *name, int fd)
-{
-    struct gate_wire m = { .kind = kind, .memory = *name };
-
-    if (r->fd >= 0 && gate_wire_send(r->fd, &m, &fd, fd >= 0) != GATE_OK)
-        lose_supervisor(r);
-}
-
 static void remote_keep(struct gate_broker *b, const struct gate_store_name *name, int fd)
 {
     tell(gate_container_of(b, struct remote_broker, base), GATE_WIRE_KEEP, name, fd);
@@ -224,6 +231,7 @@ struct gate_broker *gate_broker_remote_new(struct gate_loop *loop, int fd,
     struct remote_broker *r = gate_calloc(1, sizeof(*r));
 
     r->base.ops = &remote_ops;
+    r->base.lasts = true;
     gate_listen_set_init(&r->base.set);
     r->loop = loop;
     r->fd = fd;

@@ -25,7 +25,6 @@ struct gate_canary {
     void (*begun)(struct gate_live *live);
     uint64_t number;
     uint64_t against;                   /* number of what served beside it */
-    uint64_t hash;
     uint64_t began_ns;
     uint64_t ran_ms;                    /* when it was over */
     struct gate_timer look;
@@ -40,9 +39,9 @@ bool gate_canary_runs(const struct gate_engine *e)
     return e->canary != NULL && e->canary->state == RUNS;
 }
 
-bool gate_canary_knows(const struct gate_engine *e, uint64_t hash)
+uint64_t gate_canary_number(const struct gate_engine *e)
 {
-    return e->canary != NULL && e->canary->hash == hash && !e->canary->promoted;
+    return e->canary != NULL && e->canary->state < ENDS ? e->canary->number : 0;
 }
 
 static uint64_t ran_ms(const struct gate_canary *c)
@@ -139,6 +138,7 @@ static void withdraw(struct gate_canary *c, const char *why)
     c->state = ENDS;
     snprintf(c->why, sizeof(c->why), "%s", why);
     gate_live_withdraw(c->live, on_withdrawn);
+    gate_heir_provide(c->engine);
 }
 
 bool gate_canary_withdraw(struct gate_engine *e, const char *why)
@@ -244,6 +244,15 @@ static void on_begun(struct gate_live *live)
     c->begun(live);
 }
 
+/* Until it is promoted, what it is made of does not serve by itself: not when its files are
+ * touched, nor when an engine dies of it. */
+static void give_up(struct gate_canary *c)
+{
+    gate_given_up_add(c->engine, &(struct gate_given_up){
+        .hash = c->live->g.hash, .number = c->number, .why = GATE_GIVEN_UP_CANARY });
+    gate_heir_provide(c->engine);
+}
+
 void gate_canary_begin(struct gate_engine *e, struct gate_live *live,
                        const struct gate_canary_order *order,
                        void (*begun)(struct gate_live *live))
@@ -262,12 +271,12 @@ void gate_canary_begin(struct gate_engine *e, struct gate_live *live,
     c->live = live;
     c->number = live->g.number;
     c->against = e->current->g.number;
-    c->hash = live->g.hash;
     c->trials = gate_calloc(e->n_workers, sizeof(*c->trials));
     for (uint32_t i = 0; i < e->n_workers; i++) {
         c->trials[i].share = order->share;
         c->trials[i].live = live;
     }
+    give_up(c);
     gate_live_try(live, c->trials, on_begun);
 }
 

@@ -23,9 +23,8 @@ bool gate_canary_withdraw(struct gate_engine *e, const char *why);
 
 bool gate_canary_runs(const struct gate_engine *e);
 
-/* Whether this is the bundle of a canary that runs or was given up: files that say the same are
- * not to serve just because somebody has touched them. */
-bool gate_canary_knows(const struct gate_engine *e, uint64_t hash);
+/* The generation that is on trial, or about to be; 0: none is. */
+uint64_t gate_canary_number(const struct gate_engine *e);
 
 /* What there is to tell; false: there has been none. The texts live until the next call. */
 bool gate_canary_report(struct gate_engine *e, struct gate_report_canary *out);

@@ -66,8 +66,9 @@ void gate_control_left(struct gate_engine *e)
     struct gate_list *points;
     struct gate_list *next;
 
-    /* The last mail is read when the broker has closed everything already. */
-    if (e->broker == NULL)
+    /* The last mail is read when the broker has closed everything already. And an engine that ends
+     * before it served leaves the sockets as they are, for the next one. */
+    if (e->broker == NULL || e->current == NULL)
         return;
     points = &e->broker->set.points;
     /* Until a swap is complete, workers that have not made it may still begin to watch. */
@@ -162,6 +163,7 @@ static void on_tick(struct gate_timer *t)
     struct gate_engine *e = gate_container_of(t, struct gate_engine, tick);
 
     e->pings++;
+    gate_memory_keep_tickets(e);
     for (uint32_t i = 0; i < e->n_workers && !e->draining; i++)
         gate_run_worker_ping(&e->workers[i], e->pings);
     gate_loop_timer(&e->loop, &e->tick, TICK_MS);

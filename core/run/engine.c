@@ -441,7 +441,7 @@ int gate_engine_run(const struct gate_options *options, int supervisor_fd)
         fprintf(stderr, "moongate: cannot start: %s\n", strerror(errno));
         return 1;
     }
-    gate_reload_begin(&e, GATE_RELOAD_START, NULL);
+    gate_reload_begin(&e, e.heir.present ? GATE_RELOAD_HEIR : GATE_RELOAD_START, NULL);
     gate_control_run(&e);
     /* The process ends around what is left. */
     if (!gate_engine_close(&e))

@@ -15,6 +15,7 @@
 #include "run/broker.h"
 #include "run/canary_order.h"
 #include "run/host.h"
+#include "run/legacy.h"
 #include "run/load.h"
 #include "run/options.h"
 #include "script/secrets.h"
@@ -107,14 +108,20 @@ struct gate_live {
 struct gate_reload;
 struct gate_watcher;
 
-/* Bundles that may come back: that of the present generation, and those that served before. */
-#define GATE_KEPT_MAX 6
-
 struct gate_kept {
     struct gate_bundle *bundle;     /* NULL: none */
     uint64_t number;                /* of the last generation that was made from it */
     uint64_t hash;
     int64_t made_s;
+    bool left;                      /* the next engine would find it */
+};
+
+/* What this engine knows of the one before it; heir.c. */
+struct gate_heir {
+    bool present;                   /* kept[0] is to serve again */
+    uint64_t from;                  /* as in struct gate_legacy_record */
+    uint64_t made_ns;
+    uint64_t canary;
 };
 
 /* What counters said when somebody last asked for /top. */
@@ -128,6 +135,7 @@ struct gate_sample {
 /* What was asked for. */
 enum gate_reload_why {
     GATE_RELOAD_START,
+    GATE_RELOAD_HEIR,       /* the start after a crash: what served then */
     GATE_RELOAD_ORDER,      /* a signal, or a command */
     GATE_RELOAD_WATCH,      /* files have changed */
     GATE_RELOAD_ROLLBACK,
@@ -203,7 +211,10 @@ struct gate_engine {
     struct gate_renewals renewals;
     struct gate_watcher *watcher;   /* NULL: files are not watched */
     struct gate_kept kept[GATE_KEPT_MAX];   /* newest first */
-    uint64_t last_number;
+    struct gate_given_up given_up[GATE_GIVEN_UP_MAX];   /* oldest first */
+    uint32_t n_given_up;
+    struct gate_heir heir;
+    uint64_t last_number;           /* none was higher */
     struct gate_route_totals totals;    /* of generations that are gone */
     struct gate_hook_totals hooks;      /* of VMs that are gone */
     struct gate_sample sample;
@@ -255,11 +266,27 @@ void gate_acceptors_apply(struct gate_run_worker *w, const struct gate_live *liv
 void gate_acceptors_stop(struct gate_run_worker *w);
 void gate_acceptors_init(struct gate_run_worker *w);
 
-/* memory.c: dictionaries and whoever keeps their memory. Takes over what an earlier engine left. */
+/* memory.c: what outlives engines, and whoever keeps it. Takes over what an earlier engine left. */
 void gate_memory_adopt(struct gate_engine *e);
 
-/* Gives what is used to be kept, and lets go of what nobody uses. */
+/* Gives dictionaries that are used to be kept, and lets go of those that nobody uses. */
 void gate_memory_settle(struct gate_engine *e);
+
+/* Gives the secrets of tickets to be kept, when there are new ones. */
+void gate_memory_keep_tickets(struct gate_engine *e);
+
+/* heir.c. Leaves all that the next engine needs to know; after each change of it. */
+void gate_heir_provide(struct gate_engine *e);
+
+/* It needs this bundle no more. */
+void gate_heir_forget(struct gate_engine *e, uint64_t hash);
+
+/* Takes over what was left to this one. */
+void gate_heir_enter(struct gate_engine *e, struct gate_legacy *legacy);
+
+/* The generation that serves again is as old as it was. Then: tells of it. */
+void gate_heir_age(const struct gate_engine *e, struct gate_live *live);
+void gate_heir_announce(struct gate_engine *e);
 
 /* live.c: generations that hang on the engine. Takes over a reference to the bundle, and
  * configuration and router. */
@@ -327,6 +354,11 @@ void gate_kept_note(struct gate_engine *e, const struct gate_live *live);
 /* The bundle of a generation; 0: the one that served before. NULL: it is not kept. */
 const struct gate_kept *gate_kept_find(const struct gate_engine *e, uint64_t number);
 void gate_kept_drop(struct gate_engine *e);
+
+/* given_up.c. NULL: these files may serve as soon as they are seen. */
+const struct gate_given_up *gate_given_up_find(const struct gate_engine *e, uint64_t hash);
+void gate_given_up_add(struct gate_engine *e, const struct gate_given_up *g);
+void gate_given_up_drop(struct gate_engine *e, uint64_t hash);
 
 /* wish.c. Loads the gateway anew; `ticket` (may be NULL) waits on the control socket. One after
  * the other: what is asked for meanwhile comes next. */

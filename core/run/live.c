@@ -440,7 +440,8 @@ void gate_live_publish(struct gate_live *live)
     set_upstreams(live, live->upstreams);
     gate_list_push(&e->generations, &live->node);
     e->current = live;
-    e->last_number = live->g.number;
+    if (live->g.number > e->last_number)
+        e->last_number = live->g.number;
     tell_workers(live, swap, on_published);
     gate_live_end_oldest(e);
 }

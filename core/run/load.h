@@ -34,6 +34,8 @@ struct gate_load_tools {
      * again then. NULL: they are. */
     const struct gate_generation *renews;
     struct gate_tls_server *const *tls; /* of that */
+    bool keep;                      /* the bundle keeps what is read of certificates and keys */
+    bool kept;                      /* they are what the bundle has kept; the rest is read */
     bool check;                     /* reads the sources for misspelt fields too */
 };
 

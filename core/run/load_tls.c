@@ -7,6 +7,16 @@ static char *tls_path(void *bundle, struct gate_str name)
     return gate_bundle_beside(bundle, name);
 }
 
+static void tls_keep(void *bundle, struct gate_str name, struct gate_str bytes)
+{
+    gate_bundle_keep_beside(bundle, name, bytes);
+}
+
+static bool tls_kept(void *bundle, struct gate_str name, struct gate_str *bytes)
+{
+    return gate_bundle_kept_beside(bundle, name, bytes);
+}
+
 /* "gateway.lua:3" to the file and the line. */
 static uint32_t split_place(struct gate_str at, struct gate_str *file)
 {
@@ -125,7 +135,13 @@ static bool keep(const struct gate_load_tools *t, struct gate_loaded *l)
 enum gate_err gate_load_tls(const struct gate_load_tools *t, struct gate_loaded *l,
                             struct gate_load_errors *errors)
 {
-    const struct gate_tls_files files = {tls_path, t->bundle, gate_bundle_dir(t->bundle)};
+    const struct gate_tls_files files = {
+        .path = tls_path,
+        .arg = t->bundle,
+        .dir = gate_bundle_dir(t->bundle),
+        .keep = t->keep ? tls_keep : NULL,
+        .kept = t->kept ? tls_kept : NULL,
+    };
     enum gate_err servers, clients;
 
     l->tls = gate_calloc(l->config->n_listeners + 1, sizeof(struct gate_tls_server *));

@@ -128,6 +128,8 @@ void gate_reload_swapped(struct gate_engine *e)
     if (r->first) {
         gate_broker_ready(e->broker, e->current->g.config->process.drain_ms);
         gate_engine_announce(e);
+        if (r->wish.why == GATE_RELOAD_HEIR)
+            gate_heir_announce(e);
         gate_reload_watch(e);
     } else {
         if (r->wish.why != GATE_RELOAD_RENEW)

@@ -109,6 +109,22 @@ static void fail_first(struct gate_reload *r, char *text)
     gate_control_quit(e);
 }
 
+/* What served cannot be loaded any more, though it was: a file that it needs is gone, which is no
+ * part of it. Takes over the text. */
+static void fall_back(struct gate_reload *r, char *text)
+{
+    struct gate_reload_wish start = { .why = GATE_RELOAD_START };
+    struct gate_engine *e = r->engine;
+
+    gate_logf(&e->log, GATE_LOG_ERROR,
+              "generation %llu cannot serve again, and the files are read: %.*s",
+              (unsigned long long)r->wish.as, (int)strcspn(text, "\n"), text);
+    free(text);
+    e->heir.present = false;
+    reload_free(&e->reload);
+    gate_reload_start(e, &start);
+}
+
 static char *errors_text(const struct gate_load_errors *errors)
 {
     char *text = NULL;
@@ -134,18 +150,29 @@ static void log_refusal(const struct gate_reload *r, const char *text)
               (int)strcspn(text, "\n"), text);
 }
 
+/* Not those of a first load: to a supervisor they are not new, and clients may wait there for an
+ * engine that does better. */
+static void forget_fresh(struct gate_reload *r)
+{
+    for (uint32_t i = 0; i < r->n_fresh; i++)
+        gate_broker_forget(r->engine->broker, &r->fresh[i]);
+    r->n_fresh = 0;
+}
+
 void gate_reload_fail(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
     char *text = errors_text(&r->errors);
 
-    for (uint32_t i = 0; i < r->n_fresh; i++)
-        gate_broker_forget(e->broker, &r->fresh[i]);
-    r->n_fresh = 0;
+    if (r->wish.why == GATE_RELOAD_HEIR && !e->draining) {
+        fall_back(r, text);
+        return;
+    }
     if (r->first && e->host == NULL) {
         fail_first(r, text);
         return;
     }
+    forget_fresh(r);
     log_refusal(r, text);
     answer(r, 422, text);
     if (r->wish.why == GATE_RELOAD_RENEW)
@@ -171,7 +198,7 @@ static bool has_same_bundle(const struct gate_reload *r)
 }
 
 /* The files were touched, but what they say serves already (their certificates too), or is on
- * trial, or was. */
+ * trial, or was given up. */
 static bool is_known(const struct gate_reload *r)
 {
     const struct gate_live *now = r->engine->current;
@@ -179,7 +206,7 @@ static bool is_known(const struct gate_reload *r)
     if (r->wish.why != GATE_RELOAD_WATCH)
         return false;
     if (!has_same_bundle(r))
-        return gate_canary_knows(r->engine, gate_bundle_hash(r->bundle));
+        return gate_given_up_find(r->engine, gate_bundle_hash(r->bundle)) != NULL;
     return gate_load_tls_hash(r->loaded.tls, r->loaded.clients, r->loaded.config) ==
            gate_load_tls_hash(now->tls, now->g.clients, now->g.config);
 }
@@ -187,11 +214,13 @@ static bool is_known(const struct gate_reload *r)
 static void drop_known(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
-    bool serves = has_same_bundle(r);
+    const struct gate_given_up *g = gate_given_up_find(e, gate_bundle_hash(r->bundle));
 
-    if (!serves)
-        gate_logf(&e->log, GATE_LOG_INFO, "the files were touched, and are those of the canary; "
-                                          "a plain reload lets them serve");
+    if (!has_same_bundle(r))
+        gate_logf(&e->log, GATE_LOG_WARN, "the files were touched, and are those %s (generation "
+                  "%llu); a plain reload lets them serve",
+                  g->why == GATE_GIVEN_UP_CANARY ? "of the canary" : "that a rollback left",
+                  (unsigned long long)g->number);
     else if (!gate_canary_withdraw(e, "the files are again what serves") && e->reload_error != NULL)
         gate_logf(&e->log, GATE_LOG_INFO, "the files are again what generation %llu serves",
                   (unsigned long long)e->current->g.number);
@@ -219,6 +248,8 @@ static enum gate_err start_builder(struct gate_reload *r, uint32_t n, void (*don
             .clock = &e->clock,
             .renews = renewed == NULL ? NULL : &renewed->g,
             .tls = renewed == NULL ? NULL : renewed->tls,
+            .keep = e->broker->lasts,
+            .kept = r->wish.why == GATE_RELOAD_HEIR,
         },
         .reply = &e->mail,
         .done = done,
@@ -247,6 +278,17 @@ static bool take_kept(struct gate_reload *r)
     return true;
 }
 
+/* What served when the engine before this one died. */
+static bool take_left(struct gate_reload *r)
+{
+    const struct gate_kept *kept = &r->engine->kept[0];
+
+    r->bundle = gate_bundle_ref(kept->bundle);
+    r->from = r->engine->heir.from;
+    r->wish.as = kept->number;
+    return true;
+}
+
 static bool take_present(struct gate_reload *r)
 {
     const struct gate_live *now = r->engine->current;
@@ -262,6 +304,8 @@ static bool open_bundle(struct gate_reload *r)
     struct gate_engine *e = r->engine;
     char why[256], text[400];
 
+    if (r->wish.why == GATE_RELOAD_HEIR)
+        return take_left(r);
     if (r->wish.why == GATE_RELOAD_RENEW)
         return take_present(r);
     if (r->wish.why == GATE_RELOAD_ROLLBACK)
@@ -312,6 +356,8 @@ static void prepare(struct gate_reload *r)
     r->live->from = r->from;
     if (r->wish.as != 0)
         r->live->g.number = r->wish.as;
+    if (r->wish.why == GATE_RELOAD_HEIR)
+        gate_heir_age(e, r->live);
     gate_vm_copy_secrets(r->loaded.vm, &r->live->secrets);
     r->live->session_limit = (c->limits.connections + e->n_workers - 1) / e->n_workers;
 }

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "run/sealed.h"
 
 struct piece {
     struct gate_list node;
@@ -12,15 +13,18 @@ struct piece {
     int fd;
 };
 
-struct gate_store_name gate_store_name_of(struct gate_str name, uint64_t bytes)
+struct gate_store_name gate_store_name_of(enum gate_store_kind kind, struct gate_str name,
+                                          uint64_t number)
 {
     struct gate_store_name n;
 
     GATE_ASSERT(name.n <= sizeof(n.name));
     memset(&n, 0, sizeof(n));
-    n.bytes = bytes;
+    n.kind = kind;
+    n.number = number;
     n.n = (uint32_t)name.n;
-    memcpy(n.name, name.p, name.n);
+    if (name.n > 0)
+        memcpy(n.name, name.p, name.n);
     return n;
 }
 
@@ -32,6 +36,8 @@ void gate_store_init(struct gate_store *s)
 static void piece_free(struct piece *p)
 {
     gate_list_remove(&p->node);
+    if (p->name.kind != GATE_STORE_DICT)
+        gate_sealed_wipe(p->fd);
     close(p->fd);
     gate_free(p);
 }

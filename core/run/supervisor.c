@@ -25,7 +25,7 @@ struct supervisor {
     struct gate_log *log;
     char *const *args;
     struct gate_listen_set set;
-    struct gate_store store;    /* memory of dictionaries */
+    struct gate_store store;    /* what engines leave to the next */
     int signals;
     int wire;                   /* our end; -1: no engine */
     pid_t engine;               /* 0: none */
@@ -34,6 +34,7 @@ struct supervisor {
     uint64_t kill_ms;           /* when the engine's time is over; 0: not set */
     uint32_t crashes;
     uint32_t drain_ms;
+    uint32_t unheard;           /* orders to reload that no engine has heard yet */
     bool ever_ready;
     bool killed;                /* by us: it did not end in time */
     enum stop_state stop;
@@ -88,6 +89,24 @@ static void become_engine(struct supervisor *s, int fd)
     _exit(1);
 }
 
+static void order(struct supervisor *s, enum gate_wire_kind kind)
+{
+    struct gate_wire m = { .kind = kind };
+
+    if (s->wire >= 0 && gate_wire_send(s->wire, &m, NULL, 0) != GATE_OK)
+        gate_logf(s->log, GATE_LOG_WARN, "the engine does not listen");
+}
+
+/* An engine serves what the one before it served: an order that came too late for that one is for
+ * this one, once. */
+static void repeat_unheard(struct supervisor *s)
+{
+    if (s->unheard == 0)
+        return;
+    s->unheard = 1;
+    order(s, GATE_WIRE_RELOAD);
+}
+
 static void start_engine(struct supervisor *s)
 {
     int pair[2];
@@ -114,14 +133,7 @@ static void start_engine(struct supervisor *s)
     s->engine = pid;
     s->wire = pair[0];
     s->ready_ms = 0;
-}
-
-static void order(struct supervisor *s, enum gate_wire_kind kind)
-{
-    struct gate_wire m = { .kind = kind };
-
-    if (s->wire >= 0 && gate_wire_send(s->wire, &m, NULL, 0) != GATE_OK)
-        gate_logf(s->log, GATE_LOG_WARN, "the engine does not listen");
+    repeat_unheard(s);
 }
 
 /* First signal: drain. Second: at once. */
@@ -206,6 +218,7 @@ static void on_signal(struct supervisor *s)
     while (read(s->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         switch (info.ssi_signo) {
         case SIGHUP:
+            s->unheard++;
             order(s, GATE_WIRE_RELOAD);
             break;
         case SIGUSR1:
@@ -281,6 +294,9 @@ static void answer(struct supervisor *s, const struct gate_wire *m)
         break;
     case GATE_WIRE_KEPT:
         answer_kept(s, m->number);
+        break;
+    case GATE_WIRE_HEARD:
+        s->unheard -= s->unheard > 0;
         break;
     }
 }

@@ -1,5 +1,6 @@
-/* Supervisor: the small process that owns the listening sockets, holds the memory of shared
- * dictionaries, and keeps an engine running. It loads no script and serves nobody. One thread. */
+/* Supervisor: the small process that owns the listening sockets, holds the memory that outlives
+ * engines (dictionaries, bundles), and keeps an engine running. It loads no script and serves
+ * nobody. One thread. */
 #ifndef GATE_RUN_SUPERVISOR_H
 #define GATE_RUN_SUPERVISOR_H
 

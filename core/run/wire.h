@@ -1,5 +1,5 @@
 /* Wire: what supervisor and engine tell each other, over a socket pair that keeps messages whole
- * (SOCK_SEQPACKET), listening sockets and the memory of dictionaries passed along. No state. */
+ * (SOCK_SEQPACKET), listening sockets and memory that outlives engines passed along. No state. */
 #ifndef GATE_RUN_WIRE_H
 #define GATE_RUN_WIRE_H
 
@@ -14,6 +14,7 @@ enum gate_wire_kind {
     GATE_WIRE_KEEP,         /* memory, with its descriptor: to be handed to later engines */
     GATE_WIRE_DROP,         /* memory: nobody uses it any more */
     GATE_WIRE_KEPT,         /* number: which one; answered by MEMORY */
+    GATE_WIRE_HEARD,        /* a RELOAD: it is the engine's from now on */
     /* From the supervisor. */
     GATE_WIRE_SOCKETS,      /* err, sys_errno; bound and the descriptors */
     GATE_WIRE_FORGOTTEN,

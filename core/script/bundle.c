@@ -1,57 +1,17 @@
-#include "script/bundle.h"
+#include "script/bundle_int.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "base/list.h"
 #include "base/mem.h"
 
 /* A gateway is text that people write: more is a mistake, or not a file. */
 #define FILE_MAX     (64u * 1024 * 1024)
 #define NAME_MAX_LEN 200
 
-/* What was read, and what the disk said of it then. */
-struct content {
-    char *bytes; /* NULL: there was none, or it is no part of the bundle */
-    size_t n;
-    bool there;
-    dev_t dev;
-    ino_t ino;
-    struct timespec changed;
-};
-
-struct file {
-    struct gate_list node;
-    char *name; /* display name */
-    char *path; /* NULL: from memory */
-    struct content content;
-    bool data;
-};
-
-/* `--data name=file`. */
-struct data_path {
-    struct gate_list node;
-    char *name;
-    char *path;
-};
-
-struct gate_bundle {
-    _Atomic uint32_t refs;
-    pthread_mutex_t lock; /* of the lists, and of frozen */
-    bool frozen;
-    struct gate_list files;
-    struct gate_list data_paths;
-    struct file *main;
-    /* of the main file, with '/' at its end; NULL: from memory, no disk */
-    char *dir;
-    char *scripts_dir;
-};
-
-static void note_state(struct content *c, const struct stat *st)
+static void note_state(struct gate_bundle_content *c, const struct stat *st)
 {
     c->there = true;
     c->n = (size_t)st->st_size;
@@ -60,7 +20,7 @@ static void note_state(struct content *c, const struct stat *st)
     c->changed = st->st_mtim;
 }
 
-static enum gate_err read_stream(FILE *f, struct content *c)
+static enum gate_err read_stream(FILE *f, struct gate_bundle_content *c)
 {
     struct stat st;
 
@@ -87,7 +47,7 @@ static enum gate_err read_stream(FILE *f, struct content *c)
 }
 
 /* The caller's *c is all zero. */
-static enum gate_err read_file(const char *path, struct content *c)
+static enum gate_err read_file(const char *path, struct gate_bundle_content *c)
 {
     FILE *f = fopen(path, "rbe");
     enum gate_err err;
@@ -99,10 +59,10 @@ static enum gate_err read_file(const char *path, struct content *c)
     return err;
 }
 
-static struct file *find_locked(struct gate_bundle *b, struct gate_str name)
+static struct gate_bundle_file *find_locked(struct gate_bundle *b, struct gate_str name)
 {
     for (struct gate_list *n = b->files.next; n != &b->files; n = n->next) {
-        struct file *f = gate_container_of(n, struct file, node);
+        struct gate_bundle_file *f = gate_container_of(n, struct gate_bundle_file, node);
 
         if (gate_str_eq(gate_str_from_cstr(f->name), name))
             return f;
@@ -111,10 +71,11 @@ static struct file *find_locked(struct gate_bundle *b, struct gate_str name)
 }
 
 /* Takes over the content's bytes. */
-static struct file *add_locked(struct gate_bundle *b, struct gate_str name, const char *path,
-                               const struct content *content)
+static struct gate_bundle_file *add_locked(struct gate_bundle *b, struct gate_str name,
+                                           const char *path,
+                                           const struct gate_bundle_content *content)
 {
-    struct file *f = gate_calloc(1, sizeof(*f));
+    struct gate_bundle_file *f = gate_calloc(1, sizeof(*f));
 
     gate_list_init(&f->node);
     f->name = gate_strndup(name.p, name.n);
@@ -124,7 +85,7 @@ static struct file *add_locked(struct gate_bundle *b, struct gate_str name, cons
     return f;
 }
 
-static struct gate_bundle *bundle_new(void)
+struct gate_bundle *gate_bundle_new(void)
 {
     struct gate_bundle *b = gate_calloc(1, sizeof(*b));
 
@@ -153,13 +114,13 @@ enum gate_err gate_bundle_open(const char *main_file, const char *scripts_dir,
                                struct gate_bundle **out)
 {
     const char *base = strrchr(main_file, '/');
-    struct content content = { .bytes = NULL };
+    struct gate_bundle_content content = { .bytes = NULL };
     enum gate_err err = read_file(main_file, &content);
     struct gate_bundle *b;
 
     if (err != GATE_OK)
         return err;
-    b = bundle_new();
+    b = gate_bundle_new();
     base = base == NULL ? main_file : base + 1;
     b->dir =
         base == main_file ? gate_strdup("") : dir_prefix(main_file, (size_t)(base - main_file));
@@ -169,16 +130,15 @@ enum gate_err gate_bundle_open(const char *main_file, const char *scripts_dir,
     return GATE_OK;
 }
 
-static struct content copy_bytes(struct gate_str bytes)
+static struct gate_bundle_content copy_bytes(struct gate_str bytes)
 {
-    return (struct content){ .bytes = gate_strndup(bytes.n == 0 ? "" : bytes.p, bytes.n),
-                             .n = bytes.n };
+    return (struct gate_bundle_content){ .bytes = gate_memdup(bytes.p, bytes.n), .n = bytes.n };
 }
 
 struct gate_bundle *gate_bundle_from_memory(const char *name, struct gate_str bytes)
 {
-    struct gate_bundle *b = bundle_new();
-    struct content content = copy_bytes(bytes);
+    struct gate_bundle *b = gate_bundle_new();
+    struct gate_bundle_content content = copy_bytes(bytes);
 
     b->main = add_locked(b, gate_str_from_cstr(name), NULL, &content);
     return b;
@@ -186,7 +146,7 @@ struct gate_bundle *gate_bundle_from_memory(const char *name, struct gate_str by
 
 void gate_bundle_add(struct gate_bundle *b, const char *name, struct gate_str bytes)
 {
-    struct content content = copy_bytes(bytes);
+    struct gate_bundle_content content = copy_bytes(bytes);
 
     pthread_mutex_lock(&b->lock);
     add_locked(b, gate_str_from_cstr(name), NULL, &content);
@@ -195,7 +155,7 @@ void gate_bundle_add(struct gate_bundle *b, const char *name, struct gate_str by
 
 void gate_bundle_data_path(struct gate_bundle *b, const char *name, const char *path)
 {
-    struct data_path *d = gate_calloc(1, sizeof(*d));
+    struct gate_bundle_data_path *d = gate_calloc(1, sizeof(*d));
 
     gate_list_init(&d->node);
     d->name = gate_strdup(name);
@@ -232,10 +192,10 @@ static bool disk_path(const struct gate_bundle *b, const char *name, char *to, s
 /* A file by its display name. What is not there is noted too: all VMs of a generation get the same
  * answer, and it may appear. */
 static enum gate_err load_locked(struct gate_bundle *b, struct gate_str name, const char *path,
-                                 struct file **out)
+                                 struct gate_bundle_file **out)
 {
-    struct content content = { .bytes = NULL };
-    struct file *f = find_locked(b, name);
+    struct gate_bundle_content content = { .bytes = NULL };
+    struct gate_bundle_file *f = find_locked(b, name);
     enum gate_err err = GATE_OK;
 
     if (f == NULL) {
@@ -255,7 +215,7 @@ static enum gate_err load_locked(struct gate_bundle *b, struct gate_str name, co
 /* One of the two places of a name: beside the main file, and below scripts/. */
 static enum gate_err load_named_locked(struct gate_bundle *b, const char *prefix,
                                        struct gate_str dotted, const char *suffix,
-                                       struct file **out)
+                                       struct gate_bundle_file **out)
 {
     char name[NAME_MAX_LEN + 32];
     char path[4096];
@@ -292,7 +252,7 @@ static bool name_ok(struct gate_str s)
 static enum gate_err find_named(struct gate_bundle *b, struct gate_str dotted, const char *suffix,
                                 bool data, struct gate_str *name, struct gate_str *bytes)
 {
-    struct file *f = NULL;
+    struct gate_bundle_file *f = NULL;
     enum gate_err err;
 
     if (!name_ok(dotted))
@@ -320,7 +280,7 @@ enum gate_err gate_bundle_module(struct gate_bundle *b, struct gate_str module,
 static const char *data_path_locked(struct gate_bundle *b, struct gate_str data)
 {
     for (struct gate_list *n = b->data_paths.next; n != &b->data_paths; n = n->next) {
-        struct data_path *d = gate_container_of(n, struct data_path, node);
+        struct gate_bundle_data_path *d = gate_container_of(n, struct gate_bundle_data_path, node);
 
         if (gate_str_eq(gate_str_from_cstr(d->name), data))
             return d->path;
@@ -331,7 +291,7 @@ static const char *data_path_locked(struct gate_bundle *b, struct gate_str data)
 enum gate_err gate_bundle_data(struct gate_bundle *b, struct gate_str data, struct gate_str *name,
                                struct gate_str *bytes)
 {
-    struct file *f = NULL;
+    struct gate_bundle_file *f = NULL;
     const char *path;
     enum gate_err err;
 
@@ -355,16 +315,23 @@ struct gate_str gate_bundle_dir(const struct gate_bundle *b)
     return gate_str_from_cstr(b->dir == NULL ? "" : b->dir);
 }
 
-char *gate_bundle_beside(struct gate_bundle *b, struct gate_str name)
+static char *path_beside(const struct gate_bundle *b, struct gate_str name)
 {
     const char *dir = b->dir == NULL || (name.n > 0 && name.p[0] == '/') ? "" : b->dir;
-    struct content content = { .bytes = NULL };
-    struct stat st;
-    struct file *f;
     char *path = NULL;
 
     if (asprintf(&path, "%s%.*s", dir, (int)name.n, name.p) < 0)
         abort();
+    return path;
+}
+
+char *gate_bundle_beside(struct gate_bundle *b, struct gate_str name)
+{
+    struct gate_bundle_content content = { .bytes = NULL };
+    char *path = path_beside(b, name);
+    struct gate_bundle_file *f;
+    struct stat st;
+
     if (stat(path, &st) == 0)
         note_state(&content, &st);
     pthread_mutex_lock(&b->lock);
@@ -377,9 +344,51 @@ char *gate_bundle_beside(struct gate_bundle *b, struct gate_str name)
     return path;
 }
 
+static struct gate_bundle_file *find_beside_locked(struct gate_bundle *b, struct gate_str name)
+{
+    char *path = path_beside(b, name);
+    struct gate_bundle_file *f = find_locked(b, gate_str_from_cstr(path));
+
+    gate_free(path);
+    return f;
+}
+
+void gate_bundle_file_keep(struct gate_bundle_file *f, char *bytes, size_t n)
+{
+    if (f->beside != NULL)
+        explicit_bzero(f->beside, f->beside_n);
+    gate_free(f->beside);
+    f->beside = bytes;
+    f->beside_n = n;
+}
+
+void gate_bundle_keep_beside(struct gate_bundle *b, struct gate_str name, struct gate_str bytes)
+{
+    struct gate_bundle_file *f;
+
+    pthread_mutex_lock(&b->lock);
+    f = find_beside_locked(b, name);
+    if (f != NULL)
+        gate_bundle_file_keep(f, gate_memdup(bytes.p, bytes.n), bytes.n);
+    pthread_mutex_unlock(&b->lock);
+}
+
+bool gate_bundle_kept_beside(struct gate_bundle *b, struct gate_str name, struct gate_str *bytes)
+{
+    struct gate_bundle_file *f;
+
+    pthread_mutex_lock(&b->lock);
+    f = find_beside_locked(b, name);
+    pthread_mutex_unlock(&b->lock);
+    if (f == NULL || f->beside == NULL)
+        return false;
+    *bytes = gate_str_of(f->beside, f->beside_n);
+    return true;
+}
+
 bool gate_bundle_read(struct gate_bundle *b, struct gate_str name, struct gate_str *bytes)
 {
-    struct file *f;
+    struct gate_bundle_file *f;
 
     pthread_mutex_lock(&b->lock);
     f = find_locked(b, name);
@@ -395,7 +404,7 @@ void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const ch
 {
     pthread_mutex_lock(&b->lock);
     for (struct gate_list *n = b->files.next; n != &b->files; n = n->next) {
-        struct file *f = gate_container_of(n, struct file, node);
+        struct gate_bundle_file *f = gate_container_of(n, struct gate_bundle_file, node);
 
         if (f->path != NULL)
             fn(arg, f->path);
@@ -403,9 +412,9 @@ void gate_bundle_each_path(struct gate_bundle *b, void (*fn)(void *arg, const ch
     pthread_mutex_unlock(&b->lock);
 }
 
-static bool is_stale(const struct file *f)
+static bool is_stale(const struct gate_bundle_file *f)
 {
-    const struct content *c = &f->content;
+    const struct gate_bundle_content *c = &f->content;
     struct stat st;
 
     if (f->path == NULL)
@@ -423,7 +432,7 @@ bool gate_bundle_stale(struct gate_bundle *b)
 
     pthread_mutex_lock(&b->lock);
     for (struct gate_list *n = b->files.next; n != &b->files && !stale; n = n->next)
-        stale = is_stale(gate_container_of(n, struct file, node));
+        stale = is_stale(gate_container_of(n, struct gate_bundle_file, node));
     pthread_mutex_unlock(&b->lock);
     return stale;
 }
@@ -450,7 +459,7 @@ static uint64_t hash_of(struct gate_bundle *b, bool with_data)
 
     pthread_mutex_lock(&b->lock);
     for (struct gate_list *n = b->files.next; n != &b->files; n = n->next) {
-        struct file *f = gate_container_of(n, struct file, node);
+        struct gate_bundle_file *f = gate_container_of(n, struct gate_bundle_file, node);
         uint64_t h = hash_more(0xcbf29ce484222325ull, f->name, strlen(f->name));
 
         if (f->content.bytes != NULL && (with_data || !f->data))
@@ -470,11 +479,12 @@ uint64_t gate_bundle_code_hash(struct gate_bundle *b)
     return hash_of(b, false);
 }
 
-static void file_free(struct file *f)
+static void file_free(struct gate_bundle_file *f)
 {
     gate_free(f->name);
     gate_free(f->path);
     gate_free(f->content.bytes);
+    gate_bundle_file_keep(f, NULL, 0);
     gate_free(f);
 }
 
@@ -493,9 +503,9 @@ void gate_bundle_free(struct gate_bundle **b)
     if (x == NULL || atomic_fetch_sub(&x->refs, 1) > 1)
         return;
     while ((n = gate_list_pop(&x->files)) != NULL)
-        file_free(gate_container_of(n, struct file, node));
+        file_free(gate_container_of(n, struct gate_bundle_file, node));
     while ((n = gate_list_pop(&x->data_paths)) != NULL) {
-        struct data_path *d = gate_container_of(n, struct data_path, node);
+        struct gate_bundle_data_path *d = gate_container_of(n, struct gate_bundle_data_path, node);
 
         gate_free(d->name);
         gate_free(d->path);

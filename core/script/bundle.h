@@ -44,6 +44,11 @@ bool gate_bundle_read(struct gate_bundle *b, struct gate_str name, struct gate_s
  * The caller frees it; NULL: too long. */
 char *gate_bundle_beside(struct gate_bundle *b, struct gate_str name);
 
+/* What was read of such a file, secrets among it, to be had again where its bundle is loaded once
+ * more and must not ask the disk. Wiped with the bundle. False: nothing was kept. */
+void gate_bundle_keep_beside(struct gate_bundle *b, struct gate_str name, struct gate_str bytes);
+bool gate_bundle_kept_beside(struct gate_bundle *b, struct gate_str name, struct gate_str *bytes);
+
 /* Where such files are: "" or with a '/' at its end. */
 struct gate_str gate_bundle_dir(const struct gate_bundle *b);
 
@@ -60,6 +65,11 @@ void gate_bundle_freeze(struct gate_bundle *b);
 /* One hash of all names and bytes; the second leaves data files out. */
 uint64_t gate_bundle_hash(struct gate_bundle *b);
 uint64_t gate_bundle_code_hash(struct gate_bundle *b);
+
+/* All of it as bytes, secrets among them, for another process; the caller frees them (gate_free).
+ * The other way round it is whole (frozen), and as stale as it was. GATE_E_SYNTAX: no such bytes. */
+struct gate_str gate_bundle_image(struct gate_bundle *b);
+enum gate_err gate_bundle_from_image(struct gate_str image, struct gate_bundle **out);
 
 /* References; the last one that is given up frees it. Any thread. */
 struct gate_bundle *gate_bundle_ref(struct gate_bundle *b);

@@ -90,10 +90,13 @@ enum gate_err gate_pem_open(struct gate_pem *f, struct gate_str name, const char
                             const struct gate_tls_files *files, char *why, size_t cap)
 {
     enum gate_err err = GATE_E_SYS;
+    struct gate_str kept;
     char *path;
 
     if (is_pem(name))
         return open_text(f, name);
+    if (files->kept != NULL && files->kept(files->arg, name, &kept))
+        return open_text(f, kept);
     path = files->path(files->arg, name);
     errno = ENAMETOOLONG;
     if (path != NULL)
@@ -104,6 +107,8 @@ enum gate_err gate_pem_open(struct gate_pem *f, struct gate_str name, const char
     gate_free(path);
     if (err != GATE_OK)
         return err;
+    if (files->keep != NULL)
+        files->keep(files->arg, name, gate_str_of(f->bytes, f->n));
     f->hash = hash_of(f->bytes, f->n);
     f->bio = BIO_new_mem_buf(f->bytes, (int)f->n);
     return GATE_OK;

@@ -21,6 +21,11 @@ struct gate_tls_files {
     char *(*path)(void *arg, struct gate_str name);
     void *arg;
     struct gate_str dir; /* where relative paths begin; "" or with a '/' at its end */
+    /* What was read, secrets among it. NULL: nobody wants it. */
+    void (*keep)(void *arg, struct gate_str name, struct gate_str bytes);
+    /* Bytes that stand for the file, which is not looked at then; false: there are none. NULL: the
+     * same for all. */
+    bool (*kept)(void *arg, struct gate_str name, struct gate_str *bytes);
 };
 
 /* Reads all files and checks them. Without `tickets` (NULL: the server is only tried) no other one

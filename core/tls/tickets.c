@@ -13,18 +13,10 @@
 #include "tls/tickets_int.h"
 #include "tls/tls_int.h"
 
-#define SECRETS  3
-#define NAME     16
+#define SECRETS  GATE_TLS_SECRETS
+#define NAME     sizeof(((struct gate_tls_secret *)0)->name)
 #define KEY      32
 #define MAX_AGE  (GATE_TLS_TICKET_HOURS * 3600ull * GATE_SEC)
-
-/* What all spaces derive their keys from. */
-struct secret {
-    unsigned char name[NAME]; /* stands in each ticket */
-    unsigned char bytes[KEY];
-    uint64_t made_ns;
-    bool there;
-};
 
 /* Under one secret: AES-256-CBC and HMAC-SHA-256, by halves. */
 struct keys {
@@ -36,7 +28,8 @@ struct gate_tls_tickets {
     const struct gate_clock *clock;
     EVP_CIPHER *cipher;
     pthread_mutex_t lock;           /* of all below, and of the spaces */
-    struct secret secrets[SECRETS]; /* newest first */
+    struct gate_tls_secrets secrets;
+    bool news;                      /* nobody has been told of these */
     struct gate_list spaces;
 };
 
@@ -50,10 +43,10 @@ struct gate_tls_space {
 
 static void derive(struct gate_tls_space *s, int i)
 {
-    const struct secret *secret = &s->tickets->secrets[i];
+    const struct gate_tls_secret *secret = &s->tickets->secrets.v[i];
     unsigned int n = sizeof(s->keys[i]);
 
-    if (secret->there)
+    if (secret->made_ns != 0)
         GATE_ASSERT(HMAC(EVP_sha512(), secret->bytes, KEY, s->policy, sizeof(s->policy),
                          (unsigned char *)&s->keys[i], &n) != NULL);
 }
@@ -70,15 +63,16 @@ static void derive_all_locked(struct gate_tls_tickets *t)
 static void refresh_locked(struct gate_tls_tickets *t)
 {
     uint64_t now = gate_clock_now_ns(t->clock);
-    struct secret *s = t->secrets;
+    struct gate_tls_secret *s = t->secrets.v;
 
-    if (s[0].there && now - s[0].made_ns < MAX_AGE)
+    if (s[0].made_ns != 0 && now - s[0].made_ns < MAX_AGE)
         return;
     memmove(&s[1], &s[0], (SECRETS - 1) * sizeof(*s));
-    s[0] = (struct secret){.made_ns = now, .there = true};
+    s[0] = (struct gate_tls_secret){.made_ns = now};
+    t->news = true;
     GATE_ASSERT(RAND_bytes(s[0].name, NAME) == 1 && RAND_priv_bytes(s[0].bytes, KEY) == 1);
     for (int i = 1; i < SECRETS; i++) {
-        if (s[i].there && now - s[i].made_ns >= SECRETS * MAX_AGE)
+        if (s[i].made_ns != 0 && now - s[i].made_ns >= SECRETS * MAX_AGE)
             OPENSSL_cleanse(&s[i], sizeof(s[i]));
     }
     derive_all_locked(t);
@@ -108,6 +102,33 @@ void gate_tls_tickets_free(struct gate_tls_tickets **tickets)
     pthread_mutex_destroy(&t->lock);
     OPENSSL_cleanse(t, sizeof(*t));
     gate_free(t);
+}
+
+void gate_tls_tickets_adopt(struct gate_tls_tickets *t, const struct gate_tls_secrets *secrets)
+{
+    uint64_t now = gate_clock_now_ns(t->clock);
+
+    pthread_mutex_lock(&t->lock);
+    t->secrets = *secrets;
+    /* A test clock that was moved has gone with its engine. */
+    for (int i = 0; i < SECRETS; i++) {
+        if (t->secrets.v[i].made_ns > now)
+            t->secrets.v[i].made_ns = now;
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+bool gate_tls_tickets_news(struct gate_tls_tickets *t, struct gate_tls_secrets *out)
+{
+    bool news;
+
+    pthread_mutex_lock(&t->lock);
+    news = t->news;
+    t->news = false;
+    if (news)
+        *out = t->secrets;
+    pthread_mutex_unlock(&t->lock);
+    return news;
 }
 
 static struct gate_tls_space *find_locked(struct gate_tls_tickets *t,
@@ -174,12 +195,12 @@ static bool keys_of(struct gate_tls_space *s, const unsigned char *wanted,
     pthread_mutex_lock(&t->lock);
     refresh_locked(t);
     for (int i = 0; i < SECRETS && !found; i++) {
-        found = t->secrets[i].there &&
-                (wanted == NULL || memcmp(wanted, t->secrets[i].name, NAME) == 0);
+        found = t->secrets.v[i].made_ns != 0 &&
+                (wanted == NULL || memcmp(wanted, t->secrets.v[i].name, NAME) == 0);
         if (found) {
             *out = s->keys[i];
             *newest = i == 0;
-            memcpy(name, t->secrets[i].name, NAME);
+            memcpy(name, t->secrets.v[i].name, NAME);
         }
     }
     pthread_mutex_unlock(&t->lock);

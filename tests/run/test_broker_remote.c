@@ -177,8 +177,8 @@ static void *memory_keeper(void *arg)
 static void memory_comes_back_over_the_wire(void **state)
 {
     struct rig *r = *state;
-    struct gate_store_name a = gate_store_name_of(GATE_STR("a"), 4096);
-    struct gate_store_name b = gate_store_name_of(GATE_STR("b"), 4096), name;
+    struct gate_store_name a = gate_store_name_of(GATE_STORE_DICT, GATE_STR("a"), 4096);
+    struct gate_store_name b = gate_store_name_of(GATE_STORE_DICT, GATE_STR("b"), 4096), name;
     int fd = memfd_create("test", MFD_CLOEXEC), back;
     struct stat is, was;
     pthread_t thread;
@@ -238,7 +238,7 @@ static void a_local_broker_needs_nobody(void **state)
 {
     struct gate_broker *b = gate_broker_local_new();
     struct gate_listen_wish w = wish_of("127.0.0.1:0");
-    struct gate_store_name name = gate_store_name_of(GATE_STR("a"), 4096);
+    struct gate_store_name name = gate_store_name_of(GATE_STORE_DICT, GATE_STR("a"), 4096);
     struct gate_listen_point *p, *q;
 
     (void)state;

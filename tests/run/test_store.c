@@ -18,9 +18,9 @@ static int memory(void)
 
 static void pieces_are_held_until_they_are_dropped(void **state)
 {
-    struct gate_store_name a = gate_store_name_of(GATE_STR("a"), 10);
-    struct gate_store_name b = gate_store_name_of(GATE_STR("b"), 10);
-    struct gate_store_name larger = gate_store_name_of(GATE_STR("a"), 20);
+    struct gate_store_name a = gate_store_name_of(GATE_STORE_DICT, GATE_STR("a"), 10);
+    struct gate_store_name b = gate_store_name_of(GATE_STORE_DICT, GATE_STR("b"), 10);
+    struct gate_store_name larger = gate_store_name_of(GATE_STORE_DICT, GATE_STR("a"), 20);
     struct gate_store_name name;
     struct gate_store s;
     int first = memory(), second = memory(), third = memory();
@@ -48,10 +48,35 @@ static void pieces_are_held_until_they_are_dropped(void **state)
     assert_int_equal(fcntl(third, F_GETFD), -1);
 }
 
+/* Whoever else has the memory sees that it has gone. */
+static void what_goes_is_wiped(void **state)
+{
+    struct gate_store_name bundle = gate_store_name_of(GATE_STORE_BUNDLE, GATE_STR_NONE, 7);
+    struct gate_store_name dict = gate_store_name_of(GATE_STORE_DICT, GATE_STR("a"), 7);
+    int fds[2] = { memory(), memory() };
+    struct gate_store s;
+    char c;
+
+    (void)state;
+    gate_store_init(&s);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(write(fds[i], "x", 1), 1);
+    gate_store_keep(&s, &bundle, dup(fds[0]));
+    gate_store_keep(&s, &dict, dup(fds[1]));
+    gate_store_fini(&s);
+    assert_int_equal(pread(fds[0], &c, 1, 0), 1);
+    assert_int_equal(c, 0);
+    assert_int_equal(pread(fds[1], &c, 1, 0), 1);
+    assert_int_equal(c, 'x');
+    close(fds[0]);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_are_held_until_they_are_dropped),
+        cmocka_unit_test(what_goes_is_wiped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

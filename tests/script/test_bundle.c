@@ -135,6 +135,9 @@ static void test_memory(void **state)
     assert_int_equal(gate_bundle_module(b, GATE_STR("a"), &name, &bytes), GATE_OK);
     assert_str(bytes, "1");
     assert_int_not_equal(gate_bundle_hash(b), hash);
+    gate_bundle_add(b, "b.lua", GATE_STR("x\0y"));
+    assert_int_equal(gate_bundle_module(b, GATE_STR("b"), &name, &bytes), GATE_OK);
+    assert_true(gate_str_eq(bytes, GATE_STR("x\0y")));
     gate_bundle_free(&b);
 }
 
@@ -225,6 +228,7 @@ static void test_beside(void **state)
 {
     struct gate_bundle *a = open_disk();
     uint64_t hash = gate_bundle_hash(a);
+    struct gate_str bytes;
     char expected[300];
     char *path;
 
@@ -245,6 +249,15 @@ static void test_beside(void **state)
     path = gate_bundle_beside(a, GATE_STR("/etc/x.pem"));
     assert_string_equal(path, "/etc/x.pem");
     free(path);
+    /* What is read of them can be kept, the last reading counts, and is no part of it either. */
+    assert_false(gate_bundle_kept_beside(a, GATE_STR("x.pem"), &bytes));
+    gate_bundle_keep_beside(a, GATE_STR("x.pem"), GATE_STR("first"));
+    gate_bundle_keep_beside(a, GATE_STR("x.pem"), GATE_STR("second"));
+    assert_true(gate_bundle_kept_beside(a, GATE_STR("x.pem"), &bytes));
+    assert_str(bytes, "second");
+    gate_bundle_keep_beside(a, GATE_STR("never asked for"), GATE_STR("x"));
+    assert_false(gate_bundle_kept_beside(a, GATE_STR("never asked for"), &bytes));
+    assert_true(gate_bundle_hash(a) == hash);
     assert_int_equal(unlink(expected), 0);
     gate_bundle_free(&a);
 }

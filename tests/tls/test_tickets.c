@@ -125,6 +125,41 @@ static void what_slept_is_not_read_either(void **state)
     stop();
 }
 
+/* As after a crash: other tickets, the same secrets. */
+static void sessions_outlive_their_engine(void **state)
+{
+    struct gate_tls_secrets secrets, again;
+
+    (void)state;
+    assert_false(gate_tls_tickets_news(tickets, &secrets));
+    serve_ec();
+    assert_false(resumes(TLS1_3_VERSION, "a.test"));
+    assert_true(gate_tls_tickets_news(tickets, &secrets));
+    assert_false(gate_tls_tickets_news(tickets, &again));
+    stop();
+    gate_tls_tickets_free(&tickets);
+    tickets = gate_tls_tickets_new(&test_clock);
+    gate_tls_tickets_adopt(tickets, &secrets);
+    serve_ec();
+    assert_true(resumes(TLS1_3_VERSION, "a.test"));
+    assert_false(gate_tls_tickets_news(tickets, &again));
+    /* The next secret is news, and the one before is among them. */
+    gate_clock_advance(&test_clock, 9 * HOUR);
+    gate_loop_refresh(&loop);
+    assert_true(resumes(TLS1_3_VERSION, "a.test"));
+    assert_true(gate_tls_tickets_news(tickets, &again));
+    assert_memory_equal(&again.v[1], &secrets.v[0], sizeof(secrets.v[0]));
+    stop();
+    /* One whose clock is behind takes them as new, not as very old. */
+    again.v[0].made_ns += 10 * HOUR;
+    gate_tls_tickets_free(&tickets);
+    tickets = gate_tls_tickets_new(&test_clock);
+    gate_tls_tickets_adopt(tickets, &again);
+    serve_ec();
+    assert_true(resumes(TLS1_3_VERSION, "a.test"));
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +167,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_name_is_another_session, setup, teardown),
         cmocka_unit_test_setup_teardown(secrets_change_and_age, setup, teardown),
         cmocka_unit_test_setup_teardown(what_slept_is_not_read_either, setup, teardown),
+        cmocka_unit_test_setup_teardown(sessions_outlive_their_engine, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, setup_group, teardown_group);
