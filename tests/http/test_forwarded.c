@@ -261,10 +261,16 @@ static void claims_without_an_id(void **state)
         "True-Client-IP",     "CF-Connecting-IP", "Front-End-Https",    "X-Host",
         "X-Scheme",           "X-Client-IP",      "X-Remote-IP",        "X-URL-Scheme",
         "X-Remote-Addr",      "X-ProxyUser-IP",   "X-Originating-IP",   "Fastly-Client-IP",
-        "X-Method-Override",  "X-Cluster-Client-IP", "X-HTTP-Host-Override"};
+        "X-Method-Override",  "X-Cluster-Client-IP", "X-HTTP-Host-Override",
+        "X-Forward-For",      "Forwarded-For",    "FORWARDED-HOST",     "X-RealIP",
+        "Proxy-Client-IP",    "WL-Proxy-Client-IP", "CF-Connecting-IPv6", "X-Azure-ClientIP",
+        "X-Azure-SocketIP",   "X-Appengine-User-IP", "X-Envoy-External-Address",
+        "X-Override-URL",     "X-HTTP-Path-Override", "Client-Cert",    "client-cert-chain",
+        "X-Client-Cert",      "SSL-Client-Verify", "X-SSL-Client-Cert"};
     static const char *const plain[] = {
         "X-Forward", "X-Original", "X-Requested-With", "Content-Language", "Client", "X-A",
-        "F",         "T"};
+        "F",         "T",          "X-Realm",          "Forward",          "SSL-Client",
+        "X-SSL",     "Sales",      "X-Session",        "Client-Cart",      "Proxy-Client"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++)
