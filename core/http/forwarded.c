@@ -117,21 +117,33 @@ static void note_pair(struct hop *hop, struct gate_str name, struct gate_str val
         hop->host = value;
 }
 
-/* One Forwarded line. A malformed element ends the reading of this line, and stands as a
- * malformed hop. */
+static struct gate_str behind_comma(struct gate_str s)
+{
+    size_t comma = gate_str_find(s, ',', 0);
+
+    return comma == s.n ? GATE_STR_NONE : gate_str_of(s.p + comma + 1, s.n - comma - 1);
+}
+
+/* One Forwarded line. A malformed element stands as a malformed hop, and the reading goes on behind
+ * the next comma, be it in quotes or not: a quote that a stranger left open must not hide what a
+ * trusted hop has put behind it. */
 static void read_forwarded_line(struct gate_str line, struct hops *hops)
 {
     struct hop hop = {0};
     struct gate_str name, value;
 
     while (line.n > 0) {
+        struct gate_str pair = line;
+
         if (line.p[0] == ' ' || line.p[0] == '\t') {
             line = gate_str_of(line.p + 1, line.n - 1);
             continue;
         }
         if (!next_pair(&line, &name, &value)) {
             add_hop(hops, (struct hop){0});
-            return;
+            hop = (struct hop){0};
+            line = behind_comma(pair);
+            continue;
         }
         note_pair(&hop, name, value);
         if (line.n == 0 || line.p[0] == ',') {

@@ -113,6 +113,13 @@ static void who_the_client_is(void **state)
         {"10.0.0.1", "Forwarded: for=\"6.6.6.6\\\"\r\n", "10.0.0.1"},
         {"10.0.0.1", "Forwarded: for=\"a\\b\"\r\n", "10.0.0.1"},
         {"10.0.0.1", "Forwarded: for=6.6.6.6\t ;\tby=x\r\n", "6.6.6.6"},
+        /* What a stranger sent cannot hide what a trusted hop put behind it. */
+        {"10.0.0.1", "Forwarded: for=\"x, for=6.6.6.6\r\n", "6.6.6.6"},
+        {"10.0.0.1", "Forwarded: for=\"x, for=\"[2001:db8::1]:47\";host=\"a\"\r\n", "2001:db8::1"},
+        {"10.0.0.1", "Forwarded: for=5.5.5.5, a=b;c=\"x\\y, for=6.6.6.6\r\n", "6.6.6.6"},
+        {"10.0.0.1", "Forwarded: =, for=6.6.6.6, for=10.1.1.1\r\n", "6.6.6.6"},
+        {"10.0.0.1", "Forwarded: for=5.5.5.5, for=\"x, for=10.1.1.1\r\n", "10.1.1.1"},
+        {"10.0.0.1", "Forwarded: for=5.5.5.5;x y, for=10.1.1.1\r\n", "10.1.1.1"},
         {"10.0.0.1", "Forwarded: for=6.6.6.6 x\r\n", "10.0.0.1"},
         {"10.0.0.1", "Forwarded: for=6.6.6.6\r\nForwarded: for=10.1.1.1\r\n", "6.6.6.6"},
         {"192.0.2.1", "Forwarded: for=6.6.6.6\r\n", "192.0.2.1"},
