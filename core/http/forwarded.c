@@ -117,21 +117,33 @@ static void note_pair(struct hop *hop, struct gate_str name, struct gate_str val
         hop->host = value;
 }
 
-/* One Forwarded line. A malformed element ends the reading of this line, and stands as a
- * malformed hop. */
+static struct gate_str behind_comma(struct gate_str s)
+{
+    size_t comma = gate_str_find(s, ',', 0);
+
+    return comma == s.n ? GATE_STR_NONE : gate_str_of(s.p + comma + 1, s.n - comma - 1);
+}
+
+/* One Forwarded line. A malformed element stands as a malformed hop, and the reading goes on behind
+ * the next comma, be it in quotes or not: a quote that a stranger left open must not hide what a
+ * trusted hop has put behind it. */
 static void read_forwarded_line(struct gate_str line, struct hops *hops)
 {
     struct hop hop = {0};
     struct gate_str name, value;
 
     while (line.n > 0) {
+        struct gate_str pair = line;
+
         if (line.p[0] == ' ' || line.p[0] == '\t') {
             line = gate_str_of(line.p + 1, line.n - 1);
             continue;
         }
         if (!next_pair(&line, &name, &value)) {
             add_hop(hops, (struct hop){0});
-            return;
+            hop = (struct hop){0};
+            line = behind_comma(pair);
+            continue;
         }
         note_pair(&hop, name, value);
         if (line.n == 0 || line.p[0] == ',') {
@@ -340,9 +352,9 @@ uint32_t gate_forwarded_write(const struct gate_fields *fs, const struct gate_cl
 static bool is_claim_family(struct gate_str name)
 {
     static const struct gate_str families[] = {
-        GATE_STR("x-forwarded"),
-        GATE_STR("x-original-"),
-        GATE_STR("x-real-"),
+        GATE_STR("x-forwarded"), GATE_STR("x-forward-"),  GATE_STR("forwarded-"),
+        GATE_STR("x-original-"), GATE_STR("x-real-"),     GATE_STR("ssl-client-"),
+        GATE_STR("x-ssl-client-"),
     };
 
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
@@ -358,33 +370,39 @@ bool gate_forwarded_claim(struct gate_str name)
 #define IS(text) gate_str_ieq(name, GATE_STR(text))
     char third = (char)(name.n > 2 ? name.p[2] | 0x20 : 0);
 
-    if ((third == 'f' || third == 'o' || third == 'r') && is_claim_family(name))
+    if ((third == 'f' || third == 'o' || third == 'r' || third == 'l' || third == 's') &&
+        is_claim_family(name))
         return true;
     switch (name.n) {
     case 6:
         return IS("x-host");
     case 8:
-        return IS("x-scheme");
+        return IS("x-scheme") || IS("x-realip");
     case 9:
         return IS("client-ip");
     case 11:
-        return IS("x-client-ip") || IS("x-remote-ip");
+        return IS("x-client-ip") || IS("x-remote-ip") || IS("client-cert");
     case 12:
         return IS("x-url-scheme");
     case 13:
-        return IS("x-http-method") || IS("x-remote-addr");
+        return IS("x-http-method") || IS("x-remote-addr") || IS("x-client-cert");
     case 14:
-        return IS("x-proxyuser-ip") || IS("true-client-ip");
+        return IS("x-proxyuser-ip") || IS("true-client-ip") || IS("x-override-url");
     case 15:
-        return IS("front-end-https");
+        return IS("front-end-https") || IS("proxy-client-ip");
     case 16:
-        return IS("x-originating-ip") || IS("cf-connecting-ip") || IS("fastly-client-ip");
+        return IS("x-originating-ip") || IS("cf-connecting-ip") || IS("fastly-client-ip") ||
+               IS("x-azure-clientip") || IS("x-azure-socketip");
     case 17:
-        return IS("x-method-override");
+        return IS("x-method-override") || IS("client-cert-chain");
+    case 18:
+        return IS("wl-proxy-client-ip") || IS("cf-connecting-ipv6");
     case 19:
-        return IS("x-cluster-client-ip");
+        return IS("x-cluster-client-ip") || IS("x-appengine-user-ip");
     case 20:
-        return IS("x-http-host-override");
+        return IS("x-http-host-override") || IS("x-http-path-override");
+    case 24:
+        return IS("x-envoy-external-address");
     default:
         return false;
     }

@@ -3,6 +3,7 @@
 #include "http/parse.h"
 
 #include "http/bytes_int.h"
+#include "http/forwarded.h"
 #include "http/parse_int.h"
 
 static bool has_underscore(const char *p, size_t n)
@@ -116,17 +117,21 @@ struct gate_refusal gate_parse_framing(const struct gate_fields *fs, const struc
 }
 
 /* What may travel as a trailer: end-to-end and about the content only (RFC 9110 section 6.5.1).
- * Known names are all special to somebody; of the others the families that mimic framing and
- * forwarding stay out. */
+ * Known names are all special to somebody; of the others what a stranger may not claim in a head
+ * stays out, and the families that mimic framing, cookies and credentials. */
 static bool trailer_ok(const struct gate_field *f)
 {
     static const struct gate_str families[] = {
-        GATE_STR("content-"),    GATE_STR("x-forwarded-"), GATE_STR("proxy-"),
-        GATE_STR("x-original-"), GATE_STR("sec-"),         GATE_STR("access-control-"),
+        GATE_STR("content-"),        GATE_STR("proxy-"),  GATE_STR("sec-"),
+        GATE_STR("access-control-"), GATE_STR("cookie"),  GATE_STR("set-cookie"),
+        GATE_STR("authentication-"), GATE_STR("x-auth-"), GATE_STR("x-authorization"),
+        GATE_STR("x-api-key"),
     };
 
     if (f->id != GATE_F_OTHER)
         return f->id == GATE_F_ETAG;
+    if (gate_forwarded_claim(gate_field_name(f)))
+        return false;
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
         struct gate_str head = {f->name, families[i].n};
 

@@ -35,7 +35,11 @@ void gate_session_close(struct gate_session *s, enum gate_close_reason why)
     gate_session_h2_drop(s);
     gate_list_remove(&s->node);
     gate_deadline_stop(&w->loop, &s->deadline);
-    gate_conn_close(&s->conn);
+    /* The kernel would keep what nobody reads for minutes, behind an end that nobody sees. */
+    if (why == GATE_CLOSE_WRITE_STALL)
+        gate_conn_abort(&s->conn);
+    else
+        gate_conn_close(&s->conn);
     if (s->counted) {
         struct gate_addr ip;
 

@@ -131,6 +131,7 @@ static bool take_head(struct gate_link *l, const char *p, size_t n)
             gate_link_h1_broken(l, GATE_E_SYNTAX, "too many interim responses");
             return false;
         }
+        gate_link_h1_clock(l);
         l->h1.stream.events->on_info(&l->h1.stream, &head);
         return true;
     }
@@ -346,8 +347,8 @@ static void on_readable(struct gate_conn *c)
         ;
     if (!may_read(l) && l->h1.state != GATE_LINK_DONE)
         gate_conn_reading(&l->conn, false);
-    if (l->h1.state != GATE_LINK_DEAD && l->h1.state != GATE_LINK_DONE)
-        gate_link_h1_clock(l);
+    if (l->h1.state == GATE_LINK_BODY || l->h1.state == GATE_LINK_TUNNEL)
+        gate_link_h1_clock(l); /* a part of a head does not put off the time for all of it */
     large = l->h1.response_bytes - before >= SEND_AT_ONCE;
     if (large)
         gate_loop_settle(loop);

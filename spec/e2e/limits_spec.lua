@@ -264,7 +264,8 @@ describe("limits of time", function()
     t.wait_for("the cut", function()
       return g:metric 'moongate_connections_closed_total{reason="write_stall"}' == 1
     end)
-    assert.is_true(#c:receive_all() < 32 * 1024 * 1024)
+    -- Not an end in order: behind what nobody reads, that would stay in the kernel for minutes.
+    assert.equal("reset", c:how_it_ends())
   end)
 end)
 

@@ -77,6 +77,50 @@ describe("timeouts.first_byte", function()
     end)
   end)
 
+  it("is not put off by a head that comes in drops", function()
+    local o = t.origin(function(c)
+      c:send "HTTP/1.1 200 OK\r\nX: "
+      for _ = 1, 20000 do
+        c:send "a"
+        c:sleep(0.001)
+      end
+    end)
+    local g = proxy(o, "timeouts = { first_byte = 20 }")
+    local c = g:connect()
+    c:send(request "/")
+    t.wait_for("the request at the origin", function() return #o:requests() > 0 end)
+    for _ = 1, 21 do g:advance(1) end
+    local res = c:receive_response()
+    assert.equal(504, res.status)
+    assert.equal("first_byte_timeout", res.body)
+  end)
+
+  it("begins anew with each interim response", function()
+    local told = 0
+    local o = t.origin(function(c, req)
+      if req.target == "/go" then
+        told = told + 1
+        return c:reply(200, "")
+      end
+      for i = 1, 3 do
+        while told < i do c:sleep(0.01) end
+        c:send "HTTP/1.1 102 Processing\r\n\r\n"
+      end
+      while told < 4 do c:sleep(0.01) end
+      c:reply(200, "late")
+    end)
+    local g = proxy(o, "timeouts = { first_byte = 20 }")
+    local c = g:connect()
+    c:send(request "/")
+    for _ = 1, 3 do
+      g:get "/go"
+      assert.matches("102", c:receive_head().first, 1, true)
+      g:advance(15)
+    end
+    g:get "/go"
+    assert.equal("late", c:receive_response().body)
+  end)
+
   it("begins when the request has left, not before", function()
     local o = t.origin()
     local g = proxy(o, "timeouts = { first_byte = 10 }", "", "gate.limits { body_rate = 0 }")

@@ -113,6 +113,13 @@ static void who_the_client_is(void **state)
         {"10.0.0.1", "Forwarded: for=\"6.6.6.6\\\"\r\n", "10.0.0.1"},
         {"10.0.0.1", "Forwarded: for=\"a\\b\"\r\n", "10.0.0.1"},
         {"10.0.0.1", "Forwarded: for=6.6.6.6\t ;\tby=x\r\n", "6.6.6.6"},
+        /* What a stranger sent cannot hide what a trusted hop put behind it. */
+        {"10.0.0.1", "Forwarded: for=\"x, for=6.6.6.6\r\n", "6.6.6.6"},
+        {"10.0.0.1", "Forwarded: for=\"x, for=\"[2001:db8::1]:47\";host=\"a\"\r\n", "2001:db8::1"},
+        {"10.0.0.1", "Forwarded: for=5.5.5.5, a=b;c=\"x\\y, for=6.6.6.6\r\n", "6.6.6.6"},
+        {"10.0.0.1", "Forwarded: =, for=6.6.6.6, for=10.1.1.1\r\n", "6.6.6.6"},
+        {"10.0.0.1", "Forwarded: for=5.5.5.5, for=\"x, for=10.1.1.1\r\n", "10.1.1.1"},
+        {"10.0.0.1", "Forwarded: for=5.5.5.5;x y, for=10.1.1.1\r\n", "10.1.1.1"},
         {"10.0.0.1", "Forwarded: for=6.6.6.6 x\r\n", "10.0.0.1"},
         {"10.0.0.1", "Forwarded: for=6.6.6.6\r\nForwarded: for=10.1.1.1\r\n", "6.6.6.6"},
         {"192.0.2.1", "Forwarded: for=6.6.6.6\r\n", "192.0.2.1"},
@@ -261,10 +268,16 @@ static void claims_without_an_id(void **state)
         "True-Client-IP",     "CF-Connecting-IP", "Front-End-Https",    "X-Host",
         "X-Scheme",           "X-Client-IP",      "X-Remote-IP",        "X-URL-Scheme",
         "X-Remote-Addr",      "X-ProxyUser-IP",   "X-Originating-IP",   "Fastly-Client-IP",
-        "X-Method-Override",  "X-Cluster-Client-IP", "X-HTTP-Host-Override"};
+        "X-Method-Override",  "X-Cluster-Client-IP", "X-HTTP-Host-Override",
+        "X-Forward-For",      "Forwarded-For",    "FORWARDED-HOST",     "X-RealIP",
+        "Proxy-Client-IP",    "WL-Proxy-Client-IP", "CF-Connecting-IPv6", "X-Azure-ClientIP",
+        "X-Azure-SocketIP",   "X-Appengine-User-IP", "X-Envoy-External-Address",
+        "X-Override-URL",     "X-HTTP-Path-Override", "Client-Cert",    "client-cert-chain",
+        "X-Client-Cert",      "SSL-Client-Verify", "X-SSL-Client-Cert"};
     static const char *const plain[] = {
         "X-Forward", "X-Original", "X-Requested-With", "Content-Language", "Client", "X-A",
-        "F",         "T"};
+        "F",         "T",          "X-Realm",          "Forward",          "SSL-Client",
+        "X-SSL",     "Sales",      "X-Session",        "Client-Cart",      "Proxy-Client"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++)

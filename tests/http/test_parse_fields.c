@@ -53,7 +53,15 @@ static void what_passes(void **state)
          ""},
         {"Content-MD5: a\r\ncontent-Foo: b\r\nX-Forwarded-Client-Cert: c\r\nProxy-Foo: d\r\n\r\n",
          ""},
-        {"Trans: 1\r\nX-Forwarded: 2\r\nContent: 3\r\n\r\n", "Trans=1;X-Forwarded=2;Content=3;"},
+        {"Trans: 1\r\nX-Forward: 2\r\nContent: 3\r\n\r\n", "Trans=1;X-Forward=2;Content=3;"},
+        {"X-Forwarded: 1\r\nTrue-Client-IP: 2\r\nClient-IP: 3\r\nX-Host: 4\r\n"
+         "X-Method-Override: 5\r\nForwarded-For: 6\r\n\r\n",
+         ""},
+        {"Set-Cookie2: 1\r\nCookie2: 2\r\nAuthentication-Info: 3\r\nX-Auth-Token: 4\r\n"
+         "x-authorization: 5\r\nX-API-Key: 6\r\n\r\n",
+         ""},
+        {"Author: 1\r\nX-Author: 2\r\nX-Checksum: 3\r\nCook: 4\r\n\r\n",
+         "Author=1;X-Author=2;X-Checksum=3;Cook=4;"},
         {"x_y: 1\r\nz: 2\r\n\r\n", "z=2;"},
     };
 

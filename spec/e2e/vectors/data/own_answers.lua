@@ -254,7 +254,8 @@ bad("UP-12t", "resp/reset", "", { upstream_closes = "reset" })
 -- trailers
 v:add("UP-46", "resp/trailer", "200", ok("Transfer-Encoding: chunked\r\n",
   "2\r\nok\r\n0\r\nX-Sum: 1\r\nContent-Length: 7\r\nSet-Cookie: evil\r\nTransfer-Encoding: evil\r\n"
-    .. "Location: evil\r\nConnection: evil\r\nCache-Control: evil\r\nContent-Encoding: evil\r\n"
+    .. "Location: evil\r\nSet-Cookie2: evil\r\nAuthentication-Info: evil\r\n"
+    .. "Connection: evil\r\nCache-Control: evil\r\nContent-Encoding: evil\r\n"
     .. "WWW-Authenticate: evil\r\nVary: evil\r\nServer: evil\r\nX-Forwarded-For: evil\r\n\r\n"),
   { expect_body = "ok", forbid_response = "evil", want_response = "X-Sum: 1\r\n" })
 for i, trailer in ipairs { "X : 1\r\n", " X: 1\r\n", "X: a\r\n evil: b\r\n", ": 1\r\n",

@@ -83,6 +83,13 @@ v:add("H1-045a", "chunk/trailer", "forwarded-normalised",
     .. "Keep-Alive: evil19\r\nProxy: evil20\r\nContent-Type: evil21\r\nMax-Forwards: evil22\r\n"
     .. "X_Forwarded_For: evil23\r\n\r\n"),
   { body = "hello", forbid_upstream = { "evil", "77" } })
+v:add("H1-045c", "chunk/trailer", "forwarded-normalised",
+  chunked("5\r\nhello\r\n0\r\nX-Sum: 1\r\nTrue-Client-IP: evil1\r\nClient-IP: evil2\r\n"
+    .. "X-Host: evil3\r\nX-Forwarded: evil4\r\nForwarded-For: evil5\r\n"
+    .. "X-Method-Override: evil6\r\nCookie2: evil7\r\nX-Auth-Token: evil8\r\n"
+    .. "X-Authorization: evil9\r\nX-Api-Key: evil10\r\nAuthentication-Info: evil11\r\n"
+    .. "X-Client-IP: evil12\r\nFront-End-Https: evil13\r\n\r\n"),
+  { body = "hello", forbid_upstream = "evil", want_upstream = "X-Sum: 1" })
 for i, trailer in ipairs { "X : 1\r\n", " X: 1\r\n", "X: a\r\n b\r\n", ": 1\r\n", "X Y: 1\r\n",
   "X\r\n",
   "X: a\0b\r\n", "X: a\nY: b\r\n", "X: a\rY: b\r\n", "X: \127\r\n", "\tX: 1\r\n", "X: 1\n" } do
