@@ -220,7 +220,7 @@ void gate_h2_send_callbacks(nghttp2_session_callbacks *cb)
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
 }
 
-/* nghttp2 was given no limit of streams (h2.c); the peer is told ours, first in our SETTINGS. */
+/* nghttp2 has a limit of streams of its own (h2.c); the peer is told ours, our first setting. */
 static bool put_frame(struct gate_h2 *c, const uint8_t *p, size_t n)
 {
     uint8_t told[FRAME_HEAD + SETTING];
