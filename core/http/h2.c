@@ -62,11 +62,16 @@ void gate_h2_pool_free(struct gate_h2_pool **pool)
 
 /* ------------------------------------------------------------------ open, close */
 
+/* nghttp2 ends the connection for one stream too many, where that stream alone is to be refused
+ * (RFC 9113 section 5.1.2). So h2_send.c tells the peer of our limit, h2_recv.c refuses, and this
+ * one is for those that wait for their reset, and for idle ones that were given a priority. */
+#define STREAMS_INSIDE (10 * GATE_H2_STREAMS)
+
 /* What a peer is told of us first. Clients of ours take no pushes. */
 static void greet(struct gate_h2 *c)
 {
     const nghttp2_settings_entry v[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, GATE_H2_STREAMS},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_INSIDE},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, c->limits->header_bytes},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
         {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},

@@ -112,6 +112,9 @@ void gate_h2_stream_discard(struct gate_h2_stream *s);
 /* Gives the peer's window for all streams back what was taken or dropped. */
 void gate_h2_repay(struct gate_h2 *c);
 
+/* h2_recv.c: we have reset it: its rest may still come. */
+void gate_h2_note_stopped(struct gate_h2 *c, int32_t id);
+
 /* One more stream ended badly: the budget, and the end of the connection when it is used up. */
 void gate_h2_charge(struct gate_h2 *c);
 void gate_h2_flooded(struct gate_h2 *c, const char *why);

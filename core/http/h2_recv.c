@@ -18,6 +18,11 @@ static bool was_stopped(const struct gate_h2 *c, int32_t id)
     return false;
 }
 
+void gate_h2_note_stopped(struct gate_h2 *c, int32_t id)
+{
+    c->stopped[c->n_stopped++ % GATE_H2_STOPPED] = id;
+}
+
 /* Of a stream that is below the last one and not open. */
 static bool was_begun(const struct gate_h2 *c, int32_t id)
 {
@@ -136,21 +141,40 @@ static size_t next_part(struct gate_h2 *c, const char *p, size_t n)
     return skipped + head;
 }
 
+/* One stream too many. Its head is decoded, for the table of HPACK, and dropped. */
+static int refuse(struct gate_h2 *c, int32_t id)
+{
+    gate_h2_head_drop(c);
+    gate_counters_add(c->counters, GATE_C_H2_STREAMS_REFUSED, 1);
+    gate_h2_note_stopped(c, id);
+    nghttp2_submit_rst_stream(c->ng, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+static int begin(struct gate_h2 *c, const nghttp2_frame *frame)
+{
+    struct gate_h2_stream *s;
+
+    note_begun(c, frame->hd.stream_id);
+    if (c->open >= GATE_H2_STREAMS)
+        return refuse(c, frame->hd.stream_id);
+    s = gate_h2_stream_new(c);
+    s->id = frame->hd.stream_id;
+    s->in_ended = s->bodiless = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    nghttp2_session_set_stream_user_data(c->ng, s->id, s);
+    c->begun++;
+    gate_h2_head_begin(c, s, false);
+    return 0;
+}
+
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct gate_h2 *c = user;
     struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
 
-    if (c->server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-        s = gate_h2_stream_new(c);
-        s->id = frame->hd.stream_id;
-        s->in_ended = s->bodiless = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-        nghttp2_session_set_stream_user_data(ng, s->id, s);
-        c->begun++;
-        note_begun(c, s->id);
-        gate_h2_head_begin(c, s, false);
-        return 0;
-    }
+    (void)ng;
+    if (c->server && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        return begin(c, frame);
     gate_h2_head_drop(c);
     if (s != NULL && !s->cut)
         gate_h2_head_begin(c, s, c->server || (s->events & GATE_H2_HEAD) || s->answered);
@@ -307,12 +331,7 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
     struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
 
     (void)ng;
-    if (error == NGHTTP2_ERR_REFUSED_STREAM) {
-        gate_counters_add(c->counters, GATE_C_H2_STREAMS_REFUSED, 1);
-        if (c->server && frame->hd.stream_id > c->last_id)
-            note_begun(c, frame->hd.stream_id);
-        return 0;
-    }
+    (void)error;
     gate_counters_add(c->counters, GATE_C_H2_ERRORS, 1);
     if (s == NULL)
         return 0;

@@ -8,6 +8,9 @@
 
 #define FRAME_HEAD 9
 
+/* One entry of SETTINGS: its number, and a value of four bytes. */
+#define SETTING 6
+
 /* Copies behind what is in the sink. A block of the call's own takes it, so that what lies between
  * bodies that go by reference does not take a block each. */
 static bool put(struct gate_h2 *c, const void *bytes, size_t n)
@@ -100,11 +103,23 @@ ssize_t gate_h2_read_out(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
     return (ssize_t)n;
 }
 
+/* For no WINDOW_UPDATE of the stream, which would have made it malformed: SETTINGS have made its
+ * window too large, which the connection has to fail for (RFC 9113 section 6.9.2; nghttp2 resets
+ * the streams alone), or bytes came beyond it. */
+static bool lost_its_window(const struct gate_h2_stream *s, const nghttp2_frame *frame)
+{
+    return frame->rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR && s != NULL &&
+           !s->malformed && !s->cut;
+}
+
 static void reset_sent(struct gate_h2 *c, const nghttp2_frame *frame)
 {
     struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
 
-    c->stopped[c->n_stopped++ % GATE_H2_STOPPED] = frame->hd.stream_id;
+    if (lost_its_window(s, frame))
+        gate_h2_fail(c, NGHTTP2_FLOW_CONTROL_ERROR, "a window of a stream is wrong");
+    if (frame->rst_stream.error_code != NGHTTP2_REFUSED_STREAM || s != NULL)
+        gate_h2_note_stopped(c, frame->hd.stream_id); /* else it was when it was refused */
     if (frame->rst_stream.error_code == NGHTTP2_NO_ERROR)
         return;
     gate_counters_add(c->counters, GATE_C_H2_RESETS_SENT, 1);
@@ -205,6 +220,19 @@ void gate_h2_send_callbacks(nghttp2_session_callbacks *cb)
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
 }
 
+/* nghttp2 has a limit of streams of its own (h2.c); the peer is told ours, our first setting. */
+static bool put_frame(struct gate_h2 *c, const uint8_t *p, size_t n)
+{
+    uint8_t told[FRAME_HEAD + SETTING];
+
+    if (!c->server || p[3] != NGHTTP2_SETTINGS || n < sizeof(told))
+        return put(c, p, n);
+    memcpy(told, p, sizeof(told));
+    memset(told + sizeof(told) - 4, 0, 3);
+    told[sizeof(told) - 1] = GATE_H2_STREAMS;
+    return put(c, told, sizeof(told)) && put(c, p + sizeof(told), n - sizeof(told));
+}
+
 static enum gate_err fill(struct gate_h2 *c, struct gate_chain *out, size_t max)
 {
     while (out->bytes < max) {
@@ -215,7 +243,7 @@ static enum gate_err fill(struct gate_h2 *c, struct gate_chain *out, size_t max)
             return n == NGHTTP2_ERR_NOMEM ? GATE_E_NOMEM : GATE_E_SYNTAX;
         if (n == 0)
             break; /* nothing more, or the sink is full */
-        if (!put(c, p, (size_t)n))
+        if (!put_frame(c, p, (size_t)n))
             return GATE_E_NOMEM;
     }
     return GATE_OK;

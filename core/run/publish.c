@@ -96,6 +96,21 @@ static void on_resolved(void *arg)
     gate_live_publish(live);
 }
 
+/* Legal, and what nobody should find out from an incident. */
+static void tell_who_is_believed_unseen(const struct gate_reload *r)
+{
+    const struct gate_config *c = r->live->g.config;
+
+    for (uint32_t i = 0; i < c->n_upstreams && r->wish.why != GATE_RELOAD_RENEW; i++) {
+        const struct gate_upstream_config *u = &c->upstreams[i];
+
+        if (u->tls != NULL && !u->tls->verify)
+            gate_logf(&r->engine->log, GATE_LOG_WARN,
+                      "upstream %.*s (%.*s) has tls.verify = false: whoever answers is believed",
+                      (int)u->name.n, u->name.p, (int)u->at.n, u->at.p);
+    }
+}
+
 void gate_reload_publish(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
@@ -107,10 +122,12 @@ void gate_reload_publish(struct gate_reload *r)
         err = listen_all(r);
     if (err == GATE_OK)
         err = gate_engine_logs(e, r->live->g.config, &r->errors);
-    if (err != GATE_OK)
+    if (err != GATE_OK) {
         gate_reload_fail(r);
-    else
-        gate_resolver_prepare(e->resolver, r->live->g.config, on_resolved, r);
+        return;
+    }
+    tell_who_is_believed_unseen(r);
+    gate_resolver_prepare(e->resolver, r->live->g.config, on_resolved, r);
 }
 
 void gate_reload_swapped(struct gate_engine *e)

@@ -14,6 +14,26 @@ static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /* ------------------------------------------------------------------ the end */
 
+/* Tells the exchange of a stream that its client is gone. */
+static void lose(struct gate_h2_stream *st, const char *why)
+{
+    if (st->attached && st->stream.events != NULL) {
+        struct gate_exchange *x = st->stream.user;
+
+        st->stream.events = NULL;
+        gate_flow_client_gone(x, why);
+    }
+}
+
+static void lose_all(struct gate_session *s)
+{
+    enum gate_close_reason why = s->why == GATE_CLOSE_NONE ? GATE_CLOSE_CLIENT_ABORT : s->why;
+    struct gate_list *streams = &s->h2->h2.streams;
+
+    for (struct gate_list *n = streams->next; n != streams; n = n->next)
+        lose(gate_container_of(n, struct gate_h2_stream, node), gate_close_reason_name(why));
+}
+
 static enum gate_close_reason reason(const struct gate_session *s)
 {
     const struct gate_h2 *c = &s->h2->h2;
@@ -29,8 +49,8 @@ static enum gate_close_reason reason(const struct gate_session *s)
     return c->noticed ? GATE_CLOSE_ASKED : GATE_CLOSE_CLIENT_EOF;
 }
 
-/* All is said. What the client still sends is dropped for a while, so that our last words are not
- * lost to a reset. */
+/* All is said, and nobody hears the answers to what is under way. What the client still sends is
+ * dropped for a while, so that our last words are not lost to a reset. */
 static void finish(struct gate_session *s)
 {
     struct gate_h2_server *h = s->h2;
@@ -38,6 +58,7 @@ static void finish(struct gate_session *s)
     s->why = reason(s);
     h->ending = h->lingers = true;
     h->linger_left = GATE_LINGER_BYTES;
+    lose_all(s);
     s->conn.ops->shut(&s->conn);
     gate_conn_reading(&s->conn, true);
     gate_deadline_set(s->conn.loop, &s->deadline, gate_loop_now(s->conn.loop) + GATE_LINGER_MS);
@@ -243,27 +264,13 @@ bool gate_session_h2_preface(struct gate_session *s, struct gate_str head)
 
 /* ------------------------------------------------------------------ drop, drain, cut */
 
-/* Tells the exchange of a stream that its client is gone. */
-static void lose(struct gate_h2_stream *st, const char *why)
-{
-    if (st->attached && st->stream.events != NULL) {
-        struct gate_exchange *x = st->stream.user;
-
-        st->stream.events = NULL;
-        gate_flow_client_gone(x, why);
-    }
-}
-
 void gate_session_h2_drop(struct gate_session *s)
 {
     struct gate_h2_server *h = s->h2;
-    struct gate_list *n;
 
     if (h == NULL)
         return;
-    for (n = h->h2.streams.next; n != &h->h2.streams; n = n->next)
-        lose(gate_container_of(n, struct gate_h2_stream, node),
-             gate_close_reason_name(s->why == GATE_CLOSE_NONE ? GATE_CLOSE_CLIENT_ABORT : s->why));
+    lose_all(s);
     gate_h2_close(&h->h2);
     gate_ready_cancel(&h->flush);
     gate_chain_clear(&h->out);

@@ -106,6 +106,48 @@ describe("gRPC", function()
     assert.same({ OK, { 16777216 } }, { got.code, got.sizes })
   end)
 
+  it("carries messages as they were compressed", function()
+    local g = gateway { more = [[
+      gate.on.log(function(req) gate.log.info(("%s %d"):format(req.headers["grpc-encoding"],
+        req.bytes_in)) end)
+    ]] }
+    for compression, name in ipairs { "deflate", "gzip" } do
+      local got = client:ask("unary", { port = g.port, compression = compression, size = 314159,
+        payload = 271828 })
+      assert.same({ OK, { 314159 } }, { got.code, got.sizes })
+      t.wait_for("the log hook", function()
+        local bytes = g:stderr():match(name .. " (%d+)")
+        return bytes and tonumber(bytes) < 5000
+      end)
+    end
+  end)
+
+  it("carries large metadata both ways", function()
+    local g = gateway()
+    local large = ("v"):rep(20000)
+    local got = client:ask("unary", { port = g.port, metadata = {
+      ["x-grpc-test-echo-initial"] = large } })
+    assert.same({ OK, large }, { got.code, got.initial["x-grpc-test-echo-initial"] })
+  end)
+
+  it("goes on when the file is loaded anew", function()
+    local g = gateway()
+    local streams = {}
+    for i = 1, 10 do streams[i] = open(g) end
+    for size = 1, 5 do
+      for _, stream in ipairs(streams) do assert.equal(size, stream.ping(size)) end
+      t.write(g.file, t.read(g.file) .. "-- changed\n")
+      local res = g:control("/reload", { method = "POST" })
+      assert.equal(("generation %d serves\n"):format(size + 1), res.body)
+      assert.equal(OK, client:ask("unary", { port = g.port }).code)
+    end
+    for _, stream in ipairs(streams) do
+      stream.finish()
+      assert.equal(OK, stream.status().code)
+    end
+    assert.equal("1", g:status "connections_accepted")
+  end)
+
   it("passes each message in the turn it came, both ways at once", function()
     local stream = open(gateway())
     for size = 1, 20 do assert.equal(size, stream.ping(size)) end
@@ -207,7 +249,7 @@ describe("gRPC", function()
     it("does not end the connection, however often", function()
       local g = gateway()
       assert.same({ ["0"] = 250 }, client:ask("cancel_some", { port = g.port, n = 250 }))
-      t.wait_for("the resets", function()
+      t.wait_for("the last reset", function()
         return g:metric "moongate_http2_resets_received_total" == 250
       end)
       assert.equal("1", g:status "connections_accepted")

@@ -260,6 +260,22 @@ describe("a server that is not believed", function()
     assert.equal("1.3", words(front(server "stranger", "verify = false"):get "/")[1])
   end)
 
+  it("is named at each load where it is believed unread", function()
+    local text = [[
+      gate.listen { "127.0.0.1:0" }
+      local o = gate.upstream("%s", { servers = { "127.0.0.1:1" }, tls = { verify = false } })
+      gate.upstream("careful", { servers = { "127.0.0.1:1" }, tls = true })
+      gate.route { path = "/", upstream = o }
+    ]]
+    local g = t.gateway(text:format "trusting")
+    local line = "upstream trusting (gateway.lua:2) has tls.verify = false"
+    logged(g, line)
+    g:rewrite(text:format "naive")
+    assert.equal(200, g:control("/reload", { method = "POST" }).status)
+    logged(g, "upstream naive (gateway.lua:2) has tls.verify = false")
+    assert.equal(2, select(2, g:stderr():gsub("tls%.verify", "")))
+  end)
+
   it("keeps its client waiting no longer than a connect", function()
     local listener, port = by_hand()
     local g = front({ "127.0.0.1:" .. port }, 'ca = "ca.pem"',

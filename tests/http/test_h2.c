@@ -805,6 +805,44 @@ static void too_many_streams_are_refused(void **state)
     assert_int_equal(counted(GATE_C_H2_STREAMS_REFUSED), 50);
 }
 
+/* What follows them is taken for what it is, and others go on: the limit that was acknowledged ends
+ * no connection. */
+static void a_refused_stream_costs_nobody_else_anything(void **state)
+{
+    (void)state;
+    talk();
+    assert_int_equal(rig->heard.setting[3], GATE_H2_STREAMS);
+    test_h2_frame(&rig->say, TEST_H2_SETTINGS, TEST_H2_ACK, 0, NULL, 0);
+    for (uint32_t i = 0; i < 101; i++)
+        test_h2_request(&rig->say, 1 + 2 * i, 0, "POST", "/", NULL);
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 201, "hello", 5);
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 1, "hello", 5);
+    assert_int_equal(talk(), GATE_OK);
+    assert_int_equal(rig->n, GATE_H2_STREAMS);
+    assert_int_equal(test_h2_stream(&rig->heard, 201)->code, 7);
+    assert_false(rig->heard.goaway);
+    answer(rig->requests[0], 200, "hi");
+    hear();
+    assert_true(test_h2_stream(&rig->heard, 1)->ended);
+    test_h2_request(&rig->say, 203, TEST_H2_END, "GET", "/", NULL);
+    assert_int_equal(talk(), GATE_OK);
+    assert_int_equal(rig->n, GATE_H2_STREAMS + 1);
+    assert_false(rig->heard.goaway);
+}
+
+static void settings_that_make_a_window_too_large_end_the_connection(void **state)
+{
+    (void)state;
+    test_h2_request(&rig->say, 1, 0, "POST", "/", NULL);
+    test_h2_number(&rig->say, TEST_H2_WINDOW, 1, 0x7fffffff - 65535);
+    test_h2_frame(&rig->say, TEST_H2_SETTINGS, 0, 0, "\0\4\0\1\0\0", 6);
+    talk();
+    assert_true(rig->heard.goaway);
+    assert_int_equal(rig->heard.code, 3);
+    assert_string_equal(rig->c.why, "a window of a stream is wrong");
+    assert_true(gate_h2_done(&rig->c));
+}
+
 /* ------------------------------------------------------------------ tunnels (RFC 8441) */
 
 #define CONNECT(protocol)                                                                          \
@@ -1127,6 +1165,8 @@ int main(void)
         TEST(frames_without_content_end_it),
         TEST(continuations_are_few),
         TEST(too_many_streams_are_refused),
+        TEST(a_refused_stream_costs_nobody_else_anything),
+        TEST(settings_that_make_a_window_too_large_end_the_connection),
         TEST(an_extended_connect_is_the_upgrade_that_it_stands_for),
         TEST(a_protocol_is_a_token),
         TEST(what_connects_wrongly_is_refused),

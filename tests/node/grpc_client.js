@@ -12,15 +12,18 @@ const { serve } = require('./talk');
 const clients = new Map();
 const calls = new Map(); // those that go on, by name
 
-// One client, and so one connection, for each address. `tls` is the authority's certificate.
-function clientOf(Service, { port, tls }) {
-  const key = Service.serviceName + port;
+// One client, and so one connection, for each address and way of compression (a number of gRPC's).
+// `tls` is the authority's certificate.
+function clientOf(Service, { port, tls, compression }) {
+  const key = [Service.serviceName, port, compression].join();
   let client = clients.get(key);
 
   if (!client) {
     const how = tls ? grpc.credentials.createSsl(fs.readFileSync(tls))
                     : grpc.credentials.createInsecure();
-    const options = tls ? { ...OPTIONS, 'grpc.ssl_target_name_override': 'a.test' } : OPTIONS;
+    const options = { ...OPTIONS };
+    if (tls) options['grpc.ssl_target_name_override'] = 'a.test';
+    if (compression) options['grpc.default_compression_algorithm'] = compression;
     client = new Service('127.0.0.1:' + port, how, options);
     clients.set(key, client);
   }

@@ -284,6 +284,24 @@ static void errors_close_the_connection(void **state)
     expect_closed(s, GATE_CLOSE_HTTP2_ERROR);
 }
 
+/* At once, though the client stays for our last words. */
+static void an_error_ends_what_is_under_way(void **state)
+{
+    struct scene *s = *state;
+
+    test_h2_request(&s->say, 1, 0, "POST", "/", NULL);
+    say(s);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    get(s, 2, "/");
+    say(s);
+    assert_true(s->heard.goaway);
+    assert_true(gate_list_empty(&s->g.worker.live));
+    assert_int_equal(s->g.worker.sessions, 1);
+    test_hear_end(&s->origin);
+    expect_closed(s, GATE_CLOSE_HTTP2_ERROR);
+}
+
 /* ------------------------------------------------------------------ time */
 
 static void the_greeting_comes_in_time(void **state)
@@ -555,6 +573,7 @@ int main(void)
         CASE(a_client_that_leaves_with_many_streams),
         CASE(floods_close_the_connection),
         CASE(errors_close_the_connection),
+        CASE(an_error_ends_what_is_under_way),
         CASE(the_greeting_comes_in_time),
         CASE(a_head_comes_in_time),
         CASE(idle_connections_end_in_order),
