@@ -188,7 +188,8 @@ static void pass_over(struct gate_h1_server *h)
  * it. */
 static void decide_framing(struct gate_h1_server *h, struct gate_message *m, bool no_body)
 {
-    if (!h->body_done && !h->body_bad && h->x != NULL && gate_h1_reader_held(&h->in) > 0)
+    if (!h->body_done && !h->body_bad && h->x != NULL && h->x->res.head == NULL &&
+        gate_h1_reader_held(&h->in) > 0)
         pass_over(h);
     h->keep = h->wants_keep && !h->session->worker->draining && h->body_done && !h->body_bad &&
               !h->eof && !refused(h->x);
