@@ -55,8 +55,9 @@ M.REPLY = {
   expected = 'a reply such as { 200, "hello\\n" }',
   check = function(self, value, spot)
     if type(value) ~= "table" then return spot:unexpected(value, self.expected) end
-    local mt = getmetatable(value)
-    if mt and mt.declared then return mt.declared(value) end
+    local mt = debug.getmetatable(value)
+    local declared = mt and rawget(mt, "declared")
+    if declared then return declared(value) end
     local given, meant = REPLY:check(value, spot)
     local status = given.status or given[1]
     if not status then
