@@ -4,6 +4,9 @@
 
 local host = ...
 
+-- Hooks are the engine's, which stops scripts by them. With --trust scripts can get this table.
+rawset(debug, "sethook", nil)
+
 -- The library comes from the program alone.
 package.path, package.cpath = "", ""
 package.loaders = {

@@ -20,7 +20,9 @@ local ready = {}
 --- Libraries that `require` gives where there is no file: those that scripts have anyway, and with
 --- --trust LuaJIT's own.
 local LIBRARIES = { "bit", "coroutine", "math", "os", "string", "table" }
-local TRUSTED = { "debug", "ffi", "io", "jit", "string.buffer", "table.clear", "table.new" }
+local TRUSTED = {
+  "debug", "ffi", "io", "jit", "package", "string.buffer", "table.clear", "table.new",
+}
 ---@type table<string, table|function>
 local libraries = {}
 

@@ -169,9 +169,10 @@ end
 
 --- With --trust: everything else that Lua has, but for hooks, which stop scripts. The libraries
 --- that scripts have anyway get what they lack.
-local function trusted(libs)
+local function trusted(libs, env)
   local all = {}
   for name, value in pairs(_G) do all[name] = value end
+  all._G = env
   all.debug = {}
   for name, value in pairs(debug) do
     if name ~= "sethook" then all.debug[name] = value end
@@ -196,7 +197,7 @@ function M.new(options)
   local libs = libraries()
   for name, functions in pairs(libs) do env[name] = read_only(name, functions) end
   local mt = {
-    __index = options.trust and trusted(libs) or nil,
+    __index = options.trust and trusted(libs, env) or nil,
     __newindex = function(_, key)
       raise(("global '%s' cannot be set: scripts have no globals of their own; write local")
         :format(tostring(key)))

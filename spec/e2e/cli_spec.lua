@@ -280,9 +280,12 @@ describe("command line", function()
       local g = t.gateway([[
         gate.listen { "127.0.0.1:0" }
         local ffi = require "ffi"
+        local hook = type(debug.sethook) .. type(package.loaded.debug.sethook)
         gate.route { path = "/", reply = { 200, type(io.open) .. type(os.getenv) .. ffi.os } }
+        gate.route { path = "/hook", reply = { 200, hook .. type(_G.debug.sethook) } }
       ]], { args = { "--trust" } })
       assert.equal("functionfunctionLinux", g:get("/").body)
+      assert.equal("nilnilnil", g:get("/hook").body)
     end)
 
     it("hands data to the gateway", function()

@@ -43,6 +43,8 @@ describe("moongate.modules", function()
     assert.has_error(function() modules.require("ffi") end)
     modules.begin({ module = function() end, native = function() end }, env, gate, true)
     assert.equal(require "ffi", modules.require("ffi"))
+    assert.equal(require "table.new", modules.require("table.new"))
+    assert.equal(io, modules.require("io"))
     assert.equal(gate, modules.require("moongate"))
   end)
 

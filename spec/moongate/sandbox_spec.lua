@@ -106,6 +106,7 @@ describe("moongate.sandbox", function()
     assert.equal(io, trusting.io)
     assert.is_function(trusting.debug.getinfo)
     assert.is_nil(trusting.debug.sethook)
+    assert.equal(trusting, trusting._G)
     assert.equal(os.getenv, trusting.os.getenv)
     assert.equal(string.dump, trusting.string.dump)
     -- What stands between scripts and the engine stays.

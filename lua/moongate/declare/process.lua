@@ -11,11 +11,14 @@ local ACCESS_LOG = schema.custom('"stdout", a path, or false', function(value)
   if type(value) == "string" and value ~= "" and not value:find("%c") then return value end
 end)
 
+--- Most workers (GATE_WORKERS_MAX).
+local WORKERS_MAX = 128
+
 local WORKERS = schema.custom('"auto" or a number of workers', function(value)
   if value == "auto" then return 0 end
-  if type(value) == "number" and value % 1 == 0 and value >= 1 and value <= 1024 then
-    return value
-  end
+  if type(value) ~= "number" or value % 1 ~= 0 or value < 1 then return nil end
+  if value > WORKERS_MAX then return nil, ("at most %d"):format(WORKERS_MAX) end
+  return value
 end)
 
 local PROCESS = schema.record("gate.process", {

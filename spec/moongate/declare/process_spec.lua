@@ -24,6 +24,7 @@ describe("gate.process", function()
   it("refuses what is wrong", function()
     for text, message in pairs {
       ["worker = 2"] = "did you mean 'workers'?", ["workers = 0"] = '"auto" or a number of workers',
+      ["workers = 129"] = "got 129 (at most 128)",
       ['log_level = "inof"'] = "did you mean 'info'?",
         ["access_log = true"] = '"stdout", a path, or false',
       ["admin = {}"] = "'admin' is right, but not there yet",
