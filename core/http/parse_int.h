@@ -3,6 +3,7 @@
 #define GATE_HTTP_PARSE_INT_H
 
 #include "base/arena.h"
+#include "base/assert.h"
 #include "http/bytes_int.h"
 #include "http/head.h"
 #include "http/scan.h"
@@ -51,9 +52,11 @@ static inline void gate_cutter_add(struct gate_cutter *c, struct gate_str name,
         .id = (uint16_t)id,
         .value_len = (uint32_t)value.n,
     };
-    if (id != GATE_F_OTHER) {
-        c->repeated |= c->known & GATE_F_BIT(id);
-        c->known |= GATE_F_BIT(id);
+    if (GATE_LIKELY(id != GATE_F_OTHER)) {
+        uint64_t bit = GATE_F_BIT(id);
+
+        c->repeated |= c->known & bit;
+        c->known |= bit;
         return;
     }
     c->too_long |= name.n > GATE_NAME_MAX;

@@ -168,7 +168,7 @@ static bool refused(const struct gate_exchange *x)
 
 /* The answer comes from us and did not wait for the request's body. What of that came with the head
  * is of no interest to anybody, but where it is all of it the connection can be kept. */
-static void pass_over(struct gate_h1_server *h)
+static GATE_COLD void pass_over(struct gate_h1_server *h)
 {
     struct gate_chain chunk;
     const char *p = NULL;
