@@ -228,6 +228,23 @@ void gate_logf(struct gate_log *log, enum gate_log_level level, const char *fmt,
     gate_log_write(log, level, msg, NULL, 0);
 }
 
+bool gate_log_pace_allows(struct gate_log_pace *p, uint64_t now_ms, uint32_t per_second,
+                          uint32_t *untold)
+{
+    if (p->told == 0 || now_ms >= p->since_ms + 1000) {
+        p->since_ms = now_ms;
+        p->told = 0;
+    }
+    if (p->told == per_second) {
+        p->untold++;
+        return false;
+    }
+    p->told++;
+    *untold = p->untold;
+    p->untold = 0;
+    return true;
+}
+
 const char *gate_log_level_name(enum gate_log_level level)
 {
     if ((unsigned)level >= GATE_COUNT_OF(level_names))

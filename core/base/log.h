@@ -59,6 +59,18 @@ void gate_log_escape(struct gate_out *o, struct gate_str s);
  * with a backslash. Both stop where `o` is full, with no escape cut in two. */
 void gate_log_escape_json(struct gate_out *o, struct gate_str s);
 
+/* Lines of one kind that come as often as somebody makes them come: so many a second, the others
+ * are only counted. Zeroed to begin with; one thread. */
+struct gate_log_pace {
+    uint64_t since_ms; /* begin of the second */
+    uint32_t told;     /* in it */
+    uint32_t untold;   /* since the last line */
+};
+
+/* Whether the next line may be written. Then *untold says how many were left out before it. */
+bool gate_log_pace_allows(struct gate_log_pace *p, uint64_t now_ms, uint32_t per_second,
+                          uint32_t *untold);
+
 /* A sink on a descriptor; a short or refused write drops the rest of the line. */
 struct gate_log_fd_sink {
     struct gate_log_sink sink;

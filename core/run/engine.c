@@ -112,7 +112,8 @@ static enum gate_err settle_control(struct gate_engine *e, const struct gate_con
         return GATE_OK;
     snprintf(text, sizeof(text), "cannot listen on control socket %s: %s; %s", path,
              strerror(errno),
-             errno == EADDRINUSE ? "another moongate runs there: choose another --socket"
+             errno == EADDRINUSE ? "another moongate runs there, or it is no socket: choose "
+                                   "another --socket"
                                  : "choose another place with --socket");
     if (asked) {
         gate_load_errors_add(errors, GATE_STR_NONE, 0, text);

@@ -1,6 +1,7 @@
 #include "run/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,7 +78,7 @@ static void become_engine(struct supervisor *s, int fd)
     while (s->args[n] != NULL)
         n++;
     argv = gate_calloc(n + 4, sizeof(*argv));
-    fd = dup(fd);   /* the copy survives exec */
+    fcntl(fd, F_SETFD, 0); /* survives exec */
     snprintf(number, sizeof(number), "%d", fd);
     argv[0] = (char *)"moongate";
     argv[1] = (char *)"engine";

@@ -43,7 +43,8 @@ describe("command line", function()
       local out = t.run { word }
       assert.equal(0, out.status)
       assert.matches("^moongate %d+%.%d+%.%d+\n", out.stdout)
-      for _, library in ipairs { "LuaJIT", "llhttp", "libev", "OpenSSL", "c%-ares" } do
+      for _, library in ipairs { "LuaJIT", "llhttp", "libev", "OpenSSL", "c%-ares", "nghttp2",
+        "zlib", "brotli" } do
         assert.matches(library .. " +%S*%s?%d", out.stdout)
       end
     end
@@ -79,6 +80,7 @@ describe("command line", function()
       { { "version", "--nope" }, "version: one argument too many: \"--nope\"" },
       { { "help", "run", "check" }, "help: one argument too many: \"check\"" },
       { { "run", file, "--listen", "nonsense" }, "--listen \"nonsense\": expected" },
+      { { "run", file, "--listen", ":81", "--listen", ":81" }, '--listen ":81": expected each' },
       { { "run", file, "--data", "x" }, "expected name=file" },
       { { "run", file, "extra" }, "one argument too many: \"extra\"" },
       { { "run", file, "--proxy", ":0", "http://127.0.0.1:1" }, "or --proxy, not both" },

@@ -156,5 +156,7 @@ describe("processes", function()
     end
     assert.equal("hello\n", g:get("/hello").body)
     assert.is_true(g:metric "moongate_accept_failures_total" > 0)
+    assert.matches("cannot accept a connection: Too many open files; idle ones are closed to make "
+      .. "room (limit of open files, ulimit -n: 64)", g:stderr(), 1, true)
   end)
 end)

@@ -223,6 +223,25 @@ static void test_escapes_are_never_cut_in_two(void **state)
     }
 }
 
+static void test_pace(void **state)
+{
+    struct gate_log_pace p = {0};
+    uint32_t untold = 7, told = 0;
+
+    (void)state;
+    for (uint64_t ms = 0; ms < 1000; ms++) {
+        if (!gate_log_pace_allows(&p, ms, 3, &untold))
+            continue;
+        told++;
+        assert_int_equal(untold, 0);
+    }
+    assert_int_equal(told, 3);
+    assert_true(gate_log_pace_allows(&p, 1000, 3, &untold));
+    assert_int_equal(untold, 997);
+    assert_true(gate_log_pace_allows(&p, 1001, 3, &untold));
+    assert_int_equal(untold, 0);
+}
+
 static void test_fd_sink(void **state)
 {
     struct gate_log_fd_sink sink;
@@ -313,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_errno_survives),
         cmocka_unit_test(test_long_lines_are_cut),
         cmocka_unit_test(test_escapes_are_never_cut_in_two),
+        cmocka_unit_test(test_pace),
         cmocka_unit_test(test_fd_sink),
         cmocka_unit_test(test_threads_share_it),
     };
