@@ -38,6 +38,23 @@ describe("command line", function()
     end
   end)
 
+  it("has every option in the help of its command", function()
+    local source = t.read((os.getenv "MOONGATE_ROOT" or ".") .. "/core/run/options.c")
+    local names, tested = {}, 0
+    for name in source:gmatch '{ "(%-%-[%l-]+)", ' do names[#names + 1] = name end
+    for _, command in ipairs { "run", "check", "routes", "reload", "rollback", "generations",
+      "upstreams", "top" } do
+      local help = t.run({ "help", command }).stdout
+      for _, name in ipairs(names) do
+        if not t.run({ command, name }).stderr:find("has no option", 1, true) then
+          assert.matches(name:gsub("%p", "%%%0") .. "%f[^%w-]", help)
+          tested = tested + 1
+        end
+      end
+    end
+    assert.is_true(tested > 30)
+  end)
+
   it("tells its version and those of its libraries", function()
     for _, word in ipairs { "version", "--version" } do
       local out = t.run { word }
