@@ -227,6 +227,10 @@ describe("command line", function()
       local out = t.run({ "check", t.file "while true do end" }, { seconds = 2 * t.patience })
       assert.equal(1, out.status)
       assert.matches("gateway.lua", out.stderr, 1, true)
+      out = t.run { "check", t.file "local t = {} for i = 1, 1e9 do t[i] = { i } end" }
+      assert.equal(1, out.status)
+      assert.matches("gateway.lua.*: the gateway file needs more memory than vm_memory allows",
+        out.stderr)
     end)
   end)
 
