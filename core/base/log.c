@@ -245,23 +245,7 @@ bool gate_log_pace_allows(struct gate_log_pace *p, uint64_t now_ms, uint32_t per
     return true;
 }
 
-const char *gate_log_level_name(enum gate_log_level level)
-{
-    if ((unsigned)level >= GATE_COUNT_OF(level_names))
-        return "unknown";
-    return level_names[level];
-}
 
-bool gate_log_level_parse(struct gate_str name, enum gate_log_level *out)
-{
-    for (size_t i = 0; i < GATE_COUNT_OF(level_names); i++) {
-        if (gate_str_eq(name, gate_str_from_cstr(level_names[i]))) {
-            *out = (enum gate_log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
 
 static void fd_write(struct gate_log_sink *sink, const char *line, size_t n)
 {

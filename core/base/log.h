@@ -48,10 +48,6 @@ void gate_log_write(struct gate_log *log, enum gate_log_level level, const char 
 void gate_logf(struct gate_log *log, enum gate_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Name of a level and back; false for an unknown name. */
-const char *gate_log_level_name(enum gate_log_level level);
-bool gate_log_level_parse(struct gate_str name, enum gate_log_level *out);
-
 /* Escapes into `o`: \xNN for bytes outside 0x20..0x7e, and for quote and backslash. */
 void gate_log_escape(struct gate_out *o, struct gate_str s);
 

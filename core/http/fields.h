@@ -105,7 +105,4 @@ struct gate_headers_cursor {
 const struct gate_field *gate_headers_next(const struct gate_headers *h,
                                            struct gate_headers_cursor *c);
 
-/* Number of visible fields. */
-uint32_t gate_headers_count(const struct gate_headers *h);
-
 #endif

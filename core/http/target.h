@@ -32,7 +32,6 @@ bool gate_target_authority(struct gate_str text, struct gate_arena *arena, struc
 /* Decodes one application/x-www-form-urlencoded name or value ('+' is a space); bad escapes stay as
  * they are. */
 struct gate_str gate_target_form_decode(struct gate_str s, struct gate_arena *arena);
-struct gate_str gate_target_form_encode(struct gate_str s, struct gate_arena *arena);
 
 /* Walks name=value pairs of a query, undecoded. False at the end. */
 bool gate_target_next_arg(struct gate_str *rest, struct gate_str *name, struct gate_str *value);

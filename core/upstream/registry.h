@@ -68,9 +68,6 @@ struct gate_peer_set *gate_upstream_peers(struct gate_upstream *u);
 uint64_t gate_upstream_version(const struct gate_upstream *u);
 void gate_peer_set_unref(struct gate_peer_set **set);
 
-/* As declared; lives as long as the upstream. */
-const char *gate_upstream_name(const struct gate_upstream *u);
-
 /* DNS gave the addresses of one named server (control thread); their ports are replaced by the
  * server's. None: what was known before stays. */
 void gate_upstream_resolved(struct gate_upstream *u, struct gate_str server,

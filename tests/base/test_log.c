@@ -121,20 +121,6 @@ static void test_levels(void **state)
     assert_int_equal(atomic_load(&log.lines[GATE_LOG_INFO]), 0);
 }
 
-static void test_level_names(void **state)
-{
-    enum gate_log_level level;
-
-    (void)state;
-    for (int i = GATE_LOG_DEBUG; i <= GATE_LOG_ERROR; i++) {
-        assert_true(gate_log_level_parse(gate_str_from_cstr(gate_log_level_name(i)), &level));
-        assert_int_equal(level, i);
-    }
-    assert_false(gate_log_level_parse(GATE_STR("Warn"), &level));
-    assert_false(gate_log_level_parse(GATE_STR_NONE, &level));
-    assert_string_equal(gate_log_level_name(9), "unknown");
-}
-
 static void test_errno_survives(void **state)
 {
     struct keeper k;
@@ -328,7 +314,6 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_level_names),
         cmocka_unit_test(test_errno_survives),
         cmocka_unit_test(test_long_lines_are_cut),
         cmocka_unit_test(test_escapes_are_never_cut_in_two),
