@@ -18,9 +18,6 @@ enum gate_coding {
     GATE_CODING_UNKNOWN /* another one, or more than one */
 };
 
-/* What we can take off, as a value of Accept-Encoding. */
-#define GATE_CODING_ACCEPTED "gzip, br"
-
 /* Reads a Content-Encoding value; all lines of the field joined. */
 enum gate_coding gate_coding_of(struct gate_str value);
 
