@@ -40,7 +40,7 @@ static inline bool gate_log_on(const struct gate_log *log, enum gate_log_level l
 }
 
 /* One line of at most 8 KiB: time, level, message, fields. Bytes below 0x20, 0x7f, above 0x7f,
- * quote and backslash are escaped (SECURITY.md section K). Longer: cut, with a mark. */
+ * quote and backslash are escaped. Longer: cut, with a mark. */
 void gate_log_write(struct gate_log *log, enum gate_log_level level, const char *msg,
                     const struct gate_log_field *fields, size_t n);
 

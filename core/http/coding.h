@@ -25,7 +25,7 @@ enum gate_coding gate_coding_of(struct gate_str value);
 #define GATE_DECODER_SLICE (64u * 1024)
 
 /* Plain bytes for each coded one at most, judged once there is so much of them: what expands more
- * is an attack (SECURITY.md section K). */
+ * is an attack. */
 #define GATE_DECODER_RATIO       100
 #define GATE_DECODER_JUDGED_FROM (1024u * 1024)
 

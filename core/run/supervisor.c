@@ -375,6 +375,10 @@ int gate_supervisor_run(char *const *args, struct gate_log *log)
     gate_listen_set_init(&s.set);
     gate_store_init(&s.store);
     s.signals = open_signals();
+    if (s.signals < 0) {
+        gate_logf(log, GATE_LOG_ERROR, "cannot start, no signals: %s", strerror(errno));
+        return 1;
+    }
     start_engine(&s);
     while (!s.done) {
         struct pollfd p[2] = { { .fd = s.signals, .events = POLLIN },

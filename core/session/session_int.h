@@ -22,7 +22,7 @@
 #define GATE_SESSION_OUT_HIGH    (256u * 1024)
 #define GATE_SESSION_OUT_ANSWERS 32
 
-/* Lingering close: what is read and dropped at most (DESIGN.md section 5). */
+/* Lingering close: what is read and dropped at most. */
 #define GATE_LINGER_BYTES (64u * 1024)
 #define GATE_LINGER_MS    1000
 

@@ -1,4 +1,4 @@
-/* Canonical targets: RFC 3986 section 6.2.2 and the classes of SECURITY.md section E. */
+/* Canonical targets: RFC 3986 section 6.2.2, and what attackers make of paths. */
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
