@@ -10,7 +10,8 @@ local api = gate.upstream("api", { servers = { gate.env("API_SERVER", "127.0.0.1
 
 -- Hexadecimal SHA-256 of the keys. Read at load, so that a gateway without keys does not start.
 local known = {}
-for hash in gate.env("API_KEY_HASHES"):gmatch("%x+") do known[hash:lower()] = true end
+for hash in gate.env("API_KEY_HASHES"):gmatch(("%x"):rep(64)) do known[hash:lower()] = true end
+if not next(known) then error "API_KEY_HASHES: expected SHA-256 sums of keys" end
 
 --- The short name of a key: enough to tell keys apart in a log, of no use to anybody else.
 local function name_of(key)

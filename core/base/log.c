@@ -228,23 +228,24 @@ void gate_logf(struct gate_log *log, enum gate_log_level level, const char *fmt,
     gate_log_write(log, level, msg, NULL, 0);
 }
 
-const char *gate_log_level_name(enum gate_log_level level)
+bool gate_log_pace_allows(struct gate_log_pace *p, uint64_t now_ms, uint32_t per_second,
+                          uint32_t *untold)
 {
-    if ((unsigned)level >= GATE_COUNT_OF(level_names))
-        return "unknown";
-    return level_names[level];
+    if (p->told == 0 || now_ms >= p->since_ms + 1000) {
+        p->since_ms = now_ms;
+        p->told = 0;
+    }
+    if (p->told == per_second) {
+        p->untold++;
+        return false;
+    }
+    p->told++;
+    *untold = p->untold;
+    p->untold = 0;
+    return true;
 }
 
-bool gate_log_level_parse(struct gate_str name, enum gate_log_level *out)
-{
-    for (size_t i = 0; i < GATE_COUNT_OF(level_names); i++) {
-        if (gate_str_eq(name, gate_str_from_cstr(level_names[i]))) {
-            *out = (enum gate_log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
+
 
 static void fd_write(struct gate_log_sink *sink, const char *line, size_t n)
 {

@@ -40,7 +40,7 @@ static inline bool gate_log_on(const struct gate_log *log, enum gate_log_level l
 }
 
 /* One line of at most 8 KiB: time, level, message, fields. Bytes below 0x20, 0x7f, above 0x7f,
- * quote and backslash are escaped (SECURITY.md section K). Longer: cut, with a mark. */
+ * quote and backslash are escaped. Longer: cut, with a mark. */
 void gate_log_write(struct gate_log *log, enum gate_log_level level, const char *msg,
                     const struct gate_log_field *fields, size_t n);
 
@@ -48,16 +48,24 @@ void gate_log_write(struct gate_log *log, enum gate_log_level level, const char 
 void gate_logf(struct gate_log *log, enum gate_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Name of a level and back; false for an unknown name. */
-const char *gate_log_level_name(enum gate_log_level level);
-bool gate_log_level_parse(struct gate_str name, enum gate_log_level *out);
-
 /* Escapes into `o`: \xNN for bytes outside 0x20..0x7e, and for quote and backslash. */
 void gate_log_escape(struct gate_out *o, struct gate_str s);
 
 /* Escapes as a JSON string body: control bytes and non-ASCII bytes as \u00NN, quote and backslash
  * with a backslash. Both stop where `o` is full, with no escape cut in two. */
 void gate_log_escape_json(struct gate_out *o, struct gate_str s);
+
+/* Lines of one kind that come as often as somebody makes them come: so many a second, the others
+ * are only counted. Zeroed to begin with; one thread. */
+struct gate_log_pace {
+    uint64_t since_ms; /* begin of the second */
+    uint32_t told;     /* in it */
+    uint32_t untold;   /* since the last line */
+};
+
+/* Whether the next line may be written. Then *untold says how many were left out before it. */
+bool gate_log_pace_allows(struct gate_log_pace *p, uint64_t now_ms, uint32_t per_second,
+                          uint32_t *untold);
 
 /* A sink on a descriptor; a short or refused write drops the rest of the line. */
 struct gate_log_fd_sink {

@@ -43,6 +43,8 @@ struct gate_log_writer {
     int fd;                         /* the thread's own */
     enum target_kind kind;
     _Atomic uint64_t dropped;
+    _Atomic int write_error;        /* errno; 0: none that is not told */
+    _Atomic int reopen_error;
 };
 
 static uint64_t mono_ms(void)
@@ -158,6 +160,7 @@ static void write_buffer(struct gate_log_writer *w, const struct gate_log_buffer
                 break;
             poll(&p, 1, 100);
         } else if (errno != EINTR) {
+            atomic_store(&w->write_error, errno);
             break;
         }
     }
@@ -189,6 +192,8 @@ static void change_target_locked(struct gate_log_writer *w)
     w->reopen = false;
     if (fd != NO_FD)
         use_fd(w, fd);
+    else
+        atomic_store(&w->reopen_error, errno);
 }
 
 static struct gate_log_buffer *next_locked(struct gate_log_writer *w)
@@ -393,6 +398,16 @@ void gate_log_writer_drop(struct gate_log_writer *w, uint64_t lines)
 uint64_t gate_log_writer_dropped(const struct gate_log_writer *w)
 {
     return atomic_load_explicit(&w->dropped, memory_order_relaxed);
+}
+
+int gate_log_writer_write_error(struct gate_log_writer *w)
+{
+    return atomic_exchange(&w->write_error, 0);
+}
+
+int gate_log_writer_reopen_error(struct gate_log_writer *w)
+{
+    return atomic_exchange(&w->reopen_error, 0);
 }
 
 void gate_log_writer_reopen(struct gate_log_writer *w)

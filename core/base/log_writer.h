@@ -52,6 +52,11 @@ void gate_log_writer_drop(struct gate_log_writer *writer, uint64_t lines);
 /* Lines dropped so far, here and by takers. Any thread. */
 uint64_t gate_log_writer_dropped(const struct gate_log_writer *writer);
 
+/* errno of the last write that failed, and of the last reopening; 0: none has since the last call.
+ * Any thread. */
+int gate_log_writer_write_error(struct gate_log_writer *writer);
+int gate_log_writer_reopen_error(struct gate_log_writer *writer);
+
 /* After what is queued now, closes the file and opens it anew by its path (log rotation). When that
  * fails the old one stays. */
 void gate_log_writer_reopen(struct gate_log_writer *writer);

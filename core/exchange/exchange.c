@@ -80,11 +80,6 @@ void gate_exchange_free(struct gate_exchange **ptr)
     gate_slab_give(&w->exchange_slab, x);
 }
 
-struct gate_exchange *gate_exchange_get(struct gate_worker *w, struct gate_handle h)
-{
-    return gate_handle_get(&w->exchanges, h);
-}
-
 void gate_exchange_fault(struct gate_exchange *x, enum gate_fault_code code, int status,
                          const char *why)
 {

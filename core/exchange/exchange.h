@@ -146,7 +146,10 @@ struct gate_exchange *gate_exchange_new(struct gate_worker *w);
 void gate_exchange_free(struct gate_exchange **x);
 
 /* The exchange of a handle, or NULL when it is over. */
-struct gate_exchange *gate_exchange_get(struct gate_worker *w, struct gate_handle h);
+static inline struct gate_exchange *gate_exchange_get(struct gate_worker *w, struct gate_handle h)
+{
+    return gate_handle_get(&w->exchanges, h);
+}
 
 /* Notes the first fault; later ones are ignored. `why` is static or lives in the arena. */
 void gate_exchange_fault(struct gate_exchange *x, enum gate_fault_code code, int status,

@@ -5,7 +5,7 @@
 
 #include "http/grpc.h"
 
-/* Names are the script contract (LUA_API.md section 3). */
+/* Names are the script contract (lua/README.md). */
 enum gate_fault_code {
     GATE_FAULT_NONE,
     GATE_FAULT_BAD_REQUEST, /* 400 and relatives: the head or the body was refused; status beside it

@@ -45,8 +45,8 @@ struct gate_worker {
     uint64_t date_mono_s; /* loop second in which `date` was made */
     int64_t date_s;       /* wall-clock second that `date` shows */
     char date[GATE_DATE_LEN];
-    uint64_t tls_told_ms; /* flow/ only: the last line about a server without good TLS */
-    uint32_t tls_untold;  /* such lines that were left out since */
+    struct gate_log_pace tls_pace;   /* flow/ only: lines about servers without good TLS */
+    struct gate_log_pace fault_pace; /* flow/ only: lines about faults */
     bool draining;          /* answers say close */
     uint32_t sessions;      /* open client connections */
     uint32_t offloaded;     /* work at the pool whose end will be told by mail */

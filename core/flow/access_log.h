@@ -14,8 +14,8 @@ struct gate_access_log *gate_access_log_new(struct gate_worker *w, struct gate_l
                                             bool json);
 void gate_access_log_free(struct gate_access_log **log);
 
-/* Formats and buffers; never blocks, no allocation once warm. Escaping as SECURITY.md section K; at
- * most 8 KiB a line. */
+/* Formats and buffers; never blocks, no allocation once warm. What comes from
+ * clients is escaped; at most 8 KiB a line. */
 void gate_access_log_write(struct gate_access_log *log, const struct gate_access_record *r);
 
 /* Hands over what is buffered now (drain, tests). */

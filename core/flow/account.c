@@ -104,6 +104,9 @@ static void note_latency(struct gate_exchange *x)
                           memory_order_relaxed);
 }
 
+/* A server that is gone makes a fault of every request: so many lines a second of each worker. */
+#define FAULT_LINES 10
+
 /* Faults that the operator should know of are one line of the error log: what failed, where, and
  * why. Those that a client makes by itself are in the access log only. */
 static void log_fault(const struct gate_exchange *x)
@@ -117,13 +120,19 @@ static void log_fault(const struct gate_exchange *x)
         {"peer", x->peer == NULL ? GATE_STR_NONE : gate_str_from_cstr(x->peer->text)},
         {"why", gate_str_from_cstr(x->fault_why)},
     };
+    struct gate_worker *w = x->worker;
+    uint32_t untold;
     char text[64];
 
     if (x->fault < GATE_FAULT_CONNECT || x->fault == GATE_FAULT_CLIENT_GONE ||
-        x->fault == GATE_FAULT_DEADLINE || x->fault == GATE_FAULT_SCRIPT_KILLED)
+        x->fault == GATE_FAULT_DEADLINE || x->fault == GATE_FAULT_SCRIPT_KILLED ||
+        !gate_log_pace_allows(&w->fault_pace, gate_loop_now(&w->loop), FAULT_LINES, &untold))
         return;
     snprintf(text, sizeof(text), "fault %s", gate_fault_name(x->fault));
-    gate_log_write(x->worker->log, GATE_LOG_WARN, text, v, GATE_COUNT_OF(v));
+    gate_log_write(w->log, GATE_LOG_WARN, text, v, GATE_COUNT_OF(v));
+    if (untold > 0)
+        gate_logf(w->log, GATE_LOG_WARN, "%u faults before that one, of which no line tells",
+                  untold);
 }
 
 static GATE_COLD void count_tunnel(const struct gate_exchange *x)

@@ -1,5 +1,4 @@
-/* Flow: the life of an exchange, one const array of steps (DESIGN.md section 5). Called by session;
- * one thread. */
+/* Flow: the life of an exchange, one const array of steps. Called by session; one thread. */
 #ifndef GATE_FLOW_FLOW_H
 #define GATE_FLOW_FLOW_H
 

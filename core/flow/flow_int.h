@@ -139,8 +139,11 @@ static inline bool gate_flow_has_hook(const struct gate_exchange *x, enum gate_h
     return (hooks & (1u << hook)) != 0;
 }
 
-/* tls_trouble.c. A line about a server with which there is no TLS, where another try hides it. */
+/* server_trouble.c. A line about a server with which there is no TLS, where another try hides it;
+ * what follows for the attempt's peer from a connect that failed, or did not. */
 void gate_flow_tell_tls(struct gate_exchange *x, const char *why);
+void gate_flow_connect_failed(struct gate_exchange *x, const char *why);
+void gate_flow_connect_ok(struct gate_exchange *x);
 
 /* Whether a try at another peer is possible: the request can be sent again, a peer is left, tries
  * and budget are not used up. Takes one retry of the budget. */

@@ -259,15 +259,14 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
     f->dialed = false;
     f->after = 0;
     if (f->dial != GATE_OK) {
-        if (!f->attempt.joined) { /* one connection is one failure */
-            gate_peer_connect_failed(peer, gate_loop_now(&x->worker->loop));
-            gate_counters_add(&x->worker->counters, GATE_C_CONNECT_FAILURES, 1);
-        }
-        return gate_flow_attempt_failed(
-            x, f->dial, gate_arena_cstr(&x->arena, gate_str_from_cstr(f->attempt.why)));
+        const char *why = gate_arena_cstr(&x->arena, gate_str_from_cstr(f->attempt.why));
+
+        if (!f->attempt.joined) /* one connection is one failure */
+            gate_flow_connect_failed(x, why);
+        return gate_flow_attempt_failed(x, f->dial, why);
     }
     if (!f->attempt.reused)
-        gate_peer_connect_ok(peer);
+        gate_flow_connect_ok(x);
     x->times.connected = x->worker->loop.now_ns;
     GATE_TRACE(x, "dial", "%s", f->attempt.reused ? "reused" : "connected");
     return GATE_STEP_NEXT;

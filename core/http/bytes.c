@@ -11,7 +11,7 @@
 #define UP GATE_C_UPPER
 
 /* '\\' and '#' are in no target class on purpose: a backslash is a separator for some servers, a
- * fragment never travels (SECURITY.md sections C and E). */
+ * fragment never travels. */
 const uint8_t gate_byte_classes[256] = {
     ['\t'] = V,
     [' '] = V,

@@ -18,9 +18,6 @@ enum gate_coding {
     GATE_CODING_UNKNOWN /* another one, or more than one */
 };
 
-/* What we can take off, as a value of Accept-Encoding. */
-#define GATE_CODING_ACCEPTED "gzip, br"
-
 /* Reads a Content-Encoding value; all lines of the field joined. */
 enum gate_coding gate_coding_of(struct gate_str value);
 
@@ -28,7 +25,7 @@ enum gate_coding gate_coding_of(struct gate_str value);
 #define GATE_DECODER_SLICE (64u * 1024)
 
 /* Plain bytes for each coded one at most, judged once there is so much of them: what expands more
- * is an attack (SECURITY.md section K). */
+ * is an attack. */
 #define GATE_DECODER_RATIO       100
 #define GATE_DECODER_JUDGED_FROM (1024u * 1024)
 

@@ -314,13 +314,3 @@ const struct gate_field *gate_headers_next(const struct gate_headers *h,
     }
     return NULL;
 }
-
-uint32_t gate_headers_count(const struct gate_headers *h)
-{
-    struct gate_headers_cursor c = {0};
-    uint32_t n = 0;
-
-    while (gate_headers_next(h, &c) != NULL)
-        n++;
-    return n;
-}

@@ -69,7 +69,7 @@ bool gate_overlay_hides(const struct gate_overlay *o, const struct gate_field *f
 /* First original field with a known id; NULL when there is none. */
 const struct gate_field *gate_fields_find(const struct gate_fields *fs, enum gate_field_id id);
 
-/* The one place where field names and values are checked (SECURITY.md rule 6): a name is a token of
+/* The one place where field names and values are checked: a name is a token of
  * at most 256 bytes, a value has no control byte but HTAB (obs-text is allowed), at most 64 KiB. */
 bool gate_field_name_ok(struct gate_str name);
 bool gate_field_value_ok(struct gate_str value);
@@ -104,8 +104,5 @@ struct gate_headers_cursor {
 };
 const struct gate_field *gate_headers_next(const struct gate_headers *h,
                                            struct gate_headers_cursor *c);
-
-/* Number of visible fields. */
-uint32_t gate_headers_count(const struct gate_headers *h);
 
 #endif

@@ -43,8 +43,7 @@ uint32_t gate_forwarded_write(const struct gate_fields *fs, const struct gate_cl
 bool gate_forwarded_claim(struct gate_str name);
 
 /* Known ids that the caller drops from the original because they are written here or must not pass
- * from this peer: untrusted peers lose all forwarding and override fields (SECURITY.md section E).
- */
+ * from this peer: untrusted peers lose all forwarding and override fields. */
 uint64_t gate_forwarded_drop(bool trusted, enum gate_forwarded_style style);
 
 #endif

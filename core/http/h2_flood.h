@@ -1,6 +1,5 @@
 /* h2 flood: what a peer may make us do without saying anything, as budgets of one connection: ends
- * of streams that are not clean, whoever resets them, and bytes that carry nothing (SECURITY.md
- * section G). Pure. */
+ * of streams that are not clean, whoever resets them, and bytes that carry nothing. Pure. */
 #ifndef GATE_HTTP_H2_FLOOD_H
 #define GATE_HTTP_H2_FLOOD_H
 

@@ -6,7 +6,7 @@
 #include "http/h2_mem.h"
 #include "http/websocket.h"
 
-/* Interim answers relayed per request (SECURITY.md section F). */
+/* Interim answers relayed per request. */
 #define GATE_H2_INFOS 8
 
 struct gate_h2_pool {

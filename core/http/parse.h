@@ -1,5 +1,5 @@
 /* Parse: a scanned head block to a request or response head; strict, llhttp inside, framing decided
- * from the field list (SECURITY.md sections A-D, F and 2.4). */
+ * from the field list. */
 #ifndef GATE_HTTP_PARSE_H
 #define GATE_HTTP_PARSE_H
 

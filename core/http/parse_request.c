@@ -1,6 +1,6 @@
 /* Request heads: the request line by an own matcher, then the fields, then what they mean, then
- * the second opinion (SECURITY.md section 2.4). The order decides which status a head with
- * several faults gets; each ends the connection. */
+ * llhttp's second opinion. The order decides which status a head with several faults gets; each
+ * ends the connection. */
 #include "http/bytes_int.h"
 #include "http/parse.h"
 #include "http/parse_int.h"

@@ -1,4 +1,4 @@
-/* Response heads: upstreams are not trusted with framing (SECURITY.md section F). */
+/* Response heads: upstreams are not trusted with framing. */
 #include "http/bytes_int.h"
 #include "http/parse.h"
 #include "http/parse_int.h"

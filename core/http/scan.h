@@ -1,5 +1,4 @@
-/* Scan: the raw byte check of a head block in front of llhttp (SECURITY.md section 2.4, point 1).
- */
+/* Scan: the raw byte check of a head block in front of llhttp. */
 #ifndef GATE_HTTP_SCAN_H
 #define GATE_HTTP_SCAN_H
 

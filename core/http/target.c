@@ -309,22 +309,6 @@ struct gate_str gate_target_form_decode(struct gate_str s, struct gate_arena *ar
     return gate_str_of(to, n);
 }
 
-struct gate_str gate_target_form_encode(struct gate_str s, struct gate_arena *arena)
-{
-    char *to = gate_arena_alloc(arena, s.n * 3 + 1);
-    size_t n = 0;
-
-    for (size_t i = 0; i < s.n; i++) {
-        if (gate_byte_is(s.p[i], GATE_C_UNRESERVED))
-            to[n++] = s.p[i];
-        else if (s.p[i] == ' ')
-            to[n++] = '+';
-        else
-            put_escape(to, &n, s.p[i]);
-    }
-    return gate_str_of(to, n);
-}
-
 bool gate_target_next_arg(struct gate_str *rest, struct gate_str *name, struct gate_str *value)
 {
     while (rest->n > 0) {

@@ -1,5 +1,4 @@
-/* Target: the request target and Host to one canonical form (SECURITY.md sections C and E; RFC 3986
- * section 6.2.2). */
+/* Target: the request target and Host to one canonical form (RFC 3986 section 6.2.2). */
 #ifndef GATE_HTTP_TARGET_H
 #define GATE_HTTP_TARGET_H
 
@@ -14,7 +13,7 @@ struct gate_refusal gate_target_path(struct gate_str raw, const struct gate_head
                                      struct gate_arena *arena, struct gate_str *canonical,
                                      struct gate_str *text);
 
-/* The reverse, for a path a script has set (LUA_API.md section 4): text → canonical encoded. A '%'
+/* The reverse, for a path a script has set (lua/README.md): text → canonical encoded. A '%'
  * that does not start %2F or %25 becomes %25; must begin with '/'. Dot segments are removed; status
  * 0 or 400. */
 struct gate_refusal gate_target_encode(struct gate_str text, struct gate_arena *arena,
@@ -32,7 +31,6 @@ bool gate_target_authority(struct gate_str text, struct gate_arena *arena, struc
 /* Decodes one application/x-www-form-urlencoded name or value ('+' is a space); bad escapes stay as
  * they are. */
 struct gate_str gate_target_form_decode(struct gate_str s, struct gate_arena *arena);
-struct gate_str gate_target_form_encode(struct gate_str s, struct gate_arena *arena);
 
 /* Walks name=value pairs of a query, undecoded. False at the end. */
 bool gate_target_next_arg(struct gate_str *rest, struct gate_str *name, struct gate_str *value);

@@ -11,8 +11,7 @@
  * connections itself. */
 #define NEVER_EDITED GATE_DROP_HOP
 
-/* End-to-end fields that a Connection field may not take away from the next hop (SECURITY.md
- * section D). */
+/* End-to-end fields that a Connection field may not take away from the next hop. */
 static bool protected_name(struct gate_str name)
 {
     const uint64_t ids =

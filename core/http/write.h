@@ -42,8 +42,7 @@ struct gate_message {
 #define GATE_DROP_RESPONSE (GATE_DROP_HOP | GATE_F_BIT(GATE_F_PROXY_AUTHENTICATE))
 
 /* Next field of the message to go out: visible fields less the dropped, the nominated (but for the
- * protect list of SECURITY.md section D), then extra. Framing is not among them. NULL at the end.
- */
+ * protect list), then extra. Framing is not among them. NULL at the end. */
 struct gate_message_cursor {
     struct gate_headers_cursor h;
     uint32_t extra;

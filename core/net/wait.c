@@ -45,16 +45,6 @@ void gate_wait_arm(struct gate_wait *w, uint64_t deadline_ms,
         gate_wheel_start(&w->loop->wheel, &w->timer, deadline_ms);
 }
 
-void gate_wait_deadline(struct gate_wait *w, uint64_t deadline_ms)
-{
-    if (w->state != GATE_WAIT_ARMED)
-        return;
-    if (deadline_ms != 0)
-        gate_wheel_start(&w->loop->wheel, &w->timer, deadline_ms);
-    else
-        gate_wheel_stop(&w->loop->wheel, &w->timer);
-}
-
 void gate_wait_wake(struct gate_wait *w, enum gate_err result)
 {
     if (w->state != GATE_WAIT_ARMED)

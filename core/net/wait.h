@@ -32,9 +32,6 @@ void gate_wait_init(struct gate_wait *w, struct gate_loop *loop,
 void gate_wait_arm(struct gate_wait *w, uint64_t deadline_ms,
                    void (*on_cancel)(struct gate_wait *w));
 
-/* Moves the deadline of an armed wait. */
-void gate_wait_deadline(struct gate_wait *w, uint64_t deadline_ms);
-
 /* Ends the wait with a result; fn runs at the next drain. A wake of an idle or woken one does
  * nothing. */
 void gate_wait_wake(struct gate_wait *w, enum gate_err result);

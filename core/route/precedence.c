@@ -1,4 +1,4 @@
-/* Precedence: the one total order of all routes (LUA_API.md section 2). Any two routes that match
+/* Precedence: the one total order of all routes (lua/README.md). Any two routes that match
  * the same request are decided by it, so a lookup only has to find the first in this order. */
 #include "route/route_int.h"
 

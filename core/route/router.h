@@ -41,7 +41,7 @@ struct gate_route_result {
     struct gate_capture captures[GATE_CAPTURES_MAX];
 };
 
-/* The winner by priority, host, path, other matchers, declared order (LUA_API.md section 2). */
+/* The winner by priority, host, path, other matchers, declared order (lua/README.md). */
 void gate_router_find(const struct gate_router *r, const struct gate_route_query *q,
                       struct gate_arena *arena, struct gate_route_result *out);
 

@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -36,10 +38,25 @@ static void acceptor_free(struct acceptor *a)
     gate_free(a);
 }
 
+static void tell_full(struct gate_run_worker *w)
+{
+    struct rlimit l = { 0, 0 };
+    uint32_t untold;
+    int e = errno;
+
+    if (!gate_log_pace_allows(&w->full_pace, gate_loop_now(&w->base.loop), 1, &untold))
+        return;
+    getrlimit(RLIMIT_NOFILE, &l);
+    gate_logf(w->base.log, GATE_LOG_ERROR,
+              "cannot accept a connection: %s; idle ones are closed to make room (limit of open "
+              "files, ulimit -n: %llu)", strerror(e), (unsigned long long)l.rlim_cur);
+}
+
 /* No descriptors: accepting rests a moment, and connections that only idle make room. */
 static void pause_accepting(struct gate_run_worker *w)
 {
     gate_counters_add(&w->base.counters, GATE_C_ACCEPT_FAILURES, 1);
+    tell_full(w);
     if (w->paused)
         return;
     w->paused = true;

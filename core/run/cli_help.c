@@ -4,6 +4,11 @@
 #include "run/canary_order.h"
 #include "run/cli.h"
 
+/* Of commands that ask a gateway that runs. */
+#define FOUND_BY_FILE \
+    "The gateway is found by its FILE, read with the --data NAME=FILE and --trust of its run,\n" \
+    "or by the --socket PATH of its control socket.\n"
+
 static const char general[] =
     "Moongate: a programmable reverse proxy. A Lua file decides routing, headers and access.\n"
     "\n"
@@ -78,6 +83,7 @@ static const char reload_help[] =
     "\n"
     "Lets the gateway that runs read its files again. What is wrong is printed, and changes\n"
     "nothing: the gateway goes on as it was.\n"
+    FOUND_BY_FILE
     "\n"
     "  --canary SHARE          first give them this share of new requests: 5%, 0.5%, at most 50%\n"
     "  --for TIME              for so long, then they serve; 1s to 24h, default: 60s\n"
@@ -104,6 +110,7 @@ static const char rollback_help[] =
     "(moongate generations lists those that are kept: the last five). The files stay as they\n"
     "are: the next reload, or the next change of them, reads them again. While a canary runs,\n"
     "rollback without a generation gives up the canary, and nothing more.\n"
+    FOUND_BY_FILE
     "Exit status: 0 it serves, 1 it does not.\n";
 
 static const char generations_help[] =
@@ -112,14 +119,16 @@ static const char generations_help[] =
     "\n"
     "Lists the generations of the gateway that runs: number, state, hash of the files, age,\n"
     "requests under way, memory; then what rollback can bring back, the figures of the last\n"
-    "canary, and why the last reload was refused, if it was.\n";
+    "canary, and why the last reload was refused, if it was.\n"
+    FOUND_BY_FILE;
 
 static const char upstreams_help[] =
     "moongate upstreams FILE [--json]\n"
     "moongate upstreams --socket PATH [--json]\n"
     "\n"
     "Lists the servers of the gateway that runs: state, active requests, connections,\n"
-    "requests and failures so far.\n";
+    "requests and failures so far.\n"
+    FOUND_BY_FILE;
 
 static const char top_help[] =
     "moongate top FILE [--json]\n"
@@ -127,7 +136,8 @@ static const char top_help[] =
     "\n"
     "Shows what the workers of the gateway that runs do, and which policies and hooks (and tasks\n"
     "that they began) take CPU time, are called, fail or are stopped. On a terminal anew every\n"
-    "two seconds, until ^C; elsewhere once. CPU time is sampled.\n";
+    "two seconds, until ^C; elsewhere once. CPU time is sampled.\n"
+    FOUND_BY_FILE;
 
 static const struct {
     const char *command;

@@ -15,7 +15,7 @@ void gate_control_reopen(struct gate_engine *e)
     gate_log_writer_reopen(e->error_writer);
     if (e->access_writer != NULL)
         gate_log_writer_reopen(e->access_writer);
-    gate_logf(&e->log, GATE_LOG_INFO, "logs reopened");
+    gate_logf(&e->log, GATE_LOG_INFO, "opening the logs anew");
 }
 
 static void unwant_all(struct gate_engine *e)
@@ -166,6 +166,7 @@ static void on_tick(struct gate_timer *t)
     gate_memory_keep_tickets(e);
     for (uint32_t i = 0; i < e->n_workers && !e->draining; i++)
         gate_run_worker_ping(&e->workers[i], e->pings);
+    gate_log_watch(e);
     gate_loop_timer(&e->loop, &e->tick, TICK_MS);
 }
 

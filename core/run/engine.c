@@ -25,6 +25,7 @@
 
 #define OFFLOAD_THREADS 2
 #define LOG_BUFFERS 16
+#define DESCRIPTORS_KEPT 64 /* for listeners, logs, loops */
 
 /* Descriptors */
 
@@ -47,6 +48,25 @@ uint32_t gate_reload_connections(void)
     if (l.rlim_cur / 2 > 1000000)
         return 1000000;
     return l.rlim_cur / 2 > 128 ? (uint32_t)(l.rlim_cur / 2 - 64) : 64;
+}
+
+/* A proxied request has one to the client and one to the server. */
+static void warn_of_descriptors(struct gate_engine *e, const struct gate_config *c)
+{
+    uint64_t connections = c->limits.connections;
+    struct rlimit l;
+
+    if (connections == 0)
+        connections = gate_reload_connections();
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur == RLIM_INFINITY ||
+        connections * 2 + DESCRIPTORS_KEPT <= l.rlim_cur)
+        return;
+    gate_logf(&e->log, GATE_LOG_WARN,
+              "limits.connections of %llu may need %llu open files, and the limit is %llu: raise "
+              "it (ulimit -n, LimitNOFILE), or lower limits.connections",
+              (unsigned long long)connections,
+              (unsigned long long)(connections * 2 + DESCRIPTORS_KEPT),
+              (unsigned long long)l.rlim_cur);
 }
 
 /* What the first configuration decides */
@@ -112,7 +132,8 @@ static enum gate_err settle_control(struct gate_engine *e, const struct gate_con
         return GATE_OK;
     snprintf(text, sizeof(text), "cannot listen on control socket %s: %s; %s", path,
              strerror(errno),
-             errno == EADDRINUSE ? "another moongate runs there: choose another --socket"
+             errno == EADDRINUSE ? "another moongate runs there, or it is no socket: choose "
+                                   "another --socket"
                                  : "choose another place with --socket");
     if (asked) {
         gate_load_errors_add(errors, GATE_STR_NONE, 0, text);
@@ -136,10 +157,15 @@ uint32_t gate_engine_workers(const struct gate_options *o, const struct gate_con
 enum gate_err gate_engine_settle(struct gate_engine *e, const struct gate_config *c,
                                  struct gate_load_errors *errors)
 {
+    char text[128];
+
     if (start_workers(e, gate_engine_workers(e->options, c)) != GATE_OK) {
-        gate_load_errors_add(errors, GATE_STR_NONE, 0, "cannot start the workers");
+        snprintf(text, sizeof(text), "moongate: cannot start the workers: %s%s", strerror(errno),
+                 errno == EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
+        gate_load_errors_add(errors, GATE_STR_NONE, 0, text);
         return GATE_E_LIMIT;
     }
+    warn_of_descriptors(e, c);
     return settle_control(e, c, errors);
 }
 

@@ -42,6 +42,7 @@ struct gate_run_worker {
     struct gate_timer leave;        /* acceptors of addresses that go */
     struct gate_timer drain;        /* looks whether all is over */
     uint64_t drain_by_ms;           /* when what is left is cut */
+    struct gate_log_pace full_pace; /* lines about descriptors that ran out */
     bool paused;
     bool stopping;
     bool ended;                     /* control's: the thread is gone */
@@ -103,6 +104,12 @@ struct gate_live {
     struct gate_canary *canary;     /* it is on trial; NULL: it is not, or not any more */
     uint32_t gone;
     struct gate_seat_slot *slots;
+};
+
+/* What was said of a log that loses lines. */
+struct gate_log_watch {
+    uint64_t dropped;               /* of which it was said */
+    uint64_t told_ms;               /* when; 0: never */
 };
 
 struct gate_reload;
@@ -233,6 +240,8 @@ struct gate_engine {
     uint32_t pings;
     char *log_target;               /* owned */
     char *access_target;
+    struct gate_log_watch error_watch;
+    struct gate_log_watch access_watch;
     struct ev_io signals;
     int signal_fd;                  /* -1: the supervisor's orders only */
     int status;                     /* of the process */
@@ -403,6 +412,9 @@ void gate_control_drained(struct gate_engine *e);
 
 /* Signals of the terminal and of service managers come to this process. */
 void gate_control_signals(struct gate_engine *e);
+
+/* log_watch.c. Says which logs lose lines, and why; every second. */
+void gate_log_watch(struct gate_engine *e);
 
 /* control_admin.c; the second only shows, the third moves the clock too (--test-clock). */
 extern const struct gate_admin_ops gate_control_admin_ops;

@@ -68,6 +68,15 @@ static bool is_address(const char *text)
     return gate_config_listen_addr(gate_str_from_cstr(text), &a) == GATE_OK;
 }
 
+/* Port 0 is another one each time. */
+static bool has_free_port(const char *text)
+{
+    struct gate_addr a;
+
+    return gate_config_listen_addr(gate_str_from_cstr(text), &a) == GATE_OK &&
+           a.u.sa.sa_family != AF_UNIX && gate_addr_port(&a) == 0;
+}
+
 static bool set_listen(struct parser *p)
 {
     if (!is_address(p->value))
@@ -75,6 +84,10 @@ static bool set_listen(struct parser *p)
                          "\"[::1]:port\" or \"unix:/path\"");
     if (p->o->n_listen == GATE_OPTION_LISTEN_MAX)
         return refuse(p, "at most 32 addresses");
+    for (uint32_t i = 0; i < p->o->n_listen; i++) {
+        if (strcmp(p->o->listen[i], p->value) == 0 && !has_free_port(p->value))
+            return refuse(p, "each address once");
+    }
     p->o->listen[p->o->n_listen++] = p->value;
     return true;
 }

@@ -141,13 +141,15 @@ static char *errors_text(const struct gate_load_errors *errors)
 static void log_refusal(const struct gate_reload *r, const char *text)
 {
     struct gate_engine *e = r->engine;
-    char goes_on[64] = "";
+    char goes_on[64] = "", more[64] = "";
 
     if (e->current != NULL)
         snprintf(goes_on, sizeof(goes_on), ", generation %llu goes on",
                  (unsigned long long)e->current->g.number);
-    gate_logf(&e->log, GATE_LOG_ERROR, "%s refused%s: %.*s", gate_wish_name(r->wish.why), goes_on,
-              (int)strcspn(text, "\n"), text);
+    if (r->errors.n > 1)
+        snprintf(more, sizeof(more), " (and %u more: see moongate generations)", r->errors.n - 1);
+    gate_logf(&e->log, GATE_LOG_ERROR, "%s refused%s: %.*s%s", gate_wish_name(r->wish.why),
+              goes_on, (int)strcspn(text, "\n"), text, more);
 }
 
 /* Not those of a first load: to a supervisor they are not new, and clients may wait there for an

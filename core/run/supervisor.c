@@ -1,6 +1,7 @@
 #include "run/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,7 +78,7 @@ static void become_engine(struct supervisor *s, int fd)
     while (s->args[n] != NULL)
         n++;
     argv = gate_calloc(n + 4, sizeof(*argv));
-    fd = dup(fd);   /* the copy survives exec */
+    fcntl(fd, F_SETFD, 0); /* survives exec */
     snprintf(number, sizeof(number), "%d", fd);
     argv[0] = (char *)"moongate";
     argv[1] = (char *)"engine";
@@ -374,6 +375,10 @@ int gate_supervisor_run(char *const *args, struct gate_log *log)
     gate_listen_set_init(&s.set);
     gate_store_init(&s.store);
     s.signals = open_signals();
+    if (s.signals < 0) {
+        gate_logf(log, GATE_LOG_ERROR, "cannot start, no signals: %s", strerror(errno));
+        return 1;
+    }
     start_engine(&s);
     while (!s.done) {
         struct pollfd p[2] = { { .fd = s.signals, .events = POLLIN },

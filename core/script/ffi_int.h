@@ -16,8 +16,7 @@ static inline struct gate_exchange *gate_ffi_exchange(const struct gate_vm *vm, 
 {
     if (vm->worker == NULL)
         return NULL;
-    return gate_handle_get(&vm->worker->exchanges,
-                           (struct gate_handle){(uint32_t)id, (uint32_t)serial});
+    return gate_exchange_get(vm->worker, (struct gate_handle){(uint32_t)id, (uint32_t)serial});
 }
 
 static inline int gate_ffi_str(struct gate_vm *vm, struct gate_str s)

@@ -1,5 +1,4 @@
-/* Chains: which functions a hook call runs, in which order (LUA_API.md section 3), made once a VM.
- */
+/* Chains: which functions a hook call runs, in which order (lua/README.md), made once a VM. */
 #include "base/assert.h"
 #include "base/mem.h"
 #include "script/job_kind_int.h"

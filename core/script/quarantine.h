@@ -1,6 +1,6 @@
-/* Quarantine: a hook that is stopped again and again (SECURITY.md, runaway loops) is not called for
- * a while, then once to see. Shared by the VMs of one load, one a worker; any thread; has its
- * own lock, which hooks take only after a stop and while something is in quarantine. */
+/* Quarantine: a hook that is stopped again and again is not called for a while, then once to see.
+ * Shared by the VMs of one load, one a worker; any thread; has its own lock, which hooks take only
+ * after a stop and while something is in quarantine. */
 #ifndef GATE_SCRIPT_QUARANTINE_H
 #define GATE_SCRIPT_QUARANTINE_H
 

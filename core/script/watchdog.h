@@ -1,6 +1,5 @@
 /* Watchdog: one thread of the engine that watches every worker's CPU clock while it is inside a
- * script, and stops what is over its budget (DESIGN.md section 7). Shared; the seats' words are
- * atomics. */
+ * script, and stops what is over its budget. Shared; the seats' words are atomics. */
 #ifndef GATE_SCRIPT_WATCHDOG_H
 #define GATE_SCRIPT_WATCHDOG_H
 

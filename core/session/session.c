@@ -294,9 +294,33 @@ bool gate_session_count(struct gate_session *s)
     return s->counted;
 }
 
+static void tell_refused(struct gate_session *s)
+{
+    struct gate_session_shared *shared = gate_session_shared_of(s->worker);
+    const struct gate_limits *limits = gate_session_limits(s);
+    struct gate_log *log = s->worker->log;
+    uint32_t untold;
+
+    if (!gate_log_pace_allows(&shared->full_pace, gate_loop_now(s->conn.loop), 1, &untold))
+        return;
+    if (over_limit(s->worker))
+        gate_logf(log, GATE_LOG_WARN,
+                  "a connection of %.*s was closed: %u are open in this worker, its share of "
+                  "limits.connections (%u)",
+                  (int)s->ip_len, s->ip, s->worker->session_limit, limits->connections);
+    else
+        gate_logf(log, GATE_LOG_WARN,
+                  "a connection of %.*s was closed: it has limits.connections_per_ip (%u) open",
+                  (int)s->ip_len, s->ip, limits->connections_per_ip);
+    if (untold > 0)
+        gate_logf(log, GATE_LOG_WARN, "%u connections over the limits were closed before that one",
+                  untold);
+}
+
 void gate_session_refuse(struct gate_session *s)
 {
     gate_counters_add(&s->worker->counters, GATE_C_CLIENT_REFUSED, 1);
+    tell_refused(s);
     gate_session_close(s, GATE_CLOSE_LIMIT);
 }
 

@@ -22,7 +22,7 @@
 #define GATE_SESSION_OUT_HIGH    (256u * 1024)
 #define GATE_SESSION_OUT_ANSWERS 32
 
-/* Lingering close: what is read and dropped at most (DESIGN.md section 5). */
+/* Lingering close: what is read and dropped at most. */
 #define GATE_LINGER_BYTES (64u * 1024)
 #define GATE_LINGER_MS    1000
 
@@ -125,8 +125,8 @@ struct gate_session_shared {
     struct gate_h2_pool *pool; /* NULL before the first HTTP/2 connection */
     struct gate_list handshakes; /* sessions whose TLS has begun, the oldest first */
     uint32_t n_handshakes;
-    uint32_t tls_untold;         /* failures without a line in the log */
-    uint64_t tls_told_ms;        /* when the last line was written; 0: never */
+    struct gate_log_pace tls_pace; /* lines about handshakes that failed */
+    struct gate_log_pace full_pace; /* lines about connections over the limits */
 };
 
 static inline struct gate_session_shared *gate_session_shared_of(struct gate_worker *w)

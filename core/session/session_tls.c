@@ -2,9 +2,6 @@
  * word about those that fail. */
 #include "session/session_int.h"
 
-/* Lines about failed handshakes are this far apart: whoever fails on purpose fails often. */
-#define LOG_EVERY_MS 1000
-
 /* The first request of a handshake that a drain overtakes. */
 #define DRAIN_GRACE_MS 500
 
@@ -21,27 +18,24 @@ static void leave(struct gate_session *s)
 static void tell(struct gate_session *s, enum gate_close_reason why)
 {
     struct gate_session_shared *shared = gate_session_shared_of(s->worker);
-    uint64_t now = gate_loop_now(s->conn.loop);
     const struct gate_tls *tls = gate_tls_of(&s->conn);
     struct gate_str sni = tls == NULL ? GATE_STR_NONE : gate_tls_asked(tls);
+    uint32_t untold;
 
-    if (now < shared->tls_told_ms + LOG_EVERY_MS && shared->tls_told_ms != 0) {
-        shared->tls_untold++;
+    /* Whoever fails on purpose fails often. */
+    if (!gate_log_pace_allows(&shared->tls_pace, gate_loop_now(s->conn.loop), 1, &untold))
         return;
-    }
     gate_log_write(s->worker->log, GATE_LOG_INFO, "a TLS handshake failed",
                    (struct gate_log_field[]){
                        {"client", gate_str_of(s->ip, s->ip_len)},
                        {"listener", s->listener->text},
-                       {"reason", gate_str_from_cstr(gate_tls_failure_text(why))},
+                       {"why", gate_str_from_cstr(gate_tls_failure_text(why))},
                        {"sni", sni},
                    },
                    sni.n > 0 ? 4 : 3);
-    if (shared->tls_untold > 0)
+    if (untold > 0)
         gate_logf(s->worker->log, GATE_LOG_INFO, "%u TLS handshakes failed before that one",
-                  shared->tls_untold);
-    shared->tls_untold = 0;
-    shared->tls_told_ms = now;
+                  untold);
 }
 
 void gate_session_tls_fail(struct gate_session *s, enum gate_close_reason why)

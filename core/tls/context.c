@@ -1,4 +1,4 @@
-/* OpenSSL contexts: what is offered and demanded in handshakes (SECURITY.md section I): TLS 1.2 and
+/* OpenSSL contexts: what is offered and demanded in handshakes: TLS 1.2 and
  * 1.3, ECDHE with AEAD only, no renegotiation, no session cache, one ticket. */
 #include <openssl/err.h>
 

@@ -72,6 +72,7 @@ static enum gate_err build_names(struct gate_tls_server *s, const struct gate_tl
                                  char *why, size_t cap)
 {
     const struct gate_tls_claim *a, *b;
+    uint32_t before;
 
     for (uint32_t i = 0; i < s->n_certificates; i++) {
         const struct gate_certificate_config *c = &config->certificates[i];
@@ -85,8 +86,15 @@ static enum gate_err build_names(struct gate_tls_server *s, const struct gate_tl
 
         for (uint32_t k = 0; k < c->n_names; k++)
             claim_name(&claimant, c->names[k]);
+        before = s->names.n_claims;
         if (c->n_names == 0)
             gate_certificate_each_name(s->certificates[i], claim_name, &claimant);
+        if (claimant.rank == GATE_TLS_RANK_OWN && s->names.n_claims == before) {
+            snprintf(why, cap, "%.*s has no DNS name (subjectAltName), so no client would get it: "
+                     "give names = { ... }", (int)s->certificates[i]->file.n,
+                     s->certificates[i]->file.p);
+            return GATE_E_INVALID;
+        }
     }
     if (gate_tls_names_build(&s->names, &a, &b))
         return GATE_OK;
@@ -121,11 +129,18 @@ static enum gate_err build_contexts(struct gate_tls_server *s,
     uint32_t first;
 
     for (uint32_t i = 0; i < s->n_certificates; i++) {
+        struct gate_certificate **of_kind = &fallback[s->certificates[i]->kind];
+
         if (!config->certificates[i].fallback)
             continue;
         s->has_fallback = true;
-        if (fallback[s->certificates[i]->kind] == NULL)
-            fallback[s->certificates[i]->kind] = s->certificates[i];
+        if (*of_kind != NULL && *of_kind != s->certificates[i]) {
+            snprintf(why, cap, "%.*s and %.*s are both of one kind: cert takes one RSA and one "
+                     "ECDSA certificate", (int)(*of_kind)->file.n, (*of_kind)->file.p,
+                     (int)s->certificates[i]->file.n, s->certificates[i]->file.p);
+            return GATE_E_INVALID;
+        }
+        *of_kind = s->certificates[i];
     }
     s->contexts = gate_calloc(s->names.n + 1, sizeof(*s->contexts));
     if (!context_of(s, config, fallback, &first, why, cap))

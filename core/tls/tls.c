@@ -14,8 +14,7 @@
 /* Content that is sealed for one call. */
 #define SEAL_MAX (4u * RECORD)
 
-/* More key updates than anybody needs: each costs us more than the one who asks (SECURITY.md
- * section I). */
+/* More key updates than anybody needs: each costs us more than the one who asks. */
 #define KEY_UPDATES_MAX 16
 
 /* libev leaves a pointer of each watcher to us; the fault kind has the other one. */

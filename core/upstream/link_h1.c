@@ -9,7 +9,7 @@
 #include "tls/tls.h"
 #include "upstream/links.h"
 
-/* Interim responses relayed per request (SECURITY.md section F). */
+/* Interim responses relayed per request. */
 #define MAX_INFOS 8
 
 /* A read of this much is sent before the next event is looked at: with many such in one turn the

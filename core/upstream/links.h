@@ -63,7 +63,7 @@ void gate_links_free(struct gate_links **links);
 struct gate_upstream_local *gate_links_local(struct gate_links *links, struct gate_upstream *u,
                                              const struct gate_upstream_config *config);
 
-/* The retry budget: budget_percent of the requests and 10 a second (SECURITY.md section 4, row 23).
+/* The retry budget: budget_percent of the requests and 10 a second.
  * Counts a request; takes one retry, false when the budget is used up. */
 void gate_local_count_request(struct gate_upstream_local *local);
 bool gate_local_take_retry(struct gate_upstream_local *local, uint64_t now_ms);

@@ -36,29 +36,33 @@ void gate_peer_unref(struct gate_peer **p)
         gate_free(x);
 }
 
-void gate_peer_connect_failed(struct gate_peer *p, uint64_t now_ms)
+uint64_t gate_peer_connect_failed(struct gate_peer *p, uint64_t now_ms)
 {
-    uint32_t fails = atomic_fetch_add_explicit(&p->connect_fails, 1, memory_order_relaxed) + 1;
-    uint64_t mark = MARK_MAX_MS;
+    uint64_t mark = MARK_MAX_MS, before;
+    uint32_t fails;
 
     atomic_fetch_add_explicit(&p->failures, 1, memory_order_relaxed);
+    if (gate_peer_is_down(p, now_ms))
+        return 0;
+    fails = atomic_fetch_add_explicit(&p->connect_fails, 1, memory_order_relaxed) + 1;
     if (fails < FAILS_TO_MARK)
-        return;
+        return 0;
     if (fails < FAILS_TO_MARK + 3)
         mark = (uint64_t)MARK_MS << (fails - FAILS_TO_MARK);
     if (mark > MARK_MAX_MS)
         mark = MARK_MAX_MS;
-    atomic_store_explicit(&p->down_until_ms, now_ms + mark, memory_order_relaxed);
+    before = atomic_exchange_explicit(&p->down_until_ms, now_ms + mark, memory_order_relaxed);
+    return before > now_ms ? 0 : mark; /* another worker was as quick */
 }
 
 /* Runs at each connect: writes only when there is something to clear, so that the line stays
  * shared. */
-void gate_peer_connect_ok(struct gate_peer *p)
+bool gate_peer_connect_ok(struct gate_peer *p)
 {
     if (atomic_load_explicit(&p->connect_fails, memory_order_relaxed) == 0)
-        return;
+        return false;
     atomic_store_explicit(&p->connect_fails, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->down_until_ms, 0, memory_order_relaxed);
+    return atomic_exchange_explicit(&p->down_until_ms, 0, memory_order_relaxed) != 0;
 }
 
 bool gate_peer_is_down(const struct gate_peer *p, uint64_t now_ms)

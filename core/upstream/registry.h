@@ -68,9 +68,6 @@ struct gate_peer_set *gate_upstream_peers(struct gate_upstream *u);
 uint64_t gate_upstream_version(const struct gate_upstream *u);
 void gate_peer_set_unref(struct gate_peer_set **set);
 
-/* As declared; lives as long as the upstream. */
-const char *gate_upstream_name(const struct gate_upstream *u);
-
 /* DNS gave the addresses of one named server (control thread); their ports are replaced by the
  * server's. None: what was known before stays. */
 void gate_upstream_resolved(struct gate_upstream *u, struct gate_str server,
@@ -80,9 +77,11 @@ void gate_peer_ref(struct gate_peer *p);
 void gate_peer_unref(struct gate_peer **p);
 
 /* Passive health (connect failures): after 3 failures in a row the peer is marked down for 10 s,
- * doubled at each further one up to 60 s. */
-void gate_peer_connect_failed(struct gate_peer *p, uint64_t now_ms);
-void gate_peer_connect_ok(struct gate_peer *p);
+ * doubled at each further one up to 60 s. Those while it is down lengthen nothing: they were under
+ * way, or there is no other peer. The first answers for how many ms it is down from now on, when
+ * that begins with this failure (else 0); the second whether it had been marked. */
+uint64_t gate_peer_connect_failed(struct gate_peer *p, uint64_t now_ms);
+bool gate_peer_connect_ok(struct gate_peer *p);
 bool gate_peer_is_down(const struct gate_peer *p, uint64_t now_ms);
 
 /* Walks upstreams for /status, /metrics and `moongate upstreams`; takes the table's lock. */

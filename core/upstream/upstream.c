@@ -151,8 +151,3 @@ uint64_t gate_upstream_version(const struct gate_upstream *u)
 {
     return atomic_load_explicit(&u->version, memory_order_acquire);
 }
-
-const char *gate_upstream_name(const struct gate_upstream *u)
-{
-    return u->name;
-}

@@ -110,6 +110,9 @@ function B.load(check, trust)
   if chunk then
     local ok, raised = pcall(modules.run, chunk)
     if not ok then failed = raised == nil and "nil was raised" or raised end
+    if failed == "not enough memory" then -- Lua's own message has no place either
+      failed = "the gateway file needs more memory than vm_memory allows"
+    end
   else
     failed = err
   end

@@ -1,4 +1,4 @@
---- The sandbox: what scripts see instead of Lua's globals (LUA_API.md section 6), a list of what is
+--- The sandbox: what scripts see instead of Lua's globals (lua/README.md), a list of what is
 --- there, never of what is not. It also closes what the engine's stop cannot reach: long work
 --- inside single C functions, and error handlers.
 

@@ -38,12 +38,30 @@ describe("command line", function()
     end
   end)
 
+  it("has every option in the help of its command", function()
+    local source = t.read((os.getenv "MOONGATE_ROOT" or ".") .. "/core/run/options.c")
+    local names, tested = {}, 0
+    for name in source:gmatch '{ "(%-%-[%l-]+)", ' do names[#names + 1] = name end
+    for _, command in ipairs { "run", "check", "routes", "reload", "rollback", "generations",
+      "upstreams", "top" } do
+      local help = t.run({ "help", command }).stdout
+      for _, name in ipairs(names) do
+        if not t.run({ command, name }).stderr:find("has no option", 1, true) then
+          assert.matches(name:gsub("%p", "%%%0") .. "%f[^%w-]", help)
+          tested = tested + 1
+        end
+      end
+    end
+    assert.is_true(tested > 30)
+  end)
+
   it("tells its version and those of its libraries", function()
     for _, word in ipairs { "version", "--version" } do
       local out = t.run { word }
       assert.equal(0, out.status)
       assert.matches("^moongate %d+%.%d+%.%d+\n", out.stdout)
-      for _, library in ipairs { "LuaJIT", "llhttp", "libev", "OpenSSL", "c%-ares" } do
+      for _, library in ipairs { "LuaJIT", "llhttp", "libev", "OpenSSL", "c%-ares", "nghttp2",
+        "zlib", "brotli" } do
         assert.matches(library .. " +%S*%s?%d", out.stdout)
       end
     end
@@ -79,6 +97,7 @@ describe("command line", function()
       { { "version", "--nope" }, "version: one argument too many: \"--nope\"" },
       { { "help", "run", "check" }, "help: one argument too many: \"check\"" },
       { { "run", file, "--listen", "nonsense" }, "--listen \"nonsense\": expected" },
+      { { "run", file, "--listen", ":81", "--listen", ":81" }, '--listen ":81": expected each' },
       { { "run", file, "--data", "x" }, "expected name=file" },
       { { "run", file, "extra" }, "one argument too many: \"extra\"" },
       { { "run", file, "--proxy", ":0", "http://127.0.0.1:1" }, "or --proxy, not both" },
@@ -208,6 +227,14 @@ describe("command line", function()
       local out = t.run({ "check", t.file "while true do end" }, { seconds = 2 * t.patience })
       assert.equal(1, out.status)
       assert.matches("gateway.lua", out.stderr, 1, true)
+    end)
+
+    it("ends a file that needs too much memory", function()
+      local file = t.file "local t = {} for i = 1, 1e9 do t[i] = { i } end"
+      local out = t.run({ "check", file }, { seconds = 4 * t.patience })
+      assert.equal(1, out.status)
+      assert.matches("gateway.lua.*: the gateway file needs more memory than vm_memory allows",
+        out.stderr)
     end)
   end)
 

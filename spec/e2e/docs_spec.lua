@@ -73,5 +73,31 @@ describe("the example at", function()
     end
   end
 
+  it("metrics that pages name are there", function()
+    local g = t.gateway [[
+      gate.shared("d", { bytes = "64k" })
+      gate.listen { "127.0.0.1:0" }
+      gate.route { path = "/", upstream = gate.upstream("o", { servers = { "127.0.0.1:1" } }) }
+    ]]
+    local metrics, named = g:control("/metrics").body, 0
+    for _, page in ipairs { "README.md", "lua/README.md", "core/README.md",
+      "core/run/README.md" } do
+      for name in t.read(root .. "/" .. page):gmatch "`(moongate_[%l%d_]+)" do
+        assert.truthy(metrics:find("# TYPE " .. name, 1, true), page .. ": " .. name)
+        named = named + 1
+      end
+    end
+    assert.is_true(named > 30)
+  end)
+
+  it("fields of the access log are all described", function()
+    local page, fields = t.read(root .. "/core/run/README.md"), 0
+    for key in t.read(root .. "/core/flow/access_log.c"):gmatch 'put_%l+%(o, "([%l_]+)"' do
+      assert.truthy(page:find("`" .. key .. "`", 1, true), key)
+      fields = fields + 1
+    end
+    assert.is_true(fields > 20)
+  end)
+
   it("any page is found", function() assert.is_true(n > 15) end)
 end)

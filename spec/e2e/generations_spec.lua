@@ -326,10 +326,16 @@ describe("data that changes alone", function()
 
   it("is refused whole when it is wrong, with file and pointer", function()
     local g = t.gateway(source, { files = files({}, { { path = "/a", reply = { 200, "a" } } }) })
-    t.write(g.dir .. "/routes.json", '[{"path": "/b", "upstrem": "x"}]')
+    t.write(g.dir .. "/routes.json", '[{"path": "/b", "upstrem": "x"}, {"path": "c"}]')
     local out = run(g, "reload")
     assert.equal(1, out.status)
     assert.matches("routes.json /0/upstrem: ", out.stderr, 1, true)
+    local _, lines = out.stderr:gsub("\n", "")
+    assert.is_true(lines > 1)
+    t.wait_for("the log line", function() -- has the first of them
+      return g:stderr():find("reload refused, generation 1 goes on: routes.json /0", 1, true)
+        and g:stderr():find(("(and %d more: see moongate generations)"):format(lines - 1), 1, true)
+    end)
     assert.equal("a", g:get("/a").body)
     assert.equal("1", g:get("/count").body)
   end)
@@ -400,7 +406,8 @@ describe("a gateway that runs tells", function()
   it("its upstreams", function()
     local o = t.origin()
     local g = t.gateway(text("one", ([[gate.route { path = "/up",
-      upstream = gate.upstream("o", { servers = { "%s", "127.0.0.1:1" } }) }]]):format(o.address)))
+      upstream = gate.upstream("o", { servers = { "%s", "127.0.0.1:1" } }) }
+      gate.upstream("lost", { servers = { "nowhere.invalid:80" } })]]):format(o.address)))
     for _ = 1, 4 do g:get "/up" end
     t.wait_for("the last one's end", function() return g:status "requests_active" == "0" end)
     local out = run(g, "upstreams").stdout
@@ -414,6 +421,9 @@ describe("a gateway that runs tells", function()
     for i, peer in ipairs(up[1].peers) do states[i] = peer.state end
     assert.same({ "up", "up" }, states)
     for _ = 1, 4 do g:get "/up" end
+    out = run(g, "upstreams").stdout
+    assert.matches("\no +127%.0%.0%.1:1 +left out +0 ", out)
+    assert.matches("\nlost +none +no address +%- ", out)
     up = json.decode(run(g, "upstreams", "--json").stdout).upstreams
     assert.equal("left out", up[1].peers[2].state)
   end)

@@ -313,6 +313,10 @@ describe("limits of number", function()
       open[i] = c
     end
     assert.is_false((served(g)))
+    t.wait_for("the log line", function()
+      return g:stderr():find("a connection of 127.0.0.1 was closed: it has "
+        .. "limits.connections_per_ip (2) open", 1, true)
+    end)
     assert.is_true((served(g, "::1", g.ports[2])))
     for _ = 1, 3 do assert.is_true((served(g, nil, path))) end
     open[1]:close()

@@ -156,5 +156,11 @@ describe("processes", function()
     end
     assert.equal("hello\n", g:get("/hello").body)
     assert.is_true(g:metric "moongate_accept_failures_total" > 0)
+    for _, line in ipairs {
+      "limits.connections of 64 may need 192 open files, and the limit is 64: raise it (ulimit -n",
+      "cannot accept a connection: Too many open files; idle ones are closed to make room (limit",
+    } do
+      t.wait_for("the log line", function() return g:stderr():find(line, 1, true) end)
+    end
   end)
 end)

@@ -309,7 +309,7 @@ describe("TLS to clients", function()
     fail(50)
     t.wait_for("a line", function() return lines "a TLS handshake failed" > 0 end)
     assert.truthy(g:stderr():find('"client":"127.0.0.1","listener":"127.0.0.1:0",'
-      .. '"reason":"what came is no TLS"', 1, true))
+      .. '"why":"what came is no TLS"', 1, true))
     g:advance(2)
     fail(1)
     t.wait_for("all of them", function()

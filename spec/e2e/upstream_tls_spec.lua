@@ -1,6 +1,6 @@
 -- TLS to servers: who is believed, who we are, what is kept and resumed, and what everybody is told
 -- when it fails. The servers are gateways themselves, with a listener under TLS.
--- covers: flow/tls_trouble.c
+-- covers: flow/server_trouble.c
 local socket = require "socket"
 local t = require "e2e.support"
 local canary = require "e2e.support.canary"

@@ -121,20 +121,6 @@ static void test_levels(void **state)
     assert_int_equal(atomic_load(&log.lines[GATE_LOG_INFO]), 0);
 }
 
-static void test_level_names(void **state)
-{
-    enum gate_log_level level;
-
-    (void)state;
-    for (int i = GATE_LOG_DEBUG; i <= GATE_LOG_ERROR; i++) {
-        assert_true(gate_log_level_parse(gate_str_from_cstr(gate_log_level_name(i)), &level));
-        assert_int_equal(level, i);
-    }
-    assert_false(gate_log_level_parse(GATE_STR("Warn"), &level));
-    assert_false(gate_log_level_parse(GATE_STR_NONE, &level));
-    assert_string_equal(gate_log_level_name(9), "unknown");
-}
-
 static void test_errno_survives(void **state)
 {
     struct keeper k;
@@ -223,6 +209,25 @@ static void test_escapes_are_never_cut_in_two(void **state)
     }
 }
 
+static void test_pace(void **state)
+{
+    struct gate_log_pace p = {0};
+    uint32_t untold = 7, told = 0;
+
+    (void)state;
+    for (uint64_t ms = 0; ms < 1000; ms++) {
+        if (!gate_log_pace_allows(&p, ms, 3, &untold))
+            continue;
+        told++;
+        assert_int_equal(untold, 0);
+    }
+    assert_int_equal(told, 3);
+    assert_true(gate_log_pace_allows(&p, 1000, 3, &untold));
+    assert_int_equal(untold, 997);
+    assert_true(gate_log_pace_allows(&p, 1001, 3, &untold));
+    assert_int_equal(untold, 0);
+}
+
 static void test_fd_sink(void **state)
 {
     struct gate_log_fd_sink sink;
@@ -309,10 +314,10 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_level_names),
         cmocka_unit_test(test_errno_survives),
         cmocka_unit_test(test_long_lines_are_cut),
         cmocka_unit_test(test_escapes_are_never_cut_in_two),
+        cmocka_unit_test(test_pace),
         cmocka_unit_test(test_fd_sink),
         cmocka_unit_test(test_threads_share_it),
     };

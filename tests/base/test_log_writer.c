@@ -200,7 +200,33 @@ static void full_disk_is_counted(void **state)
         usleep(5000);
     }
     assert_int_equal(dropped, 1);
+    assert_int_equal(gate_log_writer_write_error(w), ENOSPC);
+    assert_int_equal(gate_log_writer_write_error(w), 0);
     gate_log_writer_close(&w);
+}
+
+static void keeps_its_file_when_it_cannot_reopen(void **state)
+{
+    struct place *p = *state;
+    struct gate_log_writer *w;
+    int err = 0;
+
+    assert_int_equal(gate_log_writer_open(p->path, NULL, 4, &w), GATE_OK);
+    put_line(w, "one\n");
+    assert_true(until_size(p->path, 4));
+    assert_int_equal(rename(p->path, p->moved), 0);
+    assert_int_equal(mkdir(p->path, 0700), 0); /* cannot be opened as a log */
+    assert_int_equal(gate_log_writer_reopen_error(w), 0);
+    gate_log_writer_reopen(w);
+    for (int i = 0; i < 2000 && err == 0; i++) {
+        err = gate_log_writer_reopen_error(w);
+        usleep(5000);
+    }
+    assert_int_equal(err, EISDIR);
+    put_line(w, "two\n");
+    gate_log_writer_close(&w);
+    assert_true(until_size(p->moved, 8));
+    rmdir(p->path);
 }
 
 static void take(void *arg, const char *lines, size_t n)
@@ -239,6 +265,8 @@ int main(void)
         cmocka_unit_test(cannot_open),
         cmocka_unit_test_setup_teardown(stuck_pipe_drops_and_counts, make_place, drop_place),
         cmocka_unit_test(full_disk_is_counted),
+        cmocka_unit_test_setup_teardown(keeps_its_file_when_it_cannot_reopen, make_place,
+                                        drop_place),
         cmocka_unit_test_setup_teardown(gives_lines_to_a_taker, make_place, drop_place),
     };
 

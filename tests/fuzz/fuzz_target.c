@@ -62,14 +62,11 @@ static void authorities(struct gate_str raw, struct gate_arena *arena)
 
 static void forms(struct gate_str raw, struct gate_arena *arena)
 {
-    struct gate_str coded = gate_target_form_encode(raw, arena);
     struct gate_str rest = raw;
     struct gate_str name, value;
     size_t n = 0;
 
-    GATE_ASSERT(gate_target_query_ok(coded));
-    GATE_ASSERT(gate_str_eq(gate_target_form_decode(coded, arena), raw));
-    (void)gate_target_form_decode(raw, arena);
+    GATE_ASSERT(gate_target_form_decode(raw, arena).n <= raw.n);
     while (gate_target_next_arg(&rest, &name, &value))
         n += name.n + value.n;
     GATE_ASSERT(n <= raw.n && rest.n == 0);

@@ -51,14 +51,10 @@ static const char *visible(struct fixture *f)
     struct gate_headers_cursor c = {0};
     const struct gate_field *v;
     char *to = f->text;
-    uint32_t n = 0;
 
     *to = '\0';
-    while ((v = gate_headers_next(&f->h, &c)) != NULL) {
+    while ((v = gate_headers_next(&f->h, &c)) != NULL)
         to += sprintf(to, "%.*s=%.*s;", (int)v->name_len, v->name, (int)v->value_len, v->value);
-        n++;
-    }
-    assert_int_equal(gate_headers_count(&f->h), n);
     return f->text;
 }
 

@@ -1,4 +1,4 @@
-/* Request heads: golden cases of SECURITY.md sections A to E that the head alone decides. Each goes
+/* Request heads: golden cases that the head alone decides. Each goes
  * through the scan first, as in a session. covers: http/parse_lines.c */
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* Response heads: golden cases of SECURITY.md section F that the head alone decides. */
+/* Response heads: golden cases that the head alone decides. */
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>

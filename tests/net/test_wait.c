@@ -118,25 +118,6 @@ static void expire_undoes_then_ends(void **state)
     assert_int_equal(f->result, GATE_E_CANCELLED);
 }
 
-static void deadline_can_move(void **state)
-{
-    struct fixture *f = *state;
-
-    gate_wait_deadline(&f->w, in_ms(f, 10));    /* idle: nothing */
-    gate_wait_arm(&f->w, 0, NULL);
-    turn_after(f, 100000);
-    gate_wait_deadline(&f->w, in_ms(f, 1000));
-    gate_wait_deadline(&f->w, in_ms(f, 3000));
-    turn_after(f, 1500);
-    gate_wait_deadline(&f->w, 0);
-    turn_after(f, 5000);
-    assert_int_equal(f->ended, 0);
-    gate_wait_deadline(&f->w, in_ms(f, 10));
-    turn_after(f, 11);
-    assert_int_equal(f->ended, 1);
-    assert_int_equal(f->result, GATE_E_TIMEOUT);
-}
-
 static void cancel_in_every_state(void **state)
 {
     struct fixture *f = *state;
@@ -216,7 +197,6 @@ int main(void)
         TEST(wake_runs_from_the_drain),
         TEST(deadline_undoes_then_ends),
         TEST(expire_undoes_then_ends),
-        TEST(deadline_can_move),
         TEST(cancel_in_every_state),
         TEST(can_be_armed_from_its_end),
         TEST(may_free_its_owner),

@@ -11,7 +11,7 @@
 #include "route_table.h"
 
 /* The naive side of the differential test shares no code with the router: it splits texts, tries
- * every route and sorts by the words of LUA_API.md. */
+ * every route and sorts by the words of lua/README.md. */
 
 struct split {
     struct gate_str v[16];

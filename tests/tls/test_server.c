@@ -173,6 +173,8 @@ static void faults_name_the_file_and_the_cause(void **state)
     static const struct gate_str names[] = {{"x.test", 6}};
     static const struct gate_certificate_config twice[] = {{CERT("ec"), NAMES(names)},
                                                            {CERT("b"), NAMES(names)}};
+    static const struct gate_certificate_config fallbacks[] = {{CERT("ec"), .fallback = true},
+                                                               {CERT("b"), .fallback = true}};
 
     (void)state;
     refuses_one((struct gate_certificate_config){CERT("none")},
@@ -192,10 +194,28 @@ static void faults_name_the_file_and_the_cause(void **state)
     refuses_one((struct gate_certificate_config){.cert = {"/dev/zero", 9}, .key = {"ec.key", 6}},
                 "cannot read the certificate /dev/zero");
     refuses(twice, 2, "ec.pem and b.pem are both for \"x.test\", and of one kind");
+    refuses(fallbacks, 2, "ec.pem and b.pem are both of one kind: cert takes one RSA and one ECDSA");
     test_pki_write(&pki, "broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"
                                        "-----END CERTIFICATE-----\n");
     refuses_one((struct gate_certificate_config){.cert = {"broken.pem", 10}, .key = {"ec.key", 6}},
                 "there is no certificate in broken.pem: ");
+}
+
+/* Nobody would ever get it. */
+static void certificates_without_a_name_need_one(void **state)
+{
+    static const struct gate_str names[] = {{"x.test", 6}};
+    static const struct gate_certificate_config named[] = {{CERT("nameless"), NAMES(names)}};
+    static const struct gate_tls_config config = {.certificates = named, .n_certificates = 1};
+
+    (void)state;
+    test_pki_make(&pki, "nameless", "", TEST_KEY_EC, 30, NULL);
+    refuses_one((struct gate_certificate_config){CERT("nameless")},
+                "nameless.pem has no DNS name (subjectAltName), so no client would get it: give "
+                "names");
+    serve(&config);
+    assert_string_equal(shown_for("x.test", NULL), "nameless");
+    stop();
 }
 
 static void append(const char *from, const char *to)
@@ -288,6 +308,7 @@ int main(void)
         cmocka_unit_test(odd_names_are_refused),
         cmocka_unit_test(covers_says_whose_a_host_is),
         cmocka_unit_test(faults_name_the_file_and_the_cause),
+        cmocka_unit_test(certificates_without_a_name_need_one),
         cmocka_unit_test(encrypted_keys_and_broken_chains),
         cmocka_unit_test(ends_are_told),
         cmocka_unit_test(the_hash_tells_contents_apart),

@@ -22,6 +22,7 @@ install(DIRECTORY scripts DESTINATION ${CMAKE_INSTALL_DATADIR}/moongate OPTIONAL
 set(doc ${CMAKE_INSTALL_DOCDIR})
 install(FILES README.md LICENSE DESTINATION ${doc})
 install(FILES core/README.md core/LAYERS core/moongate.h DESTINATION ${doc}/core)
+install(FILES core/run/README.md DESTINATION ${doc}/core/run)
 install(FILES tests/README.md DESTINATION ${doc}/tests)
 install(DIRECTORY lua DESTINATION ${doc})
 install(DIRECTORY examples DESTINATION ${doc} PATTERN quickstart.sh EXCLUDE)

@@ -42,6 +42,17 @@ local LISTEN = schema.record("gate.listen", {
   proxy_protocol = schema.with(schema.boolean(), { default = false }),
 })
 
+-- Hosts that stand for all addresses, of both families or of IPv4.
+local ALL, ALL_IPV4 = { [""] = true, ["::"] = true }, "0.0.0.0"
+
+--- Whether the system would refuse the second one.
+local function overlap(a, b)
+  if a.kind ~= "tcp" or b.kind ~= "tcp" or a.port ~= b.port then return false end
+  if ALL[a.host] or ALL[b.host] then return true end
+  local ipv4 = not (a.host .. b.host):find(":", 1, true)
+  return ipv4 and (a.host == ALL_IPV4 or b.host == ALL_IPV4)
+end
+
 --- What only two options together, or two listeners together, get wrong.
 ---@param load moongate.Load
 ---@param spot moongate.Spot
@@ -64,10 +75,16 @@ local function check_together(load, spot, options, given)
   end
   if address.port == 0 then return end
   for _, other in ipairs(load.listeners) do
+    local problem
     if other.address == options[1] then
+      problem = "the address %s is declared twice (first at %s)"
+    elseif overlap(address, units.address(other.address)) then
+      problem = "the address %s overlaps with " .. other.address .. " (at %s)"
+    end
+    if problem then
       spot:at(1, given):fail {
         name = options[1], expected = "an address of its own",
-        message = ("the address %s is declared twice (first at %s)"):format(options[1], other.at),
+        message = problem:format(options[1], other.at),
       }
     end
   end

@@ -55,6 +55,19 @@ describe("gate.listen", function()
     assert.equal(2, #support.good((text:gsub(":1", ":0"))).listeners)
   end)
 
+  it("refuses addresses that overlap", function()
+    local text = 'local gate = require "moongate"\ngate.listen { "%s" }\ngate.listen { "%s" }'
+    for a, b in pairs { [":80"] = "127.0.0.1:80", ["[::]:80"] = "0.0.0.0:80", ["[::1]:80"] = ":80",
+      ["0.0.0.0:80"] = "127.0.0.1:80", ["127.0.0.2:80"] = "0.0.0.0:80" } do
+      assert.same({ ("gateway.lua:3: the address %s overlaps with %s (at gateway.lua:2)"):format(b,
+        a) }, support.bad(text:format(a, b)))
+    end
+    for a, b in pairs { [":80"] = ":81", ["127.0.0.1:80"] = "127.0.0.2:80", ["unix:/a"] = ":80",
+      ["[::1]:80"] = "0.0.0.0:80", ["[::1]:81"] = "[::2]:81" } do
+      assert.equal(2, #support.good(text:format(a, b)).listeners)
+    end
+  end)
+
   it("refuses what is no table", function()
     local printed = support.bad 'local gate = require "moongate"\ngate.listen ":80"'
     assert.truthy(printed[1]:find("gateway.lua:2: argument 1: a table of options expected, got "

@@ -1,4 +1,4 @@
---- Answers of an untrusted origin (SECURITY.md section F).
+--- Answers of an untrusted origin.
 
 local build = require "e2e.vectors.build"
 local v = build.list "h1-upstream"

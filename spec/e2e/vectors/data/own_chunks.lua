@@ -1,4 +1,4 @@
---- Chunked bodies (SECURITY.md section A).
+--- Chunked bodies.
 
 local build = require "e2e.vectors.build"
 local chunked = build.chunked

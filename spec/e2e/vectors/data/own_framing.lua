@@ -1,4 +1,4 @@
---- Framing of requests (SECURITY.md section A).
+--- Framing of requests.
 
 local build = require "e2e.vectors.build"
 local get, post, request = build.get, build.post, build.request

@@ -1,4 +1,4 @@
---- Limits and slow clients (SECURITY.md section H). Times are of the gateway's clock.
+--- Limits and slow clients. Times are of the gateway's clock.
 
 local build = require "e2e.vectors.build"
 local get, post, request = build.get, build.post, build.request

@@ -1,4 +1,4 @@
---- Lines, octets, versions (SECURITY.md sections B and C).
+--- Lines, octets, versions.
 
 local build = require "e2e.vectors.build"
 local get, post, request = build.get, build.post, build.request

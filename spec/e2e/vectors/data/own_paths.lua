@@ -1,4 +1,4 @@
---- Paths and what a cache might take from them (SECURITY.md section E).
+--- Paths and what a cache might take from them.
 
 local build = require "e2e.vectors.build"
 local get, request = build.get, build.request

@@ -1,5 +1,4 @@
---- Host, methods, hop-by-hop fields, upgrades, Expect, pipelines, trust (SECURITY.md sections C,
---- D, K).
+--- Host, methods, hop-by-hop fields, upgrades, Expect, pipelines, trust.
 
 local build = require "e2e.vectors.build"
 local get, post, request = build.get, build.post, build.request
