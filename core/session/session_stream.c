@@ -166,8 +166,8 @@ static bool refused(const struct gate_exchange *x)
     return x != NULL && (x->fault == GATE_FAULT_BAD_REQUEST || x->fault == GATE_FAULT_TOO_LARGE);
 }
 
-/* The answer comes from us and did not wait for the request's body. What of that came with the head
- * is of no interest to anybody, but where it is all of it the connection can be kept. */
+/* An answer of our own does not wait for the request's body. What of that came with the head is of
+ * no interest to anybody, but where it is all of it the connection can be kept. */
 static GATE_COLD void pass_over(struct gate_h1_server *h)
 {
     struct gate_chain chunk;
@@ -176,6 +176,8 @@ static GATE_COLD void pass_over(struct gate_h1_server *h)
     size_t n = 0;
     enum gate_body_result r;
 
+    if (h->body_bad || h->x == NULL || h->x->res.head != NULL || gate_h1_reader_held(&h->in) == 0)
+        return;
     gate_chain_init(&chunk, &h->session->conn.loop->blocks);
     r = gate_h1_reader_body(&h->in, chunk.pool, &chunk, &p, &n, &why);
     h->x->bytes_in += chunk.bytes;
@@ -188,8 +190,7 @@ static GATE_COLD void pass_over(struct gate_h1_server *h)
  * it. */
 static void decide_framing(struct gate_h1_server *h, struct gate_message *m, bool no_body)
 {
-    if (!h->body_done && !h->body_bad && h->x != NULL && h->x->res.head == NULL &&
-        gate_h1_reader_held(&h->in) > 0)
+    if (GATE_UNLIKELY(!h->body_done))
         pass_over(h);
     h->keep = h->wants_keep && !h->session->worker->draining && h->body_done && !h->body_bad &&
               !h->eof && !refused(h->x);
