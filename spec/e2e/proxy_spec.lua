@@ -231,7 +231,7 @@ describe("responses without a body", function()
   end)
 
   it("answer HEAD for pages of the gateway too", function()
-    local g = t.proxy("127.0.0.1:" .. t.free_port())
+    local g = t.proxy("127.0.0.1:" .. t.dead_port())
     local c = g:connect()
     for _ = 1, 2 do
       c:send(request("/", { method = "HEAD" }))
