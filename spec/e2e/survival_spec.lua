@@ -320,7 +320,8 @@ describe("after a crash", function()
     end
 
     local function start_tls(watch)
-      return start(tls_text "one", { watch = watch, files = { ["x.pem"] = t.read(certs:path "a.pem"),
+      return start(tls_text "one", { watch = watch, files = {
+        ["x.pem"] = t.read(certs:path "a.pem"),
         ["x.key"] = t.read(certs:path "a.key") } })
     end
 
@@ -351,9 +352,9 @@ describe("after a crash", function()
         local pipe = io.popen(("printf 'GET / HTTP/1.1\\r\\nHost: a.test\\r\\nConnection: close"
           .. "\\r\\n\\r\\n' | timeout 60 openssl s_client -connect 127.0.0.1:%d -ign_eof "
           .. "-servername a.test %s %s 2>&1"):format(g.port, option, session))
-        local text = pipe:read "*a"
+        local said = pipe:read "*a"
         pipe:close()
-        return text
+        return said
       end
       shake "-sess_out"
       crash(g)
