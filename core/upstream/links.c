@@ -286,6 +286,8 @@ static struct gate_link *take_idle(struct gate_links *links, struct gate_shelf *
     gate_list_remove(&l->node);
     l->shelved = l->idle = false;
     l->local->idle--;
+    /* Its idle time ends here, not when the first bytes have left. */
+    gate_deadline_set(links->loop, &l->deadline, UINT64_MAX);
     gate_list_push(&links->live, &l->node);
     return l;
 }

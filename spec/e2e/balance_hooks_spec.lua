@@ -71,7 +71,7 @@ describe("balance hooks", function()
   end)
 
   it("are asked before each try; those that were tried may not take it again", function()
-    local dead = t.free_port()
+    local dead = t.dead_port()
     local _, servers = origins(1)
     local g = gateway('"127.0.0.1:' .. dead .. '", ' .. servers, [[
       gate.on.balance(function(req, peers)

@@ -160,7 +160,7 @@ describe("request_body hooks", function()
   end)
 
   it("pass a body once, also when the first server cannot be reached", function()
-    local dead = t.free_port()
+    local dead = t.dead_port()
     local o = t.origin(function(c, req) c:reply(200, req.body) end)
     local g = t.gateway([[
       gate.listen { "127.0.0.1:0" }
@@ -236,7 +236,7 @@ describe("body hooks", function()
     local g = gateway([[
       gate.route { path = "/reply", reply = { 200, "hi" } }
       gate.route { path = "/dead", upstream = gate.upstream("dead", {
-        servers = { "127.0.0.1:]] .. t.free_port() .. [[" } }) }
+        servers = { "127.0.0.1:]] .. t.dead_port() .. [[" } }) }
     ]] .. UPPER)
     assert.equal("HI.", g:get("/reply").body)
     local res = g:get("/dead")

@@ -240,7 +240,7 @@ describe("command line", function()
 
   describe("run", function()
     it("refuses a bad file, and nothing listens", function()
-      local port = t.free_port()
+      local port = t.dead_port()
       local out = t.run { "run", t.file((WRONG:gsub("127.0.0.1:0", "127.0.0.1:" .. port))) }
       assert.equal(1, out.status)
       assert.matches("gateway%.lua:4: ", out.stderr)

@@ -51,7 +51,7 @@ describe("examples", function()
     end)
 
     it("answers faults in JSON", function()
-      local g = start("127.0.0.1:" .. t.free_port())
+      local g = start("127.0.0.1:" .. t.dead_port())
       local res = g:get("/api/items", { headers = { ["X-Api-Key"] = "secret" } })
       assert.equal(502, res.status)
       assert.matches('"code":"connect"', res.body, 1, true)

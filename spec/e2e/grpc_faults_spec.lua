@@ -143,7 +143,7 @@ describe("gRPC, as the gateway answers it,", function()
       gate.route { path = "%s", headers = { ["x-do"] = "nobody" }, upstream = none }
       gate.route { path = "%s", upstream = o }
       gate.route { path = "/grpc.testing.TestService/EmptyCall", methods = { "GET" }, upstream = o }
-    ]]):format(o.address, t.free_port(), METHOD, METHOD, METHOD, METHOD))
+    ]]):format(o.address, t.dead_port(), METHOD, METHOD, METHOD, METHOD))
     local table = {
       fail = { UNKNOWN, "a script failed" },
       small = { RESOURCE_EXHAUSTED, "the request body is too large" },

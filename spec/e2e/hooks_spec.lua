@@ -246,7 +246,7 @@ describe("hooks", function()
         handler = function(req) return gate.reply(200, req:read_body(100)) end }
       gate.route { path = "/bad", handler = function() error "x" end }
       gate.route { path = "/spin", handler = function() while true do end end }
-    ]]):format(t.free_port()))
+    ]]):format(t.dead_port()))
     local function ask(path, options) return g:get(path, options) end
     local res = ask "/nothing"
     assert.equal(404, res.status)

@@ -7,7 +7,7 @@ local CLOCK = { "--workers", "1", "--test-clock" }
 local RETRIES = "moongate_upstream_retries_total"
 
 local function dead()
-  return "127.0.0.1:" .. t.free_port()
+  return "127.0.0.1:" .. t.dead_port()
 end
 
 local function named(name)

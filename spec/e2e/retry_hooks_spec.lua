@@ -79,7 +79,7 @@ describe("gate.retry", function()
       gate.listen { "127.0.0.1:0" }
       local good = gate.upstream("good", { servers = { "%s" } })
       gate.route { path = "/", upstream = gate.upstream("dead", { servers = { "127.0.0.1:%d" } }) }
-    ]]):format(good.address, t.free_port()) .. TO_GOOD)
+    ]]):format(good.address, t.dead_port()) .. TO_GOOD)
     local res = g:get("/", { method = "POST", body = "x" })
     assert.equal(200, res.status)
     assert.equal("good:x", res.body)

@@ -74,7 +74,7 @@ describe("statuses of the gateway's own", function()
   after_each(t.cleanup)
 
   it("have a small body with the request's id, and close where the connection is done", function()
-    local g = t.gateway(GATEWAY:format(t.free_port(), origin().port))
+    local g = t.gateway(GATEWAY:format(t.dead_port(), origin().port))
     local seen = {}
     for _, case in ipairs(cases) do
       local bytes, status, closes, code = unpack(case, 1, 4)
@@ -105,14 +105,14 @@ describe("statuses of the gateway's own", function()
   end)
 
   it("say Allow with 405, and Retry-After with 503", function()
-    local g = t.gateway(GATEWAY:format(t.free_port(), 1))
+    local g = t.gateway(GATEWAY:format(t.dead_port(), 1))
     assert.equal("GET, HEAD", g:get("/get", { method = "PUT" }).headers.allow)
     assert.equal("1", g:get("/down").headers["retry-after"])
   end)
 
   it("are in the access log, with why", function()
     local g = t.gateway('gate.process { access_format = "json" }' ..
-      GATEWAY:format(t.free_port(), origin().port))
+      GATEWAY:format(t.dead_port(), origin().port))
     for _, case in ipairs(cases) do
       local c = g:connect()
       c:send(case[1])

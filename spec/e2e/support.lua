@@ -123,9 +123,18 @@ function M.free_ports(n)
   end)
 end
 
---- A free port of 127.0.0.1; nobody listens there.
+--- A free port of 127.0.0.1, for somebody who cannot take port 0.
 function M.free_port()
   return M.free_ports(1)
+end
+
+--- A port of 127.0.0.1 where nobody listens, nor can before the test is over.
+function M.dead_port()
+  local holder = assert(socket.tcp4())
+  assert(holder:bind("127.0.0.1", 0))
+  local _, port = holder:getsockname()
+  started[#started + 1] = { stop = function() holder:close() end }
+  return tonumber(port)
 end
 
 --- A connection, which is closed after the test: gateways need not drain it.

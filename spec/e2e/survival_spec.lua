@@ -301,7 +301,7 @@ describe("after a crash", function()
 
     --- Whether the certificate is good for that name.
     local function is_for(g, host)
-      return os.execute(("curl -sf -o /dev/null --max-time 10 --cacert %s --connect-to "
+      return os.execute(("curl -sf -o /dev/null --max-time 60 --cacert %s --connect-to "
         .. "::127.0.0.1:%d https://%s/ 2>/dev/null"):format(certs:path "ca.pem", g.port,
         host)) == 0
     end
@@ -320,7 +320,8 @@ describe("after a crash", function()
     end
 
     local function start_tls(watch)
-      return start(tls_text "one", { watch = watch, files = { ["x.pem"] = t.read(certs:path "a.pem"),
+      return start(tls_text "one", { watch = watch, files = {
+        ["x.pem"] = t.read(certs:path "a.pem"),
         ["x.key"] = t.read(certs:path "a.key") } })
     end
 
@@ -349,11 +350,11 @@ describe("after a crash", function()
       local session = g.dir .. "/session"
       local function shake(option)
         local pipe = io.popen(("printf 'GET / HTTP/1.1\\r\\nHost: a.test\\r\\nConnection: close"
-          .. "\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:%d -ign_eof "
+          .. "\\r\\n\\r\\n' | timeout 60 openssl s_client -connect 127.0.0.1:%d -ign_eof "
           .. "-servername a.test %s %s 2>&1"):format(g.port, option, session))
-        local text = pipe:read "*a"
+        local said = pipe:read "*a"
         pipe:close()
-        return text
+        return said
       end
       shake "-sess_out"
       crash(g)

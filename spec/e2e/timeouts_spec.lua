@@ -109,13 +109,13 @@ describe("timeouts.first_byte", function()
       while told < 4 do c:sleep(0.01) end
       c:reply(200, "late")
     end)
-    local g = proxy(o, "timeouts = { first_byte = 20 }")
+    local g = proxy(o, "timeouts = { first_byte = 200 }")
     local c = g:connect()
     c:send(request "/")
     for _ = 1, 3 do
       g:get "/go"
       assert.matches("102", c:receive_head().first, 1, true)
-      g:advance(15)
+      g:advance(150)
     end
     g:get "/go"
     assert.equal("late", c:receive_response().body)

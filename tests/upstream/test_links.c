@@ -237,6 +237,25 @@ static void idle_links_end_in_time(void **state)
     close(fd);
 }
 
+/* Time that passes between the taking of a link and its request is nobody's idle time. */
+static void a_link_that_was_taken_is_not_idle(void **state)
+{
+    struct bench *b = *state;
+    int fd;
+
+    configure(b, 0, 1, KEEP(4, 3000, 0, 0));
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    exchange(b, 0, fd, HI);
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    assert_true(b->a[0].reused);
+    pass(b, 3100);
+    assert_false(closed(b, fd));
+    exchange(b, 0, fd, HI);
+    assert_int_equal(b->local->idle, 1);
+    close(fd);
+}
+
 static void links_retire_by_requests_and_age(void **state)
 {
     struct bench *b = *state;
@@ -528,6 +547,7 @@ int main(void)
         CASE(requests_in_parallel_find_their_links_again),
         CASE(nothing_is_kept_with_a_cap_of_none),
         CASE(idle_links_end_in_time),
+        CASE(a_link_that_was_taken_is_not_idle),
         CASE(links_retire_by_requests_and_age),
         CASE(parked_links_must_be_silent),
         CASE(peers_that_go_take_their_links_along),

@@ -15,6 +15,7 @@
 local h2 = require "e2e.vectors.h2"
 local judge = require "e2e.vectors.judge"
 local loop = require "e2e.vectors.loop"
+local play = require "e2e.vectors.play"
 
 local M = {}
 
@@ -146,6 +147,7 @@ function M.faults(gateway, origin, vector, piece)
   loop.forget(sock)
   sock:close()
   loop.run(function() return not judge.hanging(record) end, PATIENCE)
+  play.rest(gateway)
   local faults = {}
   if not allowed(vector, state, record) then
     faults[1] = "not one of " .. table.concat(vector.allowed, ", ")

@@ -83,6 +83,17 @@ function M.run(done, timeout)
   return true
 end
 
+--- Lets the tasks run as long as one of them can.
+function M.exhaust()
+  local ready
+  repeat
+    ready = poll(0)
+    for _, task in ipairs(ready) do
+      if tasks[task] then resume(task) end
+    end
+  until #ready == 0
+end
+
 function M.sleep(seconds) coroutine.yield { at = M.now() + seconds } end
 
 local function wait(sock, events) coroutine.yield { fd = sock:getfd(), events = events } end

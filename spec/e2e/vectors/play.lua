@@ -68,6 +68,13 @@ local function write_task(sock, bytes, piece, half_close, outcome)
   outcome.sent = true
 end
 
+--- Waits until nothing is under way any more in the gateway, and the origin has all of it: none of
+--- it may be taken for a part of what comes next.
+function M.rest(gateway)
+  loop.run(function() return gateway:status "requests_active" == "0" end, PATIENCE)
+  loop.exhaust()
+end
+
 --- Something that is another when anything has moved.
 local function signature(outcome, record)
   local size, complete = 0, 0
@@ -93,7 +100,9 @@ local function settled(vector, outcome, record)
     if now - since < quiet or judged == sign then return false end
     judged = sign
     local held = judge.allowed(vector, outcome, record)
-    return held == "100" or held ~= nil and not judge.hanging(record)
+    if held == "100" then return true end
+    return held ~= nil and not judge.hanging(record)
+      and #judge.faults(vector, outcome, record) == 0
   end
 end
 
@@ -185,6 +194,7 @@ function M.vector(gateway, origin, vector, split)
   sock:close()
   if vector.late then loop.run(function() return false end, 0.03) end
   loop.run(function() return not judge.hanging(record) end, PATIENCE)
+  M.rest(gateway)
   return outcome, record
 end
 
