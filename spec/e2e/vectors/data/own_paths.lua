@@ -67,7 +67,8 @@ v:add("H1-116", "cache/ranges", "upstream-status 400-close 431-close 416",
   { gen = { { token = "@@X@@", unit = "0-0,", count = 2000 } } })
 -- more than 16 ranges are none: the whole is cheaper than what they cut it into
 for i, ranges in ipairs { "bytes=0-1", "bytes=-1", "bytes=" .. ("0-0,"):rep(15) .. "0-0" } do
-  v:add("H1-116a." .. i, "cache/ranges-few", "forwarded-with:Range", get("Range: " .. ranges .. "\r\n"))
+  v:add("H1-116a." .. i, "cache/ranges-few", "forwarded-with:Range",
+    get("Range: " .. ranges .. "\r\n"))
 end
 for i, fields in ipairs { "Range: bytes=" .. ("0-0,"):rep(16) .. "0-0\r\n",
   ("Range: bytes=" .. ("0-0,"):rep(8) .. "0-0\r\n"):rep(2),
