@@ -349,64 +349,60 @@ uint32_t gate_forwarded_write(const struct gate_fields *fs, const struct gate_cl
     return n;
 }
 
-static bool is_claim_family(struct gate_str name)
+static bool begins(struct gate_str name, struct gate_str family)
 {
-    static const struct gate_str families[] = {
-        GATE_STR("x-forwarded"), GATE_STR("x-forward-"),  GATE_STR("forwarded-"),
-        GATE_STR("x-original-"), GATE_STR("x-real-"),     GATE_STR("ssl-client-"),
-        GATE_STR("x-ssl-client-"),
-    };
-
-    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
-        if (name.n >= families[i].n &&
-            gate_str_ieq(gate_str_of(name.p, families[i].n), families[i]))
-            return true;
-    return false;
+    return name.n >= family.n && gate_str_ieq(gate_str_of(name.p, family.n), family);
 }
 
-/* By length: most names are compared with nothing. */
-bool gate_forwarded_claim(struct gate_str name)
+/* By the third letter. */
+static bool is_claim_family(struct gate_str name)
 {
-#define IS(text) gate_str_ieq(name, GATE_STR(text))
-    char third = (char)(name.n > 2 ? name.p[2] | 0x20 : 0);
-
-    if ((third == 'f' || third == 'o' || third == 'r' || third == 'l' || third == 's') &&
-        is_claim_family(name))
-        return true;
-    switch (name.n) {
-    case 6:
-        return IS("x-host");
-    case 8:
-        return IS("x-scheme") || IS("x-realip");
-    case 9:
-        return IS("client-ip");
-    case 11:
-        return IS("x-client-ip") || IS("x-remote-ip") || IS("client-cert");
-    case 12:
-        return IS("x-url-scheme");
-    case 13:
-        return IS("x-http-method") || IS("x-remote-addr") || IS("x-client-cert");
-    case 14:
-        return IS("x-proxyuser-ip") || IS("true-client-ip") || IS("x-override-url");
-    case 15:
-        return IS("front-end-https") || IS("proxy-client-ip");
-    case 16:
-        return IS("x-originating-ip") || IS("cf-connecting-ip") || IS("fastly-client-ip") ||
-               IS("x-azure-clientip") || IS("x-azure-socketip");
-    case 17:
-        return IS("x-method-override") || IS("client-cert-chain");
-    case 18:
-        return IS("wl-proxy-client-ip") || IS("cf-connecting-ipv6");
-    case 19:
-        return IS("x-cluster-client-ip") || IS("x-appengine-user-ip");
-    case 20:
-        return IS("x-http-host-override") || IS("x-http-path-override");
-    case 24:
-        return IS("x-envoy-external-address");
+    switch (name.n > 2 ? name.p[2] | 0x20 : 0) {
+    case 'f':
+        return begins(name, GATE_STR("x-forwarded")) || begins(name, GATE_STR("x-forward-"));
+    case 'o':
+        return begins(name, GATE_STR("x-original-"));
+    case 'r':
+        return begins(name, GATE_STR("x-real-")) || begins(name, GATE_STR("forwarded-"));
+    case 'l':
+        return begins(name, GATE_STR("ssl-client-"));
+    case 's':
+        return begins(name, GATE_STR("x-ssl-client-"));
     default:
         return false;
     }
-#undef IS
+}
+
+/* The other claims by length, those of one length behind each other: most names are compared with
+ * nothing. */
+static const char *const claims[] = {
+    [6] = "x-host",
+    [8] = "x-scheme" "x-realip",
+    [9] = "client-ip",
+    [11] = "x-client-ip" "x-remote-ip" "client-cert",
+    [12] = "x-url-scheme",
+    [13] = "x-http-method" "x-remote-addr" "x-client-cert",
+    [14] = "x-proxyuser-ip" "true-client-ip" "x-override-url",
+    [15] = "front-end-https" "proxy-client-ip",
+    [16] = "x-originating-ip" "cf-connecting-ip" "fastly-client-ip" "x-azure-clientip"
+           "x-azure-socketip",
+    [17] = "x-method-override" "client-cert-chain",
+    [18] = "wl-proxy-client-ip" "cf-connecting-ipv6",
+    [19] = "x-cluster-client-ip" "x-appengine-user-ip",
+    [20] = "x-http-host-override" "x-http-path-override",
+    [24] = "x-envoy-external-address",
+};
+
+bool gate_forwarded_claim(struct gate_str name)
+{
+    if (is_claim_family(name))
+        return true;
+    if (name.n >= sizeof claims / sizeof claims[0] || claims[name.n] == NULL)
+        return false;
+    for (const char *p = claims[name.n]; *p != '\0'; p += name.n)
+        if (gate_str_ieq(name, gate_str_of(p, name.n)))
+            return true;
+    return false;
 }
 
 uint64_t gate_forwarded_drop(bool trusted, enum gate_forwarded_style style)
