@@ -67,6 +67,7 @@ enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *cl
     if (loop->ev == NULL)
         return GATE_E_SYS;
     gate_list_init(&loop->ready);
+    gate_list_init(&loop->later);
     gate_list_init(&loop->flush);
     gate_block_pool_init(&loop->blocks, 0);
     gate_chunk_pool_init(&loop->chunks);
@@ -79,6 +80,7 @@ enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *cl
     gate_wheel_init(&loop->wheel, gate_loop_now(loop));
     gate_timer_init(&loop->trim, on_trim);
     atomic_init(&loop->stop, false);
+    loop->tired = false;
     loop->draining = false;
     loop->in_script = false;
 
@@ -136,24 +138,76 @@ static void run_timers(struct gate_loop *loop)
     }
 }
 
+static bool run_first(struct gate_list *list)
+{
+    struct gate_list *n = gate_list_pop(list);
+    struct gate_ready *r;
+
+    if (n == NULL)
+        return false;
+    r = gate_container_of(n, struct gate_ready, node);
+    r->fn(r);
+    return true;
+}
+
 /* One generation: what is linked now, not what it links. */
-static void run_list(struct gate_list *list)
+static void run_flush(struct gate_loop *loop)
 {
     struct gate_list present;
-    struct gate_list *n;
 
     gate_list_init(&present);
-    gate_list_splice(&present, list);
-    while ((n = gate_list_pop(&present)) != NULL) {
-        struct gate_ready *r = gate_container_of(n, struct gate_ready, node);
+    gate_list_splice(&present, &loop->flush);
+    while (run_first(&present))
+        continue;
+}
 
-        r->fn(r);
-    }
+/* What is left of a generation comes before what else is for later. */
+static void put_off(struct gate_loop *loop, struct gate_list *rest)
+{
+    gate_list_splice(rest, &loop->later);
+    gate_list_splice(&loop->later, rest);
+}
+
+/* One generation, until something took long. */
+static void run_ready(struct gate_loop *loop)
+{
+    struct gate_list present;
+
+    gate_list_init(&present);
+    gate_list_splice(&present, &loop->ready);
+    while (!loop->tired && run_first(&present))
+        continue;
+    put_off(loop, &present);
+}
+
+/* The same for what was put off: at least one, or new work could hold it up for ever. */
+static void run_later(struct gate_loop *loop)
+{
+    struct gate_list present;
+
+    gate_list_init(&present);
+    gate_list_splice(&present, &loop->later);
+    while (run_first(&present) && !loop->tired)
+        continue;
+    put_off(loop, &present);
 }
 
 static bool has_work(const struct gate_loop *loop)
 {
-    return !gate_list_empty(&loop->ready) || !gate_list_empty(&loop->flush);
+    return !gate_list_empty(&loop->ready) || !gate_list_empty(&loop->flush) ||
+           !gate_list_empty(&loop->later);
+}
+
+static void run_rounds(struct gate_loop *loop)
+{
+    for (int round = 0; round < DRAIN_ROUNDS && !loop->tired; round++) {
+        if (!gate_list_empty(&loop->ready))
+            run_ready(loop);
+        else if (!gate_list_empty(&loop->flush))
+            run_flush(loop);
+        else
+            return;
+    }
 }
 
 /* The only place where woken waits run. Resuming a script from inside a script's call into C
@@ -165,9 +219,11 @@ static void drain(struct gate_loop *loop)
     if (!has_work(loop))
         return;
     loop->draining = true;
-    for (int round = 0; round < DRAIN_ROUNDS && has_work(loop); round++)
-        run_list(gate_list_empty(&loop->ready) ? &loop->flush : &loop->ready);
-    run_list(&loop->flush); /* a ready queue that never empties does not hold output back */
+    loop->tired = false;
+    run_rounds(loop);
+    if (GATE_UNLIKELY(!gate_list_empty(&loop->later)))
+        run_later(loop);
+    run_flush(loop); /* a ready queue that never empties does not hold output back */
     loop->draining = false;
 }
 

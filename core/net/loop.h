@@ -25,6 +25,7 @@ struct gate_ready {
 struct gate_loop {
     struct ev_loop *ev;
     struct gate_list ready; /* struct gate_ready: waits that woke, events to deliver */
+    struct gate_list later; /* the same: what nobody waits for, and what stood behind long work */
     struct gate_list flush; /* struct gate_ready: connections with output to send */
     struct gate_wheel wheel;
     struct gate_block_pool blocks;
@@ -39,6 +40,7 @@ struct gate_loop {
     uint64_t armed_ms; /* loop time of `timer`; UINT64_MAX: not started */
     int64_t skew_ns;   /* of the clock, when `timer` was started */
     _Atomic bool stop;
+    bool tired;     /* what runs now took long: the rest of the ready queue is for later */
     bool draining;  /* inside the drain of the ready queue: never nested */
     bool in_script; /* a VM of this thread is inside lua_resume: no draining now */
 };
@@ -85,6 +87,21 @@ static inline void gate_loop_ready(struct gate_loop *loop, struct gate_ready *r)
 {
     if (gate_list_empty(&r->node))
         gate_list_push(&loop->ready, &r->node);
+}
+
+/* Runs behind all that is ready, for what nobody waits for. */
+static inline void gate_loop_later(struct gate_loop *loop, struct gate_ready *r)
+{
+    if (gate_list_empty(&r->node))
+        gate_list_push(&loop->later, &r->node);
+}
+
+/* Said from inside the drain, after long work (a script that used up its budget): what else is
+ * ready waits until the loop has polled again, and then stands behind what came in by then. So ten
+ * such pieces of work in a row keep others waiting for one of them, not for ten. */
+static inline void gate_loop_tire(struct gate_loop *loop)
+{
+    loop->tired = true;
 }
 
 /* Links into the flush list, drained when the ready queue is empty: one send per connection and

@@ -45,7 +45,7 @@ int gate_ffi_dict_open(struct gate_vm *vm, const char *name, uint32_t name_n, do
     return (int)vm->n_dicts++;
 }
 
-/* NULL: a script has changed the number (rawset). */
+/* NULL: a script has changed the number (--trust: debug.setupvalue). */
 static inline struct gate_dict *dict_of(const struct gate_vm *vm, int32_t dict)
 {
     return GATE_LIKELY((uint32_t)dict < vm->n_dicts) ? vm->dicts[dict] : NULL;

@@ -14,13 +14,28 @@ static const char *stopped_at(const struct gate_task *t)
     return vm->watch == NULL || t->overtime || t->doomed ? "" : vm->watch->stopped_at;
 }
 
+/* Where the hook is that made a tail call into the library or C, which left no frame of its own. */
+static bool write_hook_place(const struct gate_task *t, struct gate_out *o)
+{
+    if (t->kind != GATE_TASK_HOOK)
+        return false;
+    return gate_stack_callee_place(
+        t->vm->L, gate_container_of(t, const struct gate_hook_run, task)->chain->ref,
+        (uint32_t)t->vm->io.at, o);
+}
+
+static bool write_place(const struct gate_task *t, struct gate_out *o)
+{
+    return gate_stack_place(t->co, o) || write_hook_place(t, o);
+}
+
 static void write_stop_place(const struct gate_task *t, struct gate_out *o)
 {
     const char *where = stopped_at(t);
     size_t n = strcspn(where, " ");
 
     if (n == 0)
-        gate_stack_place(t->co, o);
+        write_place(t, o);
     else
         gate_out_put(o, where, n);
 }
@@ -48,6 +63,8 @@ static void write_trace(const struct gate_task *t, enum gate_vm_result r, struct
         gate_out_str(o, gate_str_from_cstr(stopped_at(t)));
     else
         gate_stack_trace(t->co, o);
+    if (o->n == 0)
+        write_hook_place(t, o);
 }
 
 static void write_error(const struct gate_task *t, enum gate_vm_result r, struct gate_out *o)
@@ -68,7 +85,7 @@ static void write_error(const struct gate_task *t, enum gate_vm_result r, struct
     }
     /* Messages mostly begin with their place; one of an error(table) or of lack of memory does not.
      */
-    if (gate_stack_place(co, &where) && memmem(text, message.n, ":", 1) == NULL)
+    if (memmem(text, message.n, ":", 1) == NULL && write_place(t, &where))
         gate_out_fmt(o, "%.*s: ", (int)where.n, where.p);
     gate_out_str(o, gate_out_view(&message));
 }

@@ -42,7 +42,8 @@ static void count_jobs(struct gate_vm *vm, int change)
         gate_seat_unref(&(struct gate_generation_seat *){vm->seat});
 }
 
-static struct gate_job *job_new(struct gate_vm *vm, int32_t number)
+static struct gate_job *job_new(struct gate_vm *vm, int32_t number,
+                                void (*start)(struct gate_loop *loop, struct gate_ready *r))
 {
     struct gate_job *job = gate_calloc(1, sizeof(*job));
 
@@ -54,14 +55,14 @@ static struct gate_job *job_new(struct gate_vm *vm, int32_t number)
     gate_task_init(&job->task, vm, GATE_TASK_JOB);
     job->task.step = on_step;
     job->number = number;
-    gate_loop_ready(&vm->worker->loop, &job->start);
+    start(&vm->worker->loop, &job->start);
     return job;
 }
 
 static struct gate_job *job_of_kind(struct gate_vm *vm, int32_t number,
                                     struct gate_job_kind *kind)
 {
-    struct gate_job *job = job_new(vm, number);
+    struct gate_job *job = job_new(vm, number, gate_loop_later);
 
     job->kind = kind;
     job->origin = (struct gate_task_origin){
@@ -233,7 +234,7 @@ enum gate_err gate_job_all(struct gate_vm *vm, int32_t first, int32_t n)
     g->parent = vm->task;
     gate_list_init(&g->members);
     for (int32_t i = 0; i < n; i++) {
-        struct gate_job *job = job_new(vm, first + i);
+        struct gate_job *job = job_new(vm, first + i, gate_loop_ready);
 
         job->origin = o;
         job->group = g;

@@ -31,6 +31,32 @@ bool gate_stack_place(lua_State *co, struct gate_out *o)
     return false;
 }
 
+/* Whether the value on top, which it pops, is a function of a script; then its source is in ar. */
+static bool pop_script_function(lua_State *L, lua_Debug *ar)
+{
+    if (lua_type(L, -1) != LUA_TFUNCTION) {
+        lua_pop(L, 1);
+        return false;
+    }
+    lua_getinfo(L, ">S", ar);
+    return gate_stack_is_script(ar);
+}
+
+bool gate_stack_callee_place(lua_State *L, int ref, uint32_t nth, struct gate_out *o)
+{
+    int top = lua_gettop(L);
+    bool found = false;
+    lua_Debug ar;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+    for (int i = 1; !found && lua_getupvalue(L, top + 1, i) != NULL; i++)
+        found = pop_script_function(L, &ar) && --nth == 0;
+    lua_settop(L, top);
+    if (found)
+        gate_out_fmt(o, "%s:%d", ar.source + 1, ar.linedefined);
+    return found;
+}
+
 void gate_stack_trace(lua_State *co, struct gate_out *o)
 {
     lua_Debug ar;

@@ -47,13 +47,14 @@ void gate_task_begin(struct gate_task *t, int fn, const uint64_t *budgets)
     lua_rawgeti(t->co, LUA_REGISTRYINDEX, fn);
 }
 
-/* The heap's hook says so; inside a pattern, which an armed hook ends, the pattern does. */
+/* The heap's hook says so; inside a pattern or an insertion, which an armed hook ends, those do. */
 static bool is_memory_error(lua_State *co)
 {
     const char *text = lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : "";
 
     return strcmp(text, "not enough memory") == 0 ||
-           strstr(text, "pattern matching stopped") != NULL;
+           strstr(text, "pattern matching stopped") != NULL ||
+           strstr(text, "insertion stopped") != NULL;
 }
 
 enum gate_vm_result gate_task_result(const struct gate_vm *vm, lua_State *co, int status)
@@ -147,6 +148,16 @@ static int resume(struct gate_task *t)
     return status;
 }
 
+/* It used up its budget, or much memory, or it is a job that the watchdog has seen at work, of
+ * which there may be thousands. */
+static bool took_long(const struct gate_task *t, enum gate_vm_result r)
+{
+    if (r != GATE_VM_DONE && r != GATE_VM_YIELD)
+        return true;
+    return t->kind == GATE_TASK_JOB && t->vm->watch != NULL &&
+           gate_watch_seen_since(t->vm->watch) != 0;
+}
+
 enum gate_vm_result gate_task_resume(struct gate_task *t)
 {
     struct gate_vm *vm = t->vm;
@@ -158,6 +169,8 @@ enum gate_vm_result gate_task_resume(struct gate_task *t)
     vm->task = t;
     r = gate_task_result(vm, t->co, resume(t));
     vm->task = NULL;
+    if (GATE_UNLIKELY(took_long(t, r)))
+        gate_loop_tire(&vm->worker->loop);
     if (GATE_UNLIKELY(t->owner != NULL)) {
         t->owner->used_ns += gate_watch_cpu_now() - cpu_before;
         t->owner->charge += gate_heap_taken(&vm->heap);

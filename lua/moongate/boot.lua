@@ -26,6 +26,7 @@ local engine = require "moongate.engine"
 engine.bind(host)
 
 local hook = require "moongate.hook"
+local json = require "moongate.json"
 local mistake = require "moongate.declare.mistake"
 local modules = require "moongate.modules"
 local request = require "moongate.request"
@@ -105,6 +106,7 @@ function B.load(check, trust)
   local env = sandbox.new { print = runtime.print, require = modules.require, trust = trust }
   modules.begin(host, env, gate, trust)
   runtime.protect(sandbox.protect, gate)
+  sandbox.hide(json.Array)
   local failed
   local chunk, err = modules.compile(name, text)
   if chunk then

@@ -126,7 +126,7 @@ function Checker:report_key(at, path, known, colon, called)
     self:report_unknown(at, path, known.methods)
   elseif field == nil then
     self:report_unknown(at, path, known)
-  elseif path == "gate" and self.gate and rawget(self.gate, key) == nil then
+  elseif path == "gate" and self.gate and not strict.has(self.gate, key) then
     self:report(at, strict.missing("gate", key, known))
   elseif field == "method" and called and not colon then
     self:report(at, {

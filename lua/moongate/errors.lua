@@ -8,7 +8,6 @@ local M = {}
 ---@field code string "timeout", "closed", …
 ---@field message string
 local Error = {}
-Error.__index = Error
 
 function Error:__tostring()
   return self.message
@@ -27,24 +26,27 @@ function M.new(code, message)
   return setmetatable({ code = code, message = message }, Error)
 end
 
---- Codes of the engine (core/base/err.h) as scripts know them.
-local CODES
+--- Code and message by the engine's code (core/base/err.h).
+local WHY
 
-local function codes()
+local function reasons()
   local C = ffi.C
   return {
-    [tonumber(C.GATE_WAIT_TIMEOUT)] = M.new("timeout", "it took too long"),
-    [tonumber(C.GATE_WAIT_EXITING)] = M.new("exiting", "a newer generation serves"),
-    [tonumber(C.GATE_WAIT_LIMIT)] = M.new("too_large", "the body is larger than the limit given"),
+    [tonumber(C.GATE_WAIT_TIMEOUT)] = { "timeout", "it took too long" },
+    [tonumber(C.GATE_WAIT_EXITING)] = { "exiting", "a newer generation serves" },
+    [tonumber(C.GATE_WAIT_LIMIT)] = { "too_large", "the body is larger than the limit given" },
   }
 end
 
---- The error of an engine code.
+local CLOSED = { "closed", "the connection ended before all of it came" }
+
+--- The error of an engine code. Always a new one: scripts may change what they get.
 ---@param code integer
 ---@return moongate.Error
 function M.of_code(code)
-  CODES = CODES or codes()
-  return CODES[tonumber(code)] or M.new("closed", "the connection ended before all of it came")
+  WHY = WHY or reasons()
+  local why = WHY[tonumber(code)] or CLOSED
+  return M.new(why[1], why[2])
 end
 
 return M

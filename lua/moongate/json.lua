@@ -11,6 +11,7 @@ local M = {}
 
 --- The metatable of arrays.
 local ARRAY = { __name = "json array" }
+M.Array = ARRAY
 
 --- JSON null. True in conditions; compare with `== gate.json.null`.
 ---@type userdata

@@ -4,6 +4,7 @@ local args = require "moongate.args"
 local client = require "moongate.client"
 local cookies = require "moongate.cookies"
 local crypto = require "moongate.crypto"
+local decode = require "moongate.json.decode"
 local engine = require "moongate.engine"
 local env = require "moongate.env"
 local errors = require "moongate.errors"
@@ -58,13 +59,12 @@ end
 function M.protect(protect, gate)
   local list = {
     args.Args, client.Client, cookies.Cookies, errors.Error, reply.Reply, retry.Retry,
-    shared.Dictionary, upstream.Upstream, debug.getmetatable(gate),
+    shared.Dictionary, upstream.Upstream, decode.Fault, debug.getmetatable(gate),
   }
   for _, mt in ipairs(list) do protect(mt) end
   for _, mt in ipairs(view.metatables) do protect(mt) end
   for _, name in ipairs { "on", "log", "crypto", "json", "upstreams" } do
-    local mt = debug.getmetatable(rawget(gate, name))
-    if mt then protect(mt) end
+    protect(debug.getmetatable(gate[name]))
   end
 end
 

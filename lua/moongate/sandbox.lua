@@ -23,7 +23,16 @@ local EQUALS, AT = ("=@"):byte(1, 2)
 --- Metatables that scripts neither see nor change.
 local protected = raw_setmetatable({}, { __mode = "k" })
 
---- Keeps a metatable from scripts.
+--- Metatables that scripts do not see, of tables that are their own.
+local hidden = raw_setmetatable({}, { __mode = "k" })
+
+--- Keeps a metatable from scripts, but not the tables that have it.
+---@param mt table
+function M.hide(mt)
+  hidden[mt] = true
+end
+
+--- Keeps a metatable from scripts, and the tables that have it from being changed.
 ---@param mt table
 function M.protect(mt)
   protected[mt] = true
@@ -51,8 +60,34 @@ local function is_less(a, b)
   return a < b
 end
 
+--- Refuses a table of the library in what changes tables without a metamethod: all policies share
+--- it, or the engine believes what it holds.
+---@param name string of the function
+---@param t any
+local function check_own(name, t)
+  if type(t) == "table" and protected[raw_getmetatable(t)] then
+    raise(("%s: this table belongs to the gateway"):format(name))
+  end
+end
+
+local function rawset_of(t, ...)
+  check_own("rawset", t)
+  return rawset(t, ...)
+end
+
+local function insert(t, ...)
+  check_own("table.insert", t)
+  return table.insert(t, ...)
+end
+
+local function remove(t, ...)
+  check_own("table.remove", t)
+  return table.remove(t, ...)
+end
+
 --- `table.sort` that the engine can stop: every comparison is a Lua function.
 local function sort(list, less)
+  check_own("table.sort", list)
   if less == nil then return table.sort(list, is_less) end
   if type(less) ~= "function" then
     raise("table.sort: a function was expected to compare with")
@@ -64,9 +99,9 @@ end
 local function getmetatable_of(value)
   if type(value) ~= "table" then return nil end
   local mt = raw_getmetatable(value)
-  if mt == nil or protected[mt] then return nil end
-  local hidden = rawget(mt, "__metatable")
-  if hidden ~= nil then return hidden end
+  if mt == nil or protected[mt] or hidden[mt] then return nil end
+  local shown = rawget(mt, "__metatable")
+  if shown ~= nil then return shown end
   return mt
 end
 
@@ -151,8 +186,8 @@ local function libraries()
     upper]])
   -- ("x"):rep(3) goes this way; Lua's own table would hand out string.dump.
   raw_getmetatable("").__index = strings
-  local tables = copy(table, "concat foreach foreachi getn insert maxn move remove")
-  tables.sort = sort
+  local tables = copy(table, "concat foreach foreachi getn maxn move")
+  tables.insert, tables.remove, tables.sort = insert, remove, sort
   local coroutines = copy(coroutine, "create status")
   coroutines.resume, coroutines.wrap = task.resume, task.wrap
   coroutines.yield, coroutines.running = task.yield, task.running
@@ -187,9 +222,8 @@ end
 ---@param options { print: function, require: function, trust: boolean }
 ---@return table env
 function M.new(options)
-  local env = copy(_G, [[assert ipairs next pairs pcall select tonumber unpack rawequal rawget
-    rawset]])
-  env.xpcall, env.error, env.tostring = xpcall_of, error_of, written.tostring
+  local env = copy(_G, [[assert ipairs next pairs pcall select tonumber unpack rawequal rawget]])
+  env.rawset, env.xpcall, env.error, env.tostring = rawset_of, xpcall_of, error_of, written.tostring
   env.type = options.trust and type or type_of
   env.getmetatable, env.setmetatable = getmetatable_of, setmetatable_of
   env.require, env.print = options.require, options.print

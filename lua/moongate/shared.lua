@@ -12,7 +12,7 @@ local units = require "moongate.units"
 local M = {}
 
 local api, vm, io, raise = engine.api, engine.vm, engine.io, place.raise
-local metatable_of, type, pcall, error = debug.getmetatable, type, pcall, error
+local type, pcall, error = type, pcall, error
 local tonumber = tonumber
 
 --- Longest key (GATE_DICT_KEY_MAX).
@@ -32,19 +32,33 @@ local AGAIN, FULL, OTHER, LEAD, FAILED = 5, 6, 7, 8, 9
 --- Modes of a put (enum gate_dict_mode).
 local SET, ADD, REPLACE = 0, 1, 2
 
-local FULL_ERROR = errors.new("full", "the dictionary is full")
-local VALUE_ERROR = errors.new("full", "the value is longer than the dictionary takes")
-local KEY_ERROR = errors.new("full", ("a key has at most %d bytes"):format(KEY_MAX))
-local ABSENT_ERROR = errors.new("not_found", "there is no such key, and no value to begin with")
-local NUMBER_ERROR = errors.new("not_a_number", "the value is not a number")
+local KEY_LONG = ("a key has at most %d bytes"):format(KEY_MAX)
+
+--- Errors are made anew: scripts may change what they get.
+local function full() return errors.new("full", "the dictionary is full") end
+local function value_long()
+  return errors.new("full", "the value is longer than the dictionary takes")
+end
+local function key_long() return errors.new("full", KEY_LONG) end
+local function absent()
+  return errors.new("not_found", "there is no such key, and no value to begin with")
+end
+local function not_a_number() return errors.new("not_a_number", "the value is not a number") end
 
 ---@class moongate.Dictionary
+local Dictionary = {}
+
+---@class moongate.DictionaryState
 ---@field [1] integer the engine's number of it
 ---@field [2] string its name
 ---@field [3] table<string, moongate.Seen> what it has read, by key
 ---@field [4] integer how many those are
 ---@field [5] integer reads that found no room there
-local Dictionary = {}
+
+--- What belongs to each object. It is not in the object, where scripts would get at it (rawget,
+--- pairs): there are pointers in it.
+---@type table<moongate.Dictionary, moongate.DictionaryState>
+local states = setmetatable({}, { __mode = "k" })
 
 --- The metatable of dictionaries.
 M.Dictionary = Dictionary
@@ -59,7 +73,7 @@ function Dictionary.__newindex(_, key)
 end
 
 function Dictionary:__tostring()
-  return "dictionary '" .. tostring(rawget(self, 2)) .. "'"
+  return "dictionary '" .. tostring(states[self] and states[self][2]) .. "'"
 end
 
 setmetatable(methods, {
@@ -72,7 +86,7 @@ setmetatable(methods, {
 
 --- Raises for a call that is wrong.
 local function refuse(self, method, key)
-  if metatable_of(self) ~= Dictionary then
+  if states[self] == nil then
     raise(("a dictionary's %s is called with a colon: d:%s(...)"):format(method, method))
   end
   raise(("d:%s: a key is a string, not a %s"):format(method, type(key)))
@@ -129,27 +143,27 @@ end
 ---@field [4] string|number|boolean the value
 
 --- Keeps a value that was read just now.
-local function note(self, key, seen, value)
+local function note(d, key, seen, value)
   if seen then
     seen[2], seen[3], seen[4] = io.seen, io.seen_until, value
     return
   end
-  if self[4] == SEEN_MAX then
-    self[5] = self[5] + 1
-    if self[5] < SEEN_MISSES then return end
-    self[3], self[4], self[5] = {}, 0, 0
+  if d[4] == SEEN_MAX then
+    d[5] = d[5] + 1
+    if d[5] < SEEN_MISSES then return end
+    d[3], d[4], d[5] = {}, 0, 0
   end
-  self[4] = self[4] + 1
-  self[3][key] = { io.seen_at, io.seen, io.seen_until, value }
+  d[4] = d[4] + 1
+  d[3][key] = { io.seen_at, io.seen, io.seen_until, value }
 end
 
 --- Asks the engine for a value. (A compiled loop that does nothing else may look at the number and
 --- the clock once for all its rounds: it sees the state of its begin, as if it had been faster.)
-local function look(self, key, seen)
+local function look(d, key, seen)
   if #key > KEY_MAX then return nil end
-  local r = check(api.dict_get(vm, self[1], key, #key))
+  local r = check(api.dict_get(vm, d[1], key, #key))
   local value = value_of(r)
-  if r ~= NONE and (r ~= STRING or #value <= SEEN_BYTES) then note(self, key, seen, value) end
+  if r ~= NONE and (r ~= STRING or #value <= SEEN_BYTES) then note(d, key, seen, value) end
   return value
 end
 
@@ -157,23 +171,25 @@ end
 ---@param key string
 ---@return string|number|boolean|nil
 function methods:get(key)
-  if type(key) ~= "string" or metatable_of(self) ~= Dictionary then refuse(self, "get", key) end
-  local seen = self[3][key]
+  local d = states[self]
+  if type(key) ~= "string" or d == nil then refuse(self, "get", key) end
+  local seen = d[3][key]
   if seen and seen[1][0] == seen[2] and tonumber(io.now[0]) < seen[3] then return seen[4] end
-  return look(self, key, seen)
+  return look(d, key, seen)
 end
 
 local function put(self, method, mode, key, value, ttl)
-  if type(key) ~= "string" or metatable_of(self) ~= Dictionary then refuse(self, method, key) end
+  local d = states[self]
+  if type(key) ~= "string" or d == nil then refuse(self, method, key) end
   local kind, number, text = parts(method, value)
   local seconds = seconds_of(method, ttl)
-  if #key > KEY_MAX then return nil, KEY_ERROR end
+  if #key > KEY_MAX then return nil, key_long() end
   local r
   repeat
-    r = api.dict_put(vm, self[1], key, #key, mode, kind, number, text, #text, seconds)
+    r = api.dict_put(vm, d[1], key, #key, mode, kind, number, text, #text, seconds)
   until r ~= AGAIN
   if r == FULL then
-    return nil, #text > api.dict_value_max(vm, self[1]) and VALUE_ERROR or FULL_ERROR
+    return nil, #text > api.dict_value_max(vm, d[1]) and value_long() or full()
   end
   return check(r) == 1
 end
@@ -212,9 +228,10 @@ end
 ---@param key string
 ---@return boolean
 function methods:delete(key)
-  if type(key) ~= "string" or metatable_of(self) ~= Dictionary then refuse(self, "delete", key) end
+  local d = states[self]
+  if type(key) ~= "string" or d == nil then refuse(self, "delete", key) end
   if #key > KEY_MAX then return false end
-  return check(api.dict_delete(vm, self[1], key, #key)) == 1
+  return check(api.dict_delete(vm, d[1], key, #key)) == 1
 end
 
 --- Adds to a number and answers the sum. A key that is not there begins with `init`, and only then
@@ -226,18 +243,19 @@ end
 ---@return number|nil
 ---@return moongate.Error|nil
 function methods:incr(key, by, init, ttl)
-  if type(key) ~= "string" or metatable_of(self) ~= Dictionary then refuse(self, "incr", key) end
+  local d = states[self]
+  if type(key) ~= "string" or d == nil then refuse(self, "incr", key) end
   by = number_of("incr", "by", by, 1)
   local make, first = init ~= nil and 1 or 0, number_of("incr", "init", init, 0)
   local seconds = seconds_of("incr", ttl)
-  if #key > KEY_MAX then return nil, KEY_ERROR end
+  if #key > KEY_MAX then return nil, key_long() end
   local r
   repeat
-    r = api.dict_incr(vm, self[1], key, #key, by, first, make, seconds)
+    r = api.dict_incr(vm, d[1], key, #key, by, first, make, seconds)
   until r ~= AGAIN
   if r == 1 then return io.number end
-  if r == FULL then return nil, FULL_ERROR end
-  return nil, check(r) == OTHER and NUMBER_ERROR or ABSENT_ERROR
+  if r == FULL then return nil, full() end
+  return nil, check(r) == OTHER and not_a_number() or absent()
 end
 
 --- Sets a key to `new` if its value is `old` (nil: if it is not there); whether it was. The key
@@ -248,17 +266,18 @@ end
 ---@return boolean|nil
 ---@return moongate.Error|nil
 function methods:cas(key, old, new)
-  if type(key) ~= "string" or metatable_of(self) ~= Dictionary then refuse(self, "cas", key) end
+  local d = states[self]
+  if type(key) ~= "string" or d == nil then refuse(self, "cas", key) end
   local kind, number, text = parts("cas", new)
   local old_kind, old_number, old_text = NONE, 0, ""
   if old ~= nil then old_kind, old_number, old_text = parts("cas", old) end
-  if #key > KEY_MAX then return nil, KEY_ERROR end
+  if #key > KEY_MAX then return nil, key_long() end
   local r
   repeat
-    r = api.dict_cas(vm, self[1], key, #key, old_kind, old_number, old_text, #old_text,
+    r = api.dict_cas(vm, d[1], key, #key, old_kind, old_number, old_text, #old_text,
       kind, number, text, #text)
   until r ~= AGAIN
-  if r == FULL then return nil, FULL_ERROR end
+  if r == FULL then return nil, full() end
   return check(r) == 1
 end
 
@@ -266,12 +285,13 @@ end
 ---@param max? integer 1024
 ---@return string[]
 function methods:keys(max)
-  if metatable_of(self) ~= Dictionary then refuse(self, "keys") end
+  local d = states[self]
+  if d == nil then refuse(self, "keys") end
   max = number_of("keys", "max", max, KEYS_DEFAULT)
   local list, n = {}, 0
   io.walk[0], io.walk[1], io.walk[2] = 0, 0, 0
   while n < max do
-    local r = check(api.dict_next(vm, self[1]))
+    local r = check(api.dict_next(vm, d[1]))
     if r == 0 then break end
     if r == 1 then
       n = n + 1
@@ -283,18 +303,20 @@ end
 
 --- Removes all keys.
 function methods:flush()
-  if metatable_of(self) ~= Dictionary then refuse(self, "flush") end
-  local r = check(api.dict_flush(vm, self[1], 1))
-  while r == AGAIN do r = api.dict_flush(vm, self[1], 0) end
+  local d = states[self]
+  if d == nil then refuse(self, "flush") end
+  local r = check(api.dict_flush(vm, d[1], 1))
+  while r == AGAIN do r = api.dict_flush(vm, d[1], 0) end
 end
 
 --- Seconds that a key has left: nil when it is not there, math.huge when it never ends.
 ---@param key string
 ---@return number|nil
 function methods:ttl(key)
-  if type(key) ~= "string" or metatable_of(self) ~= Dictionary then refuse(self, "ttl", key) end
+  local d = states[self]
+  if type(key) ~= "string" or d == nil then refuse(self, "ttl", key) end
   if #key > KEY_MAX then return nil end
-  if check(api.dict_ttl(vm, self[1], key, #key)) == 1 then return io.number end
+  if check(api.dict_ttl(vm, d[1], key, #key)) == 1 then return io.number end
   return nil
 end
 
@@ -312,17 +334,17 @@ end
 local function land_without(self, key, err)
   local code, message = "", ""
   if err ~= nil then code, message = error_parts(err) end
-  api.dict_land(vm, self[1], key, #key, NONE, 0, message, #message, code, #code)
+  api.dict_land(vm, states[self][1], key, #key, NONE, 0, message, #message, code, #code)
   return nil, err
 end
 
 --- Ends a flight with a value that is or could be in the dictionary.
 local function land(self, key, value)
   local kind, number, text = parts("fetch", value)
-  if #text > api.dict_value_max(vm, self[1]) then
-    return land_without(self, key, VALUE_ERROR)
+  if #text > api.dict_value_max(vm, states[self][1]) then
+    return land_without(self, key, value_long())
   end
-  api.dict_land(vm, self[1], key, #key, kind, number, text, #text, "", 0)
+  api.dict_land(vm, states[self][1], key, #key, kind, number, text, #text, "", 0)
 end
 
 local STORABLE = { string = true, number = true, boolean = true }
@@ -331,7 +353,7 @@ local STORABLE = { string = true, number = true, boolean = true }
 local function led(self, key, ttl, ok, value, err)
   if ok and value == nil then return land_without(self, key, err) end
   if not ok or not STORABLE[type(value)] then
-    api.dict_leave(vm, self[1], key, #key)
+    api.dict_leave(vm, states[self][1], key, #key)
     if not ok then error(value, 0) end
     raise(("d:fetch: the function returned a %s; values are strings, numbers and booleans")
       :format(type(value)))
@@ -360,18 +382,19 @@ end
 ---@return string|number|boolean|nil
 ---@return any err what the function returned behind nil; `full` when the value was not kept
 function methods:fetch(key, ttl, fn)
-  if type(key) ~= "string" or metatable_of(self) ~= Dictionary then refuse(self, "fetch", key) end
+  local d = states[self]
+  if type(key) ~= "string" or d == nil then refuse(self, "fetch", key) end
   seconds_of("fetch", ttl)
   if type(fn) ~= "function" then
     raise "d:fetch needs a function that makes the value: d:fetch(key, ttl, fn)"
   end
-  if #key > KEY_MAX then return nil, KEY_ERROR end
+  if #key > KEY_MAX then return nil, key_long() end
   local value = methods.get(self, key)
   if value ~= nil then return value end
-  local r = check(api.dict_join(vm, self[1], key, #key))
+  local r = check(api.dict_join(vm, d[1], key, #key))
   if r ~= LEAD then
     task.wait()
-    r = check(api.dict_joined(vm, self[1], key, #key))
+    r = check(api.dict_joined(vm, d[1], key, #key))
   end
   if r == LEAD then return lead(self, key, ttl, fn) end
   if r == FAILED then
@@ -390,7 +413,9 @@ end
 function M.open(name, bytes)
   local id = api.dict_open(vm, name, #name, bytes)
   if id < 0 then return nil, -id end
-  return setmetatable({ id, name, {}, 0, 0 }, Dictionary)
+  local d = setmetatable({}, Dictionary)
+  states[d] = { id, name, {}, 0, 0 }
+  return d
 end
 
 return M

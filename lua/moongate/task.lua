@@ -37,6 +37,21 @@ local function is_task()
   return co == nil or tasks[co] == true
 end
 
+--- So many coroutines may stand inside each other: each has its part of the C stack, and a stop
+--- passes them one by one. Lua itself has this limit too.
+local DEPTH_MAX = 200
+
+--- How deep each coroutine of a script stands.
+local depths = setmetatable({}, { __mode = "k" })
+
+--- Notes where a coroutine is resumed from; false: too deep.
+local function enter(co)
+  local depth = (depths[running()] or 0) + 1
+  if depth > DEPTH_MAX then return false end
+  depths[co] = depth
+  return true
+end
+
 local pass
 
 --- Behind a resume of a script's coroutine: waits of library code inside it are passed on.
@@ -59,6 +74,7 @@ function M.resume(co, ...)
   if waiting[co] then
     return false, "cannot resume a coroutine that waits for the gateway"
   end
+  if type(co) == "thread" and not enter(co) then return false, "C stack overflow" end
   return pass(co, ...)
 end
 

@@ -61,6 +61,16 @@ describe("containment", function()
       "gate.log.info(setmetatable({}, { __tostring = function() while true do end end }))" },
     { "a loop in xpcall's handler",
       "xpcall(error, function() while true do end end) while true do end" },
+    { "an insertion two billion places before the first", "table.insert({}, -2^31 + 2, 1)" },
+    { "the same by what is no number", "table.insert({}, 0 / 0, 1)" },
+    { "a text that takes long to compile",
+      "for _ = 1, 9 do load('local a = 1 return a' .. (' and a'):rep(40000)) end" },
+    { "recursion through the callbacks of gsub, caught, again", [[
+      local function f() pcall(string.gsub, 'x', '.', f) return 'y' end
+      while true do f() end]] },
+    { "a tail call into the library", [[
+      local bomb = {} for _ = 1, 40 do bomb = { bomb, bomb } end
+      return gate.reply(200, bomb)]] },
   }
   for _, case in ipairs(kills) do
     it("stops " .. case[1], function()
@@ -81,6 +91,15 @@ describe("containment", function()
     { "a table without end", "local t = {} for i = 1, 1e9 do t[i] = { i } end" },
     { "a string without end", "local s = 'x' while true do s = s .. s end" },
     { "recursion without end", "local function f() return 1 + f() end return f()" },
+    { "recursion through gsub", "local function f() return (('x'):gsub('.', f)) end f()" },
+    { "recursion through sort", [[
+      local function f() table.sort({ 3, 2, 1 }, f) return true end f()]] },
+    { "recursion through __tostring", [[
+      local o = setmetatable({}, {})
+      getmetatable(o).__tostring = function() return ('%s'):format(o) end
+      return ('%s'):format(o)]] },
+    { "coroutines inside coroutines without end",
+      "local function f() coroutine.wrap(f)() end f()" },
   }
   for _, case in ipairs(errors) do
     it("survives " .. case[1], function()
@@ -89,6 +108,66 @@ describe("containment", function()
         "script")
     end)
   end
+
+  it("lets others go first when many background tasks loop", function()
+    local g = t.gateway(HEAD .. [[
+      gate.route { path = "/spawn", handler = function()
+        for i = 1, 40 do gate.spawn(function() while true do end end) end
+        return gate.reply(200, "begun")
+      end }
+    ]])
+    assert.equal("begun", g:get("/spawn").body)
+    for _ = 1, 3 do assert.equal("lua", g:get("/lua").body) end
+    local _, stopped = g:stderr():gsub("script stopped", "")
+    assert.is_true(stopped < 20, "others waited for " .. stopped .. " of them")
+  end)
+
+  it("leaves nothing that scripts share to be changed by one", function()
+    local g = t.gateway(HEAD .. [[
+      local d = gate.shared("d", { bytes = "1m" })
+      local function evil() return "evil" end
+      local up = gate.upstream("up", { servers = { "127.0.0.1:9" } })
+      local shared = { gate, gate.log, gate.json, gate.crypto, gate.on, gate.upstreams, string,
+        table, math, coroutine, d, up }
+      gate.route { path = "/attack", handler = function(req)
+        local done = {}
+        local function try(i, what, ...)
+          if pcall(...) then done[#done + 1] = i .. what end
+        end
+        for i, object in ipairs(shared) do
+          for _, key in ipairs { "reply", "info", "encode", "sha256", "get", "rep", "sort", 1 } do
+            try(i, "set", function() object[key] = evil end)
+            try(i, "rawset", rawset, object, key, evil)
+          end
+          try(i, "insert", table.insert, object, 1, 2)
+          try(i, "remove", table.remove, object, 1)
+          try(i, "setmetatable", setmetatable, object, {})
+          if type(getmetatable(object)) == "table" then done[#done + 1] = i .. "getmetatable" end
+        end
+        return gate.reply(200, "changed: " .. table.concat(done, " "))
+      end }
+      gate.route { path = "/peek", handler = function()
+        d:set("k", 1)
+        d:get("k")
+        local found = {}
+        for key in pairs(d) do found[#found + 1] = tostring(key) end
+        return gate.reply(200, "inside: " .. table.concat(found, " "))
+      end }
+      gate.route { path = "/errors", handler = function()
+        local _, first = d:set(("k"):rep(5000), 1)
+        first.code, first.message = "evil", "evil"
+        local _, second = d:set(("k"):rep(5000), 1)
+        local _, third = gate.json.decode("x")
+        return gate.reply(200, second.code .. tostring(getmetatable(second))
+          .. tostring(getmetatable(third)) .. tostring(second.__index)
+          .. tostring(getmetatable(gate.json.array())))
+      end }
+    ]])
+    assert.equal("changed: ", g:get("/attack").body)
+    assert.equal("inside: ", g:get("/peek").body)
+    assert.equal("fullnilnilnilnil", g:get("/errors").body)
+    assert.equal("lua", g:get("/lua").body)
+  end)
 
   it("a kill in a log hook never reaches the client", function()
     local g = t.gateway(HEAD .. [[

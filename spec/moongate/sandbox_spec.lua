@@ -46,6 +46,20 @@ describe("moongate.sandbox", function()
     assert.has_error(function() env.string.rep = 1 end)
   end)
 
+  it("changes tables that are no script's own by no function", function()
+    for _, change in ipairs { "rawset", "insert", "remove", "sort" } do
+      local fn = env[change] or env.table[change]
+      local ok, err = pcall(fn, env.string, 1, 2)
+      assert.is_false(ok)
+      assert.matches("belongs to the gateway", err)
+    end
+    local own = env.rawset({ 1 }, "x", 2)
+    env.table.insert(own, 3)
+    env.table.insert(own, 1, 0)
+    assert.equal(3, env.table.remove(own))
+    assert.same({ 0, 1, x = 2 }, own)
+  end)
+
   it("raises with the place of the level that was asked for", function()
     local function raised(text)
       local chunk = setfenv(assert(loadstring(text, "@u.lua")), env)

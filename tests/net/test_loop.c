@@ -165,6 +165,33 @@ static void endless_work_is_fair(void **state)
     gate_ready_cancel(&f->b);
 }
 
+static void take_long(struct gate_ready *r)
+{
+    (void)r;
+    note('l');
+    gate_loop_tire(&f->loop);
+}
+
+/* What stands behind long work waits for a poll, then for what came in by then. */
+static void long_work_lets_others_go_first(void **state)
+{
+    struct gate_ready first, second, third;
+
+    (void)state;
+    gate_ready_init(&first, take_long);
+    gate_ready_init(&second, take_long);
+    gate_ready_init(&third, take_long);
+    gate_loop_later(&f->loop, &first);
+    gate_loop_later(&f->loop, &second);
+    gate_loop_ready(&f->loop, &third);
+    gate_loop_turn(&f->loop, true);
+    assert_string_equal(f->trace, "ll"); /* one of what was put off goes in any case */
+    assert_int_equal(write(f->pipe[1], "x", 1), 1);
+    gate_loop_turn(&f->loop, true);
+    assert_int_equal(f->reads, 1);
+    assert_string_equal(f->trace + 2, "iabfl");
+}
+
 static void timer_fires_after_its_time(void **state)
 {
     uint64_t begin = gate_clock_now_ns(&f->clock);
@@ -321,6 +348,7 @@ int main(void)
         TEST(ready_work_does_not_wait),
         TEST(cancel),
         TEST(endless_work_is_fair),
+        TEST(long_work_lets_others_go_first),
         TEST(timer_fires_after_its_time),
         TEST(timer_is_armed_lazily),
         TEST(moved_clock),

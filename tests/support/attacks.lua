@@ -301,4 +301,47 @@ bound("an error whose tostring loops", function()
 end)
 bound("a wait of nobody's", function() return coroutine.yield() end)
 
+-- Met by trying siblings of the others ---------------------------------------------------------
+cpu("insertion far before the first", function() table.insert({}, -2 ^ 31 + 2, 1) end)
+bound("compilation of a long chain", function()
+  for _ = 1, 9 do load("local a = 1 return a" .. (" and a"):rep(40000)) end
+end)
+bound("recursion through gsub", function()
+  local function f() return (("x"):gsub(".", f)) end
+  f()
+end)
+cpu("recursion through gsub, caught, again", function()
+  local function f()
+    pcall(string.gsub, "x", ".", f)
+    return "y"
+  end
+  while true do f() end
+end)
+bound("recursion through format", function()
+  local o = setmetatable({}, {})
+  getmetatable(o).__tostring = function() return ("%s"):format(o) end
+  return ("%s"):format(o)
+end)
+bound("recursion through sort and gsub", function()
+  local f
+  local function g() ("x"):gsub(".", function() table.sort({ 2, 1 }, f) end) end
+  f = function(a, b)
+    g()
+    return a < b
+  end
+  g()
+end)
+bound("coroutines inside each other", function()
+  local function f() coroutine.wrap(f)() end
+  f()
+end)
+bound("changes of what scripts share", function(req)
+  for _, shared in ipairs { gate, gate.log, string, table, coroutine, req.args } do
+    pcall(rawset, shared, 1, forever)
+    pcall(table.insert, shared, 1, forever)
+    pcall(function() shared.reply = forever end)
+    pcall(function() shared.info = forever end)
+  end
+end)
+
 return list

@@ -32,8 +32,21 @@ end
 ---@field raise? fun(parts: table) raises a mistake; by default at the user's line
 ---@field call? function what a call of the table does
 
---- Makes a table strict: reading a field that it does not have, and setting a new one, raises at
---- the user's line.
+--- The fields of each strict table. They are not in the table itself: there an assignment would
+--- replace one unseen, for all scripts.
+---@type table<table, table<any, any>>
+local fields_of = setmetatable({}, { __mode = "k" })
+
+--- Whether a table has a field, strict or not.
+---@param t table
+---@param key any
+---@return boolean
+function M.has(t, key)
+  return rawget(fields_of[t] or t, key) ~= nil
+end
+
+--- Makes a table strict: reading a field that it does not have, and setting any, raises at the
+--- user's line.
 ---@param t table
 ---@param name string what it is called in scripts
 ---@param options? moongate.StrictOptions
@@ -47,8 +60,16 @@ function M.table(t, name, options)
       message = ("%s cannot be changed (field '%s')"):format(name, tostring(key)),
     }
   end
+  local own = {}
+  for key, value in pairs(t) do
+    own[key], t[key] = value, nil
+  end
+  fields_of[t] = own
+  setmetatable(own, {
+    __index = function(_, key) raise(M.missing(name, key, options.names or own)) end,
+  })
   return setmetatable(t, {
-    __index = function(_, key) raise(M.missing(name, key, options.names or t)) end,
+    __index = own,
     __newindex = refuse_set,
     __call = options.call,
     of_gate = true, -- `place.misuse` asks

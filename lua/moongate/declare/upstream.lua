@@ -14,8 +14,11 @@ local M = {}
 
 -- Objects -----------------------------------------------------------------------------------------
 
---- Places in the object, so that assigning to a field of it is seen.
-local NAME_AT, ORDINAL_AT = 1, 2
+--- What belongs to each object. It is not in the object, where scripts could change it for all.
+---@type table<moongate.Upstream, string>
+local names = setmetatable({}, { __mode = "k" })
+---@type table<moongate.Upstream, integer>
+local ordinals = setmetatable({}, { __mode = "k" })
 
 ---@class moongate.Upstream
 ---@field name string
@@ -29,19 +32,21 @@ M.Upstream = Upstream
 ---@param ordinal integer from 0, in declared order
 ---@return moongate.Upstream
 function M.new(name, ordinal)
-  return setmetatable({ name, ordinal }, Upstream)
+  local object = setmetatable({}, Upstream)
+  names[object], ordinals[object] = name, ordinal
+  return object
 end
 
 --- By what the engine knows an upstream.
 ---@param object moongate.Upstream
 ---@return integer
 function M.ordinal(object)
-  return rawget(object, ORDINAL_AT)
+  return ordinals[object]
 end
 
 function Upstream.__index(self, key)
-  if key == "name" then return self[NAME_AT] end
-  local what = "upstream '" .. self[NAME_AT] .. "'"
+  if key == "name" then return names[self] end
+  local what = "upstream '" .. names[self] .. "'"
   place.raise(strict.missing(what, key, language.KINDS.upstream).message)
 end
 
