@@ -2,6 +2,7 @@
 -- covers: run/heir.c run/given_up.c run/memory.c
 local json = require "moongate.json"
 local pki = require "e2e.support.pki"
+local canary = require "e2e.support.canary"
 local t = require "e2e.support"
 
 local function text(word, more)
@@ -158,7 +159,7 @@ describe("after a crash", function()
       local g = start(text "one", { args = { "--workers", "1", "--test-clock" } })
       g:rewrite(text "two")
       assert.equal(0, run(g, "reload", "--detach", "--canary", "50%").status)
-      for _ = 1, 1500 do g:get "/word" end
+      canary.ask(g, 1500)
       g:advance(61)
       logs(g, "canary promoted")
       crash(g)
@@ -400,7 +401,8 @@ describe("after a crash", function()
       t.sleep(0.005 * i)
       crash(g)
       local now = tonumber(g:get("/word").body:match "^v(%d+)$")
-      assert.is_true(now == serves or now == i)
+      -- An order that the dead engine had not heard is done by this one, sooner or later.
+      assert.is_true(serves <= now and now <= i)
       serves = now
     end
     assert.not_matches("cannot serve again", g:stderr())
