@@ -2,6 +2,7 @@
 -- covers: run/heir.c run/given_up.c run/memory.c
 local json = require "moongate.json"
 local pki = require "e2e.support.pki"
+local canary = require "e2e.support.canary"
 local t = require "e2e.support"
 
 local function text(word, more)
@@ -158,7 +159,7 @@ describe("after a crash", function()
       local g = start(text "one", { args = { "--workers", "1", "--test-clock" } })
       g:rewrite(text "two")
       assert.equal(0, run(g, "reload", "--detach", "--canary", "50%").status)
-      for _ = 1, 1500 do g:get "/word" end
+      canary.ask(g, 1500)
       g:advance(61)
       logs(g, "canary promoted")
       crash(g)
@@ -260,6 +261,7 @@ describe("after a crash", function()
     t.write(g.dir .. "/d.json", '{"x": "data"}')
     t.write(g.dir .. "/routes.json", '[{"path": "/data", "reply": [200, "newest"]}]')
     t.wait_for("newest data", function() return g:get("/data").body == "newest" end)
+    t.wait_for_standstill("all saves", function() return tonumber(g:status "reloads") end)
   end)
 
   it("follows symbolic links that were turned meanwhile", function()
@@ -301,9 +303,15 @@ describe("after a crash", function()
 
     --- Whether the certificate is good for that name.
     local function is_for(g, host)
+<<<<<<< HEAD
       return os.execute(("curl -sf -o /dev/null --max-time 60 --cacert %s --connect-to "
         .. "::127.0.0.1:%d https://%s/ 2>/dev/null"):format(certs:path "ca.pem", g.port,
         host)) == 0
+=======
+      local command = "curl -sf -o /dev/null --max-time 10 --cacert %s --connect-to "
+        .. "::127.0.0.1:%d https://%s/ 2>/dev/null"
+      return os.execute(command:format(certs:path "ca.pem", g.port, host)) == 0
+>>>>>>> wt-survive
     end
 
     local function put(g, name)
@@ -320,9 +328,15 @@ describe("after a crash", function()
     end
 
     local function start_tls(watch)
+<<<<<<< HEAD
       return start(tls_text "one", { watch = watch, files = {
         ["x.pem"] = t.read(certs:path "a.pem"),
         ["x.key"] = t.read(certs:path "a.key") } })
+=======
+      local files = { ["x.pem"] = t.read(certs:path "a.pem"),
+        ["x.key"] = t.read(certs:path "a.key") }
+      return start(tls_text "one", { watch = watch, files = files })
+>>>>>>> wt-survive
     end
 
     it("has the certificates that served when those on disk are broken", function()
@@ -337,6 +351,7 @@ describe("after a crash", function()
       t.write(g.dir .. "/x.key", "broken")
       crash(g)
       assert.is_true(is_for(g, "b.test"))
+      t.wait_for("the refusal", function() return g:status "reloads_failed" == "1" end)
     end)
 
     it("takes up certificates that were renewed while no engine ran", function()
@@ -349,12 +364,21 @@ describe("after a crash", function()
       local g = start_tls()
       local session = g.dir .. "/session"
       local function shake(option)
+<<<<<<< HEAD
         local pipe = io.popen(("printf 'GET / HTTP/1.1\\r\\nHost: a.test\\r\\nConnection: close"
           .. "\\r\\n\\r\\n' | timeout 60 openssl s_client -connect 127.0.0.1:%d -ign_eof "
           .. "-servername a.test %s %s 2>&1"):format(g.port, option, session))
         local said = pipe:read "*a"
         pipe:close()
         return said
+=======
+        local request = "GET / HTTP/1.1\\r\\nHost: a.test\\r\\nConnection: close\\r\\n\\r\\n"
+        local pipe = io.popen(("printf '%s' | timeout 10 openssl s_client -connect 127.0.0.1:%d "
+          .. "-ign_eof -servername a.test %s %s 2>&1"):format(request, g.port, option, session))
+        local output = pipe:read "*a"
+        pipe:close()
+        return output
+>>>>>>> wt-survive
       end
       shake "-sess_out"
       crash(g)
@@ -400,7 +424,8 @@ describe("after a crash", function()
       t.sleep(0.005 * i)
       crash(g)
       local now = tonumber(g:get("/word").body:match "^v(%d+)$")
-      assert.is_true(now == serves or now == i)
+      -- An order that the dead engine had not heard is done by this one, sooner or later.
+      assert.is_true(serves <= now and now <= i)
       serves = now
     end
     assert.not_matches("cannot serve again", g:stderr())

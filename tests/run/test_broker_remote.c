@@ -119,7 +119,10 @@ static void sockets_come_over_the_wire(void **state)
     struct gate_listen_wish w = wish_of("127.0.0.1:0");
     struct gate_listen_point *p, *again;
     struct gate_addr name;
+    int fds[GATE_LISTEN_MAX];
+    struct gate_wire m;
     pthread_t thread;
+    uint32_t n;
     int fd;
 
     pthread_create(&thread, NULL, supervisor, r);
@@ -148,6 +151,9 @@ static void sockets_come_over_the_wire(void **state)
     gate_loop_turn(&r->loop, false);
     assert_int_equal(r->n_commands, 1);
     assert_int_equal(r->commands[0], GATE_WIRE_RELOAD);
+    /* Only now is it the engine's: had it died before, the next one would get it. */
+    assert_int_equal(gate_wire_receive(r->far, &m, fds, &n), GATE_OK);
+    assert_int_equal(m.kind, GATE_WIRE_HEARD);
 }
 
 /* The supervisor's side of memory. */
