@@ -67,13 +67,8 @@ uint64_t gate_bundle_hash(struct gate_bundle *b);
 uint64_t gate_bundle_code_hash(struct gate_bundle *b);
 
 /* All of it as bytes, secrets among them, for another process; the caller frees them (gate_free).
-<<<<<<< HEAD
- * The other way round it is whole (frozen), and as stale as it was. GATE_E_SYNTAX: no such bytes.
- */
-=======
  * The other way round it is whole (frozen), and as stale as it was. GATE_E_SYNTAX: these are no
  * such bytes. */
->>>>>>> wt-survive
 struct gate_str gate_bundle_image(struct gate_bundle *b);
 enum gate_err gate_bundle_from_image(struct gate_str image, struct gate_bundle **out);
 

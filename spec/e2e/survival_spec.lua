@@ -303,15 +303,9 @@ describe("after a crash", function()
 
     --- Whether the certificate is good for that name.
     local function is_for(g, host)
-<<<<<<< HEAD
-      return os.execute(("curl -sf -o /dev/null --max-time 60 --cacert %s --connect-to "
-        .. "::127.0.0.1:%d https://%s/ 2>/dev/null"):format(certs:path "ca.pem", g.port,
-        host)) == 0
-=======
-      local command = "curl -sf -o /dev/null --max-time 10 --cacert %s --connect-to "
+      local command = "curl -sf -o /dev/null --max-time 60 --cacert %s --connect-to "
         .. "::127.0.0.1:%d https://%s/ 2>/dev/null"
       return os.execute(command:format(certs:path "ca.pem", g.port, host)) == 0
->>>>>>> wt-survive
     end
 
     local function put(g, name)
@@ -328,15 +322,9 @@ describe("after a crash", function()
     end
 
     local function start_tls(watch)
-<<<<<<< HEAD
-      return start(tls_text "one", { watch = watch, files = {
-        ["x.pem"] = t.read(certs:path "a.pem"),
-        ["x.key"] = t.read(certs:path "a.key") } })
-=======
       local files = { ["x.pem"] = t.read(certs:path "a.pem"),
         ["x.key"] = t.read(certs:path "a.key") }
       return start(tls_text "one", { watch = watch, files = files })
->>>>>>> wt-survive
     end
 
     it("has the certificates that served when those on disk are broken", function()
@@ -364,21 +352,12 @@ describe("after a crash", function()
       local g = start_tls()
       local session = g.dir .. "/session"
       local function shake(option)
-<<<<<<< HEAD
-        local pipe = io.popen(("printf 'GET / HTTP/1.1\\r\\nHost: a.test\\r\\nConnection: close"
-          .. "\\r\\n\\r\\n' | timeout 60 openssl s_client -connect 127.0.0.1:%d -ign_eof "
-          .. "-servername a.test %s %s 2>&1"):format(g.port, option, session))
-        local said = pipe:read "*a"
-        pipe:close()
-        return said
-=======
         local request = "GET / HTTP/1.1\\r\\nHost: a.test\\r\\nConnection: close\\r\\n\\r\\n"
-        local pipe = io.popen(("printf '%s' | timeout 10 openssl s_client -connect 127.0.0.1:%d "
+        local pipe = io.popen(("printf '%s' | timeout 60 openssl s_client -connect 127.0.0.1:%d "
           .. "-ign_eof -servername a.test %s %s 2>&1"):format(request, g.port, option, session))
         local output = pipe:read "*a"
         pipe:close()
         return output
->>>>>>> wt-survive
       end
       shake "-sess_out"
       crash(g)
