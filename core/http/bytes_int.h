@@ -62,6 +62,25 @@ static inline uint32_t gate_bytes_load2(const char *p)
     return v;
 }
 
+/* Copies what is mostly between 4 and 16 bytes long, such as names of fields, and then without a
+ * call: as two words, which overlap. */
+static inline void gate_bytes_copy_short(char *to, const char *from, size_t n)
+{
+    if (n - 4 > 12) {
+        memcpy(to, from, n);
+    } else if (n >= 8) {
+        uint64_t first = gate_bytes_load8(from), last = gate_bytes_load8(from + n - 8);
+
+        memcpy(to, &first, sizeof first);
+        memcpy(to + n - 8, &last, sizeof last);
+    } else {
+        uint32_t first = gate_bytes_load4(from), last = gate_bytes_load4(from + n - 4);
+
+        memcpy(to, &first, sizeof first);
+        memcpy(to + n - 4, &last, sizeof last);
+    }
+}
+
 /* Whether two words of n bytes (2..24) are equal but for case. The case bit is just left out of the
  * compare: for '-' and digits that would let a control byte pass, which neither a token nor a
  * scanned value holds. Loads overlap rather than run over the end. */

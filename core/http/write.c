@@ -152,12 +152,12 @@ static void put_line(struct gate_out *o, const struct gate_field *f)
         o->full = true;
         return;
     }
-    memcpy(at, f->name, f->name_len);
+    gate_bytes_copy_short(at, f->name, f->name_len);
     at += f->name_len;
     *at++ = ':';
     *at++ = ' ';
     if (f->value_len > 0)
-        memcpy(at, f->value, f->value_len);
+        gate_bytes_copy_short(at, f->value, f->value_len);
     at += f->value_len;
     *at++ = '\r';
     *at++ = '\n';

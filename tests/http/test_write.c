@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -290,6 +291,24 @@ static void the_walk(void **state)
     gate_arena_clear(&f.arena);
 }
 
+/* Short ones are copied as words (bytes_int.h). */
+static void lines_of_all_lengths(void **state)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+
+    (void)state;
+    for (uint16_t n = 1; n < 26; n++) {
+        const struct gate_field extra = {
+            .name = letters, .value = letters + 26 - n, .name_len = n, .value_len = n};
+        struct fixture f = {.m = {.status = 200, .extra = &extra, .n_extra = 1}};
+        char wanted[128];
+
+        snprintf(wanted, sizeof wanted, "HTTP/1.1 200 OK\r\n%.*s: %s\r\n\r\n", n, letters,
+                 letters + 26 - n);
+        written(&f, "", wanted);
+    }
+}
+
 static void chunks(void **state)
 {
     static const struct {
@@ -329,7 +348,7 @@ int main(void)
         cmocka_unit_test(hop_by_hop),   cmocka_unit_test(nominations),
         cmocka_unit_test(edits),        cmocka_unit_test(responses),
         cmocka_unit_test(built_fields), cmocka_unit_test(the_walk),
-        cmocka_unit_test(chunks),
+        cmocka_unit_test(chunks),       cmocka_unit_test(lines_of_all_lengths),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
