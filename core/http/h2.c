@@ -224,16 +224,26 @@ static void tell_head(struct gate_h2_stream *s)
     s->stream.events->on_head(&s->stream, head, s->block);
 }
 
+/* How much of the body may be told. The last byte of a length that was given waits for the end:
+ * what turns out to be longer must not look whole to those who have got the rest. */
+static size_t tellable(const struct gate_h2_stream *s)
+{
+    size_t n = s->in.bytes < s->credit ? s->in.bytes : s->credit;
+
+    return n > 0 && s->in_sized && n == s->in_left && !s->in_ended ? n - 1 : n;
+}
+
 static void tell_body(struct gate_h2_stream *s)
 {
     struct gate_chain chunk;
-    size_t n = s->in.bytes < s->credit ? s->in.bytes : s->credit;
+    size_t n = tellable(s);
 
     if (n == 0 || s->stream.events == NULL)
         return;
     gate_chain_init(&chunk, s->in.pool);
     gate_chain_move_n(&chunk, &s->in, n);
     s->credit -= n;
+    s->in_left -= s->in_sized ? n : 0;
     s->window_bytes += n;
     if (s->tunnel)
         s->window_ms = gate_h2_now(s->h2);

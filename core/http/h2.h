@@ -130,6 +130,7 @@ struct gate_h2_stream {
     bool attached;       /* a user is there, or an owner that was asked for one */
     bool closed;         /* the protocol is done with it */
     bool bodiless;       /* it was with its head */
+    bool in_sized;       /* the peer has given a Content-Length */
     bool in_ended;       /* the peer's message is complete */
     bool in_told;        /* the user knows */
     bool out_ended;      /* ours is, up to what waits */
@@ -152,6 +153,7 @@ struct gate_h2_stream {
     struct gate_chain out; /* body that waits for the peer's window */
     size_t credit;
     uint64_t left;       /* of a Content-Length that we announced */
+    uint64_t in_left;    /* of the peer's, not told yet */
     uint64_t begin_ms;
     uint64_t out_ms;     /* what waits moved */
     uint64_t in_ms;      /* clients: something came, or began to be waited for */

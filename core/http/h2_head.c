@@ -352,6 +352,12 @@ static struct gate_refusal judge_connect(const struct gate_h2_stream *s,
     return (struct gate_refusal){0, NULL};
 }
 
+static void note_length(struct gate_h2_stream *s, enum gate_framing framing, uint64_t length)
+{
+    s->in_sized = framing == GATE_BODY_LENGTH;
+    s->in_left = length;
+}
+
 struct gate_refusal gate_h2_request(struct gate_h2_stream *s, struct gate_arena *arena,
                                     struct gate_request_head *out)
 {
@@ -373,6 +379,7 @@ struct gate_refusal gate_h2_request(struct gate_h2_stream *s, struct gate_arena 
     out->h2 = true;
     if (s->connect)
         return judge_connect(s, out);
+    note_length(s, out->framing, out->content_length);
     if (out->framing == GATE_BODY_NONE && !s->bodiless) {
         out->framing = GATE_BODY_CHUNKED;
         out->expect_continue = (out->fields.known & GATE_F_BIT(GATE_F_EXPECT)) != 0;
@@ -400,6 +407,7 @@ bool gate_h2_response(struct gate_h2_stream *s, struct gate_response_head *out, 
     s->tunnel = out->status == 101;
     if (out->framing == GATE_BODY_EOF)
         out->framing = s->bodiless ? GATE_BODY_NONE : GATE_BODY_CHUNKED;
+    note_length(s, out->framing, out->content_length);
     out->keep_alive = true;
     return true;
 }

@@ -466,6 +466,30 @@ static void a_body_that_is_not_its_length_is_reset(void **state)
     only()->s->ops->reset(only()->s, GATE_CLOSE_CLIENT_RESET);
 }
 
+/* Else it would look whole to a server, to which its length has been said. */
+static void the_last_byte_of_a_length_waits_for_the_end(void **state)
+{
+    static const char *const length[] = {"content-length", "3", NULL};
+
+    (void)state;
+    test_h2_request(&rig->say, 1, 0, "POST", "/", length);
+    test_h2_frame(&rig->say, TEST_H2_DATA, 0, 1, "abc", 3);
+    talk();
+    assert_int_equal(only()->n, 2);
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 1, "", 0);
+    talk();
+    assert_int_equal(only()->n, 3);
+    assert_true(only()->ended);
+    test_h2_request(&rig->say, 3, 0, "POST", "/", length);
+    test_h2_frame(&rig->say, TEST_H2_DATA, 0, 3, "abc", 3);
+    talk();
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 3, "d", 1);
+    talk();
+    assert_int_equal(rig->requests[1]->n, 2);
+    assert_non_null(rig->requests[1]->broken);
+    rig->requests[1]->s->ops->reset(rig->requests[1]->s, GATE_CLOSE_CLIENT_RESET);
+}
+
 static void trailers_are_judged(void **state)
 {
     static const char *const good[] = {"x-sum", "1", "x-forwarded-for", "9", NULL};
@@ -1147,6 +1171,7 @@ int main(void)
         TEST(heads_are_summed_before_they_are_copied),
         TEST(fields_are_counted),
         TEST(a_body_that_is_not_its_length_is_reset),
+        TEST(the_last_byte_of_a_length_waits_for_the_end),
         TEST(trailers_are_judged),
         TEST(the_window_opens_as_bytes_are_taken),
         TEST(a_stalled_upload_does_not_hold_the_others),
