@@ -3,6 +3,10 @@
 # compiled loops; the result is probed, and one that cannot do what scripts need is refused.
 set(LuaJIT_HERE ${CMAKE_CURRENT_LIST_DIR}/../luajit)
 
+# It is built when the project is configured: then again when what it is made of has changed.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+  ${LuaJIT_HERE}/build.sh ${LuaJIT_HERE}/moongate.patch ${LuaJIT_HERE}/probe.c)
+
 function(luajit_build flavour out)
   execute_process(
     COMMAND sh ${LuaJIT_HERE}/build.sh ${flavour} ${MOONGATE_LUAJIT_SRC}
