@@ -13,9 +13,11 @@ local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, 
 local RAISED = tonumber(ffi.C.GATE_WAIT_RAISED)
 local select, unpack = select, unpack
 
---- Functions that wait for their beginning, by number.
+--- Functions that wait for their beginning, by number. The engine removes those of jobs that end
+--- before.
 ---@type table<integer, function>
-local starting = {}
+M.starting = {}
+local starting = M.starting
 local last = 0
 
 --- Functions of `gate.every`, by ordinal. Set when the gateway file has been loaded.
@@ -50,6 +52,8 @@ end
 --- Example: `gate.spawn(function() gate.sleep(1) count() end)`.
 ---@param fn function
 ---@param ... any what it is called with
+---@return true|nil
+---@return moongate.Error|nil err `quarantined`: what this policy spawns was stopped again and again
 function M.spawn(fn, ...)
   if type(fn) ~= "function" then
     raise(("gate.spawn needs a function, not a %s"):format(type(fn)))
@@ -62,8 +66,11 @@ function M.spawn(fn, ...)
   end
   local number = keep(begun)
   local r = api.spawn(vm, number)
-  if r == 1 then return end
+  if r == 1 then return true end
   starting[number] = nil
+  if r == 0 then
+    return nil, errors.new("quarantined", "what this policy spawns was stopped again and again")
+  end
   fail(r, "gate.spawn")
 end
 
