@@ -158,7 +158,8 @@ static void leave_group(struct gate_job *job, enum gate_vm_result r)
 
     job->group = NULL;
     if (r == GATE_VM_KILLED) {
-        gate_task_report(&job->task, r);
+        if (!owner->reported)
+            gate_task_report(&job->task, r);
         owner->used_ns = UINT64_MAX; /* the whole call is stopped */
         owner->reported = true;
     } else if (r != GATE_VM_DONE) {
@@ -209,16 +210,25 @@ static void on_step(struct gate_task *t, enum gate_vm_result r)
     finish(gate_container_of(t, struct gate_job, task), r);
 }
 
+/* Why a job that is to begin may not, or DONE: quarantine, or the call that it works for has been
+ * stopped, and not all that waits for it has heard so yet. */
+static enum gate_vm_result late(const struct gate_job *job)
+{
+    if (job->group == NULL)
+        return gate_job_is_barred(job) ? GATE_VM_BARRED : GATE_VM_DONE;
+    return gate_task_owner(job->group->parent)->reported ? GATE_VM_KILLED : GATE_VM_DONE;
+}
+
 static void on_start(struct gate_ready *r)
 {
     struct gate_job *job = gate_container_of(r, struct gate_job, start);
     struct gate_vm *vm = job->task.vm;
-    struct gate_task *owner = gate_task_owner(&job->task);
-    enum gate_vm_result result;
+    struct gate_task *owner;
+    enum gate_vm_result result = late(job);
 
     GATE_CHECK_MAGIC(job, JOB_MAGIC);
-    if (GATE_UNLIKELY(gate_job_is_barred(job))) {
-        finish(job, GATE_VM_BARRED);
+    if (GATE_UNLIKELY(result != GATE_VM_DONE)) {
+        finish(job, result);
         return;
     }
     gate_task_begin(&job->task, vm->ref_job, job->kind == NULL ? NULL : job->kind->budgets);

@@ -13,6 +13,9 @@ local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, 
 local RAISED = tonumber(ffi.C.GATE_WAIT_RAISED)
 local select, unpack = select, unpack
 
+--- Functions that one `gate.all` takes at most: their values are returned one by one.
+local ALL_MAX = 1000
+
 --- Functions that wait for their beginning, by number. The engine removes those of jobs that end
 --- before.
 ---@type table<integer, function>
@@ -78,6 +81,9 @@ local function check_list(fns)
   if type(fns) ~= "table" then
     raise(("gate.all needs a list of functions, not a %s"):format(type(fns)))
   end
+  if #fns > ALL_MAX then
+    raise(("gate.all takes at most %d functions at a time, not %d"):format(ALL_MAX, #fns))
+  end
   for i = 1, #fns do
     if type(fns[i]) ~= "function" then
       raise(("gate.all: entry %d is a %s, not a function"):format(i, type(fns[i])))
@@ -91,8 +97,8 @@ local function check_list(fns)
 end
 
 --- Runs functions together and waits for all of them. Gives the first value of each, in order. If
---- one raises, the others are ended, and it raises. They share the CPU budget of the call. Legal in
---- hooks and timers, not at load.
+--- one raises, the others are ended, and it raises. They share the CPU budget of the call. At most
+--- 1000. Legal in hooks and timers, not at load.
 --- Example: `local a, b = gate.all { function() return one() end, function() return two() end }`.
 ---@param fns function[]
 ---@return any ...
