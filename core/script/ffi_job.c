@@ -6,8 +6,14 @@ int gate_ffi_spawn(struct gate_vm *vm, int32_t number)
 {
     if (vm->task == NULL)
         return GATE_FFI_WHERE;
-    if (gate_job_spawn(vm, number) == GATE_OK)
+    switch (gate_job_spawn(vm, number)) {
+    case GATE_OK:
         return GATE_FFI_YES;
+    case GATE_E_KILLED:
+        return GATE_FFI_NO;
+    default:
+        break;
+    }
     return gate_ffi_fail(vm, GATE_FFI_INVALID, "too many tasks are at work in this worker");
 }
 

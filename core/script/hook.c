@@ -552,10 +552,13 @@ void gate_run_origin(const struct gate_task *t, struct gate_task_origin *to)
     const struct gate_hook_run *run = gate_container_of(t, struct gate_hook_run, task);
     uint32_t at = (uint32_t)t->vm->io.at;
 
+    if (at < 1 || at > run->chain->n)
+        at = 1;
     *to = (struct gate_task_origin){
         .policy = gate_run_policy(run),
         .hook = gate_chain_hook_name(run->chain->hook),
+        .key = gate_chain_key(run->chain, at),
         .x = run->x,
-        .spawned = &run->chain->spawned[at >= 1 && at <= run->chain->n ? at - 1 : 0],
+        .spawned = &run->chain->spawned[at - 1],
     };
 }

@@ -1,17 +1,25 @@
 /* What quarantine means for the runs of hooks. */
 #include "script/run_int.h"
 
-static void note(const struct gate_hook_run *run, uint32_t at, enum gate_log_level level,
-                 const char *text)
+void gate_quarantine_log(struct gate_vm *vm, const char *policy, const char *hook, bool begins)
 {
-    const struct gate_hook_chain *c = run->chain;
-    struct gate_vm *vm = run->task.vm;
     struct gate_log_field fields[] = {
-        {"policy", gate_str_from_cstr(gate_chain_policy(vm, c, at))},
-        {"hook", gate_str_from_cstr(gate_chain_hook_name(c->hook))},
+        {"policy", gate_str_from_cstr(policy)},
+        {"hook", gate_str_from_cstr(hook)},
     };
 
-    gate_log_write(vm->log, level, text, fields, 2);
+    gate_log_write(vm->log, begins ? GATE_LOG_WARN : GATE_LOG_INFO,
+                   begins ? "the hook is in quarantine for a minute: it was stopped again and again"
+                          : "the hook is out of quarantine",
+                   fields, 2);
+}
+
+static void note(const struct gate_hook_run *run, uint32_t at, bool begins)
+{
+    struct gate_vm *vm = run->task.vm;
+
+    gate_quarantine_log(vm, gate_chain_policy(vm, run->chain, at),
+                        gate_chain_hook_name(run->chain->hook), begins);
 }
 
 /* A run probes one entry at most: others wait for another one. */
@@ -55,8 +63,7 @@ void gate_run_killed(struct gate_hook_run *run, uint32_t at)
         run->probe = 0;
     if (gate_quarantine_killed(vm->quarantine, gate_chain_key(run->chain, at), probe,
                                gate_loop_now(&vm->worker->loop)))
-        note(run, at, GATE_LOG_WARN,
-             "the hook is in quarantine for a minute: it was stopped again and again");
+        note(run, at, true);
 }
 
 void gate_run_probed(struct gate_hook_run *run, bool passed)
@@ -66,5 +73,5 @@ void gate_run_probed(struct gate_hook_run *run, bool passed)
     run->probe = 0;
     gate_quarantine_probed(run->task.vm->quarantine, gate_chain_key(run->chain, at), passed);
     if (passed)
-        note(run, at, GATE_LOG_INFO, "the hook is out of quarantine");
+        note(run, at, false);
 }

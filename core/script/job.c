@@ -60,14 +60,28 @@ static struct gate_job *job_new(struct gate_vm *vm, int32_t number,
 }
 
 static struct gate_job *job_of_kind(struct gate_vm *vm, int32_t number,
-                                    struct gate_job_kind *kind)
+                                    struct gate_job_kind *kind, bool probe)
 {
     struct gate_job *job = job_new(vm, number, gate_loop_later);
 
     job->kind = kind;
+    job->probe = probe;
     job->origin = (struct gate_task_origin){
-        .policy = kind->policy, .hook = kind->hook, .spawned = &kind->spawned};
+        .policy = kind->policy, .hook = kind->hook, .key = kind->key, .spawned = &kind->spawned};
     return job;
+}
+
+/* A job that ends before it has begun: Lua keeps its function no longer. */
+static void forget_function(struct gate_job *job)
+{
+    lua_State *L = job->task.vm->L;
+
+    lua_rawgeti(L, GATE_VM_STARTING, job->number);
+    if (!lua_isnil(L, -1)) {
+        lua_pushnil(L);
+        lua_rawseti(L, GATE_VM_STARTING, job->number);
+    }
+    lua_pop(L, 1);
 }
 
 /* The coroutine is dropped, whatever state it is in. */
@@ -81,6 +95,9 @@ static void job_free(struct gate_job **ptr)
     gate_list_remove(&job->node);
     gate_list_remove(&job->sibling);
     gate_ready_cancel(&job->start);
+    if (GATE_UNLIKELY(job->probe))
+        gate_job_probed(job, false);
+    forget_function(job);
     gate_task_cancel(&job->task);
     gate_permits_end(&job->permits);
     if (job->timer != NULL)
@@ -141,7 +158,8 @@ static void leave_group(struct gate_job *job, enum gate_vm_result r)
 
     job->group = NULL;
     if (r == GATE_VM_KILLED) {
-        gate_task_report(&job->task, r);
+        if (!owner->reported)
+            gate_task_report(&job->task, r);
         owner->used_ns = UINT64_MAX; /* the whole call is stopped */
         owner->reported = true;
     } else if (r != GATE_VM_DONE) {
@@ -164,6 +182,8 @@ static void note_failure(struct gate_job *job, enum gate_vm_result r)
     gate_tally_add(r == GATE_VM_KILLED ? &job->kind->tally.kills : &job->kind->tally.errors);
     gate_task_count_failure(job->task.vm, r);
     gate_task_report(&job->task, r);
+    if (r == GATE_VM_KILLED)
+        gate_job_killed(job);
 }
 
 static void finish(struct gate_job *job, enum gate_vm_result r)
@@ -173,8 +193,12 @@ static void finish(struct gate_job *job, enum gate_vm_result r)
     if (job->group != NULL) {
         leave_group(job, r);
     } else {
-        if (r != GATE_VM_DONE)
+        if (r == GATE_VM_BARRED)
+            gate_job_count_barred(vm, job->kind);
+        else if (r != GATE_VM_DONE)
             note_failure(job, r);
+        if (GATE_UNLIKELY(job->probe))
+            gate_job_probed(job, true);
         job_free(&job);
     }
     if (r != GATE_VM_DONE)
@@ -186,14 +210,27 @@ static void on_step(struct gate_task *t, enum gate_vm_result r)
     finish(gate_container_of(t, struct gate_job, task), r);
 }
 
+/* Why a job that is to begin may not, or DONE: quarantine, or the call that it works for has been
+ * stopped, and not all that waits for it has heard so yet. */
+static enum gate_vm_result late(const struct gate_job *job)
+{
+    if (job->group == NULL)
+        return gate_job_is_barred(job) ? GATE_VM_BARRED : GATE_VM_DONE;
+    return gate_task_owner(job->group->parent)->reported ? GATE_VM_KILLED : GATE_VM_DONE;
+}
+
 static void on_start(struct gate_ready *r)
 {
     struct gate_job *job = gate_container_of(r, struct gate_job, start);
     struct gate_vm *vm = job->task.vm;
-    struct gate_task *owner = gate_task_owner(&job->task);
-    enum gate_vm_result result;
+    struct gate_task *owner;
+    enum gate_vm_result result = late(job);
 
     GATE_CHECK_MAGIC(job, JOB_MAGIC);
+    if (GATE_UNLIKELY(result != GATE_VM_DONE)) {
+        finish(job, result);
+        return;
+    }
     gate_task_begin(&job->task, vm->ref_job, job->kind == NULL ? NULL : job->kind->budgets);
     if (job->group != NULL)
         job->task.owner = gate_task_owner(job->group->parent);
@@ -209,15 +246,19 @@ static void on_start(struct gate_ready *r)
 
 enum gate_err gate_job_spawn(struct gate_vm *vm, int32_t number)
 {
+    enum gate_quarantine_answer answer;
     struct gate_job_kind *kind;
     struct gate_task_origin o;
 
     if (vm->n_jobs >= GATE_JOBS_MAX)
         return GATE_E_LIMIT;
     gate_task_origin(vm->task, &o);
-    kind = gate_job_kind_of(vm, o.spawned, o.policy, "spawn");
+    kind = gate_job_kind_of(vm, o.spawned, o.policy, "spawn", gate_job_key_spawned(o.key));
     kind->spawned = kind;
-    job_of_kind(vm, number, kind);
+    answer = gate_job_ask(vm, kind);
+    if (answer == GATE_QUARANTINE_BARRED)
+        return GATE_E_KILLED;
+    job_of_kind(vm, number, kind, answer == GATE_QUARANTINE_PROBE);
     return GATE_OK;
 }
 
@@ -248,15 +289,23 @@ enum gate_err gate_job_all(struct gate_vm *vm, int32_t first, int32_t n)
 
 /* ------------------------------------------------------------------ timers */
 
-/* Never twice at once: a tick that finds the one before it at work is left out. */
+/* Never twice at once: a tick that finds the one before it at work is left out. So is one while
+ * such ticks are in quarantine. */
 static void on_tick(struct gate_timer *timer)
 {
     struct gate_vm_timer *t = gate_container_of(timer, struct gate_vm_timer, timer);
+    struct gate_quarantine_key key = {GATE_KEY_EVERY, (uint32_t)(-1 - t->number)};
+    enum gate_quarantine_answer answer;
+    struct gate_job_kind *kind;
 
     gate_loop_timer(&t->vm->worker->loop, &t->timer, t->period_ms);
     if (t->job != NULL || t->vm->n_jobs >= GATE_JOBS_MAX)
         return;
-    t->job = job_of_kind(t->vm, t->number, gate_job_kind_of(t->vm, &t->kind, t->at, "every"));
+    kind = gate_job_kind_of(t->vm, &t->kind, t->at, "every", key);
+    answer = gate_job_ask(t->vm, kind);
+    if (answer == GATE_QUARANTINE_BARRED)
+        return;
+    t->job = job_of_kind(t->vm, t->number, kind, answer == GATE_QUARANTINE_PROBE);
     t->job->timer = t;
 }
 

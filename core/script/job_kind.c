@@ -3,7 +3,8 @@
 #include "base/mem.h"
 
 struct gate_job_kind *gate_job_kind_of(struct gate_vm *vm, struct gate_job_kind **slot,
-                                       const char *policy, const char *hook)
+                                       const char *policy, const char *hook,
+                                       struct gate_quarantine_key key)
 {
     struct gate_job_kind *k = *slot;
 
@@ -12,6 +13,7 @@ struct gate_job_kind *gate_job_kind_of(struct gate_vm *vm, struct gate_job_kind 
     k = gate_calloc(1, sizeof(*k));
     k->policy = gate_strdup(policy);
     k->hook = hook;
+    k->key = key;
     k->budgets[0] = 1 | GATE_BUDGETS_SAMPLED;
     k->budgets[1] = vm->config->limits.hook_cpu_us * 1000ull;
     k->next = atomic_load_explicit(&vm->job_kinds, memory_order_relaxed);
@@ -30,6 +32,9 @@ void gate_job_kinds_each(const struct gate_vm *vm,
             .calls = atomic_load_explicit(&k->tally.begun, memory_order_relaxed),
             .errors = atomic_load_explicit(&k->tally.errors, memory_order_relaxed),
             .kills = atomic_load_explicit(&k->tally.kills, memory_order_relaxed),
+            .barred = atomic_load_explicit(&k->tally.barred, memory_order_relaxed),
+            .quarantined = gate_quarantine_any(vm->quarantine) &&
+                           gate_quarantine_holds(vm->quarantine, k->key),
             .cpu_ns = __atomic_load_n(&k->budgets[2], __ATOMIC_RELAXED),
         };
 

@@ -6,18 +6,24 @@
 
 #include "script/vm_int.h"
 
+/* Ticks of gate.every, as quarantine knows them: beside chains. What something spawns has a number
+ * of its own, less than 0. */
+enum { GATE_KEY_EVERY = GATE_CHAIN_COUNT };
+
 struct gate_job_kind {
     struct gate_job_kind *next;    /* all of a VM */
     char *policy;                  /* whose function began them; of timers: where; owned */
     const char *hook;              /* "spawn" or "every"; static */
     struct gate_job_kind *spawned; /* the kind of what these jobs spawn; NULL: nothing yet */
+    struct gate_quarantine_key key;
     struct gate_hook_tally tally;
     uint64_t budgets[3]; /* as the watchdog reads them, which may look late */
 };
 
 /* The kind in a slot, made when none is there yet. */
 struct gate_job_kind *gate_job_kind_of(struct gate_vm *vm, struct gate_job_kind **slot,
-                                       const char *policy, const char *hook);
+                                       const char *policy, const char *hook,
+                                       struct gate_quarantine_key key);
 
 void gate_job_kinds_each(const struct gate_vm *vm,
                          void (*fn)(void *arg, const struct gate_hook_count *c), void *arg);

@@ -14,8 +14,8 @@
 
 struct gate_quarantine;
 
-/* One hook (enum gate_hook and what follows it) and the ordinal of its policy, route or upstream.
- */
+/* One hook (enum gate_hook and what follows it; or a kind of job) and the ordinal of its policy,
+ * route, upstream or timer. */
 struct gate_quarantine_key {
     int hook;
     uint32_t ordinal;

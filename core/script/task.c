@@ -199,18 +199,35 @@ static bool is_spent(struct gate_task *task)
     return at >= 1 && at <= gate_budgets_n(t->budgets) && t->used_ns >= t->budgets[at];
 }
 
+/* Others of its kind were stopped again and again since it began. */
+static bool is_barred(const struct gate_task *t)
+{
+    return t->kind == GATE_TASK_JOB &&
+           gate_job_is_barred(gate_container_of(t, const struct gate_job, task));
+}
+
+/* What ends a task that is to go on; DONE: nothing. */
+static enum gate_vm_result ends_with(struct gate_task *t)
+{
+    if (t->doomed)
+        return GATE_VM_NOMEM;
+    if (is_spent(t))
+        return GATE_VM_KILLED;
+    return is_barred(t) ? GATE_VM_BARRED : GATE_VM_DONE;
+}
+
 static void on_woken(struct gate_wait *w, enum gate_err result)
 {
     struct gate_task *t = w->arg;
     struct gate_vm *vm = t->vm;
     bool doomed = t->doomed;
-    enum gate_vm_result r = doomed ? GATE_VM_NOMEM : GATE_VM_KILLED;
+    enum gate_vm_result r = ends_with(t);
 
     gate_list_remove(&t->node);
     t->woken = result;
     __atomic_store_n(&vm->io.at, t->at, __ATOMIC_RELAXED);
     vm->io.verdict = t->verdict;
-    if (doomed || is_spent(t))
+    if (r != GATE_VM_DONE)
         gate_loop_untimer(&vm->worker->loop, &t->limit);
     else
         r = gate_task_resume(t);

@@ -57,6 +57,7 @@ static inline struct gate_task *gate_task_owner(struct gate_task *t)
 struct gate_task_origin {
     const char *policy;
     const char *hook;
+    struct gate_quarantine_key key;
     const struct gate_exchange *x; /* NULL: of no request */
     struct gate_job_kind **spawned; /* the kind of what it spawns */
 };

@@ -147,8 +147,10 @@ static void keep_tables(struct gate_vm *vm)
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref_boot);
     lua_getfield(L, 1, "ctx");
     lua_getfield(L, 1, "tasks");
+    lua_getfield(L, 1, "starting");
     lua_remove(L, 1);
-    GATE_ASSERT(lua_istable(L, GATE_VM_CTX) && lua_istable(L, GATE_VM_TASKS));
+    GATE_ASSERT(lua_istable(L, GATE_VM_CTX) && lua_istable(L, GATE_VM_TASKS) &&
+                lua_istable(L, GATE_VM_STARTING));
 }
 
 static enum gate_err load(struct gate_vm *vm, const struct gate_vm_options *o,

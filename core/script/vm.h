@@ -20,7 +20,7 @@ enum gate_vm_result {
     GATE_VM_ERROR,  /* an error was raised; the text has file:line and a traceback */
     GATE_VM_KILLED, /* stopped for CPU budget or task time */
     GATE_VM_NOMEM,  /* over the memory limit: an error like others, counted apart */
-    GATE_VM_BARRED  /* not called: the hook is in quarantine (only in verdicts) */
+    GATE_VM_BARRED  /* not called, or not gone on with: quarantine (only in verdicts and of jobs) */
 };
 
 /* A load error as a program sees it (`check --json`). All text is the list's. */

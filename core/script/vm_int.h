@@ -24,8 +24,9 @@ struct gate_task;
 #define GATE_VM_LOG_FIELDS 16
 
 /* What lies on the stack of a loaded state, for calls between hooks: tables of what scripts keep
- * with a request (req.ctx), by id + 1, and of coroutines that are tasks. */
-enum { GATE_VM_CTX = 1, GATE_VM_TASKS };
+ * with a request (req.ctx), by id + 1, of coroutines that are tasks, and of functions that wait for
+ * their beginning as jobs, by number. */
+enum { GATE_VM_CTX = 1, GATE_VM_TASKS, GATE_VM_STARTING };
 
 /* Hooks have places in tables of chains; so have the functions that routes and upstreams may hold.
  */
@@ -158,6 +159,9 @@ void gate_chains_build(struct gate_vm *vm);
 void gate_chains_free(struct gate_vm *vm);
 struct gate_hook_chain *gate_chain_of(struct gate_vm *vm, const struct gate_exchange *x, int hook,
                                       enum gate_hook_scope scope);
+
+/* Says that the quarantine of a hook (or a kind of job) begins, or is over. */
+void gate_quarantine_log(struct gate_vm *vm, const char *policy, const char *hook, bool begins);
 
 /* Tasks (task_int.h) of a VM: ends all. */
 void gate_vm_end_runs(struct gate_vm *vm);

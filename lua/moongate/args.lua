@@ -4,15 +4,15 @@
 local engine = require "moongate.engine"
 local ffi = require "ffi"
 local form = require "moongate.form"
+local handle = require "moongate.handle"
 local pair_list = require "moongate.pair_list"
 local place = require "moongate.declare.place"
 
 local M = {}
 
 local api, vm, io = engine.api, engine.vm, engine.io
-local fail, raise = engine.fail, place.raise
+local fail, raise, split = engine.fail, place.raise, handle.split
 
-local ID, SERIAL = 1, 2
 local TEXT_QUERY = tonumber(ffi.C.GATE_TEXT_QUERY)
 
 --- The query that was parsed last: a script mostly asks for several arguments of one. Each
@@ -22,7 +22,8 @@ local last = { query = false, list = false, first = false }
 --- What was made of the present query.
 ---@return { query: string, list: table[]|false, first: table<string, string>|false }
 local function parsed_of(self)
-  local r = api.text(vm, self[ID], self[SERIAL], TEXT_QUERY)
+  local id, serial = split(self)
+  local r = api.text(vm, id, serial, TEXT_QUERY)
   if r ~= 1 then fail(r) end
   local query = ffi.string(io.p, io.n)
   local parsed = last
@@ -47,7 +48,8 @@ end
 
 local function write(self, list)
   local query = form.write(list)
-  local r = api.text_set(vm, self[ID], self[SERIAL], TEXT_QUERY, query, #query)
+  local id, serial = split(self)
+  local r = api.text_set(vm, id, serial, TEXT_QUERY, query, #query)
   if r ~= 1 then fail(r, "req.args") end
 end
 
@@ -87,9 +89,7 @@ function M.replaced(list, name, values)
   return out
 end
 
-local Args
-Args, M.new = pair_list.class("req.args", list_of, first_of)
-M.Args = Args
+local Args = pair_list.class("req.args", list_of, first_of)
 
 --- Adds an argument behind those that are there.
 function Args.add(self, name, value)
@@ -107,5 +107,8 @@ function Args.__newindex(self, name, value)
   end
   write(self, M.replaced(list_of(self), name, values))
 end
+
+--- The arguments of the request of an object's exchange.
+M.of = pair_list.define("args", Args)
 
 return M

@@ -35,7 +35,9 @@ local sandbox = require "moongate.sandbox"
 local task = require "moongate.task"
 local together = require "moongate.together"
 
-local B = { ctx = request.ctx, tasks = task.tasks, job = together.run }
+local B = {
+  ctx = request.ctx, tasks = task.tasks, starting = together.starting, job = together.run,
+}
 
 together.raised = host.raised
 

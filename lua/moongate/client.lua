@@ -2,6 +2,7 @@
 
 local engine = require "moongate.engine"
 local ffi = require "ffi"
+local handle = require "moongate.handle"
 local place = require "moongate.declare.place"
 local strict = require "moongate.declare.strict"
 local view = require "moongate.view"
@@ -9,9 +10,8 @@ local view = require "moongate.view"
 local M = {}
 
 local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, place.raise
-local C = ffi.C
+local C, split = ffi.C, handle.split
 
-local ID, SERIAL = 1, 2
 local IP, PEER_IP = tonumber(C.GATE_TEXT_CLIENT_IP), tonumber(C.GATE_TEXT_PEER_IP)
 local PORT = tonumber(C.GATE_NUMBER_CLIENT_PORT)
 local VERIFIED = tonumber(C.GATE_NUMBER_TLS_VERIFIED)
@@ -26,21 +26,16 @@ local NAMES = { ip = true, port = true, peer_ip = true, tls = true }
 
 local Client = {}
 
----@param id integer
----@param serial integer
----@return table
-function M.new(id, serial)
-  return setmetatable({ id, serial }, Client)
-end
-
 local function number(self, field)
-  local r = api.number(vm, self[ID], self[SERIAL], field)
+  local id, serial = split(self)
+  local r = api.number(vm, id, serial, field)
   if r < 0 then fail(r) end
   return io.number
 end
 
 local function text(self, field)
-  local r = api.text(vm, self[ID], self[SERIAL], field)
+  local id, serial = split(self)
+  local r = api.text(vm, id, serial, field)
   if r < 0 then fail(r) end
   return r > 0 and ffi.string(io.p, io.n) or nil
 end
@@ -74,6 +69,15 @@ function Client.__tostring()
   return "client"
 end
 
+local Type, cast = handle.type("client", Client), ffi.cast
+
+--- The client of an object's exchange.
+---@param object any
+---@return any client
+function M.of(object)
+  return cast(Type, object)
+end
+
 --- The client of a connection that has no request yet.
 local make = view.maker("client", { "ip", "port", "peer_ip", "tls" })
 
@@ -85,7 +89,5 @@ function M.connecting(call)
     ip = ffi.string(call.p, call.n), port = call.id, peer_ip = ffi.string(call.p2, call.n2),
   }
 end
-
-M.Client = Client
 
 return M

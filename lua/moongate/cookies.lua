@@ -2,6 +2,7 @@
 
 local engine = require "moongate.engine"
 local ffi = require "ffi"
+local handle = require "moongate.handle"
 local pair_list = require "moongate.pair_list"
 local place = require "moongate.declare.place"
 
@@ -10,8 +11,7 @@ local M = {}
 local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, place.raise
 
 local byte, find, sub, ffi_string = string.byte, string.find, string.sub, ffi.string
-
-local ID, SERIAL = 1, 2
+local split = handle.split
 
 local SPACE, TAB, QUOTE = 32, 9, 34
 
@@ -55,13 +55,14 @@ end
 
 --- All Cookie fields as one.
 local function text_of(self)
+  local id, serial = split(self)
   local text = ""
   io.cursor_i, io.cursor_edits = 0, 0
-  local r = api.header_next(vm, self[ID], self[SERIAL], 0, "cookie", 6)
+  local r = api.header_next(vm, id, serial, 0, "cookie", 6)
   while r == 1 do
     local field = ffi_string(io.p2, io.n2)
     text = text == "" and field or text .. ";" .. field
-    r = api.header_next(vm, self[ID], self[SERIAL], 0, "cookie", 6)
+    r = api.header_next(vm, id, serial, 0, "cookie", 6)
   end
   if r < 0 then fail(r) end
   return text
@@ -84,9 +85,7 @@ end
 local function list_of(self) return parsed_of(self).list end
 local function first_of(self) return parsed_of(self).first end
 
-local Cookies
-Cookies, M.new = pair_list.class("req.cookies", list_of, first_of)
-M.Cookies = Cookies
+local Cookies = pair_list.class("req.cookies", list_of, first_of)
 
 local function refuse(_, name)
   raise(("req.cookies.%s is read only; set req.headers.cookie, or add a set-cookie to res.headers")
@@ -94,5 +93,8 @@ local function refuse(_, name)
 end
 
 Cookies.add, Cookies.__newindex = refuse, refuse
+
+--- The cookies of the request of an object's exchange.
+M.of = pair_list.define("cookies", Cookies)
 
 return M

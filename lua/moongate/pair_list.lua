@@ -1,23 +1,25 @@
---- What `req.args` and `req.cookies` have in common: each holds id and serial of its exchange and
---- stands for a list of { name, value }, read by name.
+--- What `req.args` and `req.cookies` have in common: each is a handle of its exchange and stands
+--- for a list of { name, value }, read by name.
 
+local ffi = require "ffi"
+local handle = require "moongate.handle"
 local place = require "moongate.declare.place"
 
 local M = {}
 
-local raise, metatable_of = place.raise, debug.getmetatable
-local setmetatable, type = setmetatable, type
+local cast, istype, raise = ffi.cast, ffi.istype, place.raise
+local type = type
 
 --- What the methods of one class share: refusing a call with a dot and a name that is none, and the
 --- look-up.
 ---@param called string what scripts call an object of the class
 ---@param Class table
----@param first_of fun(self: table): table<string, string>
+---@param first_of fun(self: any): table<string, string>
 ---@return fun(self: any, method: string, name: any) check
----@return fun(self: table, name: any): string|nil get
+---@return fun(self: any, name: any): string|nil get
 local function basics(called, Class, first_of)
   local function check(self, method, name)
-    if type(self) ~= "table" or metatable_of(self) ~= Class then
+    if not istype(Class.type, self) then
       raise(("%s:%s is called with a colon, not with a dot"):format(called, method))
     end
     if type(name) ~= "string" then
@@ -37,9 +39,9 @@ end
 
 --- The methods of one class.
 ---@param Class table
----@param list_of fun(self: table): table[]
+---@param list_of fun(self: any): table[]
 ---@param check fun(self: any, method: string, name: any)
----@param get fun(self: table, name: any): string|nil
+---@param get fun(self: any, name: any): string|nil
 ---@return table<string, function>
 local function methods_of(Class, list_of, check, get)
   local methods = {}
@@ -105,12 +107,11 @@ function M.first(list)
 end
 
 --- Makes a class: its metatable, to which the caller adds `add(self, name, value)` and
---- `__newindex`. The methods win over a pair of their name.
+--- `__newindex` before it defines the type. The methods win over a pair of their name.
 ---@param called string what scripts call an object: "req.args"
----@param list_of fun(self: table): table[] the present list of { name, value }
----@param first_of fun(self: table): table<string, string> M.first of that
+---@param list_of fun(self: any): table[] the present list of { name, value }
+---@param first_of fun(self: any): table<string, string> M.first of that
 ---@return table Class
----@return fun(id: integer, serial: integer): table new
 function M.class(called, list_of, first_of)
   local Class = {}
   local check, get = basics(called, Class, first_of)
@@ -130,7 +131,19 @@ function M.class(called, list_of, first_of)
     return called
   end
 
-  return Class, function(id, serial) return setmetatable({ id, serial }, Class) end
+  return Class
+end
+
+--- Makes the type of the objects of a class.
+---@param name string
+---@param Class table
+---@return fun(object: any): any makes one of any object of the exchange
+function M.define(name, Class)
+  local Type = handle.type(name, Class)
+  Class.type = Type
+  return function(object)
+    return cast(Type, object)
+  end
 end
 
 return M

@@ -121,20 +121,8 @@ end
 
 get.ctx = get_ctx
 
---- Who asks.
-function get.client(self)
-  return client.new(split(self))
-end
-
---- The cookies.
-function get.cookies(self)
-  return cookies.new(split(self))
-end
-
---- The arguments of the query.
-function get.args(self)
-  return args.new(split(self))
-end
+--- Who asks, the cookies, and the arguments of the query.
+get.client, get.cookies, get.args = client.of, cookies.of, args.of
 
 --- How long the parts took so far.
 function get.timing(self)

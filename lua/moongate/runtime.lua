@@ -1,8 +1,5 @@
 --- The runtime half of the `gate` table: what scripts may call besides declarations.
 
-local args = require "moongate.args"
-local client = require "moongate.client"
-local cookies = require "moongate.cookies"
 local crypto = require "moongate.crypto"
 local decode = require "moongate.json.decode"
 local engine = require "moongate.engine"
@@ -58,8 +55,8 @@ end
 ---@param gate table
 function M.protect(protect, gate)
   local list = {
-    args.Args, client.Client, cookies.Cookies, errors.Error, reply.Reply, retry.Retry,
-    shared.Dictionary, upstream.Upstream, decode.Fault, debug.getmetatable(gate),
+    errors.Error, reply.Reply, retry.Retry, shared.Dictionary, upstream.Upstream, decode.Fault,
+    debug.getmetatable(gate),
   }
   for _, mt in ipairs(list) do protect(mt) end
   for _, mt in ipairs(view.metatables) do protect(mt) end

@@ -13,9 +13,14 @@ local api, vm, io, fail, raise = engine.api, engine.vm, engine.io, engine.fail, 
 local RAISED = tonumber(ffi.C.GATE_WAIT_RAISED)
 local select, unpack = select, unpack
 
---- Functions that wait for their beginning, by number.
+--- Functions that one `gate.all` takes at most: their values are returned one by one.
+local ALL_MAX = 1000
+
+--- Functions that wait for their beginning, by number. The engine removes those of jobs that end
+--- before.
 ---@type table<integer, function>
-local starting = {}
+M.starting = {}
+local starting = M.starting
 local last = 0
 
 --- Functions of `gate.every`, by ordinal. Set when the gateway file has been loaded.
@@ -50,6 +55,8 @@ end
 --- Example: `gate.spawn(function() gate.sleep(1) count() end)`.
 ---@param fn function
 ---@param ... any what it is called with
+---@return true|nil
+---@return moongate.Error|nil err `quarantined`: what this policy spawns was stopped again and again
 function M.spawn(fn, ...)
   if type(fn) ~= "function" then
     raise(("gate.spawn needs a function, not a %s"):format(type(fn)))
@@ -62,14 +69,20 @@ function M.spawn(fn, ...)
   end
   local number = keep(begun)
   local r = api.spawn(vm, number)
-  if r == 1 then return end
+  if r == 1 then return true end
   starting[number] = nil
+  if r == 0 then
+    return nil, errors.new("quarantined", "what this policy spawns was stopped again and again")
+  end
   fail(r, "gate.spawn")
 end
 
 local function check_list(fns)
   if type(fns) ~= "table" then
     raise(("gate.all needs a list of functions, not a %s"):format(type(fns)))
+  end
+  if #fns > ALL_MAX then
+    raise(("gate.all takes at most %d functions at a time, not %d"):format(ALL_MAX, #fns))
   end
   for i = 1, #fns do
     if type(fns[i]) ~= "function" then
@@ -84,8 +97,8 @@ local function check_list(fns)
 end
 
 --- Runs functions together and waits for all of them. Gives the first value of each, in order. If
---- one raises, the others are ended, and it raises. They share the CPU budget of the call. Legal in
---- hooks and timers, not at load.
+--- one raises, the others are ended, and it raises. They share the CPU budget of the call. At most
+--- 1000. Legal in hooks and timers, not at load.
 --- Example: `local a, b = gate.all { function() return one() end, function() return two() end }`.
 ---@param fns function[]
 ---@return any ...

@@ -68,6 +68,14 @@ describe("containment", function()
     { "recursion through the callbacks of gsub, caught, again", [[
       local function f() pcall(string.gsub, 'x', '.', f) return 'y' end
       while true do f() end]] },
+    { "thousands of functions of gate.all that loop", [[
+      local function loop() while true do end end
+      local function all(n, fn)
+        local list = {}
+        for i = 1, n do list[i] = fn end
+        gate.all(list)
+      end
+      all(9, function() all(1000, loop) end)]] },
     { "a tail call into the library", [[
       local bomb = {} for _ = 1, 40 do bomb = { bomb, bomb } end
       return gate.reply(200, bomb)]] },

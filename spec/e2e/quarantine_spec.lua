@@ -1,5 +1,5 @@
 -- Hooks that are stopped again and again are not called for a while.
--- covers: script/hook_quarantine.c script/quarantine.c
+-- covers: script/hook_quarantine.c script/job_quarantine.c script/quarantine.c
 local t = require "e2e.support"
 
 local function gateway(text, options)
@@ -150,5 +150,111 @@ describe("quarantine", function()
     g:signal "HUP"
     t.wait_for("the new generation", function() return g:get("/").status == 200 end)
     assert.equal(0, value(g, "moongate_policy_quarantined", "gateway.lua:%d+", "request"))
+  end)
+end)
+
+describe("quarantine of tasks", function()
+  after_each(t.cleanup)
+
+  local ONE = { args = { "--workers", "1", "--test-clock" } }
+
+  it("refuses to begin more of a policy's that were stopped three times", function()
+    local g = gateway([[
+      gate.use { name = "bad", request = function(req)
+        local bad = req.args.bad
+        local ok, err = gate.spawn(function() if bad then loop() end end)
+        return gate.reply(200, ok and "begun" or err.code)
+      end }
+      gate.use { name = "good", request = function() end, log = function()
+        gate.spawn(function() gate.log.info "good is at work" end)
+      end }
+    ]], ONE)
+    for _ = 1, 3 do assert.equal("begun", g:get("/?bad=1").body) end
+    logged(g, 'the hook is in quarantine for a minute.-"policy":"bad","hook":"spawn"')
+    assert.equal(3, value(g, "moongate_policy_kills_total", "bad", "spawn"))
+    for _ = 1, 5 do assert.equal("quarantined", g:get("/").body) end
+    assert.equal(1, value(g, "moongate_policy_quarantined", "bad", "spawn"))
+    assert.equal(0, value(g, "moongate_policy_quarantined", "good", "spawn"))
+    assert.equal(5, value(g, "moongate_policy_barred_total", "bad", "spawn"))
+    assert.truthy(g:control("/top").body:find(
+      '"policy":"bad","hook":"spawn".-"barred":5,"quarantined":true'))
+    g:advance(61)
+    t.wait_for("the end of it", function() return g:get("/").body == "begun" end)
+    logged(g, 'the hook is out of quarantine.-"policy":"bad","hook":"spawn"')
+    assert.equal("begun", g:get("/").body)
+  end)
+
+  it("ends a chain of them", function()
+    local g = gateway([[
+      local function chain()
+        gate.spawn(chain)
+        loop()
+      end
+      gate.route { path = "/chain", handler = function()
+        gate.spawn(chain)
+        return gate.reply(200)
+      end }
+    ]], ONE)
+    g:get "/chain"
+    logged(g, '"hook":"spawn"')
+    t.wait_for("the last one", function()
+      local barred = value(g, "moongate_policy_barred_total", "/chain", "spawn")
+      return barred == 1 and g:metric "moongate_hook_kills_total" == 3
+    end)
+  end)
+
+  it("drops those that have not begun, and those that wait, and keeps nothing of them", function()
+    local g = gateway([[
+      local alive = setmetatable({}, { __mode = "k" })
+      local function hundred(sleep)
+        for _ = 1, 100 do
+          local function task()
+            if sleep then gate.sleep(0.01) end
+            loop()
+          end
+          alive[task] = true
+          gate.spawn(task)
+        end
+      end
+      gate.route { path = "/a", handler = function() hundred(false) return gate.reply(200) end }
+      gate.route { path = "/b", handler = function() hundred(true) return gate.reply(200) end }
+      gate.route { path = "/alive", handler = function()
+        collectgarbage()
+        collectgarbage()
+        local n = 0
+        for _ in pairs(alive) do n = n + 1 end
+        return gate.reply(200, tostring(n))
+      end }
+    ]], { args = { "--workers", "1", "--test-clock", "--trust" } })
+    for i, path in ipairs { "/a", "/b" } do
+      assert.equal(200, g:get(path).status)
+      t.wait_for("all of " .. path, function()
+        return value(g, "moongate_policy_barred_total", path, "spawn") == 97
+      end)
+      assert.equal(3 * i, g:metric "moongate_hook_kills_total")
+    end
+    t.wait_for("the collector", function() return g:get("/alive").body == "0" end)
+  end)
+
+  it("leaves out the ticks of a timer", function()
+    local g = gateway([[
+      gate.every(0.01, function() loop() end)
+      gate.every(0.01, function() gate.log.info "other tick" end)
+    ]], ONE)
+    local pattern = 'the hook is in quarantine.-"policy":"(gateway.lua:%d+)","hook":"every"'
+    logged(g, pattern)
+    local timer = g:stderr():match(pattern)
+    t.wait_for("ticks left out", function()
+      return value(g, "moongate_policy_barred_total", timer, "every") >= 5
+    end)
+    assert.equal(3, g:metric "moongate_hook_kills_total")
+    g:advance(61)
+    t.wait_for("the one that tries", function()
+      return g:metric "moongate_hook_kills_total" == 4
+    end)
+    local _, before = g:stderr():gsub("other tick", "")
+    t.wait_for("the other timer", function()
+      return select(2, g:stderr():gsub("other tick", "")) > before
+    end)
   end)
 end)

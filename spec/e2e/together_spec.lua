@@ -197,6 +197,28 @@ describe("gate.all", function()
     assert.equal(200, g:get("/few").status)
   end)
 
+  it("ends as a whole when a member of a member is stopped", function()
+    local g = gateway [[
+      gate.limits { hook_cpu = "20ms" }
+      local function loop() while true do end end
+      gate.route { path = "/", handler = function()
+        local list = {}
+        for i = 1, 8 do
+          list[i] = function() gate.all { loop, loop, loop } end
+        end
+        gate.all(list)
+      end }
+      gate.route { path = "/fine", reply = { 200, "fine" } }
+    ]]
+    local function stops() return select(2, g:stderr():gsub("script stopped", "")) end
+    for i = 1, 2 do
+      assert.equal(503, g:get("/").status)
+      t.wait_for("the line", function() return stops() >= i end)
+    end
+    assert.equal("fine", g:get("/fine").body)
+    assert.equal(2, stops())
+  end)
+
   it("ends with the client that left, and with task_time", function()
     local g = gateway [[
       gate.limits { task_time = 1 }
@@ -219,11 +241,20 @@ describe("gate.all", function()
         if req.path == "/a" then gate.all(print) end
         if req.path == "/b" then gate.all { print, 5 } end
         if req.path == "/c" then gate.all { x = print } end
+        if req.path == "/e" or req.path == "/f" then
+          local list = {}
+          for i = 1, req.path == "/e" and 1001 or 1000 do list[i] = function() return i end end
+          local values = { gate.all(list) }
+          return gate.reply(200, tostring(#values) .. " " .. values[1000])
+        end
         if req.path == "/d" then return gate.reply(200, select("#", gate.all {})) end
       end)
       gate.route { path = "/", reply = { 200 } }
     ]]
     for _, path in ipairs { "/a", "/b", "/c" } do assert.equal(500, g:get(path).status) end
+    assert.equal(500, g:get("/e").status)
+    assert.equal("1000 1000", g:get("/f").body)
+    logged(g, "gateway.lua:%d+: gate.all takes at most 1000 functions at a time, not 1001")
     logged(g, "gate.all needs a list of functions, not a function")
     logged(g, "gate.all: entry 2 is a number, not a function")
     logged(g, "it has the key x")

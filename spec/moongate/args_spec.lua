@@ -10,7 +10,7 @@ describe("moongate.args", function()
 
   before_each(function()
     query = "x=1&y=2&x=3"
-    a = args.new(1, 1)
+    a = args.of(1)
   end)
 
   it("reads first and all values", function()

@@ -33,7 +33,7 @@ describe("moongate.cookies", function()
       engine.io.p2, engine.io.n2 = fields[i], #fields[i]
       return 1
     end
-    local c = cookies.new(1, 1)
+    local c = cookies.of(1)
     fields = { "a=1; b=2", "", "a=3" }
     assert.equal("1", c.a)
     assert.equal("2", c.b)
@@ -47,7 +47,7 @@ describe("moongate.cookies", function()
   end)
 
   it("is read only", function()
-    local c = cookies.new(1, 2)
+    local c = cookies.of(1)
     for _, change in ipairs { function() c.a = "1" end, function() c:add("a", "1") end } do
       local ok, err = pcall(change)
       assert.is_false(ok)

@@ -217,7 +217,8 @@ check("tampering is caught by the engine", function()
 end)
 
 check("nothing lies behind an object", function(req, res)
-  for _, object in ipairs { req, res, req.headers, res.headers } do
+  local objects = { req, res, req.headers, res.headers, req.args, req.client, req.cookies }
+  for _, object in ipairs(objects) do
     is(type(object), "table")
     fails("table expected", rawset, object, 1, 2)
     fails("table expected", rawget, object, 1)
@@ -233,6 +234,8 @@ check("nothing lies behind an object", function(req, res)
   fails("res has no '-1'", function() return res[-1] end)
   is(req == req, true) is(req == nil, false) is(req == "req", false)
   is(tostring(req) .. tostring(res) .. tostring(req.headers), "requestresponsereq.headers")
+  is(tostring(req.args) .. tostring(req.client) .. tostring(req.cookies),
+    "req.argsclientreq.cookies")
 end)
 
 -- Compiled code gets there too.
