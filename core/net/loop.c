@@ -68,6 +68,7 @@ enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *cl
         return GATE_E_SYS;
     gate_list_init(&loop->ready);
     gate_list_init(&loop->later);
+    gate_list_init(&loop->next);
     gate_list_init(&loop->flush);
     gate_block_pool_init(&loop->blocks, 0);
     gate_chunk_pool_init(&loop->chunks);
@@ -80,6 +81,7 @@ enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *cl
     gate_wheel_init(&loop->wheel, gate_loop_now(loop));
     gate_timer_init(&loop->trim, on_trim);
     atomic_init(&loop->stop, false);
+    loop->turn = 1;
     loop->tired = false;
     loop->draining = false;
     loop->in_script = false;
@@ -195,7 +197,7 @@ static void run_later(struct gate_loop *loop)
 static bool has_work(const struct gate_loop *loop)
 {
     return !gate_list_empty(&loop->ready) || !gate_list_empty(&loop->flush) ||
-           !gate_list_empty(&loop->later);
+           !gate_list_empty(&loop->later) || !gate_list_empty(&loop->next);
 }
 
 static void run_rounds(struct gate_loop *loop)
@@ -221,8 +223,10 @@ static void drain(struct gate_loop *loop)
     loop->draining = true;
     loop->tired = false;
     run_rounds(loop);
-    if (GATE_UNLIKELY(!gate_list_empty(&loop->later)))
+    if (GATE_UNLIKELY(!gate_list_empty(&loop->later))) {
+        run_flush(loop); /* who has an answer does not wait for what may take long */
         run_later(loop);
+    }
     run_flush(loop); /* a ready queue that never empties does not hold output back */
     loop->draining = false;
 }
@@ -236,6 +240,8 @@ void gate_loop_settle(struct gate_loop *loop)
 void gate_loop_turn(struct gate_loop *loop, bool wait)
 {
     GATE_ASSERT(!loop->draining);
+    loop->turn++;
+    put_off(loop, &loop->next);
     arm_timer(loop);
     ev_run(loop->ev, wait && !has_work(loop) ? EVRUN_ONCE : EVRUN_NOWAIT);
     run_timers(loop);

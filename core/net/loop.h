@@ -26,6 +26,7 @@ struct gate_loop {
     struct ev_loop *ev;
     struct gate_list ready; /* struct gate_ready: waits that woke, events to deliver */
     struct gate_list later; /* the same: what nobody waits for, and what stood behind long work */
+    struct gate_list next;  /* the same: what goes on in the next turn */
     struct gate_list flush; /* struct gate_ready: connections with output to send */
     struct gate_wheel wheel;
     struct gate_block_pool blocks;
@@ -38,6 +39,7 @@ struct gate_loop {
     struct ev_timer timer; /* wakes the poll for the wheel */
     struct ev_async wake;
     uint64_t armed_ms; /* loop time of `timer`; UINT64_MAX: not started */
+    uint64_t turn;     /* number of this turn, from 1 */
     int64_t skew_ns;   /* of the clock, when `timer` was started */
     _Atomic bool stop;
     bool tired;     /* what runs now took long: the rest of the ready queue is for later */
@@ -94,6 +96,14 @@ static inline void gate_loop_later(struct gate_loop *loop, struct gate_ready *r)
 {
     if (gate_list_empty(&r->node))
         gate_list_push(&loop->later, &r->node);
+}
+
+/* Runs in the next turn, when what came in by then has its answers: for work that goes on behind
+ * long work of its own. */
+static inline void gate_loop_next(struct gate_loop *loop, struct gate_ready *r)
+{
+    if (gate_list_empty(&r->node))
+        gate_list_push(&loop->next, &r->node);
 }
 
 /* Said from inside the drain, after long work (a script that used up its budget): what else is

@@ -10,6 +10,7 @@
 #define IDLE_MAX 64
 
 static void on_step(struct gate_task *t, enum gate_vm_result r);
+static void on_rest(struct gate_ready *rest);
 
 static struct gate_hook_run *run_new(struct gate_vm *vm)
 {
@@ -17,6 +18,7 @@ static struct gate_hook_run *run_new(struct gate_vm *vm)
 
     GATE_MAGIC(run, GATE_RUN_MAGIC);
     gate_list_init(&run->node);
+    gate_ready_init(&run->rest, on_rest);
     gate_task_init(&run->task, vm, GATE_TASK_HOOK);
     run->task.step = on_step;
     return run;
@@ -203,6 +205,8 @@ static uint32_t note_failure(struct gate_hook_run *run, enum gate_vm_result r)
     uint32_t at = (uint32_t)run->task.vm->io.at;
 
     count_failure(run, r);
+    if (run->x != NULL && r != GATE_VM_ERROR)
+        run->x->tired_turn = run->task.vm->worker->loop.turn;
     if (!run->task.reported)
         gate_task_report(&run->task, r);
     if (r == GATE_VM_KILLED)
@@ -225,6 +229,17 @@ static uint32_t note_barred(struct gate_hook_run *run)
     return run->stop;
 }
 
+/* The entry is called in the next turn: others go first. */
+static enum gate_vm_result put_off(struct gate_hook_run *run, uint32_t at)
+{
+    struct gate_vm *vm = run->task.vm;
+
+    run->rest_at = at;
+    run->task.verdict = vm->io.verdict;
+    gate_loop_next(&vm->worker->loop, &run->rest);
+    return GATE_VM_YIELD;
+}
+
 /* After a failure: reports it, and calls the rest of the chain when the policy says so. */
 static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result r)
 {
@@ -239,6 +254,8 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
             return barred ? GATE_VM_BARRED : r;
         if (at >= run->chain->n)
             return GATE_VM_DONE;
+        if (r == GATE_VM_KILLED || r == GATE_VM_NOMEM)
+            return put_off(run, at + 1);
         r = call_from(run, at + 1);
     }
 }
@@ -281,6 +298,8 @@ static GATE_COLD void bound(struct gate_hook_run *run)
     uint64_t now = gate_loop_now(&vm->worker->loop);
     uint64_t left = run->hello->until_ms > now ? run->hello->until_ms - now : 1;
 
+    if (!gate_list_empty(&run->rest.node))
+        return; /* it is about to go on */
     if (left < vm->config->limits.task_time_ms)
         gate_loop_timer(&vm->worker->loop, &run->task.limit, left);
 }
@@ -305,6 +324,14 @@ static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate
     }
 }
 
+/* One stopped hook of an exchange may be followed by others that will be, too: those of its policy
+ * for later steps, the next ones of the chain, those for the next piece of a body. Between any two
+ * of them others have their turn. */
+static bool is_tired(const struct gate_hook_run *run)
+{
+    return run->x != NULL && run->x->tired_turn == run->task.vm->worker->loop.turn;
+}
+
 /* Runs the chain from `start`. DONE: *v is set and the run is given back. */
 static enum gate_vm_result run_begin(struct gate_hook_run *run, uint32_t start,
                                      struct gate_hook_verdict *v)
@@ -315,7 +342,7 @@ static enum gate_vm_result run_begin(struct gate_hook_run *run, uint32_t start,
     vm->io.verdict = GATE_VERDICT_NEXT;
     run->began_ns = clock_ns(vm);
     gate_tally_add(&run->chain->tallies[start - 1].begun);
-    r = call_from(run, start);
+    r = GATE_UNLIKELY(is_tired(run)) ? put_off(run, start) : call_from(run, start);
     if (GATE_UNLIKELY(is_failure(r) || is_barred(vm, r)))
         r = go_on(run, r);
     if (r == GATE_VM_YIELD) {
@@ -349,6 +376,14 @@ static void on_step(struct gate_task *t, enum gate_vm_result r)
     *run->slot = NULL;
     run_give(run);
     done(arg, &v);
+}
+
+static void on_rest(struct gate_ready *rest)
+{
+    struct gate_hook_run *run = gate_container_of(rest, struct gate_hook_run, rest);
+
+    run->task.vm->io.verdict = run->task.verdict;
+    on_step(&run->task, call_from(run, run->rest_at));
 }
 
 /* Runs from `start`; while it waits, its owner has it in *slot. */
@@ -480,6 +515,7 @@ void gate_hook_cancel(struct gate_hook_run **run)
     if (r == NULL)
         return;
     GATE_CHECK_MAGIC(r, GATE_RUN_MAGIC);
+    gate_ready_cancel(&r->rest);
     gate_task_cancel(&r->task);
     gate_list_remove(&r->node);
     run_give(r);

@@ -23,6 +23,8 @@ struct gate_hook_run {
     gate_hook_done *done;
     void *arg;
     struct gate_hook_run **slot; /* where its owner keeps it while it waits */
+    struct gate_ready rest;      /* goes on with entry `rest_at` in the next turn */
+    uint32_t rest_at;
     uint32_t stop;  /* entry before which it stops; past the last: none */
     uint32_t probe; /* entry that it tries out of quarantine; 0: none */
     uint64_t began_ns;

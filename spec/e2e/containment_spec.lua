@@ -130,6 +130,77 @@ describe("containment", function()
     assert.is_true(stopped < 20, "others waited for " .. stopped .. " of them")
   end)
 
+  local function stopped_after_two(g)
+    local attacker, other = g:connect(), g:connect()
+    for i = 0, 2 do
+      if i == 1 then attacker:send "GET /attack HTTP/1.1\r\nHost: x\r\n\r\n" end
+      other:send "GET /lua HTTP/1.1\r\nHost: x\r\n\r\n"
+      assert.equal("lua", other:receive_response().body)
+    end
+    return select(2, g:stderr():gsub("script stopped", "")), attacker
+  end
+
+  for _, case in ipairs { { "log", 299 }, { "request", 299 }, { "response", 299 } } do
+    it("lets others go first between the stopped " .. case[1] .. " hooks of one request", function()
+      local g = t.gateway(HEAD .. ([[
+        local use = {}
+        for i = 1, 40 do
+          use[i] = { name = "p" .. i, on_error = "open", %s = function() while true do end end }
+        end
+        gate.route { path = "/attack", use = use, reply = { 299, "went on" } }
+      ]]):format(case[1]))
+      local stopped, attacker = stopped_after_two(g)
+      assert.is_true(stopped < 20, "others waited for " .. stopped .. " of them")
+      assert.equal(case[2], attacker:receive_response().status)
+      t.wait_for("all to be stopped", function()
+        return select(2, g:stderr():gsub("script stopped", "")) == 40
+      end)
+      assert.equal("lua", g:get("/lua").body)
+    end)
+  end
+
+  it("lets others go first when hooks of one request are stopped in step after step", function()
+    local g = t.gateway(HEAD .. [[
+      local function loop() while true do end end
+      local all = { cpu = "500ms", request = loop, fault = loop, log = loop }
+      gate.route { path = "/attack", use = { all }, reply = { 200, "x" } }
+    ]])
+    local stopped, attacker = stopped_after_two(g)
+    assert.is_true(stopped < 3, "others waited for all")
+    assert.equal(503, attacker:receive_response().status)
+  end)
+
+  it("goes on with a chain that was put off, with what it had decided", function()
+    local o = t.origin(function(c) c:reply(200, "from upstream") end)
+    local g = t.gateway(HEAD .. ([[
+      local up = gate.upstream("up", { servers = { "%s" } })
+      gate.route { path = "/", reply = { 200, "own" }, use = {
+        { request = function() return up end },
+        { on_error = "open", request = function() while true do end end },
+        { request = function(req) req.ctx.last = true end },
+        { response = function(req, res) res.headers["x-last"] = tostring(req.ctx.last) end },
+      } }
+    ]]):format(o.address))
+    local res = g:get("/")
+    assert.equal("from upstream", res.body)
+    assert.equal("true", res.headers["x-last"])
+  end)
+
+  it("survives a client that leaves between two stopped hooks", function()
+    local g = t.gateway(HEAD .. [[
+      local use = {}
+      for i = 1, 10 do
+        use[i] = { name = "p" .. i, on_error = "open", request = function() while true do end end }
+      end
+      gate.route { path = "/attack", use = use, reply = { 299, "went on" } }
+    ]])
+    local attacker = g:connect()
+    attacker:send "GET /attack HTTP/1.1\r\nHost: x\r\n\r\n"
+    t.wait_for("a stop", function() return g:stderr():find "script stopped" end)
+    attacker:close()
+    for _ = 1, 5 do assert.equal("lua", g:get("/lua").body) end
+  end)
+
   it("leaves nothing that scripts share to be changed by one", function()
     local g = t.gateway(HEAD .. [[
       local d = gate.shared("d", { bytes = "1m" })

@@ -192,6 +192,26 @@ static void long_work_lets_others_go_first(void **state)
     assert_string_equal(f->trace + 2, "iabfl");
 }
 
+/* What goes on behind its own long work comes behind a poll, and behind the output of others. */
+static void next_is_behind_what_comes_in(void **state)
+{
+    struct gate_ready more, waits;
+
+    (void)state;
+    gate_ready_init(&more, take_long);
+    gate_ready_init(&waits, take_long);
+    gate_loop_next(&f->loop, &more);
+    gate_loop_turn(&f->loop, true);
+    assert_string_equal(f->trace, "l");
+    gate_loop_next(&f->loop, &more);
+    gate_loop_later(&f->loop, &waits);
+    assert_int_equal(write(f->pipe[1], "x", 1), 1);
+    gate_loop_turn(&f->loop, true);
+    assert_string_equal(f->trace + 1, "iabfl"); /* and before what nobody waits for */
+    assert_true(gate_list_empty(&more.node));
+    gate_ready_cancel(&waits);
+}
+
 static void timer_fires_after_its_time(void **state)
 {
     uint64_t begin = gate_clock_now_ns(&f->clock);
@@ -350,6 +370,7 @@ int main(void)
         TEST(cancel),
         TEST(endless_work_is_fair),
         TEST(long_work_lets_others_go_first),
+        TEST(next_is_behind_what_comes_in),
         TEST(timer_fires_after_its_time),
         TEST(timer_is_armed_lazily),
         TEST(moved_clock),
