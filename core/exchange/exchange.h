@@ -131,7 +131,7 @@ struct gate_exchange {
     struct gate_timer timer;      /* of the step */
     struct gate_timer *deadline;  /* of a gRPC call; arena; NULL: none */
     struct gate_hook_run *hook;   /* the hook chain that runs or waits; NULL: none */
-    uint64_t tired_turn;          /* of the loop, in which one of its hooks took long */
+    uint64_t tired_until;         /* turn of the loop; one of its hooks took long */
     bool scripted;                /* Lua holds objects of this exchange */
     struct gate_permit *permits;  /* of semaphores; script's */
     /* match.route is NULL before routing and when a hook supplied the upstream. The last member:

@@ -206,7 +206,7 @@ static uint32_t note_failure(struct gate_hook_run *run, enum gate_vm_result r)
 
     count_failure(run, r);
     if (run->x != NULL && r != GATE_VM_ERROR)
-        run->x->tired_turn = run->task.vm->worker->loop.turn;
+        run->x->tired_until = run->task.vm->worker->loop.turn + 1;
     if (!run->task.reported)
         gate_task_report(&run->task, r);
     if (r == GATE_VM_KILLED)
@@ -326,10 +326,10 @@ static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate
 
 /* One stopped hook of an exchange may be followed by others that will be, too: those of its policy
  * for later steps, the next ones of the chain, those for the next piece of a body. Between any two
- * of them others have their turn. */
+ * of them others have their turn; what goes on in the next one does so before their output. */
 static bool is_tired(const struct gate_hook_run *run)
 {
-    return run->x != NULL && run->x->tired_turn == run->task.vm->worker->loop.turn;
+    return run->x != NULL && run->x->tired_until >= run->task.vm->worker->loop.turn;
 }
 
 /* Runs the chain from `start`. DONE: *v is set and the run is given back. */
