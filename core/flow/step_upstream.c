@@ -476,7 +476,7 @@ static bool may_have_body(enum gate_method m)
 }
 
 /* Whether a request asks for more parts than anybody needs. Without its Range it gets the whole,
- * which is cheaper for the server (SECURITY.md section E). */
+ * which is cheaper for the server. */
 static __attribute__((noinline)) bool many_ranges(const struct gate_fields *fs)
 {
     uint32_t ranges = 0;

@@ -11,7 +11,7 @@ describe("moongate.sandbox", function()
 
   teardown(function() debug.getmetatable("").__index = strings end)
 
-  it("has what LUA_API names and nothing else", function()
+  it("has what is documented and nothing else", function()
     local names = {}
     for name in pairs(env) do names[#names + 1] = name end
     table.sort(names)
