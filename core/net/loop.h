@@ -47,7 +47,7 @@ struct gate_loop {
     bool in_script; /* a VM of this thread is inside lua_resume: no draining now */
 };
 
-/* epoll, environment ignored. GATE_E_SYS when the system gives no epoll set. */
+/* epoll, environment ignored. GATE_E_SYS: errno says why the system gives no descriptors for it. */
 enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *clock,
                              struct gate_log *log);
 void gate_loop_close(struct gate_loop *loop);

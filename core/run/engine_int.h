@@ -36,6 +36,7 @@ struct gate_run_worker {
     pthread_t thread;               /* control's */
     sem_t up;                       /* posted when the loop can take mail, or cannot be had */
     enum gate_err start_err;
+    int start_errno;                /* of the thread, when it could not start */
     uint32_t pipes;                 /* that its loop may open */
     struct gate_list acceptors;
     struct gate_timer unpause;      /* after EMFILE */
@@ -248,7 +249,7 @@ struct gate_engine {
 };
 
 /* worker.c. Starts the thread; returns when it can take mail. `pipes`: its share of those of the
- * process. */
+ * process. GATE_E_SYS: errno says why it cannot be had. */
 enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engine *e,
                                     uint32_t index, uint32_t pipes);
 
