@@ -186,8 +186,8 @@ static void take_head(struct gate_session *s, const char *p, size_t n)
     gate_session_clock(s);
 }
 
-/* At most one empty line before a request (RFC 9112 section 2.2). False: a
- * CR is all there is so far. */
+/* At most one empty line before a request (RFC 9112 section 2.2). False: a CR is all there is so
+ * far. */
 static bool skip_crlf(struct gate_h1_server *h)
 {
     const char *p = h->in.b->data + h->in.at;
