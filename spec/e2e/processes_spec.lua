@@ -149,8 +149,8 @@ describe("processes", function()
       local limited = { "sh", "-c", ("ulimit -n %d; exec \"$@\""):format(limit), "sh" }
       local run = t.run({ "run", "--workers", "64", file }, { wrap = limited })
       assert.equal(1, run.status)
-      assert.truthy(run.stderr:find("cannot start the workers: Too many open files; raise the limit",
-        1, true))
+      assert.truthy(run.stderr:find(
+        "cannot start the workers: Too many open files; raise the limit", 1, true))
     end
   end)
 
