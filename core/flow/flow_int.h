@@ -100,6 +100,15 @@ static inline enum gate_step_result gate_flow_jump(struct gate_exchange *x, enum
     return GATE_STEP_JUMP;
 }
 
+/* A field of ours, behind those of the message. */
+static inline void gate_flow_field(struct gate_field *f, enum gate_field_id id,
+                                   struct gate_str value)
+{
+    struct gate_str name = gate_field_id_name(id);
+
+    *f = (struct gate_field){name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n};
+}
+
 /* Notes the fault and jumps to where it is answered. */
 enum gate_step_result gate_flow_fail(struct gate_exchange *x, enum gate_fault_code code, int status,
                                      const char *why);
@@ -161,6 +170,9 @@ extern const struct gate_stream_events gate_flow_up_events;
 
 /* read_body waiters look again after bytes came or ended (body.c). */
 void gate_flow_body_moved(struct gate_exchange *x, bool response);
+/* What was said of the bytes as they were is not true of what becomes of them: digests go, a strong
+ * ETag becomes weak. */
+void gate_flow_bytes_change(struct gate_exchange *x, struct gate_headers *h);
 void gate_flow_body_cancel(struct gate_exchange *x, enum gate_err e);
 
 /* What a script asked for by gate.retry: another try, or NEXT with a line in the log that says why
@@ -208,7 +220,7 @@ struct gate_str gate_flow_upgrade_said(const struct gate_exchange *x);
 void gate_flow_on_up_end(struct gate_pump *p, enum gate_pump_end how);
 void gate_flow_on_dn_end(struct gate_pump *p, enum gate_pump_end how);
 
-/* The access line, and the counts of a finished exchange (log.c). */
+/* The access line, and the counts of a finished exchange (account.c). */
 void gate_flow_account(struct gate_exchange *x);
 
 /* Makes x->reply from a fault: the built-in page (fault.c). */

@@ -51,7 +51,7 @@ static void refuse(struct gate_session *s, struct gate_h2_stream *st, struct gat
         .status = r.status, .framing = GATE_BODY_LENGTH, .content_length = page.n, .extra = fields};
     struct gate_chain body;
 
-    m.n_extra = gate_flow_page_fields(w, r.status, id, fields);
+    m.n_extra = gate_flow_page_fields(w, id, fields);
     st->head_method = gate_str_starts(line, GATE_STR("HEAD "));
     gate_chain_init(&body, &w->loop.blocks);
     if (st->stream.ops->send_head(&st->stream, &m, false) == GATE_OK &&
