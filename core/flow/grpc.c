@@ -61,7 +61,7 @@ static enum gate_grpc_code code_of_fault(const struct gate_exchange *x)
 
     if (x->fault == GATE_FAULT_RESET && reset != 0)
         return gate_grpc_of_reset(reset);
-    return gate_fault_grpc(x->fault);
+    return gate_fault_grpc(x->fault, x->fault_status);
 }
 
 /* Scripts may have given a page another status; then that counts. */
@@ -107,6 +107,19 @@ static struct gate_field field_of(struct gate_str name, struct gate_str value)
                                .value = value.p,
                                .name_len = (uint16_t)name.n,
                                .value_len = (uint32_t)value.n};
+}
+
+uint32_t gate_flow_call_fields(struct gate_exchange *x, int status,
+                               struct gate_field v[GATE_CALL_FIELDS])
+{
+    enum gate_grpc_code code = gate_fault_grpc(GATE_FAULT_BAD_REQUEST, status);
+
+    v[0] = field_of(status_field, code_text(x, code));
+    v[1] = field_of(message_field, gate_status_reason(status));
+    v[2] = field_of(GATE_STR("content-type"), GATE_STR("application/grpc"));
+    v[3] = field_of(GATE_STR("date"), gate_worker_date(x->worker));
+    v[4] = field_of(GATE_STR("x-request-id"), gate_str_of(x->id, x->id_len));
+    return GATE_CALL_FIELDS;
 }
 
 bool gate_flow_grpc_end(struct gate_exchange *x, struct gate_stream *down)

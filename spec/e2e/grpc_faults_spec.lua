@@ -158,6 +158,31 @@ describe("gRPC, as the gateway answers it,", function()
     assert.equal(UNIMPLEMENTED, call(g, { method = "emptyCall" }).code)
   end)
 
+  it("is a status for calls whose head is refused, too", function()
+    local g = gateway [[
+      gate.process { access_log = "stdout", access_format = "json" }
+      gate.route { path = "/*rest", reply = { 200, "" } }
+    ]]
+    local large, many = {}, {}
+    for i = 1, 5 do large["x-" .. i] = ("a"):rep(8000) end
+    for i = 1, 101 do many["x-" .. i] = "a" end
+    local want = { RESOURCE_EXHAUSTED, "Request Header Fields Too Large", 0 }
+    for _, metadata in ipairs { large, many } do
+      local got = call(g, { metadata = metadata, payload = 100000 })
+      assert.same(want, { got.code, got.details, got.answers })
+      assert.equal(20, #got.trailing["x-request-id"])
+      client:ask("open", { port = g.port, call = "stream", metadata = metadata })
+      got = client:ask("status", { call = "stream" })
+      assert.same(want, { got.code, got.details, got.answers })
+    end
+    local got = client:ask("path", { port = g.port, path = "/a%00" })
+    assert.same({ INTERNAL, "Bad Request" }, { got.code, got.details })
+    assert.equal(UNKNOWN, call(g).code) -- on the same connection
+    logged(g, '"status":431,"grpc_status":"8",.*"why":"head is too large"')
+    logged(g, '"status":400,"grpc_status":"13",')
+    assert.equal(1, g:metric "moongate_http2_connections_total")
+  end)
+
   it("is a page of HTTP for those who do not call", function()
     local g = gateway ""
     local function curl(options)
