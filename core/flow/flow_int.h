@@ -225,6 +225,10 @@ bool gate_flow_grpc_lasts(const struct gate_exchange *x);
  * it becomes one, a status and a message without a body. */
 bool gate_flow_grpc_answer(struct gate_exchange *x, struct gate_message *m);
 
+/* The response to a call is all head: its status is there, and nothing follows. A client does not
+ * look for it in a head that is not the end. */
+bool gate_flow_grpc_is_head(const struct gate_exchange *x);
+
 /* The status that ended a call, from trailers or a head; empty: none. */
 struct gate_str gate_flow_grpc_status(const struct gate_exchange *x);
 

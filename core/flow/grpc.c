@@ -101,6 +101,19 @@ bool gate_flow_grpc_answer(struct gate_exchange *x, struct gate_message *m)
     return true;
 }
 
+bool gate_flow_grpc_is_head(const struct gate_exchange *x)
+{
+    const struct gate_response_head *head = x->res.head;
+    struct gate_str value;
+
+    if (!gate_headers_get(&x->res.headers, status_field, &value))
+        return false;
+    if (x->res.body_set)
+        return x->res.body.n == 0;
+    return head->framing == GATE_BODY_NONE ||
+           (head->framing == GATE_BODY_LENGTH && head->content_length == 0);
+}
+
 static struct gate_field field_of(struct gate_str name, struct gate_str value)
 {
     return (struct gate_field){.name = name.p,
