@@ -6,6 +6,9 @@
 /* A deadline behind this is none: it will be another process that it ends in. */
 #define FAR_MS (7ull * 24 * 3600 * 1000)
 
+/* What fault and response hooks have for the page of a deadline. */
+#define PAGE_MS 100
+
 static const struct gate_str status_field = GATE_STR("grpc-status");
 static const struct gate_str message_field = GATE_STR("grpc-message");
 
@@ -14,16 +17,22 @@ struct deadline {
     struct gate_exchange *exchange;
 };
 
+/* Hooks that make an answer when the deadline comes are ended, or they would keep the client
+ * waiting; those that are asked because of it have a moment. */
 static void on_deadline(struct gate_timer *t)
 {
     struct gate_exchange *x = gate_container_of(t, struct deadline, timer)->exchange;
 
+    if (x->step == GATE_STEP_RESPONSE_HOOKS || x->step == GATE_STEP_FAULT)
+        x->flow->overdue = true;
+    else
+        gate_loop_timer(&x->worker->loop, t, PAGE_MS);
     gate_exchange_fault(x, GATE_FAULT_DEADLINE, 0, "grpc-timeout is over");
     gate_flow_resume(x);
 }
 
 /* A malformed deadline is for the server to judge. */
-static void begin_deadline(struct gate_exchange *x)
+static bool begin_deadline(struct gate_exchange *x)
 {
     struct gate_str value;
     struct deadline *d;
@@ -31,21 +40,21 @@ static void begin_deadline(struct gate_exchange *x)
 
     if (!gate_headers_get(&x->req.headers, GATE_STR("grpc-timeout"), &value) ||
         !gate_grpc_timeout(value, &ms) || ms > FAR_MS)
-        return;
+        return true;
     d = gate_arena_alloc(&x->arena, sizeof(*d));
     d->exchange = x;
     gate_timer_init(&d->timer, on_deadline);
-    gate_loop_timer(&x->worker->loop, &d->timer, ms);
+    gate_loop_timer(&x->worker->loop, &d->timer, ms > 0 ? ms : PAGE_MS);
     x->deadline = &d->timer;
+    return ms > 0;
 }
 
-void gate_flow_grpc_begin(struct gate_exchange *x)
+bool gate_flow_grpc_begin(struct gate_exchange *x)
 {
     const struct gate_field *type = gate_fields_find(&x->req.head.fields, GATE_F_CONTENT_TYPE);
 
     x->grpc = type != NULL && gate_grpc_is(gate_field_value(type));
-    if (x->grpc)
-        begin_deadline(x);
+    return !x->grpc || begin_deadline(x);
 }
 
 bool gate_flow_grpc_lasts(const struct gate_exchange *x)

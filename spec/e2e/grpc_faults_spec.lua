@@ -1,6 +1,7 @@
 -- What the gateway itself answers to gRPC calls, as the real client of @grpc/grpc-js sees it: from
 -- a handler, from faults, at the deadline. Servers here are made by hand, in HTTP/1.
 -- covers: flow/grpc.c
+local socket = require "socket"
 local t = require "e2e.support"
 local node = require "e2e.support.node"
 
@@ -281,6 +282,32 @@ describe("gRPC, as the gateway answers it,", function()
     it("ends a hook that waits", function()
       local g = gateway [[ gate.on.request(function() gate.sleep(30) end) ]]
       assert.equal(DEADLINE_EXCEEDED, call(g, timeout "20m").code)
+    end)
+
+    it("ends hooks that wait while they make an answer, its own too", function()
+      local o = t.origin(function(c) c:send(HEAD .. last "grpc-status: 0\r\n") end)
+      local mute = sleeper ""
+      local function ends(server, hook, code)
+        local more = ("gate.on.%s(function() gate.sleep(50) end)"):format(hook)
+        local g = proxy(server, { more = more })
+        local begin = socket.gettime()
+        assert.equal(code, call(g, timeout "50m").code)
+        assert.is_true(socket.gettime() - begin < 40)
+      end
+      ends(o, "response", DEADLINE_EXCEEDED)
+      ends(mute, "response", DEADLINE_EXCEEDED)
+      ends(mute, "fault", DEADLINE_EXCEEDED)
+      ends(("127.0.0.1:%d"):format(t.dead_port()), "fault", UNAVAILABLE) -- the first fault counts
+    end)
+
+    it("is no call for a server when it is over before it begins", function()
+      local o = t.origin(function(c) c:send(HEAD .. last "grpc-status: 0\r\n") end)
+      local g = proxy(o)
+      assert.equal(OK, call(g, timeout "30S").code) -- and there is a link
+      for _, value in ipairs { "0H", "0m", "00000000n" } do
+        assert.equal(DEADLINE_EXCEEDED, call(g, timeout(value)).code)
+      end
+      assert.equal(1, #o:requests())
     end)
 
     it("has fault hooks asked, with its own code", function()
