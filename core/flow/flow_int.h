@@ -50,6 +50,7 @@ struct gate_flow_state {
     bool relaying;
     bool accounted;
     bool plain_page;      /* a hook failed on the way out: the built-in page, no more hooks */
+    bool overdue;         /* hooks had their time to make an answer: the built-in page, now */
     enum gate_err failed; /* the attempt's stream broke before a head came */
     const char *failed_why;
     bool dn_over; /* the answer is sent to its end */
@@ -226,8 +227,9 @@ void gate_flow_account(struct gate_exchange *x);
 /* Makes x->reply from a fault: the built-in page (fault.c). */
 void gate_flow_fault_reply(struct gate_exchange *x);
 
-/* gRPC calls (grpc.c): finds out whether the request is one, and begins its deadline. */
-void gate_flow_grpc_begin(struct gate_exchange *x);
+/* gRPC calls (grpc.c): finds out whether the request is one, and begins its deadline. False: that
+ * is over already. */
+bool gate_flow_grpc_begin(struct gate_exchange *x);
 
 /* A call on its way to a server that may be one of gRPC: it may last, be silent and send as much as
  * it likes. */
@@ -236,6 +238,10 @@ bool gate_flow_grpc_lasts(const struct gate_exchange *x);
 /* The response is a reply or a page for a gRPC client, and no script has made a gRPC answer of it:
  * it becomes one, a status and a message without a body. */
 bool gate_flow_grpc_answer(struct gate_exchange *x, struct gate_message *m);
+
+/* The response to a call is all head: its status is there, and nothing follows. A client does not
+ * look for it in a head that is not the end. */
+bool gate_flow_grpc_is_head(const struct gate_exchange *x);
 
 /* The status that ended a call, from trailers or a head; empty: none. */
 struct gate_str gate_flow_grpc_status(const struct gate_exchange *x);

@@ -279,7 +279,8 @@ bool gate_flow_filter_response(struct gate_exchange *x)
     struct hook_filter *h;
 
     if (!gate_flow_has_hook(x, GATE_HOOK_BODY) || x->flow->plain_page || status < 200 ||
-        status == 204 || status == 206 || status == 304)
+        status == 204 || status == 206 || status == 304 ||
+        (GATE_UNLIKELY(x->grpc) && gate_flow_grpc_is_head(x)))
         return true;
     x->res.headers.arena = &x->arena;
     if (x->req.method_id == GATE_M_HEAD) {
