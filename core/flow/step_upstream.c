@@ -70,10 +70,9 @@ static void enter_upstream(struct gate_exchange *x)
 
 static void keep_peer(struct gate_exchange *x, struct gate_peer *peer)
 {
-    if (x->peer != NULL)
-        gate_peer_unref(&x->peer);
+    gate_peer_hold(peer, x->worker->index);
+    gate_peer_release(&x->peer, x->worker->index);
     x->peer = peer;
-    gate_peer_ref(peer);
 }
 
 static enum gate_step_result no_peer(struct gate_exchange *x)

@@ -16,9 +16,8 @@ void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct 
     a->links = links;
     gate_arena_init(&a->arena, &links->loop->chunks);
     a->peer = peer;
-    gate_peer_ref(peer);
-    atomic_fetch_add_explicit(&peer->active, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&peer->requests, 1, memory_order_relaxed);
+    gate_peer_hold(peer, links->worker);
+    gate_peer_begin(peer, links->worker);
 }
 
 static void explain(struct gate_attempt *a, const char *stage, const char *why)
@@ -149,6 +148,6 @@ void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why)
     a->claim.link = NULL;
     gate_block_unref(&a->block);
     gate_arena_clear(&a->arena);
-    atomic_fetch_sub_explicit(&a->peer->active, 1, memory_order_relaxed);
-    gate_peer_unref(&a->peer);
+    gate_peer_end(a->peer, a->links->worker);
+    gate_peer_release(&a->peer, a->links->worker);
 }

@@ -21,7 +21,7 @@ struct gate_attempt {
     bool ended;                     /* the response is complete */
     /* gate_attempt_init clears what is above, and of these what it must. */
     struct gate_links *links;
-    struct gate_peer *peer;         /* a reference; counted active */
+    struct gate_peer *peer;         /* held by the worker; counted active */
     struct gate_link_claim claim;   /* claim.link: NULL before dialing and after the end */
     uint64_t before;                /* bytes written to the link before the stream began */
     struct gate_arena arena;        /* the response head lives here */

@@ -32,8 +32,7 @@ static bool was_tried(const struct gate_peer *p, const struct gate_peer *const *
 
 static bool is_full(const struct gate_peer_entry *e)
 {
-    return e->max_connections > 0 &&
-           atomic_load_explicit(&e->peer->active, memory_order_relaxed) >= e->max_connections;
+    return e->max_connections > 0 && gate_peer_active(e->peer) >= e->max_connections;
 }
 
 /* How a peer may be used; smaller is better. Marks are guesses: a marked peer is still better than

@@ -1,19 +1,24 @@
-/* Peers and sets of peers: counted by reference, and marked down when connects fail. */
-#include <stdio.h>
+/* Peers are counted by reference, and marked down when connects fail. */
+#include "upstream/peer.h"
 
-#include "base/assert.h"
-#include "base/mem.h"
-#include "upstream/registry_int.h"
+#include <math.h>
+#include <stdio.h>
 
 #define FAILS_TO_MARK 3
 #define MARK_MS       10000
 #define MARK_MAX_MS   60000
 
-static struct gate_peer *peer_new(const struct gate_addr *addr, const char *server)
+/* Answers that a worker's mean of latencies stands for at most; they count half as much after each
+ * span of 2^33 ns. */
+#define ANSWERS_MAX 8.0
+#define SPAN_SHIFT  33
+
+struct gate_peer *gate_peer_new(const struct gate_addr *addr, const char *server, uint32_t workers)
 {
-    struct gate_peer *p = gate_calloc(1, sizeof(*p));
+    struct gate_peer *p = gate_calloc_lines(sizeof(*p) + workers * sizeof(p->shares[0]));
 
     atomic_init(&p->refs, 1);
+    p->workers = workers;
     p->addr = *addr;
     gate_addr_format(addr, p->text, sizeof(p->text));
     snprintf(p->name, sizeof(p->name), "%s", server);
@@ -70,86 +75,87 @@ bool gate_peer_is_down(const struct gate_peer *p, uint64_t now_ms)
     return now_ms < atomic_load_explicit(&p->down_until_ms, memory_order_relaxed);
 }
 
-void gate_peer_set_unref(struct gate_peer_set **set)
-{
-    struct gate_peer_set *s = *set;
+/* ------------------------------------------------------------------ sums */
 
-    *set = NULL;
-    if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
-        return;
-    for (uint32_t i = 0; i < s->n; i++)
-        gate_peer_unref(&s->v[i].peer);
-    gate_free(s);
+static uint32_t sum(const struct gate_peer *p, size_t offset)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < p->workers; i++) {
+        const char *share = (const char *)&p->shares[i];
+
+        n += atomic_load_explicit((const _Atomic uint32_t *)(share + offset),
+                                  memory_order_relaxed);
+    }
+    return n;
 }
 
-/* The former peer of this address and server, with a reference, or a new one. */
-static struct gate_peer *same_peer(const struct gate_peer_set *old, const struct gate_addr *addr,
-                                   const char *server, uint32_t hint)
+uint32_t gate_peer_active(const struct gate_peer *p)
 {
-    for (uint32_t i = 0; old != NULL && i < old->n; i++) {
-        struct gate_peer *p = old->v[(hint + i) % old->n].peer;
-
-        if (gate_addr_eq(&p->addr, addr) && strncmp(p->name, server, sizeof(p->name) - 1) == 0) {
-            gate_peer_ref(p);
-            return p;
-        }
-    }
-    return peer_new(addr, server);
+    return sum(p, offsetof(struct gate_peer_share, active));
 }
 
-/* Peers of one server go to the end of the set; its zone's text to the set's tail. */
-static void add_server(struct gate_peer_set *set, const struct server *s,
-                       const struct gate_peer_set *old, char **tail)
+uint32_t gate_peer_connections(const struct gate_peer *p)
 {
-    size_t zone = strlen(s->zone);
-    char *text = *tail;
-
-    memcpy(text, s->zone, zone);
-    *tail += zone;
-    for (uint32_t i = 0; i < s->n_addrs; i++) {
-        set->v[set->n] = (struct gate_peer_entry){
-            .peer = same_peer(old, &s->addrs[i], s->text, set->n),
-            .weight = s->weight,
-            .max_connections = s->max_connections,
-            .backup = s->backup,
-            .down = s->down,
-            .zone = gate_str_of(text, zone),
-        };
-        set->n++;
-    }
+    return sum(p, offsetof(struct gate_peer_share, connections));
 }
 
-struct gate_peer_set *gate_peer_set_build(const struct server *servers, uint32_t n,
-                                          const struct gate_peer_set *old)
+uint32_t gate_peer_streams(const struct gate_peer *p)
 {
-    struct gate_peer_set *set;
-    size_t peers = 0, text = 0;
-    char *tail;
-
-    for (uint32_t i = 0; i < n; i++) {
-        peers += servers[i].n_addrs;
-        text += strlen(servers[i].zone);
-    }
-    set = gate_calloc(1, sizeof(*set) + peers * sizeof(set->v[0]) + text);
-    tail = (char *)&set->v[peers];
-    atomic_init(&set->refs, 1);
-    for (uint32_t i = 0; i < n; i++)
-        add_server(set, &servers[i], old, &tail);
-    GATE_DEBUG_ASSERT(set->n == peers);
-    return set;
+    return sum(p, offsetof(struct gate_peer_share, streams));
 }
 
-bool gate_peer_set_same(const struct gate_peer_set *a, const struct gate_peer_set *b)
+uint64_t gate_peer_requests(const struct gate_peer *p)
 {
-    if (a->n != b->n)
-        return false;
-    for (uint32_t i = 0; i < a->n; i++) {
-        const struct gate_peer_entry *x = &a->v[i], *y = &b->v[i];
+    uint64_t n = 0;
 
-        if (x->peer != y->peer || x->weight != y->weight || x->backup != y->backup ||
-            x->down != y->down || x->max_connections != y->max_connections ||
-            !gate_str_eq(x->zone, y->zone))
-            return false;
+    for (uint32_t i = 0; i < p->workers; i++)
+        n += atomic_load_explicit(&p->shares[i].requests, memory_order_relaxed);
+    return n;
+}
+
+/* ------------------------------------------------------------------ latency */
+
+/* How many answers a mean stands for `spans` later. */
+static double faded(double answers, uint32_t spans)
+{
+    return ldexp(answers, -(int)spans);
+}
+
+void gate_peer_note_latency(struct gate_peer *p, uint32_t worker, uint64_t us, uint64_t now_ns)
+{
+    struct gate_peer_share *s = gate_peer_share_of(p, worker);
+    double mean = atomic_load_explicit(&s->latency_us, memory_order_relaxed);
+    double n = atomic_load_explicit(&s->answers, memory_order_relaxed);
+    uint32_t at = atomic_load_explicit(&s->answers_at, memory_order_relaxed);
+    uint32_t now = (uint32_t)(now_ns >> SPAN_SHIFT);
+
+    if (GATE_UNLIKELY(now != at)) {
+        n = faded(n, now - at);
+        atomic_store_explicit(&s->answers_at, now, memory_order_relaxed);
     }
-    return true;
+    n = n + 1 < ANSWERS_MAX ? n + 1 : ANSWERS_MAX;
+    atomic_store_explicit(&s->answers, n, memory_order_relaxed);
+    atomic_store_explicit(&s->latency_us, mean + ((double)us - mean) / n, memory_order_relaxed);
+}
+
+uint64_t gate_peer_latency_us(const struct gate_peer *p)
+{
+    uint32_t newest = 0;
+    double all = 0, us = 0;
+
+    for (uint32_t i = 0; i < p->workers; i++) {
+        uint32_t at = atomic_load_explicit(&p->shares[i].answers_at, memory_order_relaxed);
+
+        newest = at > newest ? at : newest;
+    }
+    for (uint32_t i = 0; i < p->workers; i++) {
+        const struct gate_peer_share *s = &p->shares[i];
+        uint32_t at = atomic_load_explicit(&s->answers_at, memory_order_relaxed);
+        double n = faded(atomic_load_explicit(&s->answers, memory_order_relaxed), newest - at);
+
+        all += n;
+        us += n * atomic_load_explicit(&s->latency_us, memory_order_relaxed);
+    }
+    return all > 0 ? (uint64_t)(us / all + 0.5) : 0;
 }

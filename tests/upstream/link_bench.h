@@ -83,8 +83,8 @@ static inline int open_bench(void **state)
 
     gate_clock_init(&b->clock);
     assert_int_equal(gate_loop_open(&b->loop, &b->clock, NULL), GATE_OK);
-    b->registry = gate_registry_new(&b->clock);
-    b->links = gate_links_new(&b->loop, &b->counters);
+    b->registry = gate_registry_new(2);
+    b->links = gate_links_new(&b->loop, &b->counters, 1);
     b->listening[0] = listen_here(&b->port[0]);
     b->listening[1] = listen_here(&b->port[1]);
     configure(b, 0, 1, PLENTY);

@@ -287,7 +287,7 @@ static inline int close_h2(void **state)
         gate_attempt_end(&calls[k].a, GATE_CLOSE_DRAIN);
     turns(b, 3);
     for (uint32_t i = 0; i < b->local->set->n; i++)
-        assert_int_equal(atomic_load(&b->local->set->v[i].peer->active), 0);
+        assert_int_equal(gate_peer_active(b->local->set->v[i].peer), 0);
     return close_bench(state);
 }
 

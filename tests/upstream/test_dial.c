@@ -113,8 +113,8 @@ static int open_bench(void **state)
 
     gate_clock_init(&b->clock);
     assert_int_equal(gate_loop_open(&b->loop, &b->clock, NULL), GATE_OK);
-    b->registry = gate_registry_new(&b->clock);
-    b->links = gate_links_new(&b->loop, &b->counters);
+    b->registry = gate_registry_new(2);
+    b->links = gate_links_new(&b->loop, &b->counters, 1);
     b->listening = listen_here(&b->port);
     configure_one(b);
     test_tls_origin_open(&b->origin, &pki, "good", TLS1_3_VERSION);

@@ -111,6 +111,31 @@ static uint64_t closes(struct bench *b, enum gate_close_reason why)
 
 /* ------------------------------------------------------------------ shelves */
 
+/* Of a peer nothing but the worker's own share is written, while a link is kept. */
+static void requests_write_no_shared_line(void **state)
+{
+    struct bench *b = *state;
+    struct gate_peer *p = b->local->set->v[0].peer;
+    struct gate_peer before;
+    struct gate_peer_share other;
+    int fd;
+
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    exchange(b, 0, fd, HI);
+    memcpy(&before, p, sizeof(before));
+    memcpy(&other, &p->shares[0], sizeof(other));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(dial(b, 0, 0), GATE_OK);
+        assert_int_equal(gate_peer_active(p), 1);
+        assert_memory_equal(&before, p, sizeof(before));
+        exchange(b, 0, fd, HI);
+        assert_memory_equal(&before, p, sizeof(before));
+    }
+    assert_int_equal(gate_peer_requests(p), 4);
+    assert_memory_equal(&other, &p->shares[0], sizeof(other));
+}
+
 static void a_link_is_used_again(void **state)
 {
     struct bench *b = *state;
@@ -118,10 +143,10 @@ static void a_link_is_used_again(void **state)
 
     assert_int_equal(dial(b, 0, 0), GATE_OK);
     fd = accepted(b, 0);
-    assert_int_equal(atomic_load(&b->local->set->v[0].peer->active), 1);
+    assert_int_equal(gate_peer_active(b->local->set->v[0].peer), 1);
     exchange(b, 0, fd, HI);
-    assert_int_equal(atomic_load(&b->local->set->v[0].peer->active), 0);
-    assert_int_equal(atomic_load(&b->local->set->v[0].peer->connections), 1);
+    assert_int_equal(gate_peer_active(b->local->set->v[0].peer), 0);
+    assert_int_equal(gate_peer_connections(b->local->set->v[0].peer), 1);
     assert_int_equal(b->local->idle, 1);
     for (int i = 0; i < 5; i++) {
         assert_int_equal(dial(b, 0, 0), GATE_OK);
@@ -339,7 +364,7 @@ static void a_refused_dial_fails(void **state)
     assert_int_not_equal(dial(b, 0, 0), GATE_OK);
     assert_null(b->a[0].claim.link);
     gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
-    assert_int_equal(atomic_load(&b->local->set->v[0].peer->connections), 0);
+    assert_int_equal(gate_peer_connections(b->local->set->v[0].peer), 0);
     b->listening[0] = dup(b->listening[1]);
 }
 
@@ -541,6 +566,7 @@ static void an_attempt_that_ends_before_it_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(requests_write_no_shared_line),
         CASE(a_link_is_used_again),
         CASE(the_warmest_link_comes_first),
         CASE(links_over_the_cap_stay_for_a_second),
