@@ -91,12 +91,13 @@ static void count_route(struct gate_exchange *x, int status)
     atomic_store_explicit(&stats[i].by_class[class], old + 1, memory_order_relaxed);
 }
 
+/* If the last try was sent and answered: times may be those of an earlier one, at another peer. */
 static void note_latency(struct gate_exchange *x)
 {
-    if (x->peer != NULL && x->times.first_byte != 0)
-        gate_peer_note_latency(x->peer, x->worker->index,
-                               span_us(x->times.sent, x->times.first_byte),
-                               x->worker->loop.now_ns);
+    const struct gate_times *t = &x->times;
+
+    if (t->first_byte > t->sent && t->sent >= t->picked)
+        gate_peer_note_latency(x->peer_share, t->first_byte - t->sent, x->worker->loop.now_ns);
 }
 
 /* A server that is gone makes a fault of every request: so many lines a second of each worker. */

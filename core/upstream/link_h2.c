@@ -54,9 +54,7 @@ uint32_t gate_link_h2_streams_max(const struct gate_link *l)
 /* So many of the peer's streams are open on it. */
 static void count_streams(const struct gate_link *l, uint32_t n)
 {
-    struct gate_peer_share *share = gate_peer_share_of(l->peer, l->links->worker);
-
-    gate_peer_share_add(&share->streams, (int32_t)(n - l->h2->counted));
+    gate_peer_count_streams(l->share, (int32_t)(n - l->h2->counted));
     l->h2->counted = n;
 }
 

@@ -223,11 +223,6 @@ struct gate_h2_pool *gate_links_h2_pool(struct gate_links *links)
     return links->h2_pool;
 }
 
-static void count_connection(const struct gate_link *l, int32_t change)
-{
-    gate_peer_share_add(&gate_peer_share_of(l->peer, l->links->worker)->connections, change);
-}
-
 /* ------------------------------------------------------------------ taking */
 
 static void occupy(struct gate_link *l)
@@ -335,8 +330,8 @@ struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream
     l->local = local;
     l->peer = peer;
     l->serial = ++links->serial;
-    gate_peer_hold(peer, links->worker);
-    count_connection(l, 1);
+    l->share = gate_peer_hold(peer, links->worker);
+    gate_peer_count_connections(l->share, 1);
     gate_counters_add(links->counters, GATE_C_LINKS_OPENED, 1);
     gate_list_push(&links->live, &l->node);
     return l;
@@ -432,8 +427,8 @@ void gate_links_close(struct gate_link **link, enum gate_close_reason why)
     gate_conn_close(&l->conn);
     gate_link_h2_fini(l);
     gate_link_h1_fini(l);
-    count_connection(l, -1);
-    gate_peer_release(&l->peer, links->worker);
+    gate_peer_count_connections(l->share, -1);
+    gate_peer_release(&l->peer, l->share);
     gate_tls_client_unref(&l->tls);
     gate_counters_add(links->counters, GATE_C_LINKS_CLOSED, 1);
     gate_counters_close(links->counters, why);

@@ -1,7 +1,6 @@
 /* Peers are counted by reference, and marked down when connects fail. */
 #include "upstream/peer.h"
 
-#include <math.h>
 #include <stdio.h>
 
 #define FAILS_TO_MARK 3
@@ -10,7 +9,9 @@
 
 /* Answers that a worker's mean of latencies stands for at most; they count half as much after each
  * span of 2^33 ns. */
-#define ANSWERS_MAX 8.0
+#define ANSWERS     8
+#define ONE_ANSWER  256u
+#define ANSWERS_MAX (ANSWERS * ONE_ANSWER)
 #define SPAN_SHIFT  33
 
 struct gate_peer *gate_peer_new(const struct gate_addr *addr, const char *server, uint32_t workers)
@@ -117,32 +118,44 @@ uint64_t gate_peer_requests(const struct gate_peer *p)
 /* ------------------------------------------------------------------ latency */
 
 /* How many answers a mean stands for `spans` later. */
-static double faded(double answers, uint32_t spans)
+static uint32_t faded(uint32_t answers, uint32_t spans)
 {
-    return ldexp(answers, -(int)spans);
+    return spans < 32 ? answers >> spans : 0;
 }
 
-void gate_peer_note_latency(struct gate_peer *p, uint32_t worker, uint64_t us, uint64_t now_ns)
+/* It does not stand for as many as it may, or did so in another span. */
+static GATE_COLD void note_anew(struct gate_peer_share *s, uint64_t ns, uint32_t now)
 {
-    struct gate_peer_share *s = gate_peer_share_of(p, worker);
-    double mean = atomic_load_explicit(&s->latency_us, memory_order_relaxed);
-    double n = atomic_load_explicit(&s->answers, memory_order_relaxed);
     uint32_t at = atomic_load_explicit(&s->answers_at, memory_order_relaxed);
-    uint32_t now = (uint32_t)(now_ns >> SPAN_SHIFT);
+    uint32_t n = faded(atomic_load_explicit(&s->answers, memory_order_relaxed), now - at);
+    uint64_t mean = atomic_load_explicit(&s->latency_ns, memory_order_relaxed);
+    uint32_t all = n + ONE_ANSWER < ANSWERS_MAX ? n + ONE_ANSWER : ANSWERS_MAX;
 
-    if (GATE_UNLIKELY(now != at)) {
-        n = faded(n, now - at);
-        atomic_store_explicit(&s->answers_at, now, memory_order_relaxed);
+    mean = (mean * (all - ONE_ANSWER) + ns * ONE_ANSWER) / all;
+    atomic_store_explicit(&s->latency_ns, mean, memory_order_relaxed);
+    atomic_store_explicit(&s->answers, all, memory_order_relaxed);
+    atomic_store_explicit(&s->answers_at, now, memory_order_relaxed);
+}
+
+void gate_peer_note_latency(struct gate_peer_share *s, uint64_t ns, uint64_t now_ns)
+{
+    uint32_t now = (uint32_t)(now_ns >> SPAN_SHIFT);
+    uint64_t mean;
+
+    if (GATE_UNLIKELY(atomic_load_explicit(&s->answers_at, memory_order_relaxed) != now ||
+                      atomic_load_explicit(&s->answers, memory_order_relaxed) < ANSWERS_MAX)) {
+        note_anew(s, ns, now);
+        return;
     }
-    n = n + 1 < ANSWERS_MAX ? n + 1 : ANSWERS_MAX;
-    atomic_store_explicit(&s->answers, n, memory_order_relaxed);
-    atomic_store_explicit(&s->latency_us, mean + ((double)us - mean) / n, memory_order_relaxed);
+    mean = atomic_load_explicit(&s->latency_ns, memory_order_relaxed);
+    mean = mean - mean / ANSWERS + ns / ANSWERS;
+    atomic_store_explicit(&s->latency_ns, mean, memory_order_relaxed);
 }
 
 uint64_t gate_peer_latency_us(const struct gate_peer *p)
 {
     uint32_t newest = 0;
-    double all = 0, us = 0;
+    uint64_t all = 0, ns = 0;
 
     for (uint32_t i = 0; i < p->workers; i++) {
         uint32_t at = atomic_load_explicit(&p->shares[i].answers_at, memory_order_relaxed);
@@ -152,10 +165,10 @@ uint64_t gate_peer_latency_us(const struct gate_peer *p)
     for (uint32_t i = 0; i < p->workers; i++) {
         const struct gate_peer_share *s = &p->shares[i];
         uint32_t at = atomic_load_explicit(&s->answers_at, memory_order_relaxed);
-        double n = faded(atomic_load_explicit(&s->answers, memory_order_relaxed), newest - at);
+        uint32_t n = faded(atomic_load_explicit(&s->answers, memory_order_relaxed), newest - at);
 
         all += n;
-        us += n * atomic_load_explicit(&s->latency_us, memory_order_relaxed);
+        ns += n * atomic_load_explicit(&s->latency_ns, memory_order_relaxed);
     }
-    return all > 0 ? (uint64_t)(us / all + 0.5) : 0;
+    return all > 0 ? ns / all / 1000 : 0;
 }

@@ -18,9 +18,9 @@ struct gate_peer_share {
     _Atomic uint32_t connections; /* open links */
     _Atomic uint32_t streams;     /* open over HTTP/2 */
     _Atomic uint64_t requests;    /* ever */
-    _Atomic double latency_us;    /* mean of the last answers, until the first byte */
-    _Atomic double answers;       /* how many that mean stands for; fewer as time passes */
-    _Atomic uint32_t answers_at;  /* the span of time in which it stood for so many */
+    _Atomic uint64_t latency_ns;  /* mean of the last answers, until the first byte */
+    _Atomic uint32_t answers;     /* how many that mean stands for, in 256ths */
+    _Atomic uint32_t answers_at;  /* the span of time in which it did */
 } __attribute__((aligned(GATE_CACHE_LINE)));
 
 /* Reference-counted; lives as long as a set, a worker or a script refers to it. */
@@ -73,28 +73,32 @@ static inline struct gate_peer_share *gate_peer_share_of(struct gate_peer *p, ui
     return &p->shares[worker];
 }
 
-/* A reference of a worker's own. The first one takes one of the peer's, the last one gives it back:
- * between them nothing is written that other workers read. */
-static inline void gate_peer_hold(struct gate_peer *p, uint32_t worker)
+/* A reference of a worker's own, and its share. The first one takes one of the peer's, the last one
+ * gives it back: between them nothing is written that other workers read. */
+static inline struct gate_peer_share *gate_peer_hold(struct gate_peer *p, uint32_t worker)
 {
-    if (GATE_UNLIKELY(gate_peer_share_of(p, worker)->holds++ == 0))
+    struct gate_peer_share *s = gate_peer_share_of(p, worker);
+
+    if (GATE_UNLIKELY(s->holds == 0))
         gate_peer_ref(p);
+    s->holds++;
+    return s;
 }
 
-/* Clears the pointer, which may be NULL. The peer may be gone afterwards. */
-static inline void gate_peer_release(struct gate_peer **p, uint32_t worker)
+/* Clears the pointer, which may be NULL. Peer and share may be gone afterwards. */
+static inline void gate_peer_release(struct gate_peer **p, struct gate_peer_share *s)
 {
     struct gate_peer *x = *p;
 
     *p = NULL;
     if (x == NULL)
         return;
-    GATE_DEBUG_ASSERT(gate_peer_share_of(x, worker)->holds > 0);
-    if (GATE_UNLIKELY(--gate_peer_share_of(x, worker)->holds == 0))
+    GATE_DEBUG_ASSERT(s->holds > 0);
+    if (GATE_UNLIKELY(--s->holds == 0))
         gate_peer_unref(&x);
 }
 
-/* Adds to a number of the worker's share, or subtracts. */
+/* To a number of a share, by whoever writes it. */
 static inline void gate_peer_share_add(_Atomic uint32_t *n, int32_t change)
 {
     uint32_t old = atomic_load_explicit(n, memory_order_relaxed);
@@ -103,21 +107,31 @@ static inline void gate_peer_share_add(_Atomic uint32_t *n, int32_t change)
 }
 
 /* A request begins, or ends. */
-static inline void gate_peer_begin(struct gate_peer *p, uint32_t worker)
+static inline void gate_peer_begin(struct gate_peer_share *s)
 {
-    struct gate_peer_share *s = gate_peer_share_of(p, worker);
     uint64_t requests = atomic_load_explicit(&s->requests, memory_order_relaxed);
 
     atomic_store_explicit(&s->requests, requests + 1, memory_order_relaxed);
     gate_peer_share_add(&s->active, 1);
 }
 
-static inline void gate_peer_end(struct gate_peer *p, uint32_t worker)
+static inline void gate_peer_end(struct gate_peer_share *s)
 {
-    gate_peer_share_add(&gate_peer_share_of(p, worker)->active, -1);
+    gate_peer_share_add(&s->active, -1);
+}
+
+/* Links are opened, or closed; streams over HTTP/2 likewise. */
+static inline void gate_peer_count_connections(struct gate_peer_share *s, int32_t change)
+{
+    gate_peer_share_add(&s->connections, change);
+}
+
+static inline void gate_peer_count_streams(struct gate_peer_share *s, int32_t change)
+{
+    gate_peer_share_add(&s->streams, change);
 }
 
 /* An answer took so long until its first byte. */
-void gate_peer_note_latency(struct gate_peer *p, uint32_t worker, uint64_t us, uint64_t now_ns);
+void gate_peer_note_latency(struct gate_peer_share *s, uint64_t ns, uint64_t now_ns);
 
 #endif

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "upstream/attempt.h"
+#include "held_attempt.h"
 
 /* One upstream "o" with up to two peers, both listening here. */
 struct bench {
@@ -103,7 +103,7 @@ static inline int close_bench(void **state)
     struct bench *b = *state;
 
     for (int i = 0; i < 8; i++)
-        gate_attempt_end(&b->a[i], GATE_CLOSE_DRAIN);
+        end_attempt(&b->a[i], GATE_CLOSE_DRAIN);
     gate_links_free(&b->links);
     assert_null(b->links);
     assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_OPENED),

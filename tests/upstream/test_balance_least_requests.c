@@ -51,7 +51,7 @@ static void test_weights(void **state)
     (void)state;
     case_init(&c, (const uint32_t[]){3, 1, 2}, 3);
     for (int i = 0; i < 60; i++)
-        gate_peer_begin(c.peers[pick(&c)], i % CASE_WORKERS);
+        gate_peer_begin(gate_peer_share_of(c.peers[pick(&c)], i % CASE_WORKERS));
     assert_in_range(c.got[0], 29, 31);
     assert_in_range(c.got[1], 9, 11);
     assert_in_range(c.got[2], 19, 21);

@@ -53,7 +53,7 @@ static enum gate_err dial(struct bench *b, int k, int i)
 {
     enum gate_err e;
 
-    gate_attempt_init(&b->a[k], b->links, b->local->set->v[i].peer);
+    begin_attempt(&b->a[k], b->links, b->local->set->v[i].peer);
     b->a[k].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     b->woken = false;
@@ -90,7 +90,7 @@ static void exchange(struct bench *b, int k, int fd, const char *answer)
     for (int t = 0; t < 10000 && !b->a[k].ended; t++)
         turns(b, 1);
     assert_true(b->a[k].ended);
-    gate_attempt_end(&b->a[k], GATE_CLOSE_ASKED);
+    end_attempt(&b->a[k], GATE_CLOSE_ASKED);
     turns(b, 2);
 }
 
@@ -363,7 +363,7 @@ static void a_refused_dial_fails(void **state)
     close(b->listening[0]);
     assert_int_not_equal(dial(b, 0, 0), GATE_OK);
     assert_null(b->a[0].claim.link);
-    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
+    end_attempt(&b->a[0], GATE_CLOSE_LINK_ERROR);
     assert_int_equal(gate_peer_connections(b->local->set->v[0].peer), 0);
     b->listening[0] = dup(b->listening[1]);
 }
@@ -389,7 +389,7 @@ static void a_dial_ends_in_time(void **state)
     enum gate_err e;
 
     fill_backlog(b, fds, 8);
-    gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    begin_attempt(&b->a[0], b->links, b->local->set->v[0].peer);
     b->a[0].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     e = dial_and_wait(&b->a[0], b->local, &b->wait);
@@ -410,12 +410,12 @@ static void a_dial_can_be_given_up(void **state)
     int fds[8];
 
     fill_backlog(b, fds, 8);
-    gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    begin_attempt(&b->a[0], b->links, b->local->set->v[0].peer);
     b->a[0].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     assert_int_equal(dial_and_wait(&b->a[0], b->local, &b->wait), GATE_E_AGAIN);
-    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
-    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR); /* twice is once */
+    end_attempt(&b->a[0], GATE_CLOSE_LINK_ERROR);
+    end_attempt(&b->a[0], GATE_CLOSE_LINK_ERROR); /* twice is once */
     pass(b, 6000);
     assert_false(b->woken);
     assert_true(gate_list_empty(&b->links->live));
@@ -542,7 +542,7 @@ static void leave(struct gate_ready *r)
     struct bench *b = gate_container_of(r, struct leaver, ready)->b;
 
     assert_false(b->woken);
-    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
+    end_attempt(&b->a[0], GATE_CLOSE_LINK_ERROR);
 }
 
 /* The exchange ends in the turn in which its dial succeeds, before it has heard of it. */
@@ -551,7 +551,7 @@ static void an_attempt_that_ends_before_it_is_told(void **state)
     struct bench *b = *state;
     struct leaver l = {.b = b};
 
-    gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    begin_attempt(&b->a[0], b->links, b->local->set->v[0].peer);
     b->a[0].want = (struct gate_link_want){.connect_ms = 5000, .after = UINT64_MAX};
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     assert_int_equal(dial_and_wait(&b->a[0], b->local, &b->wait), GATE_E_AGAIN);

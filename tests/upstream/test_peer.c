@@ -45,35 +45,38 @@ static void test_workers_share_no_line(void **state)
 static void test_a_worker_is_one_reference(void **state)
 {
     struct gate_peer *p = make(2), *a = p, *b = p, *c = p;
+    struct gate_peer_share *first, *second;
 
     (void)state;
-    gate_peer_hold(a, 0);
+    first = gate_peer_hold(a, 0);
     assert_int_equal(atomic_load(&p->refs), 2);
-    gate_peer_hold(b, 0);
+    assert_ptr_equal(gate_peer_hold(b, 0), first);
     assert_int_equal(atomic_load(&p->refs), 2);
-    gate_peer_hold(c, 1);
+    second = gate_peer_hold(c, 1);
+    assert_ptr_not_equal(second, first);
     assert_int_equal(atomic_load(&p->refs), 3);
-    gate_peer_release(&b, 0);
+    gate_peer_release(&b, first);
     assert_null(b);
     assert_int_equal(atomic_load(&p->refs), 3);
-    gate_peer_release(&a, 0);
+    gate_peer_release(&a, first);
+    assert_int_equal(atomic_load(&p->refs), 2);
+    gate_peer_release(&a, first); /* nothing is nothing */
     assert_int_equal(atomic_load(&p->refs), 2);
     gate_peer_hold(p, 0);
     assert_int_equal(atomic_load(&p->refs), 3);
     a = p;
-    gate_peer_release(&a, 0);
-    gate_peer_release(&a, 0);
-    assert_int_equal(atomic_load(&p->refs), 2);
+    gate_peer_release(&a, first);
     gate_peer_unref(&p);
     /* It is there for the last worker, and gone after it: the address sanitizer looks. */
     assert_string_equal(c->text, "127.0.0.1:9001");
-    gate_peer_release(&c, 1);
+    gate_peer_release(&c, second);
     assert_null(c);
 }
 
 /* Workers that come and go, with the end of the set between: whoever is last frees. */
 struct stay {
     struct gate_peer *p;
+    struct gate_peer_share *share;
     uint32_t worker;
 };
 
@@ -85,11 +88,11 @@ static void *stay(void *arg)
         struct gate_peer *p = s->p;
 
         gate_peer_hold(p, s->worker);
-        gate_peer_begin(p, s->worker);
-        gate_peer_end(p, s->worker);
-        gate_peer_release(&p, s->worker);
+        gate_peer_begin(s->share);
+        gate_peer_end(s->share);
+        gate_peer_release(&p, s->share);
     }
-    gate_peer_release(&s->p, s->worker);
+    gate_peer_release(&s->p, s->share);
     return NULL;
 }
 
@@ -101,8 +104,7 @@ static void test_whoever_is_last_frees(void **state)
 
     (void)state;
     for (uint32_t i = 0; i < 4; i++) {
-        s[i] = (struct stay){p, i};
-        gate_peer_hold(p, i);
+        s[i] = (struct stay){p, gate_peer_hold(p, i), i};
         assert_int_equal(pthread_create(&threads[i], NULL, stay, &s[i]), 0);
     }
     gate_peer_unref(&p);
@@ -118,17 +120,19 @@ static void test_sums(void **state)
 
     (void)state;
     for (uint32_t i = 0; i < 3; i++) {
+        struct gate_peer_share *share = gate_peer_share_of(p, i);
+
         for (uint32_t k = 0; k <= i; k++)
-            gate_peer_begin(p, i);
-        gate_peer_share_add(&gate_peer_share_of(p, i)->connections, 10);
-        gate_peer_share_add(&gate_peer_share_of(p, i)->streams, 100);
+            gate_peer_begin(share);
+        gate_peer_count_connections(share, 10);
+        gate_peer_count_streams(share, 100);
     }
     assert_int_equal(gate_peer_requests(p), 6);
     assert_int_equal(gate_peer_active(p), 6);
-    gate_peer_end(p, 2);
-    gate_peer_end(p, 0);
-    gate_peer_share_add(&gate_peer_share_of(p, 1)->connections, -10);
-    gate_peer_share_add(&gate_peer_share_of(p, 1)->streams, -99);
+    gate_peer_end(gate_peer_share_of(p, 2));
+    gate_peer_end(gate_peer_share_of(p, 0));
+    gate_peer_count_connections(gate_peer_share_of(p, 1), -10);
+    gate_peer_count_streams(gate_peer_share_of(p, 1), -99);
     assert_int_equal(gate_peer_requests(p), 6);
     assert_int_equal(gate_peer_active(p), 4);
     assert_int_equal(gate_peer_connections(p), 20);
@@ -141,7 +145,7 @@ static void test_sums(void **state)
 static void note(struct gate_peer *p, uint32_t worker, int n, uint64_t us, uint64_t now_ns)
 {
     while (n-- > 0)
-        gate_peer_note_latency(p, worker, us, now_ns);
+        gate_peer_note_latency(gate_peer_share_of(p, worker), us * 1000, now_ns);
 }
 
 static void test_latency_of_one_worker(void **state)

@@ -47,8 +47,10 @@ static struct gate_peer_set *peers(struct gate_registry *r, const char *name)
 static void count_something(struct gate_peer *p)
 {
     for (uint32_t i = 0; i < WORKERS; i++) {
-        gate_peer_begin(p, i);
-        gate_peer_note_latency(p, i, 700, 0);
+        struct gate_peer_share *share = gate_peer_share_of(p, i);
+
+        gate_peer_begin(share);
+        gate_peer_note_latency(share, 700000, 0);
     }
 }
 
@@ -209,16 +211,17 @@ struct race {
 /* A request of this worker. */
 static void use(struct gate_peer *p, uint32_t worker, uint64_t now)
 {
-    gate_peer_hold(p, worker);
-    gate_peer_begin(p, worker);
+    struct gate_peer_share *share = gate_peer_hold(p, worker);
+
+    gate_peer_begin(share);
     gate_peer_connect_failed(p, now);
     gate_peer_connect_ok(p);
-    gate_peer_note_latency(p, worker, now, now);
+    gate_peer_note_latency(share, 5000 * now, now);
     assert_in_range(gate_peer_active(p), 1, WORKERS);
     assert_true(gate_peer_requests(p) > 0);
     assert_true(gate_peer_latency_us(p) > 0);
-    gate_peer_end(p, worker);
-    gate_peer_release(&p, worker);
+    gate_peer_end(share);
+    gate_peer_release(&p, share);
 }
 
 static void *reader(void *arg)
