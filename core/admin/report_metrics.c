@@ -187,15 +187,15 @@ static uint64_t peer_value(const struct peer_walk *w, const struct gate_peer_ent
 {
     switch (w->metric) {
     case PEER_REQUESTS:
-        return atomic_load_explicit(&e->peer->requests, memory_order_relaxed);
+        return gate_peer_requests(e->peer);
     case PEER_FAILURES:
         return atomic_load_explicit(&e->peer->failures, memory_order_relaxed);
     case PEER_ACTIVE:
-        return atomic_load_explicit(&e->peer->active, memory_order_relaxed);
+        return gate_peer_active(e->peer);
     case PEER_CONNECTIONS:
-        return atomic_load_explicit(&e->peer->connections, memory_order_relaxed);
+        return gate_peer_connections(e->peer);
     case PEER_STREAMS:
-        return atomic_load_explicit(&e->peer->streams, memory_order_relaxed);
+        return gate_peer_streams(e->peer);
     default:
         return !e->down && !gate_peer_is_down(e->peer, w->now_ms);
     }

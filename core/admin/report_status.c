@@ -50,10 +50,10 @@ static void put_peers(void *arg, struct gate_str upstream, const struct gate_pee
         fputs(i == 0 ? "{\"address\":" : ",{\"address\":", to);
         gate_json_string(to, gate_str_from_cstr(p->text));
         fprintf(to, ",\"state\":\"%s\"", gate_report_peer_state(w->report, &set->v[i]));
-        gate_json_number(to, "active", atomic_load(&p->active));
-        gate_json_number(to, "connections", atomic_load(&p->connections));
-        gate_json_number(to, "streams", atomic_load(&p->streams));
-        gate_json_number(to, "requests", atomic_load(&p->requests));
+        gate_json_number(to, "active", gate_peer_active(p));
+        gate_json_number(to, "connections", gate_peer_connections(p));
+        gate_json_number(to, "streams", gate_peer_streams(p));
+        gate_json_number(to, "requests", gate_peer_requests(p));
         gate_json_number(to, "failures", atomic_load(&p->failures));
         fputc('}', to);
     }

@@ -117,7 +117,8 @@ struct gate_exchange {
     struct gate_pump dn;          /* response body */
     struct gate_attempt *attempt; /* the present one; owned by upstream/, ended by flow */
     uint32_t tries;
-    struct gate_peer *peer; /* of the last attempt; a reference */
+    struct gate_peer *peer; /* of the last attempt; held */
+    struct gate_peer_share *peer_share;
     struct gate_times times;
     uint64_t bytes_in;        /* body from the client */
     uint64_t bytes_out;       /* body to the client */

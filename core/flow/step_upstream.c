@@ -70,10 +70,9 @@ static void enter_upstream(struct gate_exchange *x)
 
 static void keep_peer(struct gate_exchange *x, struct gate_peer *peer)
 {
-    if (x->peer != NULL)
-        gate_peer_unref(&x->peer);
+    gate_peer_release(&x->peer, x->peer_share);
     x->peer = peer;
-    gate_peer_ref(peer);
+    x->peer_share = gate_peer_hold(peer, x->worker->index);
 }
 
 static enum gate_step_result no_peer(struct gate_exchange *x)
@@ -152,7 +151,7 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
     if (r != GATE_STEP_NEXT)
         return r;
     f->same_peer = false;
-    gate_attempt_init(&f->attempt, x->worker->links, x->peer);
+    gate_attempt_init(&f->attempt, x->worker->links, x->peer, x->peer_share);
     if (GATE_UNLIKELY(f->upstream->tls != NULL))
         f->attempt.want.tls = x->seat->generation->clients[x->upstream];
     x->attempt = &f->attempt;

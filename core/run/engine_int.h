@@ -53,7 +53,8 @@ struct gate_run_worker {
     _Atomic uint64_t stall_ns;      /* the longest that a reload kept its loop; anybody reads */
 };
 
-/* A worker's seat in a generation, and the mails that carry it to and fro. */
+/* A worker's seat in a generation, and the mails that carry it to and fro. Each request counts in
+ * it, so that the slots of two workers share no cache line. */
 struct gate_seat_slot {
     struct gate_generation_seat seat;
     struct gate_live *live;
@@ -67,9 +68,9 @@ struct gate_seat_slot {
     struct gate_timer old;          /* on the worker: what a retired one has to do later */
     uint64_t exit_ms;               /* loop time at which its waits end; 0: not retired */
     struct gate_live_trial *trial;  /* while it is a canary's; borrowed */
-};
+} __attribute__((aligned(GATE_CACHE_LINE)));
 
-/* What a canary comes to on one worker. */
+/* What a canary comes to on one worker; on cache lines of its own likewise. */
 struct gate_live_trial {
     uint32_t share;                 /* of GATE_CANARY_WHOLE */
     struct gate_canary_tally canary;
@@ -77,7 +78,7 @@ struct gate_live_trial {
     struct gate_live *live;         /* the canary */
     struct gate_mail look;          /* to the worker: gate_canary_look */
     struct gate_mail looked;        /* to control: done */
-};
+} __attribute__((aligned(GATE_CACHE_LINE)));
 
 /* A generation with what it was made from. */
 struct gate_live {
@@ -200,10 +201,10 @@ struct gate_engine {
     struct gate_offload *offload;
     struct gate_ip_counts *ip_counts;
     struct gate_tunnel_counts *tunnels;
-    struct gate_registry *registry;
+    struct gate_registry *registry;     /* NULL: no worker was started yet */
     struct gate_tls_tickets *tickets;   /* any thread */
     struct gate_shared *shared;     /* any thread */
-    struct gate_resolver *resolver;
+    struct gate_resolver *resolver;     /* NULL likewise */
     struct gate_admin *admin;       /* NULL: no control socket */
     struct gate_run_worker *workers;
     uint32_t n_workers;             /* 0 until the first load */

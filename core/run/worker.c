@@ -185,7 +185,7 @@ static void init_base(struct gate_run_worker *w)
     gate_list_init(&w->seats);
     gate_acceptors_init(w);
     gate_timer_init(&w->drain, on_drain_step);
-    b->links = gate_links_new(&b->loop, &b->counters);
+    b->links = gate_links_new(&b->loop, &b->counters, b->index);
     gate_session_init(b);
 }
 
