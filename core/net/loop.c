@@ -96,6 +96,8 @@ enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *cl
     if (open_ev(loop) != GATE_OK)
         return GATE_E_SYS;
     gate_list_init(&loop->ready);
+    gate_list_init(&loop->due);
+    gate_list_init(&loop->behind);
     gate_list_init(&loop->later);
     gate_list_init(&loop->next);
     gate_list_init(&loop->flush);
@@ -111,7 +113,9 @@ enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *cl
     gate_timer_init(&loop->trim, on_trim);
     atomic_init(&loop->stop, false);
     loop->turn = 1;
+    loop->long_turn = 0;
     loop->tired = false;
+    loop->owed = false;
     loop->draining = false;
     loop->in_script = false;
 
@@ -192,14 +196,8 @@ static void run_flush(struct gate_loop *loop)
         continue;
 }
 
-/* What is left of a generation comes before what else is for later. */
-static void put_off(struct gate_loop *loop, struct gate_list *rest)
-{
-    gate_list_splice(rest, &loop->later);
-    gate_list_splice(&loop->later, rest);
-}
-
-/* One generation, until something took long. */
+/* One generation, until something took long. What is left waits for its turn among what else does:
+ * first come, first served, or those who come again and again would hold up others for ever. */
 static void run_ready(struct gate_loop *loop)
 {
     struct gate_list present;
@@ -208,25 +206,52 @@ static void run_ready(struct gate_loop *loop)
     gate_list_splice(&present, &loop->ready);
     while (!loop->tired && run_first(&present))
         continue;
-    put_off(loop, &present);
+    gate_list_splice(&loop->due, &present);
 }
 
-/* The same for what was put off: at least one, or new work could hold it up for ever. */
-static void run_later(struct gate_loop *loop)
+/* The same for what was put off: at least one, or new work could hold it up for ever. Who has an
+ * answer does not wait for what may take long. */
+static void run_waiting(struct gate_loop *loop, struct gate_list *waiting)
 {
     struct gate_list present;
 
     gate_list_init(&present);
-    gate_list_splice(&present, &loop->later);
-    while (run_first(&present) && !loop->tired)
-        continue;
-    put_off(loop, &present);
+    gate_list_splice(&present, waiting);
+    do
+        run_flush(loop);
+    while (run_first(&present) && !loop->tired);
+    gate_list_splice(&present, waiting);
+    gate_list_splice(waiting, &present);
+}
+
+/* All that was put off, until something took long; what that passes over has its turn in any case
+ * the next time. */
+static void run_put_off(struct gate_loop *loop)
+{
+    struct gate_list *const lists[] = {&loop->due, &loop->behind, &loop->later};
+    bool owed = loop->owed;
+
+    loop->tired = loop->owed = false;
+    for (int i = 0; i < 3; i++) {
+        if (gate_list_empty(lists[i]))
+            continue;
+        if (!loop->tired || owed)
+            run_waiting(loop, lists[i]);
+        else
+            loop->owed = true;
+    }
+}
+
+static bool has_waiting(const struct gate_loop *loop)
+{
+    return !gate_list_empty(&loop->due) || !gate_list_empty(&loop->behind) ||
+           !gate_list_empty(&loop->later);
 }
 
 static bool has_work(const struct gate_loop *loop)
 {
     return !gate_list_empty(&loop->ready) || !gate_list_empty(&loop->flush) ||
-           !gate_list_empty(&loop->later) || !gate_list_empty(&loop->next);
+           has_waiting(loop) || !gate_list_empty(&loop->next);
 }
 
 static void run_rounds(struct gate_loop *loop)
@@ -251,11 +276,11 @@ static void drain(struct gate_loop *loop)
         return;
     loop->draining = true;
     loop->tired = false;
+    if (GATE_UNLIKELY(loop->long_turn + 1 >= loop->turn))
+        run_flush(loop); /* what is ready may take long as well */
     run_rounds(loop);
-    if (GATE_UNLIKELY(!gate_list_empty(&loop->later))) {
-        run_flush(loop); /* who has an answer does not wait for what may take long */
-        run_later(loop);
-    }
+    if (GATE_UNLIKELY(has_waiting(loop)))
+        run_put_off(loop);
     run_flush(loop); /* a ready queue that never empties does not hold output back */
     loop->draining = false;
 }
@@ -270,7 +295,8 @@ void gate_loop_turn(struct gate_loop *loop, bool wait)
 {
     GATE_ASSERT(!loop->draining);
     loop->turn++;
-    put_off(loop, &loop->next);
+    loop->tired = false;
+    gate_list_splice(&loop->behind, &loop->next);
     arm_timer(loop);
     ev_run(loop->ev, wait && !has_work(loop) ? EVRUN_ONCE : EVRUN_NOWAIT);
     run_timers(loop);

@@ -25,8 +25,10 @@ struct gate_ready {
 struct gate_loop {
     struct ev_loop *ev;
     struct gate_list ready; /* struct gate_ready: waits that woke, events to deliver */
-    struct gate_list later; /* the same: what nobody waits for, and what stood behind long work */
-    struct gate_list next;  /* the same: what goes on in the next turn */
+    /* The same, for what may take long: what stood behind long work, what goes on behind its own,
+     * and what nobody waits for. */
+    struct gate_list due, behind, later;
+    struct gate_list next; /* will be `behind` in the next turn */
     struct gate_list flush; /* struct gate_ready: connections with output to send */
     struct gate_wheel wheel;
     struct gate_block_pool blocks;
@@ -40,9 +42,11 @@ struct gate_loop {
     struct ev_async wake;
     uint64_t armed_ms; /* loop time of `timer`; UINT64_MAX: not started */
     uint64_t turn;     /* number of this turn, from 1 */
+    uint64_t long_turn; /* the last one in which long work was done; 0: none */
     int64_t skew_ns;   /* of the clock, when `timer` was started */
     _Atomic bool stop;
-    bool tired;     /* what runs now took long: the rest of the ready queue is for later */
+    bool tired;     /* long work was done: what else would begin now is put off */
+    bool owed;      /* of what was put off, some was passed over in the last turn */
     bool draining;  /* inside the drain of the ready queue: never nested */
     bool in_script; /* a VM of this thread is inside lua_resume: no draining now */
 };
@@ -98,6 +102,14 @@ static inline void gate_loop_later(struct gate_loop *loop, struct gate_ready *r)
         gate_list_push(&loop->later, &r->node);
 }
 
+/* Runs behind all that is ready, and before what was put off for other reasons: what long work of
+ * others stands before. */
+static inline void gate_loop_due(struct gate_loop *loop, struct gate_ready *r)
+{
+    if (gate_list_empty(&r->node))
+        gate_list_push(&loop->due, &r->node);
+}
+
 /* Runs in the next turn, when what came in by then has its answers: for work that goes on behind
  * long work of its own. */
 static inline void gate_loop_next(struct gate_loop *loop, struct gate_ready *r)
@@ -106,12 +118,19 @@ static inline void gate_loop_next(struct gate_loop *loop, struct gate_ready *r)
         gate_list_push(&loop->next, &r->node);
 }
 
-/* Said from inside the drain, after long work (a script that used up its budget): what else is
- * ready waits until the loop has polled again, and then stands behind what came in by then. So ten
- * such pieces of work in a row keep others waiting for one of them, not for ten. */
+/* Said after long work (a script that ran for milliseconds): what else is ready waits until the
+ * loop has polled again, and then stands behind what came in by then. So ten such pieces of work in
+ * a row keep others waiting for one of them, not for ten. Who begins work from an I/O callback that
+ * may take long asks is_tired first, and is due instead. */
 static inline void gate_loop_tire(struct gate_loop *loop)
 {
     loop->tired = true;
+    loop->long_turn = loop->turn;
+}
+
+static inline bool gate_loop_is_tired(const struct gate_loop *loop)
+{
+    return loop->tired;
 }
 
 /* Links into the flush list, drained when the ready queue is empty: one send per connection and

@@ -14,8 +14,10 @@ struct gate_semaphore;
  * Exchanges are known by handle, id and serial; both are int here, which compiled code passes on as
  * they are. */
 struct gate_io {
-    int32_t start;      /* the chain's entry to begin with, from 1 */
-    int32_t stop;       /* the entry before which it returns; then it sets 0 here */
+    int32_t start;      /* the chain's entry to begin with, from 1; less than 0: it returned before
+                         * that entry */
+    int32_t stop;       /* before this entry and those behind it the chain returns; the watchdog may
+                         * lower it */
     int32_t id;         /* the exchange; connect: the client's port */
     int32_t serial;
     uint64_t handle;    /* both in one word, serial above; 0: no exchange is being served */
@@ -37,6 +39,7 @@ struct gate_io {
     const uint32_t *seen_at;
     double seen_until;
     const uint64_t *now; /* the loop's clock, in ns */
+    const int32_t *stop_at; /* &stop: behind a pointer, compiled code reads it anew each time */
 };
 
 /* A peer as balance hooks see it; the strings live as long as the request. */

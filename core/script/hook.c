@@ -179,24 +179,36 @@ static bool goes_on(const struct gate_hook_run *run, uint32_t at)
     return p->open && !p->guards;
 }
 
-/* Calls the chain from an entry on, up to one that is in quarantine (is_barred). */
+/* Calls the chain from an entry on, up to one that is in quarantine, or to the next one once the
+ * watchdog finds that others have to have their turn (has_halted). */
 static inline enum gate_vm_result call_from(struct gate_hook_run *run, uint32_t start)
 {
     struct gate_vm *vm = run->task.vm;
+    uint32_t stop = gate_run_bar(run, start);
 
-    run->stop = gate_run_bar(run, start);
-    vm->io.stop = run->stop == start ? 0 : (int32_t)run->stop;
-    if (GATE_UNLIKELY(run->stop == start))
+    run->task.stop = (int32_t)stop;
+    if (GATE_UNLIKELY(stop == start)) {
+        vm->io.start = -(int32_t)start;
         return GATE_VM_DONE;
+    }
     gate_task_begin(&run->task, run->chain->ref, run->chain->budgets);
+    __atomic_store_n(&vm->io.stop, (int32_t)stop, __ATOMIC_RELAXED);
     set_args(run, start);
     return gate_task_resume(&run->task);
 }
 
-/* The chain has come to an entry that is in quarantine. */
-static bool is_barred(const struct gate_vm *vm, enum gate_vm_result r)
+/* The chain has returned before entry -io.start. */
+static bool has_halted(const struct gate_vm *vm, enum gate_vm_result r)
 {
-    return r == GATE_VM_DONE && vm->io.stop == 0;
+    return r == GATE_VM_DONE && vm->io.start < 0;
+}
+
+void gate_run_tire(struct gate_task *t)
+{
+    struct gate_exchange *x = gate_container_of(t, struct gate_hook_run, task)->x;
+
+    if (x != NULL)
+        x->tired_until = t->vm->worker->loop.turn + 1;
 }
 
 /* Reports a failure; where it was. */
@@ -205,8 +217,8 @@ static uint32_t note_failure(struct gate_hook_run *run, enum gate_vm_result r)
     uint32_t at = (uint32_t)run->task.vm->io.at;
 
     count_failure(run, r);
-    if (run->x != NULL && r != GATE_VM_ERROR)
-        run->x->tired_until = run->task.vm->worker->loop.turn + 1;
+    if (r != GATE_VM_ERROR)
+        gate_run_tire(&run->task);
     if (!run->task.reported)
         gate_task_report(&run->task, r);
     if (r == GATE_VM_KILLED)
@@ -220,42 +232,53 @@ static uint32_t note_failure(struct gate_hook_run *run, enum gate_vm_result r)
 static uint32_t note_barred(struct gate_hook_run *run)
 {
     struct gate_vm *vm = run->task.vm;
+    int32_t at = run->task.stop;
 
-    vm->io.stop = INT32_MAX;
-    __atomic_store_n(&vm->io.at, (int32_t)run->stop, __ATOMIC_RELAXED);
-    gate_tally_add(&run->chain->tallies[run->stop - 1].barred);
+    __atomic_store_n(&vm->io.at, at, __ATOMIC_RELAXED);
+    gate_tally_add(&run->chain->tallies[at - 1].barred);
     if (vm->seat != NULL)
         gate_canary_kill(vm->seat->tally);
-    return run->stop;
+    return (uint32_t)at;
 }
 
-/* The entry is called in the next turn: others go first. */
-static enum gate_vm_result put_off(struct gate_hook_run *run, uint32_t at)
+/* The entry is called from the loop: others go first. */
+static enum gate_vm_result
+put_off(struct gate_hook_run *run, uint32_t at,
+        void (*link)(struct gate_loop *loop, struct gate_ready *r))
 {
     struct gate_vm *vm = run->task.vm;
 
     run->rest_at = at;
     run->task.verdict = vm->io.verdict;
-    gate_loop_next(&vm->worker->loop, &run->rest);
+    link(&vm->worker->loop, &run->rest);
     return GATE_VM_YIELD;
 }
 
-/* After a failure: reports it, and calls the rest of the chain when the policy says so. */
+static enum gate_vm_result rest(struct gate_hook_run *run, uint32_t at)
+{
+    gate_loop_tire(&run->task.vm->worker->loop);
+    return put_off(run, at, gate_loop_next);
+}
+
+/* After a failure: reports it, and calls the rest of the chain when the policy says so; also what
+ * is left of a chain that ran for long. */
 static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result r)
 {
     for (;;) {
-        bool barred = is_barred(run->task.vm, r);
+        bool barred = has_halted(run->task.vm, r);
         uint32_t at;
 
         if (!barred && !is_failure(r))
             return r;
+        if (barred && run->task.vm->io.start != -run->task.stop)
+            return rest(run, (uint32_t)-run->task.vm->io.start);
         at = barred ? note_barred(run) : note_failure(run, r);
         if (!goes_on(run, at))
             return barred ? GATE_VM_BARRED : r;
         if (at >= run->chain->n)
             return GATE_VM_DONE;
         if (r == GATE_VM_KILLED || r == GATE_VM_NOMEM)
-            return put_off(run, at + 1);
+            return put_off(run, at + 1, gate_loop_next);
         r = call_from(run, at + 1);
     }
 }
@@ -324,12 +347,22 @@ static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate
     }
 }
 
-/* One stopped hook of an exchange may be followed by others that will be, too: those of its policy
- * for later steps, the next ones of the chain, those for the next piece of a body. Between any two
- * of them others have their turn; what goes on in the next one does so before their output. */
+/* One long hook of an exchange may be followed by others that are, too: those of its policy for
+ * later steps, the next ones of the chain, those for the next piece of a body. Between any two of
+ * them others have their turn; what goes on in the next one does so before their output. */
 static bool is_tired(const struct gate_hook_run *run)
 {
     return run->x != NULL && run->x->tired_until >= run->task.vm->worker->loop.turn;
+}
+
+/* Several exchanges that came at the same time may have such hooks, too. */
+static inline enum gate_vm_result begin(struct gate_hook_run *run, uint32_t start)
+{
+    if (GATE_UNLIKELY(is_tired(run)))
+        return put_off(run, start, gate_loop_next);
+    if (GATE_UNLIKELY(gate_loop_is_tired(&run->task.vm->worker->loop)))
+        return put_off(run, start, gate_loop_due);
+    return call_from(run, start);
 }
 
 /* Runs the chain from `start`. DONE: *v is set and the run is given back. */
@@ -342,8 +375,8 @@ static enum gate_vm_result run_begin(struct gate_hook_run *run, uint32_t start,
     vm->io.verdict = GATE_VERDICT_NEXT;
     run->began_ns = clock_ns(vm);
     gate_tally_add(&run->chain->tallies[start - 1].begun);
-    r = GATE_UNLIKELY(is_tired(run)) ? put_off(run, start) : call_from(run, start);
-    if (GATE_UNLIKELY(is_failure(r) || is_barred(vm, r)))
+    r = begin(run, start);
+    if (GATE_UNLIKELY(is_failure(r) || has_halted(vm, r)))
         r = go_on(run, r);
     if (r == GATE_VM_YIELD) {
         gate_list_push(&vm->runs, &run->node);
@@ -462,17 +495,6 @@ enum gate_vm_result gate_hook_piece(struct gate_exchange *x, enum gate_hook hook
     return run_for(r, start, done, arg, run, v);
 }
 
-bool gate_hook_decodes(const struct gate_exchange *x, enum gate_hook hook)
-{
-    const struct gate_hook_chain *chain =
-        gate_chain_of(x->seat->vm, x, (int)hook, GATE_SCOPE_ALL);
-
-    for (uint32_t i = 0; chain != NULL && i < chain->n; i++)
-        if (x->seat->vm->config->policies[chain->v[i].policy].decode)
-            return true;
-    return false;
-}
-
 enum gate_vm_result gate_hook_connect(struct gate_vm *vm, const struct gate_connect_info *info,
                                       gate_hook_done *done, void *arg, struct gate_hook_run **run,
                                       struct gate_hook_verdict *v)
@@ -569,32 +591,4 @@ uint64_t gate_hook_script_ns(const struct gate_vm *vm, const struct gate_exchang
     if (run != NULL && run->x == x)
         total += vm->worker->loop.now_ns - run->began_ns;
     return total;
-}
-
-void gate_vm_place(const struct gate_vm *vm, struct gate_script_place *out)
-{
-    struct gate_task_origin o;
-
-    *out = (struct gate_script_place){NULL, NULL};
-    if (vm->task == NULL)
-        return;
-    gate_task_origin(vm->task, &o);
-    out->policy = o.policy;
-    out->hook = o.hook;
-}
-
-void gate_run_origin(const struct gate_task *t, struct gate_task_origin *to)
-{
-    const struct gate_hook_run *run = gate_container_of(t, struct gate_hook_run, task);
-    uint32_t at = (uint32_t)t->vm->io.at;
-
-    if (at < 1 || at > run->chain->n)
-        at = 1;
-    *to = (struct gate_task_origin){
-        .policy = gate_run_policy(run),
-        .hook = gate_chain_hook_name(run->chain->hook),
-        .key = gate_chain_key(run->chain, at),
-        .x = run->x,
-        .spawned = &run->chain->spawned[at - 1],
-    };
 }

@@ -42,6 +42,22 @@ const char *gate_run_policy(const struct gate_hook_run *run)
     return run->task.vm->policy_names[run->chain->v[at - 1].policy];
 }
 
+void gate_run_origin(const struct gate_task *t, struct gate_task_origin *to)
+{
+    const struct gate_hook_run *run = gate_container_of(t, struct gate_hook_run, task);
+    uint32_t at = (uint32_t)t->vm->io.at;
+
+    if (at < 1 || at > run->chain->n)
+        at = 1;
+    *to = (struct gate_task_origin){
+        .policy = gate_run_policy(run),
+        .hook = gate_chain_hook_name(run->chain->hook),
+        .key = gate_chain_key(run->chain, at),
+        .x = run->x,
+        .spawned = &run->chain->spawned[at - 1],
+    };
+}
+
 static uint64_t budget_ns(const struct gate_vm *vm, const struct gate_hook_chain *c, uint32_t i)
 {
     uint32_t us = c->hook < GATE_HOOK_COUNT ? vm->config->policies[c->v[i].policy].cpu_us : 0;
@@ -279,6 +295,17 @@ struct gate_hook_chain *gate_chain_of(struct gate_vm *vm, const struct gate_exch
     if (rc == NULL)
         return NULL;
     return scope == GATE_SCOPE_ROUTE ? rc->own[hook] : rc->all[hook];
+}
+
+bool gate_hook_decodes(const struct gate_exchange *x, enum gate_hook hook)
+{
+    const struct gate_hook_chain *chain =
+        gate_chain_of(x->seat->vm, x, (int)hook, GATE_SCOPE_ALL);
+
+    for (uint32_t i = 0; chain != NULL && i < chain->n; i++)
+        if (x->seat->vm->config->policies[chain->v[i].policy].decode)
+            return true;
+    return false;
 }
 
 static uint64_t read_tally(const _Atomic uint64_t *n)

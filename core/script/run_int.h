@@ -25,7 +25,6 @@ struct gate_hook_run {
     struct gate_hook_run **slot; /* where its owner keeps it while it waits */
     struct gate_ready rest;      /* goes on with entry `rest_at` in the next turn */
     uint32_t rest_at;
-    uint32_t stop;  /* entry before which it stops; past the last: none */
     uint32_t probe; /* entry that it tries out of quarantine; 0: none */
     uint64_t began_ns;
 };
@@ -34,6 +33,10 @@ void gate_run_origin(const struct gate_task *t, struct gate_task_origin *to);
 
 /* Time inside hooks of an exchange until now, that of the one included which runs. */
 uint64_t gate_hook_script_ns(const struct gate_vm *vm, const struct gate_exchange *x);
+
+/* A hook, or what it waited for, took long: the next one of its exchange is called in the next turn.
+ */
+void gate_run_tire(struct gate_task *t);
 
 /* "gateway.lua:9": the policy whose hook runs or has just failed; for when and handler the route.
  */

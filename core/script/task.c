@@ -4,6 +4,9 @@
 #include "script/job_int.h"
 #include "script/run_int.h"
 
+/* CPU time of one resume of a hook behind which others have their turn. */
+#define LONG_NS (2 * GATE_MS)
+
 static void on_limit(struct gate_timer *timer);
 static void on_woken(struct gate_wait *w, enum gate_err result);
 
@@ -148,14 +151,26 @@ static int resume(struct gate_task *t)
     return status;
 }
 
-/* It used up its budget, or much memory, or it is a job that the watchdog has seen at work, of
- * which there may be thousands. */
+/* It used up its budget, or much memory, or the watchdog has seen it at work: a job, of which there
+ * may be thousands, at all; a hook for as long as few take. */
 static bool took_long(const struct gate_task *t, enum gate_vm_result r)
 {
-    if (r != GATE_VM_DONE && r != GATE_VM_YIELD)
+    const struct gate_watch *w = t->vm->watch;
+
+    if (GATE_UNLIKELY(r == GATE_VM_KILLED || r == GATE_VM_NOMEM))
         return true;
-    return t->kind == GATE_TASK_JOB && t->vm->watch != NULL &&
-           gate_watch_seen_since(t->vm->watch) != 0;
+    if (GATE_LIKELY(w == NULL || !gate_watch_was_seen(w)))
+        return false;
+    return gate_watch_seen_since(w) > (t->kind == GATE_TASK_JOB ? 0 : LONG_NS);
+}
+
+static GATE_COLD void note_long(struct gate_task *t)
+{
+    struct gate_task *owner = gate_task_owner(t);
+
+    gate_loop_tire(&t->vm->worker->loop);
+    if (owner->kind == GATE_TASK_HOOK)
+        gate_run_tire(owner);
 }
 
 enum gate_vm_result gate_task_resume(struct gate_task *t)
@@ -170,7 +185,7 @@ enum gate_vm_result gate_task_resume(struct gate_task *t)
     r = gate_task_result(vm, t->co, resume(t));
     vm->task = NULL;
     if (GATE_UNLIKELY(took_long(t, r)))
-        gate_loop_tire(&vm->worker->loop);
+        note_long(t);
     if (GATE_UNLIKELY(t->owner != NULL)) {
         t->owner->used_ns += gate_watch_cpu_now() - cpu_before;
         t->owner->charge += gate_heap_taken(&vm->heap);
@@ -226,6 +241,8 @@ static void on_woken(struct gate_wait *w, enum gate_err result)
     gate_list_remove(&t->node);
     t->woken = result;
     __atomic_store_n(&vm->io.at, t->at, __ATOMIC_RELAXED);
+    __atomic_store_n(&vm->io.stop, t->stop, __ATOMIC_RELAXED);
+    vm->io.start = 0;
     vm->io.verdict = t->verdict;
     if (r != GATE_VM_DONE)
         gate_loop_untimer(&vm->worker->loop, &t->limit);
@@ -263,6 +280,18 @@ void gate_task_origin(const struct gate_task *t, struct gate_task_origin *to)
         gate_job_origin(t, to);
     else
         gate_run_origin(t, to);
+}
+
+void gate_vm_place(const struct gate_vm *vm, struct gate_script_place *out)
+{
+    struct gate_task_origin o;
+
+    *out = (struct gate_script_place){NULL, NULL};
+    if (vm->task == NULL)
+        return;
+    gate_task_origin(vm->task, &o);
+    out->policy = o.policy;
+    out->hook = o.hook;
 }
 
 int gate_task_take_error(struct gate_task *t, enum gate_vm_result r)

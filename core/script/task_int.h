@@ -26,6 +26,7 @@ struct gate_task {
     struct gate_task *owner; /* whose budget it uses; NULL: its own */
     int raised;              /* what a member of its gate.all raised; a reference, or LUA_NOREF */
     const uint64_t *budgets; /* watch_int.h */
+    int32_t stop;            /* io.stop when it goes on */
     int32_t at;              /* io.at while it waits */
     int32_t verdict;         /* io.verdict while it waits */
     /* Bytes that it has asked for until it waited, with those whose owner it is: more than they can

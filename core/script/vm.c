@@ -14,6 +14,7 @@
 
 static void bind_watch(struct gate_vm *vm)
 {
+    atomic_store_explicit(&vm->watch->stop, &vm->io.stop, memory_order_relaxed);
     atomic_store_explicit(&vm->watch->at, &vm->io.at, memory_order_release);
     vm->heap.watch = vm->watch;
 }
@@ -50,7 +51,7 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     vm->natives = o->natives;
     vm->quarantine = o->quarantine == NULL ? gate_quarantine_new()
                                            : gate_quarantine_ref(o->quarantine);
-    vm->io.stop = INT32_MAX;
+    vm->io.stop_at = &vm->io.stop;
     gate_list_init(&vm->runs);
     gate_list_init(&vm->jobs);
     gate_list_init(&vm->waiting);

@@ -33,6 +33,9 @@ struct gate_watch {
      * one with number first_at has used `used` before. */
     _Atomic(const int32_t *) at;
     _Atomic(const uint64_t *) budgets;
+    /* Where 0 is stored when the lua_resume takes long: its next hook is for another one. NULL:
+     * nowhere. */
+    _Atomic(int32_t *) stop;
     _Atomic uint32_t first_at;
     _Atomic uint64_t used;
     /* The script's stack when a hook raised an error in it, from the innermost frame; a text. Of
@@ -48,6 +51,7 @@ struct gate_watch {
     clockid_t cpu;
     uint64_t seen;              /* the call that was seen last */
     uint64_t seen_cpu;          /* the thread's CPU time when it was seen first */
+    uint64_t entered_cpu;       /* the same for the lua_resume that it is in */
     _Atomic uint64_t seen_word; /* both, for the watched thread */
     _Atomic uint64_t seen_cpu_word;
     bool told;           /* on_stuck was called for this call */
@@ -113,6 +117,14 @@ uint64_t gate_watch_cpu_now(void);
 /* CPU time that the hook has used which is running when lua_resume has just returned, as far as the
  * watchdog saw it: 0 when it began after the last look. */
 uint64_t gate_watch_seen_since(const struct gate_watch *w);
+
+/* Whether the watchdog saw the lua_resume at work that has just returned. */
+static inline bool gate_watch_was_seen(const struct gate_watch *w)
+{
+    uint32_t seq = atomic_load_explicit(&w->seq, memory_order_relaxed) - 1;
+
+    return atomic_load_explicit(&w->seen_word, memory_order_relaxed) >> 32 == seq;
+}
 
 /* Whether the call inside which lua_resume has just returned was told to stop. */
 static inline bool gate_watch_stopped(const struct gate_watch *w)

@@ -14,6 +14,8 @@
 
 /* While scripts run. */
 #define POLL_NS (4 * GATE_MS)
+/* What hooks of one lua_resume may use together until the next one waits for others. */
+#define PAUSE_NS (4 * GATE_MS)
 /* Polls without any script until the dog sleeps for good (and must be woken). */
 #define POLLS_UNTIL_SLEEP 25
 /* A call that goes on so many budgets after it was to be stopped hangs; but not before the second,
@@ -135,8 +137,10 @@ static void stop(struct gate_watch *w, uint64_t call)
 
 static void see(struct gate_watch *w, uint64_t call)
 {
-    w->seen = call;
     w->seen_cpu = cpu_of(w);
+    if (call >> 32 != w->seen >> 32)
+        w->entered_cpu = w->seen_cpu;
+    w->seen = call;
     w->told = false;
     atomic_store_explicit(&w->seen_cpu_word, w->seen_cpu, memory_order_relaxed);
     atomic_store_explicit(&w->seen_word, call, memory_order_release);
@@ -175,13 +179,25 @@ static uint64_t used_before(const struct gate_watch *w, uint32_t at)
     return atomic_load_explicit(&w->used, memory_order_relaxed);
 }
 
+/* May come too late, and then pause another call: it costs that one a turn. */
+static uint64_t pause_after(struct gate_watch *w, uint64_t used)
+{
+    int32_t *stop = atomic_load_explicit(&w->stop, memory_order_relaxed);
+
+    if (used < PAUSE_NS)
+        return PAUSE_NS - used + GATE_MS / 20;
+    if (stop != NULL)
+        __atomic_store_n(stop, 0, __ATOMIC_RELAXED);
+    return POLL_NS;
+}
+
 /* Looks at one thread; answers in how many ns it has to be looked at again. */
 static uint64_t look_locked(struct gate_watchdog *dog, struct gate_watch *w)
 {
     uint32_t seq = atomic_load_explicit(&w->seq, memory_order_acquire);
     uint64_t call = gate_watch_call(w, seq);
     uint64_t cpu = cpu_of(w);
-    uint64_t budget, used;
+    uint64_t budget, used, next;
 
     if (call >> 32 != w->seen >> 32)
         dog->quiet = 0;
@@ -193,10 +209,11 @@ static uint64_t look_locked(struct gate_watchdog *dog, struct gate_watch *w)
     if ((seq & 1) == 0)
         return POLL_NS;
     dog->quiet = 0;
+    next = pause_after(w, cpu - w->entered_cpu);
     budget = budget_of(w, (uint32_t)call);
     used = cpu_of(w) - w->seen_cpu + used_before(w, (uint32_t)call);
     if (used < budget)
-        return budget - used < POLL_NS ? budget - used + GATE_MS / 20 : POLL_NS;
+        return budget - used < next ? budget - used + GATE_MS / 20 : next;
     stop(w, call);
     if (used > budget * STUCK_FACTOR && used > STUCK_LEAST && !w->told && dog->on_stuck != NULL) {
         w->told = true;

@@ -176,21 +176,21 @@ local io, judge, refused, client, Request, Response, response, fault, fns, cast,
   type, peers, hello = ...
 %s
 return function()
-  local start, stop, id, serial = io.start, io.stop, io.id, io.serial
+  local start, id, serial = io.start, io.id, io.serial
   local first, second = %s, %s
 ]]
 
---- The entry before which it stops is in quarantine; the engine decides what that means.
+--- The entry before which it returns is in quarantine, or others have to have their turn first; the
+--- engine decides what that means.
 local STOP = [[
-  if stop == %d then
-    io.stop = 0
-    return
-  end
+    if io.stop_at[0] <= %d then
+      io.start = -%d
+      return
+    end
+    io.at = %d
 ]]
 
-local CALL = STOP .. [[
-  if start <= %d then
-    io.at = %d
+local CALL = "  if start <= %d then\n" .. STOP .. [[
     local v = f%d(first, second)
     if v ~= nil and judge(refused, id, serial, v) then return end
   end
@@ -199,9 +199,7 @@ local CALL = STOP .. [[
 --- The same for body hooks: each gets what the one before it made of the piece.
 local PIECE_TAKE = "  local chunk, last = take()\n"
 
-local PIECE_CALL = STOP .. [[
-  if start <= %d then
-    io.at = %d
+local PIECE_CALL = "  if start <= %d then\n" .. STOP .. [[
     local v = f%d(%s, chunk, last)
     if type(v) == "string" then
       chunk = v
@@ -212,13 +210,10 @@ local PIECE_CALL = STOP .. [[
   end
 ]]
 
-local PIECE_LOOP = [[
-  for i = start, #fns do
-    if stop == i then
-      io.stop = 0
-      return
-    end
-    io.at = i
+--- The same for so many hooks that they are called in a loop.
+local EACH = "  for i = start, #fns do\n" .. STOP:gsub("%%d", "i")
+
+local PIECE_LOOP = EACH .. [[
     local v = fns[i](%s, chunk, last)
     if type(v) == "string" then
       chunk = v
@@ -232,13 +227,7 @@ local PIECE_LOOP = [[
 --- What a body hook gets before the piece.
 local PIECE_ARGS = { request_body = "first", body = "first, second" }
 
-local LOOP = [[
-  for i = start, #fns do
-    if stop == i then
-      io.stop = 0
-      return
-    end
-    io.at = i
+local LOOP = EACH .. [[
     local v = fns[i](first, second)
     if v ~= nil and judge(refused, id, serial, v) then return end
   end
@@ -256,7 +245,7 @@ function M.source(hook, n)
   else
     for i = 1, n do
       locals[i] = ("local f%d = fns[%d]"):format(i, i)
-      calls[i] = args and PIECE_CALL:format(i, i, i, i, args) or CALL:format(i, i, i, i)
+      calls[i] = args and PIECE_CALL:format(i, i, i, i, i, args) or CALL:format(i, i, i, i, i)
     end
   end
   if args then table.insert(calls, 1, PIECE_TAKE) end

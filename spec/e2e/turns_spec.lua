@@ -1,0 +1,198 @@
+-- covers: net/loop.c script/hook.c script/watchdog.c
+-- One worker: hooks that stay within their budgets, one after the other, and others in between.
+local socket = require "socket"
+local t = require "e2e.support"
+
+--- Ten pieces of work, of which each takes most of a budget. `done` counts them.
+local N = 10
+local HEAD = ([[gate.listen { "127.0.0.1:0" }
+gate.limits { hook_cpu = %g }
+local done = 0
+local function work()
+  local from = os.clock()
+  while os.clock() - from < %g do end
+  done = done + 1
+end
+gate.route { path = "/done", handler = function() return gate.reply(200, tostring(done)) end }
+]]):format(0.04 * t.slow, 0.03 * t.slow)
+
+local function attack(g) g:connect():send(t.client.request_text "/attack") end
+
+--- The first one of many who come at the same time: who comes with them may have to wait for all.
+local function first_of_many(g, path)
+  local clients = {}
+  for i = 1, N do
+    clients[i] = g:connect()
+    clients[i]:send(t.client.request_text(path or "/attack"))
+  end
+  return clients[1]
+end
+
+--- The longest wait of somebody who asks again and again until so many pieces are done, as part of
+--- the time that all took. Who is first of many to come is somebody, too.
+local function longest_part(g, neighbour, begin, n)
+  local function ask()
+    neighbour:send(t.client.request_text "/done")
+    return tonumber(neighbour:receive_response().body)
+  end
+  local target = ask() + n
+  local began, longest = socket.gettime(), 0
+  local last = began
+  local function waited()
+    local now = socket.gettime()
+    longest, last = math.max(longest, now - last), now
+  end
+  local first = begin(g)
+  if first then
+    first:receive_response()
+    waited()
+  end
+  repeat
+    local done = ask()
+    waited()
+  until done >= target
+  return longest / (last - began)
+end
+
+--- The middle one of three tries: a busy machine may hold up anybody now and then.
+local function others_wait_for_at_most(part, text, begin, n)
+  local g = t.gateway(HEAD .. text)
+  local neighbour, parts = g:connect(), {}
+  for i = 1, 3 do parts[i] = longest_part(g, neighbour, begin, n or N) end
+  table.sort(parts)
+  assert.is_true(parts[2] < part, ("others waited for %.2f of the work"):format(parts[2]))
+  assert.not_matches("script stopped", g:stderr())
+end
+
+local function chain(hook)
+  return ([[
+    local use = {}
+    for i = 1, 10 do use[i] = { name = "p" .. i, %s = function() work() end } end
+    gate.route { path = "/attack", use = use, reply = { 200, "x" } }
+  ]]):format(hook)
+end
+
+describe("others have their turn", function()
+  after_each(t.cleanup)
+
+  for _, hook in ipairs { "request", "response", "log", "body" } do
+    it("between the " .. hook .. " hooks of one request", function()
+      others_wait_for_at_most(0.4, chain(hook), attack)
+    end)
+  end
+
+  it("between hooks of one chain that wait", function()
+    others_wait_for_at_most(0.4, [[
+      local use = {}
+      for i = 1, 10 do
+        use[i] = { name = "p" .. i, request = function()
+          if i % 3 == 1 then gate.sleep(0.001) end
+          work()
+        end }
+      end
+      gate.route { path = "/attack", use = use, reply = { 200, "x" } }
+    ]], attack)
+  end)
+
+  it("between hooks of more policies than are written out", function()
+    others_wait_for_at_most(0.4, [[
+      local use = {}
+      for i = 1, 50 do
+        use[i] = { name = "p" .. i, request = function() if i % 5 == 0 then work() end end }
+      end
+      gate.route { path = "/attack", use = use, reply = { 200, "x" } }
+    ]], attack)
+  end)
+
+  it("between the steps of one request", function()
+    others_wait_for_at_most(0.6, [[
+      gate.route { path = "/attack", reply = { 200, "x" },
+        use = { { request = work, response = work, body = work, log = work } } }
+    ]], attack, 4)
+  end)
+
+  it("between the pieces of one body", function()
+    local o = t.origin(function(c)
+      c:send "HTTP/1.1 200 OK\r\nContent-Length: 163840\r\n\r\n"
+      for _ = 1, 10 do c:send(("x"):rep(16384)) end
+    end)
+    others_wait_for_at_most(0.6, ([[
+      gate.route { path = "/attack", upstream = gate.upstream("up", { servers = { "%s" } }),
+        use = { { body = function() work() end } } }
+    ]]):format(o.address), attack, 4)
+  end)
+
+  it("between requests that come at the same time", function()
+    others_wait_for_at_most(0.4, [[
+      gate.route { path = "/attack", handler = function()
+        work()
+        return gate.reply(200, "x")
+      end }
+    ]], first_of_many)
+  end)
+
+  it("between requests of one connection", function()
+    others_wait_for_at_most(0.4, [[
+      gate.route { path = "/attack", handler = function()
+        work()
+        return gate.reply(200, "x")
+      end }
+    ]], function(g) g:connect():send(t.client.request_text("/attack"):rep(N)) end)
+  end)
+
+  it("between requests that waited for the same", function()
+    others_wait_for_at_most(0.4, [[
+      gate.route { path = "/attack", handler = function()
+        gate.sleep(0.05)
+        work()
+        return gate.reply(200, "x")
+      end }
+    ]], first_of_many)
+  end)
+
+  it("between new connections", function()
+    others_wait_for_at_most(0.4, [[
+      local first = true
+      gate.on.connect(function()
+        if not first then work() end
+        first = false
+      end)
+    ]], function(g) return first_of_many(g, "/done") end)
+  end)
+
+  it("between background tasks", function()
+    others_wait_for_at_most(0.4, [[
+      gate.route { path = "/attack", handler = function()
+        for _ = 1, 10 do gate.spawn(work) end
+        return gate.reply(200, "x")
+      end }
+    ]], attack)
+  end)
+
+  it("between background tasks that waited for the same", function()
+    others_wait_for_at_most(0.4, [[
+      gate.route { path = "/attack", handler = function()
+        for _ = 1, 10 do gate.spawn(function() gate.sleep(0.02) work() end) end
+        return gate.reply(200, "x")
+      end }
+    ]], attack)
+  end)
+
+  it("between ticks", function()
+    others_wait_for_at_most(0.4, [[
+      local left = 0
+      for _ = 1, 10 do
+        gate.every(0.02, function()
+          if left > 0 then
+            left = left - 1
+            work()
+          end
+        end)
+      end
+      gate.route { path = "/attack", handler = function()
+        left = 10
+        return gate.reply(200, "x")
+      end }
+    ]], attack)
+  end)
+end)
