@@ -15,7 +15,8 @@ static void write_failed(struct gate_link *l)
         gate_links_close(&l, GATE_CLOSE_LINK_ERROR);
         return;
     }
-    if (l->h1.state == GATE_LINK_TUNNEL) {
+    if (l->h1.out.framing == GATE_BODY_EOF) {
+        l->h1.state = GATE_LINK_TUNNEL; /* its origin may have ended its side */
         gate_link_h1_broken(l, GATE_E_RESET, "the upstream closed the tunnel");
         return;
     }
