@@ -563,6 +563,99 @@ static void an_attempt_that_ends_before_it_is_told(void **state)
     assert_null(b->a[0].peer);
 }
 
+/* ------------------------------------------------------------------ tunnels */
+
+/* More than the sockets on the way hold. */
+#define MUCH (8u * 1024 * 1024)
+
+/* A tunnel whose origin has ended its side and reads nothing, given back behind much that goes up;
+ * the origin's end of it. */
+static int leave_a_tunnel(struct bench *b)
+{
+    static const struct gate_timeouts timeouts = {.send_ms = 5000};
+    static const struct gate_head_limits limits = {
+        .header_bytes = 8192, .header_count = 50, .target_bytes = 1000};
+    static const char answer[] = "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    static char bytes[MUCH];
+    struct gate_attempt *a = &b->a[0];
+    struct gate_link_use use = {.arena = &a->arena,
+                                .limits = &limits,
+                                .timeouts = &timeouts,
+                                .method = GATE_M_GET,
+                                .upgrade = true,
+                                .upgrade_token = GATE_STR("x"),
+                                .events = &events,
+                                .user = a};
+    struct gate_message m = {.method = GATE_STR("GET"), .path = GATE_STR("/")};
+    struct gate_chain much;
+    struct gate_stream *s;
+    int fd;
+
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    s = gate_attempt_begin(a, &use);
+    assert_int_equal(s->ops->send_head(s, &m, true), GATE_OK);
+    s->ops->grant(s, 1000);
+    turns(b, 2);
+    assert_true(recv(fd, bytes, sizeof(bytes), 0) > 0);
+    assert_int_equal(send(fd, answer, strlen(answer), 0), (ssize_t)strlen(answer));
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    for (int t = 0; t < 10000 && !a->ended; t++)
+        turns(b, 1);
+    assert_int_equal(a->head.status, 101);
+    assert_true(a->ended);
+    gate_chain_init(&much, &b->loop.blocks);
+    assert_int_equal(gate_chain_copy(&much, bytes, sizeof(bytes)), 0);
+    assert_int_equal(s->ops->send_body(s, &much, true), GATE_OK);
+    gate_attempt_end(a, GATE_CLOSE_TUNNEL_END);
+    turns(b, 3);
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED), 0);
+    assert_int_equal(atomic_load(&b->local->set->v[0].peer->active), 0);
+    return fd;
+}
+
+static void a_tunnel_closes_behind_its_last_bytes(void **state)
+{
+    static char bytes[256 * 1024];
+    struct bench *b = *state;
+    int fd = leave_a_tunnel(b);
+    size_t total = 0;
+    ssize_t n = -1;
+
+    for (int t = 0; t < 100000 && n != 0; t++) {
+        turns(b, 1);
+        n = recv(fd, bytes, sizeof(bytes), 0);
+        total += n > 0 ? (size_t)n : 0;
+    }
+    assert_int_equal(n, 0);
+    assert_int_equal(total, MUCH);
+    turns(b, 1);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_ENDED), 1);
+    close(fd);
+}
+
+static void a_tunnel_does_not_wait_for_ever(void **state)
+{
+    struct bench *b = *state;
+    int fd = leave_a_tunnel(b);
+
+    pass(b, 4900);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_ERROR), 0);
+    pass(b, 200);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_ERROR), 1);
+    close(fd);
+}
+
+static void a_tunnel_does_not_wait_for_nobody(void **state)
+{
+    struct bench *b = *state;
+
+    close(leave_a_tunnel(b));
+    for (int t = 0; t < 10000 && closes(b, GATE_CLOSE_LINK_ERROR) == 0; t++)
+        turns(b, 1);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_ERROR), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -586,6 +679,9 @@ int main(void)
         CASE(a_peer_that_reset_before_has_taken_nothing),
         CASE(a_peer_that_has_read_may_have_acted),
         CASE(a_peer_that_closed_unread_may_have_acted),
+        CASE(a_tunnel_closes_behind_its_last_bytes),
+        CASE(a_tunnel_does_not_wait_for_ever),
+        CASE(a_tunnel_does_not_wait_for_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
