@@ -140,8 +140,8 @@ struct gate_exchange {
     struct gate_route_result match;
 };
 
-/* A new one on the worker's current generation; all zero but for what is said here: arena, handle,
- * begin time, id, pumps. */
+/* A new one on the worker's current generation; all zero but for its arena, handle, begin time and
+ * id. */
 struct gate_exchange *gate_exchange_new(struct gate_worker *w);
 
 /* Ends it: arena cleared, references given up, handle over. Clears the pointer. */

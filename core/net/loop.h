@@ -78,8 +78,8 @@ static inline uint64_t gate_loop_now(const struct gate_loop *loop)
     return loop->now_ns / GATE_MS;
 }
 
-/* Reads the clock again (after long work). Also called for every loop when the test clock was
- * moved. */
+/* Reads the clock again: after long work, and in every loop (on its own thread) when the test clock
+ * was moved. */
 void gate_loop_refresh(struct gate_loop *loop);
 
 static inline void gate_ready_init(struct gate_ready *r, void (*fn)(struct gate_ready *r))

@@ -184,7 +184,7 @@ static void consume_body(struct gate_link *l, struct gate_chain *chunk)
     const char *why = NULL;
     size_t n = 0;
 
-    switch (gate_h1_reader_body(&l->h1.in, chunk->pool, chunk, &p, &n, &why)) {
+    switch (gate_h1_reader_body(&l->h1.in, chunk, &p, &n, &why)) {
     case GATE_BODY_MORE:
     case GATE_BODY_DATA:
         break;
