@@ -175,6 +175,18 @@ static uint64_t used_before(const struct gate_watch *w, uint32_t at)
     return atomic_load_explicit(&w->used, memory_order_relaxed);
 }
 
+/* Whether a call that is told to stop goes on for long. What it used before it was told so first
+ * does not count: on a busy machine the watchdog comes late. */
+static bool hangs(struct gate_watch *w, uint64_t call, uint64_t cpu, uint64_t budget)
+{
+    if (w->stopping != call) {
+        w->stopping = call;
+        w->stopping_cpu = cpu;
+    }
+    cpu -= w->stopping_cpu;
+    return cpu > budget * STUCK_FACTOR && cpu > STUCK_LEAST;
+}
+
 /* Looks at one thread; answers in how many ns it has to be looked at again. */
 static uint64_t look_locked(struct gate_watchdog *dog, struct gate_watch *w)
 {
@@ -198,7 +210,7 @@ static uint64_t look_locked(struct gate_watchdog *dog, struct gate_watch *w)
     if (used < budget)
         return budget - used < POLL_NS ? budget - used + GATE_MS / 20 : POLL_NS;
     stop(w, call);
-    if (used > budget * STUCK_FACTOR && used > STUCK_LEAST && !w->told && dog->on_stuck != NULL) {
+    if (hangs(w, call, cpu, budget) && !w->told && dog->on_stuck != NULL) {
         w->told = true;
         dog->on_stuck(dog->arg, w);
     }
