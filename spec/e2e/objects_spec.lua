@@ -468,7 +468,9 @@ describe("request object", function()
     local whole = "res.status: " .. why .. headers .. headers .. "; header 'x-origin': " .. why
       .. "; " .. why
     for _, hook in ipairs { "body", "log" } do
-      local line = t.wait_for("the line", function() return g:stderr():match('"' .. hook .. '".-\n') end)
+      local line = t.wait_for("the line", function()
+        return g:stderr():match('"' .. hook .. '".-\n')
+      end)
       assert.is_truthy(line:find(whole, 1, true), line)
       assert.is_truthy(line:find('"still":"yes"', 1, true))
     end
