@@ -57,7 +57,7 @@ struct gate_flow_state {
     bool fresh_used; /* the peer's dead kept link was replaced once */
     bool same_peer;     /* the next try is at the same peer */
     bool balancer_next; /* the balance hooks left the choice to the upstream's function */
-    struct gate_peer *chosen; /* by a script, for this try; of local->set */
+    struct gate_peer *chosen; /* by a script, for this try; of local->set as it was then */
     uint64_t after;     /* the next dial is for a link newer than this; 0: any */
     enum gate_err dial; /* result of a dial that waited */
     bool dialing;       /* a dial is under way */
