@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 
-/* Names of policies that are long gone are let go beyond this. */
+/* As of routes: what comes beyond this is not counted. */
 #define TOTALS_MAX 65536
 
 void gate_hook_totals_init(struct gate_hook_totals *t)

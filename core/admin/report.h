@@ -1,5 +1,5 @@
-/* Report: the numbers of a running engine, as control has gathered them, and the two forms in
- * which an operator reads them: /status (JSON) and /metrics (Prometheus text). No state. */
+/* Report: the numbers of a running engine, as control has gathered them, and the forms in which an
+ * operator reads them: JSON, tables, and the text of Prometheus (/metrics). No state. */
 #ifndef GATE_ADMIN_REPORT_H
 #define GATE_ADMIN_REPORT_H
 
@@ -134,5 +134,9 @@ void gate_report_peers(const struct gate_report *r, FILE *to);
 
 /* Sum over the workers. */
 uint64_t gate_report_counter(const struct gate_report *r, enum gate_counter which);
+
+/* The same of what has begun and not ended. */
+uint64_t gate_report_open(const struct gate_report *r, enum gate_counter begun,
+                          enum gate_counter ended);
 
 #endif

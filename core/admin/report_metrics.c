@@ -9,6 +9,16 @@ uint64_t gate_report_counter(const struct gate_report *r, enum gate_counter whic
     return sum;
 }
 
+uint64_t gate_report_open(const struct gate_report *r, enum gate_counter begun,
+                          enum gate_counter ended)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < r->n_workers; i++)
+        sum += gate_counters_open(&r->workers[i].worker->counters, begun, ended);
+    return sum;
+}
+
 static void put_head(FILE *to, const char *name, const char *type, const char *help)
 {
     fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
@@ -177,15 +187,15 @@ static uint64_t peer_value(const struct peer_walk *w, const struct gate_peer_ent
 {
     switch (w->metric) {
     case PEER_REQUESTS:
-        return atomic_load_explicit(&e->peer->requests, memory_order_relaxed);
+        return gate_peer_requests(e->peer);
     case PEER_FAILURES:
         return atomic_load_explicit(&e->peer->failures, memory_order_relaxed);
     case PEER_ACTIVE:
-        return atomic_load_explicit(&e->peer->active, memory_order_relaxed);
+        return gate_peer_active(e->peer);
     case PEER_CONNECTIONS:
-        return atomic_load_explicit(&e->peer->connections, memory_order_relaxed);
+        return gate_peer_connections(e->peer);
     case PEER_STREAMS:
-        return atomic_load_explicit(&e->peer->streams, memory_order_relaxed);
+        return gate_peer_streams(e->peer);
     default:
         return !e->down && !gate_peer_is_down(e->peer, w->now_ms);
     }
@@ -334,8 +344,6 @@ static void put_client_certificates(const struct gate_report *r, FILE *to)
 
 void gate_report_metrics(const struct gate_report *r, FILE *to)
 {
-    uint64_t closed = gate_report_counter(r, GATE_C_CLIENT_CLOSED);
-
     put_head(to, "moongate_info", "gauge", "Always 1.");
     fprintf(to, "moongate_info{version=\"%s\"} 1\n", r->version);
     put_number(to, "moongate_uptime_seconds", "gauge", "Since the engine started.",
@@ -350,13 +358,11 @@ void gate_report_metrics(const struct gate_report *r, FILE *to)
     fprintf(to, "moongate_reloads_total{result=\"failed\"} %llu\n",
             (unsigned long long)r->reloads_failed);
     put_number(to, "moongate_client_connections", "gauge", "Open client connections.",
-               gate_report_counter(r, GATE_C_CLIENT_ACCEPTED) - closed);
+               gate_report_open(r, GATE_C_CLIENT_ACCEPTED, GATE_C_CLIENT_CLOSED));
     put_number(to, "moongate_active_requests", "gauge", "Requests inside the gateway now.",
-               gate_report_counter(r, GATE_C_REQUESTS) -
-                   gate_report_counter(r, GATE_C_REQUESTS_DONE));
+               gate_report_open(r, GATE_C_REQUESTS, GATE_C_REQUESTS_DONE));
     put_number(to, "moongate_tunnels", "gauge", "Open tunnels.",
-               gate_report_counter(r, GATE_C_TUNNELS) -
-                   gate_report_counter(r, GATE_C_TUNNELS_DONE));
+               gate_report_open(r, GATE_C_TUNNELS, GATE_C_TUNNELS_DONE));
     put_counters(r, to);
     put_routes(r, to);
     put_hooks(r, to);

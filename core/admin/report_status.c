@@ -25,8 +25,7 @@ static void put_worker(const struct gate_report_worker *w, FILE *to)
 
     fprintf(to, "{\"index\":%u,\"alive\":%s", w->worker->index, w->alive ? "true" : "false");
     gate_json_number(to, "connections",
-                     gate_counters_get(c, GATE_C_CLIENT_ACCEPTED) -
-                         gate_counters_get(c, GATE_C_CLIENT_CLOSED));
+                     gate_counters_open(c, GATE_C_CLIENT_ACCEPTED, GATE_C_CLIENT_CLOSED));
     gate_json_number(to, "requests", gate_counters_get(c, GATE_C_REQUESTS));
     gate_json_number(to, "vm_bytes", w->vm_bytes);
     fputc('}', to);
@@ -51,10 +50,10 @@ static void put_peers(void *arg, struct gate_str upstream, const struct gate_pee
         fputs(i == 0 ? "{\"address\":" : ",{\"address\":", to);
         gate_json_string(to, gate_str_from_cstr(p->text));
         fprintf(to, ",\"state\":\"%s\"", gate_report_peer_state(w->report, &set->v[i]));
-        gate_json_number(to, "active", atomic_load(&p->active));
-        gate_json_number(to, "connections", atomic_load(&p->connections));
-        gate_json_number(to, "streams", atomic_load(&p->streams));
-        gate_json_number(to, "requests", atomic_load(&p->requests));
+        gate_json_number(to, "active", gate_peer_active(p));
+        gate_json_number(to, "connections", gate_peer_connections(p));
+        gate_json_number(to, "streams", gate_peer_streams(p));
+        gate_json_number(to, "requests", gate_peer_requests(p));
         gate_json_number(to, "failures", atomic_load(&p->failures));
         fputc('}', to);
     }
@@ -89,8 +88,6 @@ void gate_report_last_reload(const struct gate_report *r, FILE *to)
 
 void gate_report_status(const struct gate_report *r, FILE *to)
 {
-    uint64_t accepted = gate_report_counter(r, GATE_C_CLIENT_ACCEPTED);
-
     fputs("{\"version\":", to);
     gate_json_string(to, gate_str_from_cstr(r->version));
     gate_json_number(to, "pid", (uint64_t)getpid());
@@ -100,12 +97,12 @@ void gate_report_status(const struct gate_report *r, FILE *to)
             (unsigned)(r->uptime_ms % 1000));
     fprintf(to, ",\"draining\":%s", r->draining ? "true" : "false");
     put_listening(r, to);
-    gate_json_number(to, "connections", accepted - gate_report_counter(r, GATE_C_CLIENT_CLOSED));
-    gate_json_number(to, "connections_accepted", accepted);
+    gate_json_number(to, "connections",
+                     gate_report_open(r, GATE_C_CLIENT_ACCEPTED, GATE_C_CLIENT_CLOSED));
+    gate_json_number(to, "connections_accepted", gate_report_counter(r, GATE_C_CLIENT_ACCEPTED));
     gate_json_number(to, "requests", gate_report_counter(r, GATE_C_REQUESTS));
     gate_json_number(to, "requests_active",
-                     gate_report_counter(r, GATE_C_REQUESTS) -
-                         gate_report_counter(r, GATE_C_REQUESTS_DONE));
+                     gate_report_open(r, GATE_C_REQUESTS, GATE_C_REQUESTS_DONE));
     gate_json_number(to, "log_lines_dropped",
                      r->lines_dropped + gate_report_counter(r, GATE_C_LOG_DROPPED));
     fputs(",\"workers\":[", to);

@@ -59,8 +59,7 @@ static double worker_requests(const struct gate_report *r, uint32_t i)
 
 static uint64_t connections(const struct gate_counters *c)
 {
-    return gate_counters_get(c, GATE_C_CLIENT_ACCEPTED) -
-           gate_counters_get(c, GATE_C_CLIENT_CLOSED);
+    return gate_counters_open(c, GATE_C_CLIENT_ACCEPTED, GATE_C_CLIENT_CLOSED);
 }
 
 /* The busiest first; of equals the one that was called more often. */

@@ -38,10 +38,10 @@ static void put_peers(void *arg, struct gate_str upstream, const struct gate_pee
         gate_table_put(t, upstream);
         gate_table_put(t, gate_str_from_cstr(p->text));
         gate_table_fmt(t, "%s", gate_report_peer_state(w->report, &set->v[i]));
-        gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->active));
-        gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->connections));
-        gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->streams));
-        gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->requests));
+        gate_table_fmt(t, "%llu", (unsigned long long)gate_peer_active(p));
+        gate_table_fmt(t, "%llu", (unsigned long long)gate_peer_connections(p));
+        gate_table_fmt(t, "%llu", (unsigned long long)gate_peer_streams(p));
+        gate_table_fmt(t, "%llu", (unsigned long long)gate_peer_requests(p));
         gate_table_fmt(t, "%llu", (unsigned long long)atomic_load(&p->failures));
     }
 }

@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 
-/* Names of routes that are long gone are let go beyond this. */
+/* Generations come and go, and each may bring new names: what comes beyond this is not counted. */
 #define NAMES_MAX 65536
 
 void gate_route_totals_init(struct gate_route_totals *t)

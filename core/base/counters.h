@@ -86,6 +86,17 @@ static inline uint64_t gate_counters_get(const struct gate_counters *c, enum gat
     return atomic_load_explicit(&c->v[which], memory_order_relaxed);
 }
 
+/* How many that have begun have not ended. The owner counts on meanwhile, so that ends are read
+ * first: else there could be fewer than none. */
+static inline uint64_t gate_counters_open(const struct gate_counters *c, enum gate_counter begun,
+                                          enum gate_counter ended)
+{
+    uint64_t gone = gate_counters_get(c, ended);
+    uint64_t come = gate_counters_get(c, begun);
+
+    return come > gone ? come - gone : 0;
+}
+
 /* Metric name ("moongate_client_connections_accepted_total") and help text. Never NULL. */
 const char *gate_counter_name(enum gate_counter which);
 const char *gate_counter_help(enum gate_counter which);

@@ -1,9 +1,11 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -253,15 +255,28 @@ static void fd_write(struct gate_log_sink *sink, const char *line, size_t n)
     struct pollfd ready = { .fd = s->fd, .events = POLLOUT };
 
     /* The descriptor may be blocking, and shared with other programs, so that its flags are not
-     * ours to change: ask first, and drop the line when nobody reads. */
-    if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0)
-        return;
-    if (write(s->fd, line, n) < 0)
-        return;
+     * ours to change: ask first, and drop the rest when nobody reads. */
+    while (n > 0 && poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0) {
+        ssize_t put = write(s->fd, line, n < s->most ? n : s->most);
+
+        if (put <= 0)
+            return;
+        line += put;
+        n -= (size_t)put;
+    }
+}
+
+/* A pipe is ready when it has room for PIPE_BUF bytes; a write of more would wait for a reader. */
+static size_t most_of(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) ? PIPE_BUF : SIZE_MAX;
 }
 
 void gate_log_fd_sink_init(struct gate_log_fd_sink *s, int fd)
 {
     s->sink.write = fd_write;
     s->fd = fd;
+    s->most = most_of(fd);
 }

@@ -16,8 +16,9 @@ struct gate_log_field {
     struct gate_str value;
 };
 
-/* Where lines go. `write` must not block (base gives one for stderr that drops on EAGAIN for tests
- * and the command line; run/ gives the buffered one). Thread-safe. */
+/* Where lines go. `write` must not block. Thread-safe. The one below is for the command line, the
+ * supervisor, and an engine that has read no file yet; engines that serve have the buffered one of
+ * base/log_writer.h. */
 struct gate_log_sink {
     void (*write)(struct gate_log_sink *sink, const char *line, size_t n);
 };
@@ -30,7 +31,6 @@ struct gate_log {
     _Atomic uint64_t lines[4];  /* written, by level */
 };
 
-/* Text on a terminal, JSON otherwise. */
 void gate_log_init(struct gate_log *log, struct gate_log_sink *sink, enum gate_log_level level,
                    bool json);
 
@@ -67,10 +67,11 @@ struct gate_log_pace {
 bool gate_log_pace_allows(struct gate_log_pace *p, uint64_t now_ms, uint32_t per_second,
                           uint32_t *untold);
 
-/* A sink on a descriptor; a short or refused write drops the rest of the line. */
+/* A sink on a descriptor, blocking or not: what it does not take at once of a line is dropped. */
 struct gate_log_fd_sink {
     struct gate_log_sink sink;
     int fd;
+    size_t most;    /* bytes of one write */
 };
 void gate_log_fd_sink_init(struct gate_log_fd_sink *s, int fd);
 

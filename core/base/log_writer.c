@@ -181,19 +181,24 @@ static void use_fd(struct gate_log_writer *w, int fd)
     w->kind = kind_of(fd);
 }
 
-/* Changes the file as asked, once everything that was queued before is written. */
+/* Changes the file as asked, once everything that was queued before is written. Lets go of the lock
+ * meanwhile: a file system may take its time. */
 static void change_target_locked(struct gate_log_writer *w)
 {
+    char *target = gate_strdup(w->target);
     int fd = w->next_fd;
 
-    if (fd == NO_FD)
-        fd = open_target(w, w->target);
     w->next_fd = NO_FD;
     w->reopen = false;
+    pthread_mutex_unlock(&w->lock);
+    if (fd == NO_FD)
+        fd = open_target(w, target);
     if (fd != NO_FD)
         use_fd(w, fd);
     else
         atomic_store(&w->reopen_error, errno);
+    gate_free(target);
+    pthread_mutex_lock(&w->lock);
 }
 
 static struct gate_log_buffer *next_locked(struct gate_log_writer *w)
@@ -420,16 +425,18 @@ void gate_log_writer_reopen(struct gate_log_writer *w)
 enum gate_err gate_log_writer_retarget(struct gate_log_writer *w, const char *target)
 {
     int fd = open_target(w, target);
+    int replaced;
 
     if (fd == NO_FD)
         return GATE_E_SYS;
     pthread_mutex_lock(&w->lock);
     gate_free(w->target);
     w->target = gate_strdup(target);
-    close_fd(w->next_fd);
+    replaced = w->next_fd;
     w->next_fd = fd;
     ask_reopen_locked(w);
     pthread_mutex_unlock(&w->lock);
+    close_fd(replaced);
     return GATE_OK;
 }
 

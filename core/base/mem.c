@@ -37,6 +37,16 @@ void *gate_calloc(size_t count, size_t n)
     return p;
 }
 
+void *gate_calloc_lines(size_t n)
+{
+    size_t whole = (n + GATE_CACHE_LINE - 1) & ~(size_t)(GATE_CACHE_LINE - 1);
+    void *p = aligned_alloc(GATE_CACHE_LINE, whole == 0 ? GATE_CACHE_LINE : whole);
+
+    if (GATE_UNLIKELY(p == NULL))
+        out_of_memory(n);
+    return memset(p, 0, whole);
+}
+
 void *gate_realloc(void *p, size_t n)
 {
     void *q = realloc(p, n == 0 ? 1 : n);

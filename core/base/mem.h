@@ -8,6 +8,12 @@
 /* Small things: failure aborts with a log line. Freed by gate_free. */
 void *gate_alloc(size_t n);
 void *gate_calloc(size_t count, size_t n);
+
+/* Zeroed as well, and on cache lines that nothing else is on: for what a thread writes all the time
+ * while others work beside it. */
+#define GATE_CACHE_LINE 64
+void *gate_calloc_lines(size_t n);
+
 void *gate_realloc(void *p, size_t n);
 char *gate_strdup(const char *s);
 char *gate_strndup(const char *s, size_t n); /* s may be NULL when n is 0 */

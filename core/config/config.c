@@ -74,6 +74,8 @@ void gate_config_free(struct gate_config **config)
     *config = NULL;
     if (c == NULL)
         return;
+    gate_names_fini(&c->upstream_names);
+    gate_names_fini(&c->route_names);
     gate_arena_clear(&c->arena);
     gate_free(c);
 }

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/names.h"
 #include "base/str.h"
 
 #define GATE_NO_ORDINAL UINT32_MAX
@@ -281,6 +282,8 @@ struct gate_config {
     uint32_t n_timers;
     const struct gate_shared_config *shared;
     uint32_t n_shared;
+    struct gate_names upstream_names; /* ordinals */
+    struct gate_names route_names;    /* ordinals */
 };
 
 /* Reads the canonical JSON that the Lua library emits. The text is our own: a fault in it is a bug

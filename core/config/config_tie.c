@@ -1,44 +1,23 @@
 /* Ties: names and ordinals that point from one section to another, checked once all is read. */
-#include "base/mem.h"
-#include "base/siphash.h"
 #include "config/config_int.h"
 
-/* Upstreams by name: open addressing, GATE_NO_ORDINAL is a free slot. */
-struct names {
-    const struct gate_upstream_config *v;
-    uint32_t *slots;
-    uint32_t mask;
-};
-
-static uint32_t *find_name(const struct names *t, struct gate_str name)
+static bool name_upstreams(struct reader *r, struct gate_config *c)
 {
-    static const struct gate_sipkey key; /* the names are the operator's, nobody fills this */
-    uint32_t i = (uint32_t)gate_siphash(&key, name.p, name.n) & t->mask;
-
-    while (t->slots[i] != GATE_NO_ORDINAL && !gate_str_eq(t->v[t->slots[i]].name, name))
-        i = (i + 1) & t->mask;
-    return &t->slots[i];
-}
-
-static bool fill_names(struct reader *r, const struct gate_config *c, struct names *t)
-{
-    uint32_t size = 16;
-
-    while (size < c->n_upstreams * 2)
-        size *= 2;
-    t->v = c->upstreams;
-    t->mask = size - 1;
-    t->slots = gate_alloc(size * sizeof(*t->slots));
-    memset(t->slots, 0xff, size * sizeof(*t->slots));
+    gate_names_init(&c->upstream_names, c->n_upstreams);
     for (uint32_t i = 0; i < c->n_upstreams; i++) {
         struct gate_str name = c->upstreams[i].name;
-        uint32_t *slot = find_name(t, name);
 
-        if (*slot != GATE_NO_ORDINAL)
+        if (gate_names_add(&c->upstream_names, name, i) != i)
             return gate_reader_fail(r, "upstream \"%.*s\" is there twice", (int)name.n, name.p);
-        *slot = i;
     }
     return true;
+}
+
+static void name_routes(struct gate_config *c)
+{
+    gate_names_init(&c->route_names, c->n_routes);
+    for (uint32_t i = 0; i < c->n_routes; i++)
+        gate_names_add(&c->route_names, c->routes[i].name, i);
 }
 
 /* The union of the hooks of these policies. */
@@ -54,7 +33,7 @@ static bool hooks_of(struct reader *r, const struct gate_config *c, const uint32
     return true;
 }
 
-static bool tie_route(struct reader *r, const struct gate_config *c, const struct names *t,
+static bool tie_route(struct reader *r, const struct gate_config *c,
                       struct gate_route_config *route)
 {
     if (!hooks_of(r, c, route->use, route->n_use, &route->hooks))
@@ -62,7 +41,7 @@ static bool tie_route(struct reader *r, const struct gate_config *c, const struc
     if (route->upstream != GATE_NO_ORDINAL) {
         struct gate_str name = r->names[route->upstream];
 
-        route->upstream = *find_name(t, name);
+        route->upstream = gate_names_find(&c->upstream_names, name);
         if (route->upstream == GATE_NO_ORDINAL)
             return gate_reader_fail(r, "route %u: there is no upstream \"%.*s\"", route->ordinal,
                                     (int)name.n, name.p);
@@ -76,11 +55,11 @@ bool gate_config_tie(struct reader *r, struct gate_config *c)
 {
     /* Ours until the parse ends; const for everybody else. */
     struct gate_route_config *routes = (struct gate_route_config *)c->routes;
-    struct names names;
-    bool ok = fill_names(r, c, &names) && hooks_of(r, c, c->global, c->n_global, &c->global_hooks);
+    bool ok = name_upstreams(r, c) &&
+              hooks_of(r, c, c->global, c->n_global, &c->global_hooks);
 
     for (uint32_t i = 0; ok && i < c->n_routes; i++)
-        ok = tie_route(r, c, &names, &routes[i]);
-    gate_free(names.slots);
+        ok = tie_route(r, c, &routes[i]);
+    name_routes(c);
     return ok;
 }

@@ -72,8 +72,7 @@ void gate_exchange_free(struct gate_exchange **ptr)
     gate_block_unref(&x->res.block);
     gate_block_unref(&x->head_block);
     gate_tls_info_unref(&x->tls);
-    if (x->peer != NULL)
-        gate_peer_unref(&x->peer);
+    gate_peer_release(&x->peer, x->peer_share);
     gate_arena_clear(&x->arena);
     gate_handle_end(&w->exchanges, x->handle);
     gate_seat_unref(&x->seat);

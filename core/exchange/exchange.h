@@ -117,7 +117,8 @@ struct gate_exchange {
     struct gate_pump dn;          /* response body */
     struct gate_attempt *attempt; /* the present one; owned by upstream/, ended by flow */
     uint32_t tries;
-    struct gate_peer *peer; /* of the last attempt; a reference */
+    struct gate_peer *peer; /* of the last attempt; held */
+    struct gate_peer_share *peer_share;
     struct gate_times times;
     uint64_t bytes_in;        /* body from the client */
     uint64_t bytes_out;       /* body to the client */
@@ -139,8 +140,8 @@ struct gate_exchange {
     struct gate_route_result match;
 };
 
-/* A new one on the worker's current generation; all zero but for what is said here: arena, handle,
- * begin time, id, pumps. */
+/* A new one on the worker's current generation; all zero but for its arena, handle, begin time and
+ * id. */
 struct gate_exchange *gate_exchange_new(struct gate_worker *w);
 
 /* Ends it: arena cleared, references given up, handle over. Clears the pointer. */

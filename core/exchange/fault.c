@@ -64,9 +64,11 @@ int gate_fault_status(enum gate_fault_code code)
     return faults[code].status;
 }
 
-enum gate_grpc_code gate_fault_grpc(enum gate_fault_code code)
+enum gate_grpc_code gate_fault_grpc(enum gate_fault_code code, int status)
 {
     GATE_ASSERT(code < GATE_FAULT_COUNT);
+    if (code == GATE_FAULT_BAD_REQUEST && status == 431)
+        return GATE_GRPC_RESOURCE_EXHAUSTED;
     return faults[code].grpc;
 }
 

@@ -41,8 +41,9 @@ const char *gate_fault_name(enum gate_fault_code code);
 /* The status it stands for (bad_request: 400 unless the refusal says otherwise). */
 int gate_fault_status(enum gate_fault_code code);
 
-/* What it is for a gRPC client. UNAVAILABLE tells it that it may try again. */
-enum gate_grpc_code gate_fault_grpc(enum gate_fault_code code);
+/* What it is for a gRPC client, where it has this status. UNAVAILABLE tells it that it may try
+ * again. */
+enum gate_grpc_code gate_fault_grpc(enum gate_fault_code code, int status);
 
 /* A sentence for the log and the built-in page; no detail a client should not see. */
 const char *gate_fault_text(enum gate_fault_code code);

@@ -39,8 +39,11 @@ void gate_pump_fini(struct gate_pump *p)
     gate_block_unref(&p->trailer_block);
 }
 
+/* A body that did not come whole, or that a filter has lost a piece of, is not sent again. */
 static void end(struct gate_pump *p, enum gate_pump_end how)
 {
+    if (how != GATE_PUMP_COMPLETE && how != GATE_PUMP_SINK)
+        p->kept_all = false;
     if (p->done)
         return;
     p->done = true;
@@ -59,6 +62,7 @@ static void send(struct gate_pump *p, struct gate_chain *out, bool last)
     if (e == GATE_OK && with_trailers)
         e = p->dst->ops->send_trailers(p->dst, p->trailers);
     if (e != GATE_OK) {
+        p->out_last = last && p->filters != NULL; /* for another try */
         end(p, GATE_PUMP_SINK);
         return;
     }
@@ -262,9 +266,10 @@ void gate_pump_to(struct gate_pump *p, struct gate_stream *dst)
     run(p);
 }
 
+/* Behind the end of a sink, what still comes is kept for another try, while there can be one. */
 void gate_pump_got(struct gate_pump *p, struct gate_chain *chunk)
 {
-    if (p->done || p->src_ended)
+    if (p->src_ended || (p->done && !p->kept_all))
         return;
     p->moved_ms = gate_loop_now(p->loop);
     p->got += chunk->bytes;

@@ -1,35 +1,18 @@
 #include "exchange/upstream_names.h"
 
 #include "base/mem.h"
-#include "base/siphash.h"
 
-/* Numbers by name while they are made: open addressing, index + 1. */
-struct table {
-    struct gate_upstream_names *names;
-    struct gate_sipkey key;
-    uint32_t *slots;
-    uint32_t mask;
-};
-
-static uint32_t *slot_of(const struct table *t, struct gate_str name)
+/* The number of a name; a new one gets the next. */
+static uint32_t number_of(struct gate_upstream_names *names, struct gate_names *numbers,
+                          struct gate_str name)
 {
-    uint32_t i = (uint32_t)gate_siphash(&t->key, name.p, name.n) & t->mask;
+    uint32_t number = gate_names_find(numbers, name);
 
-    while (t->slots[i] != 0 && !gate_str_eq(t->names->v[t->slots[i] - 1], name))
-        i = (i + 1) & t->mask;
-    return &t->slots[i];
-}
-
-static uint32_t number_of(struct table *t, struct gate_str name)
-{
-    uint32_t *slot = slot_of(t, name);
-    struct gate_upstream_names *names = t->names;
-
-    if (*slot == 0) {
-        names->v[names->n] = gate_str_of(gate_strndup(name.p, name.n), name.n);
-        *slot = ++names->n;
-    }
-    return *slot - 1;
+    if (number != GATE_NO_NUMBER)
+        return number;
+    name.p = gate_memdup(name.p, name.n);
+    names->v[names->n] = name;
+    return gate_names_add(numbers, name, names->n++);
 }
 
 struct gate_upstream_names *gate_upstream_names_new(const struct gate_upstream_names *old,
@@ -39,24 +22,21 @@ struct gate_upstream_names *gate_upstream_names_new(const struct gate_upstream_n
     struct gate_upstream_names *names = gate_calloc(1, sizeof(*names));
     uint32_t before = old != NULL ? old->n : from->n_upstreams;
     uint32_t most = before + to->n_upstreams;
-    struct table t = { .names = names, .mask = 15 };
+    struct gate_names numbers;
 
-    while (t.mask < 2 * most)
-        t.mask = t.mask * 2 + 1;
-    gate_sipkey_random(&t.key);
-    t.slots = gate_calloc(t.mask + 1, sizeof(*t.slots));
+    gate_names_init(&numbers, most);
     names->v = gate_calloc(most + 1, sizeof(*names->v));
     names->number_of = gate_calloc(to->n_upstreams + 1, sizeof(*names->number_of));
     for (uint32_t i = 0; i < before; i++)
-        number_of(&t, old != NULL ? old->v[i] : from->upstreams[i].name);
+        number_of(names, &numbers, old != NULL ? old->v[i] : from->upstreams[i].name);
     for (uint32_t i = 0; i < to->n_upstreams; i++)
-        names->number_of[i] = number_of(&t, to->upstreams[i].name);
+        names->number_of[i] = number_of(names, &numbers, to->upstreams[i].name);
     names->ordinal_of = gate_calloc(names->n + 1, sizeof(*names->ordinal_of));
     for (uint32_t i = 0; i < names->n; i++)
         names->ordinal_of[i] = GATE_NO_ORDINAL;
     for (uint32_t i = 0; i < to->n_upstreams; i++)
         names->ordinal_of[names->number_of[i]] = i;
-    gate_free(t.slots);
+    gate_names_fini(&numbers);
     return names;
 }
 

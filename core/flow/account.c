@@ -91,17 +91,13 @@ static void count_route(struct gate_exchange *x, int status)
     atomic_store_explicit(&stats[i].by_class[class], old + 1, memory_order_relaxed);
 }
 
-/* A moving average of the time to the first byte, for least-latency choices and for people. */
+/* If the last try was sent and answered: times may be those of an earlier one, at another peer. */
 static void note_latency(struct gate_exchange *x)
 {
-    uint64_t us = span_us(x->times.sent, x->times.first_byte);
-    uint64_t old;
+    const struct gate_times *t = &x->times;
 
-    if (x->peer == NULL || x->times.first_byte == 0)
-        return;
-    old = atomic_load_explicit(&x->peer->latency_us, memory_order_relaxed);
-    atomic_store_explicit(&x->peer->latency_us, old == 0 ? us : old - old / 8 + us / 8,
-                          memory_order_relaxed);
+    if (t->first_byte > t->sent && t->sent >= t->picked)
+        gate_peer_note_latency(x->peer_share, t->first_byte - t->sent, x->worker->loop.now_ns);
 }
 
 /* A server that is gone makes a fault of every request: so many lines a second of each worker. */

@@ -1,5 +1,6 @@
 /* read_body and set_body for scripts: a body is gathered in its pump before the pump has a sink;
  * nothing is lost when it turns out too large. */
+#include "base/assert.h"
 #include "flow/flow_int.h"
 
 static struct gate_pump *pump_of(struct gate_exchange *x, bool response)
@@ -133,34 +134,43 @@ static void set_request_body(struct gate_exchange *x, struct gate_str s)
     x->flow->up_over = false;
 }
 
-/* What was said of the old bytes is not true of the new ones: digests go, a strong ETag becomes
- * weak. */
-static void forget_old_bytes(struct gate_exchange *x, struct gate_headers *h)
+static void drop_digests(struct gate_headers *h)
 {
-    static const char *const digests[] = { "Content-MD5", "Content-Digest", "Repr-Digest",
-                                           "Digest" };
-    struct gate_str value;
+    static const char *const names[] = {"Content-MD5", "Digest", "Content-Digest", "Repr-Digest"};
+    struct gate_str ignored;
 
-    for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++) {
-        struct gate_str name = gate_str_from_cstr(digests[i]);
+    for (size_t i = 0; i < GATE_COUNT_OF(names); i++) {
+        struct gate_str name = gate_str_from_cstr(names[i]);
 
-        if (gate_headers_get(h, name, &value))
+        if (gate_headers_get(h, name, &ignored))
             gate_headers_remove(h, name);
     }
-    if (gate_headers_get_id(h, GATE_F_ETAG, &value) && !gate_str_starts(value, GATE_STR("W/"))) {
-        struct gate_out o = gate_out_on(gate_arena_alloc(&x->arena, value.n + 2), value.n + 2);
+}
 
-        GATE_OUT_LIT(&o, "W/");
-        gate_out_str(&o, value);
-        gate_headers_set(h, GATE_STR("ETag"), gate_out_view(&o));
-    }
+static void weaken_etag(struct gate_exchange *x, struct gate_headers *h)
+{
+    struct gate_str tag;
+    char *weak;
+
+    if (!gate_headers_get_id(h, GATE_F_ETAG, &tag) || gate_str_starts(tag, GATE_STR("W/")))
+        return;
+    weak = gate_arena_alloc(&x->arena, tag.n + 2);
+    memcpy(weak, "W/", 2);
+    memcpy(weak + 2, tag.p, tag.n);
+    gate_headers_set(h, GATE_STR("ETag"), gate_str_of(weak, tag.n + 2));
+}
+
+void gate_flow_bytes_change(struct gate_exchange *x, struct gate_headers *h)
+{
+    drop_digests(h);
+    weaken_etag(x, h);
 }
 
 static void set_body(struct gate_exchange *x, bool response, struct gate_str s)
 {
     struct gate_str copy = gate_arena_copy(&x->arena, s);
 
-    forget_old_bytes(x, response ? &x->res.headers : &x->req.headers);
+    gate_flow_bytes_change(x, response ? &x->res.headers : &x->req.headers);
     x->flow->body[response] = copy;
     x->flow->body_made[response] = true;
     if (!response) {

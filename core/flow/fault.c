@@ -21,10 +21,9 @@ struct gate_str gate_flow_page(struct gate_arena *arena, int status, struct gate
     return gate_out_view(&o);
 }
 
-uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_str id,
+uint32_t gate_flow_page_fields(struct gate_worker *w, struct gate_str id,
                                struct gate_field v[GATE_PAGE_FIELDS])
 {
-    (void)status;
     field(&v[0], GATE_STR("Content-Type"), GATE_F_CONTENT_TYPE,
           GATE_STR("text/plain; charset=utf-8"));
     field(&v[1], GATE_STR("Date"), GATE_F_DATE, gate_worker_date(w));

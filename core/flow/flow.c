@@ -56,16 +56,18 @@ void gate_flow_resume(struct gate_exchange *x)
     gate_loop_ready(&x->worker->loop, &x->resume);
 }
 
-/* What came from outside since the last step: a client that left, a first fault. They move the
- * exchange to where it is answered or ended. */
+/* What came from outside since the last step: a client that left, a first fault, the end of the
+ * time for an answer. They move the exchange to where it is answered or ended. */
 static void take_events(struct gate_exchange *x)
 {
     struct gate_flow_state *f = x->flow;
 
     if (x->step >= GATE_STEP_LOG && x->step != GATE_STEP_FAULT)
         return;
-    if (!x->client_gone && (x->fault == GATE_FAULT_NONE || f->fault_taken))
+    if (!x->client_gone && (x->fault == GATE_FAULT_NONE || f->fault_taken) && !f->overdue)
         return;
+    f->plain_page |= f->overdue;
+    f->overdue = false;
     if (x->hook != NULL)
         gate_hook_cancel(&x->hook);
     gate_flow_body_cancel(x, GATE_E_CANCELLED);

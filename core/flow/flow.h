@@ -37,14 +37,20 @@ enum gate_vm_result gate_flow_certificate(struct gate_worker *w, struct gate_hoo
  * counts. */
 void gate_flow_refused(struct gate_worker *w, struct gate_access_record *r);
 
-/* The built-in page of a status, for session too: one place. Body bytes and Content-Type into the
- * arena. */
+/* The body of the built-in page of a status, for session too: one place. */
 struct gate_str gate_flow_page(struct gate_arena *arena, int status, struct gate_str id);
 
 /* The fields of such a page into v: Content-Type, Date, X-Request-Id. Returns how many. */
 #define GATE_PAGE_FIELDS 3
-uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_str id,
+uint32_t gate_flow_page_fields(struct gate_worker *w, struct gate_str id,
                                struct gate_field v[GATE_PAGE_FIELDS]);
+
+/* What takes the place of such a page for a gRPC call: the fields of a head with status 200 that is
+ * all of the answer, for the status that a page would have. The first is grpc-status. Returns how
+ * many. */
+#define GATE_CALL_FIELDS 5
+uint32_t gate_flow_call_fields(struct gate_exchange *x, int status,
+                               struct gate_field v[GATE_CALL_FIELDS]);
 
 /* Stream events of the client's side; session attaches them to the stream it makes. */
 extern const struct gate_stream_events gate_flow_down_events;

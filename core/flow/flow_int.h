@@ -50,6 +50,7 @@ struct gate_flow_state {
     bool relaying;
     bool accounted;
     bool plain_page;      /* a hook failed on the way out: the built-in page, no more hooks */
+    bool overdue;         /* hooks had their time to make an answer: the built-in page, now */
     enum gate_err failed; /* the attempt's stream broke before a head came */
     const char *failed_why;
     bool dn_over; /* the answer is sent to its end */
@@ -98,6 +99,15 @@ static inline enum gate_step_result gate_flow_jump(struct gate_exchange *x, enum
 {
     x->jump = (uint8_t)to;
     return GATE_STEP_JUMP;
+}
+
+/* A field of ours, behind those of the message. */
+static inline void gate_flow_field(struct gate_field *f, enum gate_field_id id,
+                                   struct gate_str value)
+{
+    struct gate_str name = gate_field_id_name(id);
+
+    *f = (struct gate_field){name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n};
 }
 
 /* Notes the fault and jumps to where it is answered. */
@@ -161,6 +171,9 @@ extern const struct gate_stream_events gate_flow_up_events;
 
 /* read_body waiters look again after bytes came or ended (body.c). */
 void gate_flow_body_moved(struct gate_exchange *x, bool response);
+/* What was said of the bytes as they were is not true of what becomes of them: digests go, a strong
+ * ETag becomes weak. */
+void gate_flow_bytes_change(struct gate_exchange *x, struct gate_headers *h);
 void gate_flow_body_cancel(struct gate_exchange *x, enum gate_err e);
 
 /* What a script asked for by gate.retry: another try, or NEXT with a line in the log that says why
@@ -208,14 +221,15 @@ struct gate_str gate_flow_upgrade_said(const struct gate_exchange *x);
 void gate_flow_on_up_end(struct gate_pump *p, enum gate_pump_end how);
 void gate_flow_on_dn_end(struct gate_pump *p, enum gate_pump_end how);
 
-/* The access line, and the counts of a finished exchange (log.c). */
+/* The access line, and the counts of a finished exchange (account.c). */
 void gate_flow_account(struct gate_exchange *x);
 
 /* Makes x->reply from a fault: the built-in page (fault.c). */
 void gate_flow_fault_reply(struct gate_exchange *x);
 
-/* gRPC calls (grpc.c): finds out whether the request is one, and begins its deadline. */
-void gate_flow_grpc_begin(struct gate_exchange *x);
+/* gRPC calls (grpc.c): finds out whether the request is one, and begins its deadline. False: that
+ * is over already. */
+bool gate_flow_grpc_begin(struct gate_exchange *x);
 
 /* A call on its way to a server that may be one of gRPC: it may last, be silent and send as much as
  * it likes. */
@@ -224,6 +238,10 @@ bool gate_flow_grpc_lasts(const struct gate_exchange *x);
 /* The response is a reply or a page for a gRPC client, and no script has made a gRPC answer of it:
  * it becomes one, a status and a message without a body. */
 bool gate_flow_grpc_answer(struct gate_exchange *x, struct gate_message *m);
+
+/* The response to a call is all head: its status is there, and nothing follows. A client does not
+ * look for it in a head that is not the end. */
+bool gate_flow_grpc_is_head(const struct gate_exchange *x);
 
 /* The status that ended a call, from trailers or a head; empty: none. */
 struct gate_str gate_flow_grpc_status(const struct gate_exchange *x);

@@ -6,6 +6,9 @@
 /* A deadline behind this is none: it will be another process that it ends in. */
 #define FAR_MS (7ull * 24 * 3600 * 1000)
 
+/* What fault and response hooks have for the page of a deadline. */
+#define PAGE_MS 100
+
 static const struct gate_str status_field = GATE_STR("grpc-status");
 static const struct gate_str message_field = GATE_STR("grpc-message");
 
@@ -14,16 +17,22 @@ struct deadline {
     struct gate_exchange *exchange;
 };
 
+/* Hooks that make an answer when the deadline comes are ended, or they would keep the client
+ * waiting; those that are asked because of it have a moment. */
 static void on_deadline(struct gate_timer *t)
 {
     struct gate_exchange *x = gate_container_of(t, struct deadline, timer)->exchange;
 
+    if (x->step == GATE_STEP_RESPONSE_HOOKS || x->step == GATE_STEP_FAULT)
+        x->flow->overdue = true;
+    else
+        gate_loop_timer(&x->worker->loop, t, PAGE_MS);
     gate_exchange_fault(x, GATE_FAULT_DEADLINE, 0, "grpc-timeout is over");
     gate_flow_resume(x);
 }
 
 /* A malformed deadline is for the server to judge. */
-static void begin_deadline(struct gate_exchange *x)
+static bool begin_deadline(struct gate_exchange *x)
 {
     struct gate_str value;
     struct deadline *d;
@@ -31,21 +40,21 @@ static void begin_deadline(struct gate_exchange *x)
 
     if (!gate_headers_get(&x->req.headers, GATE_STR("grpc-timeout"), &value) ||
         !gate_grpc_timeout(value, &ms) || ms > FAR_MS)
-        return;
+        return true;
     d = gate_arena_alloc(&x->arena, sizeof(*d));
     d->exchange = x;
     gate_timer_init(&d->timer, on_deadline);
-    gate_loop_timer(&x->worker->loop, &d->timer, ms);
+    gate_loop_timer(&x->worker->loop, &d->timer, ms > 0 ? ms : PAGE_MS);
     x->deadline = &d->timer;
+    return ms > 0;
 }
 
-void gate_flow_grpc_begin(struct gate_exchange *x)
+bool gate_flow_grpc_begin(struct gate_exchange *x)
 {
     const struct gate_field *type = gate_fields_find(&x->req.head.fields, GATE_F_CONTENT_TYPE);
 
     x->grpc = type != NULL && gate_grpc_is(gate_field_value(type));
-    if (x->grpc)
-        begin_deadline(x);
+    return !x->grpc || begin_deadline(x);
 }
 
 bool gate_flow_grpc_lasts(const struct gate_exchange *x)
@@ -61,7 +70,7 @@ static enum gate_grpc_code code_of_fault(const struct gate_exchange *x)
 
     if (x->fault == GATE_FAULT_RESET && reset != 0)
         return gate_grpc_of_reset(reset);
-    return gate_fault_grpc(x->fault);
+    return gate_fault_grpc(x->fault, x->fault_status);
 }
 
 /* Scripts may have given a page another status; then that counts. */
@@ -101,12 +110,38 @@ bool gate_flow_grpc_answer(struct gate_exchange *x, struct gate_message *m)
     return true;
 }
 
+bool gate_flow_grpc_is_head(const struct gate_exchange *x)
+{
+    const struct gate_response_head *head = x->res.head;
+    struct gate_str value;
+
+    if (!gate_headers_get(&x->res.headers, status_field, &value))
+        return false;
+    if (x->res.body_set)
+        return x->res.body.n == 0;
+    return head->framing == GATE_BODY_NONE ||
+           (head->framing == GATE_BODY_LENGTH && head->content_length == 0);
+}
+
 static struct gate_field field_of(struct gate_str name, struct gate_str value)
 {
     return (struct gate_field){.name = name.p,
                                .value = value.p,
                                .name_len = (uint16_t)name.n,
                                .value_len = (uint32_t)value.n};
+}
+
+uint32_t gate_flow_call_fields(struct gate_exchange *x, int status,
+                               struct gate_field v[GATE_CALL_FIELDS])
+{
+    enum gate_grpc_code code = gate_fault_grpc(GATE_FAULT_BAD_REQUEST, status);
+
+    v[0] = field_of(status_field, code_text(x, code));
+    v[1] = field_of(message_field, gate_status_reason(status));
+    v[2] = field_of(GATE_STR("content-type"), GATE_STR("application/grpc"));
+    v[3] = field_of(GATE_STR("date"), gate_worker_date(x->worker));
+    v[4] = field_of(GATE_STR("x-request-id"), gate_str_of(x->id, x->id_len));
+    return GATE_CALL_FIELDS;
 }
 
 bool gate_flow_grpc_end(struct gate_exchange *x, struct gate_stream *down)

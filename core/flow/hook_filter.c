@@ -218,33 +218,6 @@ static bool add_decoder(struct hook_filter *h, struct gate_headers *headers)
     return h->decoder != NULL;
 }
 
-/* What said something about the bytes as they were. */
-static void drop_digests(struct gate_headers *headers)
-{
-    static const char *const names[] = {"Content-MD5", "Digest", "Content-Digest", "Repr-Digest"};
-    struct gate_str ignored;
-
-    for (size_t i = 0; i < GATE_COUNT_OF(names); i++) {
-        struct gate_str name = gate_str_from_cstr(names[i]);
-
-        if (gate_headers_get(headers, name, &ignored))
-            gate_headers_remove(headers, name);
-    }
-}
-
-static void weaken_etag(struct gate_exchange *x, struct gate_headers *headers)
-{
-    struct gate_str tag;
-    char *weak;
-
-    if (!gate_headers_get_id(headers, GATE_F_ETAG, &tag) || gate_str_starts(tag, GATE_STR("W/")))
-        return;
-    weak = gate_arena_alloc(&x->arena, tag.n + 2);
-    memcpy(weak, "W/", 2);
-    memcpy(weak + 2, tag.p, tag.n);
-    gate_headers_set(headers, GATE_STR("ETag"), gate_str_of(weak, tag.n + 2));
-}
-
 bool gate_flow_filter_request(struct gate_exchange *x)
 {
     struct gate_headers *headers = &x->req.headers;
@@ -259,7 +232,7 @@ bool gate_flow_filter_request(struct gate_exchange *x)
     headers->arena = &x->arena;
     if (!add_decoder(h, headers))
         return false;
-    drop_digests(headers);
+    gate_flow_bytes_change(x, headers);
     gate_pump_filter(&x->up, &h->f);
     return true;
 }
@@ -296,8 +269,7 @@ void gate_flow_accept_codings(struct gate_exchange *x)
 /* HEAD calls no body hook, but says of the representation what is true of it behind them. */
 static void head_of_filtered(struct gate_exchange *x)
 {
-    drop_digests(&x->res.headers);
-    weaken_etag(x, &x->res.headers);
+    gate_flow_bytes_change(x, &x->res.headers);
     x->flow->length_unknown = true;
 }
 
@@ -307,7 +279,8 @@ bool gate_flow_filter_response(struct gate_exchange *x)
     struct hook_filter *h;
 
     if (!gate_flow_has_hook(x, GATE_HOOK_BODY) || x->flow->plain_page || status < 200 ||
-        status == 204 || status == 206 || status == 304)
+        status == 204 || status == 206 || status == 304 ||
+        (GATE_UNLIKELY(x->grpc) && gate_flow_grpc_is_head(x)))
         return true;
     x->res.headers.arena = &x->arena;
     if (x->req.method_id == GATE_M_HEAD) {
@@ -317,8 +290,7 @@ bool gate_flow_filter_response(struct gate_exchange *x)
     h = filter_new(x, GATE_HOOK_BODY);
     if (!add_decoder(h, &x->res.headers))
         return false;
-    drop_digests(&x->res.headers);
-    weaken_etag(x, &x->res.headers);
+    gate_flow_bytes_change(x, &x->res.headers);
     gate_pump_filter(&x->dn, &h->f);
     return true;
 }

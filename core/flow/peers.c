@@ -36,9 +36,9 @@ static void view(struct gate_exchange *x, const struct gate_peer_entry *e, bool 
         .weight = (int32_t)e->weight,
         .healthy = !gate_peer_is_down(p, gate_loop_now(&x->worker->loop)),
         .may = may,
-        .active = (int32_t)atomic_load_explicit(&p->active, memory_order_relaxed),
-        .requests = (double)atomic_load_explicit(&p->requests, memory_order_relaxed),
-        .latency = (double)atomic_load_explicit(&p->latency_us, memory_order_relaxed) / 1e6,
+        .active = (int32_t)gate_peer_active(p),
+        .requests = (double)gate_peer_requests(p),
+        .latency = (double)gate_peer_latency_us(p) / 1e6,
     };
 }
 

@@ -62,8 +62,8 @@ enum gate_step_result gate_step_admit(struct gate_exchange *x)
     }
     copy_request(x);
     begin_trace(x);
-    if (x->req.head.h2 && x->req.head.method == GATE_M_POST)
-        gate_flow_grpc_begin(x);
+    if (x->req.head.h2 && x->req.head.method == GATE_M_POST && !gate_flow_grpc_begin(x))
+        return gate_flow_fail(x, GATE_FAULT_DEADLINE, 0, "grpc-timeout is over");
     return answered_here(x) ? gate_flow_jump(x, GATE_STEP_RESPONSE_HOOKS) : GATE_STEP_NEXT;
 }
 

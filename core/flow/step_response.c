@@ -153,13 +153,6 @@ static void decide_framing(const struct gate_exchange *x, struct gate_message *m
         m->explicit_zero = true;
 }
 
-static void set_field(struct gate_field *f, enum gate_field_id id, struct gate_str value)
-{
-    struct gate_str name = gate_field_id_name(id);
-
-    *f = (struct gate_field){name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n};
-}
-
 /* A head that cannot be written: a fault, whose page the hooks may still touch; where that does not
  * fit either, the built-in page; without memory the client sees the connection end. */
 static enum gate_step_result head_failed(struct gate_exchange *x, enum gate_err e)
@@ -195,10 +188,10 @@ enum gate_step_result gate_step_send_head(struct gate_exchange *x)
     m.drop_nominated =
         x->res.head != NULL && (x->res.head->fields.known & GATE_F_BIT(GATE_F_CONNECTION)) != 0;
     if (!gate_headers_get_id(&x->res.headers, GATE_F_DATE, &value))
-        set_field(&extra[m.n_extra++], GATE_F_DATE, gate_worker_date(x->worker));
+        gate_flow_field(&extra[m.n_extra++], GATE_F_DATE, gate_worker_date(x->worker));
     if (GATE_UNLIKELY(m.status == 101 || m.status == 426) &&
         (value = gate_flow_upgrade_said(x)).n > 0)
-        set_field(&extra[m.n_extra++], GATE_F_UPGRADE, value);
+        gate_flow_field(&extra[m.n_extra++], GATE_F_UPGRADE, value);
     if (!status_only)
         decide_framing(x, &m);
     e = x->down->ops->send_head(x->down, &m, m.framing == GATE_BODY_NONE);

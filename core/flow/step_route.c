@@ -53,7 +53,7 @@ static enum gate_step_result ask_when(struct gate_exchange *x)
         if (x->flow->verdict.truth)
             break;
         make_query(x, &q);
-        gate_router_next(x->seat->generation->router, &q, &x->arena, &x->match);
+        gate_router_next(x->seat->generation->router, &q, &x->match);
     }
     return GATE_STEP_NEXT;
 }

@@ -70,10 +70,9 @@ static void enter_upstream(struct gate_exchange *x)
 
 static void keep_peer(struct gate_exchange *x, struct gate_peer *peer)
 {
-    if (x->peer != NULL)
-        gate_peer_unref(&x->peer);
+    gate_peer_release(&x->peer, x->peer_share);
     x->peer = peer;
-    gate_peer_ref(peer);
+    x->peer_share = gate_peer_hold(peer, x->worker->index);
 }
 
 static enum gate_step_result no_peer(struct gate_exchange *x)
@@ -152,7 +151,7 @@ enum gate_step_result gate_step_pick_peer(struct gate_exchange *x)
     if (r != GATE_STEP_NEXT)
         return r;
     f->same_peer = false;
-    gate_attempt_init(&f->attempt, x->worker->links, x->peer);
+    gate_attempt_init(&f->attempt, x->worker->links, x->peer, x->peer_share);
     if (GATE_UNLIKELY(f->upstream->tls != NULL))
         f->attempt.want.tls = x->seat->generation->clients[x->upstream];
     x->attempt = &f->attempt;
@@ -419,13 +418,6 @@ static struct gate_str host_field(const struct gate_exchange *x)
     return x->req.head.authority;
 }
 
-static void extra_field(struct gate_field *f, enum gate_field_id id, struct gate_str value)
-{
-    struct gate_str name = gate_field_id_name(id);
-
-    *f = (struct gate_field){name.p, value.p, (uint16_t)name.n, (uint16_t)id, (uint32_t)value.n};
-}
-
 /* The version is that of the request as it came (RFC 9110 section 7.6.3). */
 static struct gate_str via_of(const struct gate_request_head *h)
 {
@@ -443,17 +435,17 @@ static uint32_t request_extra(struct gate_exchange *x, bool upgrade, struct gate
     const struct gate_request_head *h = &x->req.head;
     uint32_t n = 0;
 
-    extra_field(&v[n++], GATE_F_HOST, host_field(x));
+    gate_flow_field(&v[n++], GATE_F_HOST, host_field(x));
     n += gate_forwarded_write(&h->fields, &x->client, x->peer_ip, x->https, h->authority, via_of(h),
                               (enum gate_forwarded_style)x->flow->upstream->forwarded, &x->arena,
                               v + n);
     if (upgrade)
-        extra_field(&v[n++], GATE_F_UPGRADE, h->upgrade_token);
+        gate_flow_field(&v[n++], GATE_F_UPGRADE, h->upgrade_token);
     if (h->method == GATE_M_OPTIONS && h->max_forwards > 0) {
         struct gate_out o = gate_out_on(gate_arena_alloc(&x->arena, 12), 12);
 
         gate_out_u64(&o, (uint64_t)h->max_forwards - 1);
-        extra_field(&v[n++], GATE_F_MAX_FORWARDS, gate_out_view(&o));
+        gate_flow_field(&v[n++], GATE_F_MAX_FORWARDS, gate_out_view(&o));
     }
     return n;
 }

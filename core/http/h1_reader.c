@@ -240,11 +240,9 @@ static enum gate_body_result trailers(struct gate_h1_reader *r, const char **p, 
     return *n > 2 ? GATE_BODY_TRAILERS : GATE_BODY_DONE;
 }
 
-enum gate_body_result gate_h1_reader_body(struct gate_h1_reader *r, struct gate_block_pool *pool,
-                                          struct gate_chain *chunk, const char **p, size_t *n,
-                                          const char **why)
+enum gate_body_result gate_h1_reader_body(struct gate_h1_reader *r, struct gate_chain *chunk,
+                                          const char **p, size_t *n, const char **why)
 {
-    (void)pool;
     for (;;) {
         struct gate_str content;
         size_t used = 0;

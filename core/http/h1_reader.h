@@ -86,9 +86,8 @@ static inline void gate_h1_reader_begin_body(struct gate_h1_reader *r, enum gate
 /* Decodes what is held into `chunk` by reference. GATE_BODY_MORE, GATE_BODY_TRAILERS (a non-empty
  * trailer block is whole: [*p, *p + *n) and the message is complete), GATE_BODY_DONE or
  * GATE_BODY_BAD. */
-enum gate_body_result gate_h1_reader_body(struct gate_h1_reader *r, struct gate_block_pool *pool,
-                                          struct gate_chain *chunk, const char **p, size_t *n,
-                                          const char **why);
+enum gate_body_result gate_h1_reader_body(struct gate_h1_reader *r, struct gate_chain *chunk,
+                                          const char **p, size_t *n, const char **why);
 
 /* Whether the body has so much left, and nothing of it is held, that it is worth a pipe. */
 static inline bool gate_h1_reader_bulk(const struct gate_h1_reader *r)

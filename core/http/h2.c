@@ -319,6 +319,12 @@ static void tell_reset(struct gate_h2_stream *s)
     events->on_reset(&s->stream, error_of(s), s->why);
 }
 
+/* The peer has ended its side of a tunnel, and now takes nothing of ours. */
+static bool is_deaf(const struct gate_h2_stream *s)
+{
+    return s->tunnel && !s->h2->server && s->closed && s->in_told && !s->out_sent;
+}
+
 static void tell(struct gate_h2_stream *s)
 {
     if (s->h2->server && !(s->events & GATE_H2_ASKED)) {
@@ -333,6 +339,10 @@ static void tell(struct gate_h2_stream *s)
         tell_body(s);
         tell_end(s);
         tell_room(s);
+    }
+    if (GATE_UNLIKELY(is_deaf(s))) {
+        s->why = "the upstream closed the tunnel";
+        s->events |= GATE_H2_RESET;
     }
     tell_reset(s);
     if (s->closed && !s->attached)

@@ -64,6 +64,7 @@ struct gate_h2_head {
     bool trailers;
     bool lines;     /* the start line is written */
     bool too_large; /* nothing more is written */
+    bool grpc;      /* the Content-Type is that of gRPC */
     const char *why; /* not acceptable */
     struct nghttp2_rcbuf *pseudo[5];
     uint64_t begin_ms;
@@ -140,6 +141,7 @@ struct gate_h2_stream {
     bool deferred;       /* waits for more to send */
     bool head_method;    /* of a HEAD */
     bool connect;        /* of an extended CONNECT (RFC 8441) */
+    bool grpc;           /* of a gRPC call; known of refused heads, too */
     bool tunnel;         /* which was agreed to: bodies are raw bytes, both ways */
     bool expect;         /* a 100 is owed when the body is first wanted */
     bool cut;            /* reset by us, for no fault of the peer's */

@@ -74,13 +74,16 @@ static uint64_t later(uint64_t a, uint64_t b)
 }
 
 /* As with HTTP/1 there is one clock, of what is waited for now: that bytes are taken, that an
- * answer begins, or goes on. While our own side is what everybody waits for none runs. */
+ * answer begins, or goes on. While our own side is what everybody waits for none runs. When nobody
+ * is there any more, or in a tunnel the other side has ended, the rest is still to be taken. */
 uint64_t gate_h2_due(const struct gate_h2_stream *s, uint64_t blocked, const char **why)
 {
     uint64_t since;
+    bool awaited = s->stream.events != NULL && !s->in_ended;
+    bool rest = s->out.bytes > 0 && (s->stream.events == NULL || s->tunnel);
     uint32_t ms = 0;
 
-    if (s->stream.events == NULL || s->closed || s->cut || s->in_ended || !s->head_sent)
+    if (s->closed || s->cut || !s->head_sent || (!awaited && !rest))
         return never;
     since = later(s->out_ms, s->in_ms);
     if (s->out.bytes > 0 || (blocked > 0 && !s->answered)) {

@@ -3,6 +3,7 @@
  * runs of lines go on to an HTTP/1 upstream in one copy. What a text could not tell apart (a line
  * end inside a value, a space in a method) is refused before it is written. */
 #include "base/assert.h"
+#include "http/grpc.h"
 #include "http/h2_int.h"
 #include "http/parse.h"
 
@@ -39,7 +40,7 @@ void gate_h2_head_begin(struct gate_h2 *c, struct gate_h2_stream *s, bool traile
     h->start = h->b == NULL ? 0 : h->b->used;
     h->n = h->sum = h->cookie_end = 0;
     h->trailers = h->lines = trailers;
-    h->too_large = false;
+    h->too_large = h->grpc = false;
     h->why = NULL;
     h->begin_ms = gate_h2_now(c);
 }
@@ -251,6 +252,9 @@ bool gate_h2_head_field(struct gate_h2 *c, nghttp2_rcbuf *name_buf, nghttp2_rcbu
     struct gate_str name = text_of(name_buf);
     struct gate_str value = text_of(value_buf);
 
+    /* Of refused heads, too: they are answered in the language of their client. */
+    if (gate_str_eq(name, GATE_STR("content-type")))
+        h->grpc = gate_grpc_is(value);
     /* Summed before anything is copied: a small frame may stand for megabytes. */
     h->sum += (uint32_t)(name.n + value.n + 32);
     if (h->sum > c->limits->header_bytes)
@@ -313,6 +317,8 @@ bool gate_h2_head_end(struct gate_h2 *c)
         *b = gate_block_ref(h->b);
         h->b->used = h->start + h->n;
     }
+    if (!h->trailers)
+        s->grpc = h->grpc && gate_method_of(text_of(h->pseudo[METHOD])) == GATE_M_POST;
     *(h->trailers ? &s->trailer_text : &s->text) = h->start;
     *(h->trailers ? &s->trailer_n : &s->text_n) = h->n;
     gate_h2_head_drop(c);

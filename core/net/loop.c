@@ -1,5 +1,9 @@
 #include "net/loop.h"
 
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "base/assert.h"
 
 /* Free memory of blocks and arenas up to here is kept; beyond it, what this time has not needed
@@ -60,11 +64,36 @@ static void on_trim(struct gate_timer *t)
     gate_chunk_pool_trim(&loop->chunks);
 }
 
+/* libev wakes a loop by a descriptor of its own, and ends the process when it finds none. */
+static bool can_wake(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static enum gate_err open_ev(struct gate_loop *loop)
+{
+    int kept;
+
+    loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+    if (loop->ev == NULL)
+        return GATE_E_SYS;
+    if (can_wake())
+        return GATE_OK;
+    kept = errno;
+    ev_loop_destroy(loop->ev);
+    loop->ev = NULL;
+    errno = kept;
+    return GATE_E_SYS;
+}
+
 enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *clock,
                              struct gate_log *log)
 {
-    loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
-    if (loop->ev == NULL)
+    if (open_ev(loop) != GATE_OK)
         return GATE_E_SYS;
     gate_list_init(&loop->ready);
     gate_list_init(&loop->due);

@@ -51,7 +51,7 @@ struct gate_loop {
     bool in_script; /* a VM of this thread is inside lua_resume: no draining now */
 };
 
-/* epoll, environment ignored. GATE_E_SYS when the system gives no epoll set. */
+/* epoll, environment ignored. GATE_E_SYS: errno says why the system gives no descriptors for it. */
 enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *clock,
                              struct gate_log *log);
 void gate_loop_close(struct gate_loop *loop);
@@ -78,8 +78,8 @@ static inline uint64_t gate_loop_now(const struct gate_loop *loop)
     return loop->now_ns / GATE_MS;
 }
 
-/* Reads the clock again (after long work). Also called for every loop when the test clock was
- * moved. */
+/* Reads the clock again: after long work, and in every loop (on its own thread) when the test clock
+ * was moved. */
 void gate_loop_refresh(struct gate_loop *loop);
 
 static inline void gate_ready_init(struct gate_ready *r, void (*fn)(struct gate_ready *r))

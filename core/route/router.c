@@ -168,11 +168,10 @@ void gate_router_find(const struct gate_router *r, const struct gate_route_query
 
 /* Never answers with `allow`: the path was there for this method, a function refused it. */
 void gate_router_next(const struct gate_router *r, const struct gate_route_query *q,
-                      struct gate_arena *arena, struct gate_route_result *inout)
+                      struct gate_route_result *inout)
 {
     struct lookup l;
 
-    (void)arena;
     if (inout->position == ROUTE_NONE) {
         inout->route = NULL;
         return;

@@ -35,7 +35,7 @@ struct gate_route_result {
     uint32_t n_captures;
     bool needs_when;   /* route->when has to be asked; when it says no: gate_router_next */
     uint32_t position; /* state for gate_router_next */
-    /* With route NULL: methods that the path has for other methods, as an Allow value in `allow`
+    /* With route NULL: the methods for which there are routes of this path, as an Allow value
      * (arena); empty: 404. */
     struct gate_str allow;
     struct gate_capture captures[GATE_CAPTURES_MAX];
@@ -47,7 +47,7 @@ void gate_router_find(const struct gate_router *r, const struct gate_route_query
 
 /* The next best after a `when` function said no. */
 void gate_router_next(const struct gate_router *r, const struct gate_route_query *q,
-                      struct gate_arena *arena, struct gate_route_result *inout);
+                      struct gate_route_result *inout);
 
 /* Fills a rewrite or redirect template from captures: "/:id", "/" with "*rest", and a bare "*" for
  * what a prefix left over. A name without capture becomes nothing. Decoded text; the result is the

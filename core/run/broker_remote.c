@@ -16,6 +16,7 @@ struct remote_broker {
     struct gate_ready later_ready;
     enum gate_wire_kind later[LATER_MAX];   /* orders that came while an answer was awaited */
     uint32_t n_later;
+    uint32_t asked;                 /* questions so far: the number of the last one */
     gate_broker_command *command;
     void (*orphaned)(void *arg);
     void *arg;
@@ -70,6 +71,20 @@ static void note_order(struct remote_broker *r, enum gate_wire_kind kind)
     gate_loop_ready(r->loop, &r->later_ready);
 }
 
+static void close_all(int *fds, uint32_t n)
+{
+    while (n > 0)
+        close(fds[--n]);
+}
+
+/* What came and is no answer that anybody waits for: an order, or an answer that came too late. */
+static void take_unasked(struct remote_broker *r, const struct gate_wire *m, int *fds, uint32_t n)
+{
+    close_all(fds, n);
+    if (m->kind >= GATE_WIRE_DRAIN)
+        note_order(r, (enum gate_wire_kind)m->kind);
+}
+
 static void on_readable(struct ev_loop *ev, struct ev_io *in, int events)
 {
     struct remote_broker *r = gate_container_of(in, struct remote_broker, in);
@@ -82,11 +97,9 @@ static void on_readable(struct ev_loop *ev, struct ev_io *in, int events)
     (void)events;
     err = gate_wire_receive(r->fd, &m, fds, &n);
     if (err == GATE_OK)
-        note_order(r, (enum gate_wire_kind)m.kind);
+        take_unasked(r, &m, fds, n);
     else if (err != GATE_E_AGAIN)
         lose_supervisor(r);
-    while (err == GATE_OK && n > 0)
-        close(fds[--n]);
 }
 
 /* Sends and waits for the answer of that kind; orders that come meanwhile are kept. */
@@ -105,10 +118,11 @@ static enum gate_err ask(struct remote_broker *r, const struct gate_wire *questi
         err = gate_wire_receive(r->fd, answer, fds, n);
         if (err == GATE_E_AGAIN)
             err = GATE_OK;
-        else if (err == GATE_OK && answer->kind == (uint32_t)kind)
+        else if (err == GATE_OK && answer->kind == (uint32_t)kind &&
+                 answer->number == question->number)
             return GATE_OK;
         else if (err == GATE_OK)
-            note_order(r, (enum gate_wire_kind)answer->kind);
+            take_unasked(r, answer, fds, *n);
     }
     lose_supervisor(r);
     return GATE_E_CLOSED;
@@ -118,7 +132,7 @@ static enum gate_err remote_listen(struct gate_broker *b, const struct gate_list
                                    struct gate_listen_point **out)
 {
     struct remote_broker *r = gate_container_of(b, struct remote_broker, base);
-    struct gate_wire m = { .kind = GATE_WIRE_LISTEN, .wish = *wish };
+    struct gate_wire m = { .kind = GATE_WIRE_LISTEN, .number = ++r->asked, .wish = *wish };
     struct gate_listen_point *p = gate_listen_set_find(&b->set, wish);
     int fds[GATE_LISTEN_MAX];
     struct gate_wire answer;
@@ -138,6 +152,12 @@ static enum gate_err remote_listen(struct gate_broker *b, const struct gate_list
         errno = answer.sys_errno;
         return (enum gate_err)answer.err;
     }
+    /* The kernel leaves out what is over this process's limit of descriptors. */
+    if (n != answer.wish.sockets) {
+        close_all(fds, n);
+        errno = EMFILE;
+        return GATE_E_SYS;
+    }
     *out = gate_listen_set_add(&b->set, wish, &answer.bound, fds, n);
     return GATE_OK;
 }
@@ -145,7 +165,8 @@ static enum gate_err remote_listen(struct gate_broker *b, const struct gate_list
 static void remote_forget(struct gate_broker *b, struct gate_listen_point **point)
 {
     struct remote_broker *r = gate_container_of(b, struct remote_broker, base);
-    struct gate_wire m = { .kind = GATE_WIRE_FORGET, .wish = (*point)->wish };
+    struct gate_wire m = {
+        .kind = GATE_WIRE_FORGET, .number = ++r->asked, .wish = (*point)->wish };
     int fds[GATE_LISTEN_MAX];
     struct gate_wire answer;
     uint32_t n;
@@ -189,8 +210,7 @@ static int remote_kept(struct gate_broker *b, uint32_t i, struct gate_store_name
     if (r->fd < 0 || ask(r, &m, GATE_WIRE_MEMORY, &answer, fds, &n) != GATE_OK || n == 0)
         return -1;
     *name = answer.memory;
-    while (n > 1)
-        close(fds[--n]);
+    close_all(fds + 1, n - 1);
     return fds[0];
 }
 

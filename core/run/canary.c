@@ -271,7 +271,7 @@ void gate_canary_begin(struct gate_engine *e, struct gate_live *live,
     c->live = live;
     c->number = live->g.number;
     c->against = e->current->g.number;
-    c->trials = gate_calloc(e->n_workers, sizeof(*c->trials));
+    c->trials = gate_calloc_lines(e->n_workers * sizeof(*c->trials));
     for (uint32_t i = 0; i < e->n_workers; i++) {
         c->trials[i].share = order->share;
         c->trials[i].live = live;

@@ -48,7 +48,8 @@ static bool same_listener(const struct gate_listener_config *a,
 {
     return gate_addr_eq(&a->addr, &b->addr) && same_set(&a->trust, &b->trust) &&
            a->mode == b->mode && a->backlog == b->backlog && a->half_close == b->half_close &&
-           a->proxy_protocol == b->proxy_protocol && same_tls(a->tls, b->tls);
+           a->proxy_protocol == b->proxy_protocol && a->http2 == b->http2 &&
+           same_tls(a->tls, b->tls);
 }
 
 static bool same_listeners(const struct gate_config *a, const struct gate_config *b)

@@ -109,6 +109,13 @@ static int (*command_of(const char *name))(const struct gate_options *o)
     return NULL;
 }
 
+static bool is_lua_file(const char *word)
+{
+    size_t n = strlen(word);
+
+    return n > 4 && strcmp(word + n - 4, ".lua") == 0;
+}
+
 static int unknown_command(const char *command)
 {
     const char *near = gate_nearest(command, commands);
@@ -122,7 +129,10 @@ static int unknown_command(const char *command)
                  command);
         return gate_cli_fail(text);
     }
-    if (near != NULL)
+    if (is_lua_file(command))
+        snprintf(text, sizeof(text), "a command stands before the file: moongate run %.200s",
+                 command);
+    else if (near != NULL)
         snprintf(text, sizeof(text), "there is no command \"%.100s\"; did you mean %s?", command,
                  near);
     else

@@ -8,6 +8,8 @@ static void say_right(const struct gate_options *o, const struct gate_config *c)
            c->n_listeners, c->n_listeners == 1 ? "" : "s", c->n_routes, c->n_routes == 1 ? "" : "s",
            c->n_upstreams, c->n_upstreams == 1 ? "" : "s", c->n_policies,
            c->n_policies == 1 ? "y" : "ies");
+    if (c->n_listeners == 0)
+        puts("it says no address to listen on: run needs --listen");
 }
 
 int gate_cli_check(const struct gate_options *o)

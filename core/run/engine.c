@@ -80,18 +80,20 @@ static uint32_t count_processors(void)
     return CPU_COUNT(&set) > 0 ? (uint32_t)CPU_COUNT(&set) : 1;
 }
 
+/* What there is of each worker. Their number is known from now on, and stays. */
+static void make_workers(struct gate_engine *e, uint32_t n)
+{
+    e->workers = gate_calloc_lines(n * sizeof(*e->workers));
+    e->registry = gate_registry_new(n);
+    e->resolver = gate_resolver_new(&e->loop, e->registry, &e->log);
+}
+
 static enum gate_err start_workers(struct gate_engine *e, uint32_t n)
 {
-    /* Counters stand on cache lines of their own. */
-    size_t size = n * sizeof(*e->workers);
     enum gate_err err = GATE_OK;
 
-    if (e->workers == NULL) {
-        e->workers = aligned_alloc(64, (size + 63) / 64 * 64);
-        if (e->workers == NULL)
-            return GATE_E_NOMEM;
-        memset(e->workers, 0, size);
-    }
+    if (e->workers == NULL)
+        make_workers(e, n);
     while (e->n_workers < n && err == GATE_OK) {
         err = gate_run_worker_start(&e->workers[e->n_workers], e, e->n_workers, GATE_PIPES_MAX / n);
         e->n_workers += err == GATE_OK;
@@ -383,10 +385,8 @@ enum gate_err gate_engine_open(struct gate_engine *e, int supervisor_fd)
     }
     e->ip_counts = gate_ip_counts_new();
     e->tunnels = gate_tunnel_counts_new();
-    e->registry = gate_registry_new(&e->clock);
     e->tickets = gate_tls_tickets_new(&e->clock);
     e->shared = gate_shared_new();
-    e->resolver = gate_resolver_new(&e->loop, e->registry, &e->log);
     open_broker(e, supervisor_fd);
     gate_memory_adopt(e);
     return GATE_OK;
@@ -443,7 +443,7 @@ static void free_parts(struct gate_engine *e)
     gate_loop_close(&e->loop);
     gate_free(e->log_target);
     gate_free(e->access_target);
-    free(e->workers);
+    gate_free(e->workers);
 }
 
 bool gate_engine_close(struct gate_engine *e)

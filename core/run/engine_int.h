@@ -36,6 +36,7 @@ struct gate_run_worker {
     pthread_t thread;               /* control's */
     sem_t up;                       /* posted when the loop can take mail, or cannot be had */
     enum gate_err start_err;
+    int start_errno;                /* of the thread, when it could not start */
     uint32_t pipes;                 /* that its loop may open */
     struct gate_list acceptors;
     struct gate_timer unpause;      /* after EMFILE */
@@ -52,7 +53,8 @@ struct gate_run_worker {
     _Atomic uint64_t stall_ns;      /* the longest that a reload kept its loop; anybody reads */
 };
 
-/* A worker's seat in a generation, and the mails that carry it to and fro. */
+/* A worker's seat in a generation, and the mails that carry it to and fro. Each request counts in
+ * it, so that the slots of two workers share no cache line. */
 struct gate_seat_slot {
     struct gate_generation_seat seat;
     struct gate_live *live;
@@ -66,9 +68,9 @@ struct gate_seat_slot {
     struct gate_timer old;          /* on the worker: what a retired one has to do later */
     uint64_t exit_ms;               /* loop time at which its waits end; 0: not retired */
     struct gate_live_trial *trial;  /* while it is a canary's; borrowed */
-};
+} __attribute__((aligned(GATE_CACHE_LINE)));
 
-/* What a canary comes to on one worker. */
+/* What a canary comes to on one worker; on cache lines of its own likewise. */
 struct gate_live_trial {
     uint32_t share;                 /* of GATE_CANARY_WHOLE */
     struct gate_canary_tally canary;
@@ -76,7 +78,7 @@ struct gate_live_trial {
     struct gate_live *live;         /* the canary */
     struct gate_mail look;          /* to the worker: gate_canary_look */
     struct gate_mail looked;        /* to control: done */
-};
+} __attribute__((aligned(GATE_CACHE_LINE)));
 
 /* A generation with what it was made from. */
 struct gate_live {
@@ -199,10 +201,10 @@ struct gate_engine {
     struct gate_offload *offload;
     struct gate_ip_counts *ip_counts;
     struct gate_tunnel_counts *tunnels;
-    struct gate_registry *registry;
+    struct gate_registry *registry;     /* NULL: no worker was started yet */
     struct gate_tls_tickets *tickets;   /* any thread */
     struct gate_shared *shared;     /* any thread */
-    struct gate_resolver *resolver;
+    struct gate_resolver *resolver;     /* NULL likewise */
     struct gate_admin *admin;       /* NULL: no control socket */
     struct gate_run_worker *workers;
     uint32_t n_workers;             /* 0 until the first load */
@@ -248,7 +250,7 @@ struct gate_engine {
 };
 
 /* worker.c. Starts the thread; returns when it can take mail. `pipes`: its share of those of the
- * process. */
+ * process. GATE_E_SYS: errno says why it cannot be had. */
 enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engine *e,
                                     uint32_t index, uint32_t pipes);
 

@@ -63,32 +63,41 @@ int gate_add_file(struct gate_gateway *gw, const char *name, const void *bytes, 
     return 0;
 }
 
-static enum gate_err open_locked(struct gate_gateway *gw, const char *main,
-                                 struct gate_bundle **out, char *why, size_t cap)
+static bool open_from_memory(struct gate_gateway *gw, const char *main, struct gate_bundle **out)
 {
-    const struct gate_options on_disk = { .file = main };
-    struct file *f = find_locked(gw, main);
+    const struct file *f;
 
-    if (f == NULL)
-        return gate_source_open(&on_disk, out, why, cap);
-    *out = gate_bundle_from_memory(main, gate_str_of(f->bytes, f->n));
-    return GATE_OK;
+    pthread_mutex_lock(&gw->lock);
+    f = find_locked(gw, main);
+    if (f != NULL)
+        *out = gate_bundle_from_memory(main, gate_str_of(f->bytes, f->n));
+    pthread_mutex_unlock(&gw->lock);
+    return f != NULL;
 }
 
+static void add_others(struct gate_gateway *gw, const char *main, struct gate_bundle *b)
+{
+    pthread_mutex_lock(&gw->lock);
+    for (struct gate_list *n = gw->files.next; n != &gw->files; n = n->next) {
+        const struct file *f = gate_container_of(n, struct file, node);
+
+        if (strcmp(f->name, main) != 0)
+            gate_bundle_add(b, f->name, gate_str_of(f->bytes, f->n));
+    }
+    pthread_mutex_unlock(&gw->lock);
+}
+
+/* The disk is read without the lock, which control takes too. */
 enum gate_err gate_gateway_bundle(struct gate_gateway *gw, const char *main,
                                   struct gate_bundle **out, char *why, size_t cap)
 {
-    enum gate_err err;
+    const struct gate_options on_disk = { .file = main };
+    enum gate_err err = GATE_OK;
 
-    pthread_mutex_lock(&gw->lock);
-    err = open_locked(gw, main, out, why, cap);
-    for (struct gate_list *n = gw->files.next; n != &gw->files && err == GATE_OK; n = n->next) {
-        struct file *f = gate_container_of(n, struct file, node);
-
-        if (strcmp(f->name, main) != 0)
-            gate_bundle_add(*out, f->name, gate_str_of(f->bytes, f->n));
-    }
-    pthread_mutex_unlock(&gw->lock);
+    if (!open_from_memory(gw, main, out))
+        err = gate_source_open(&on_disk, out, why, cap);
+    if (err == GATE_OK)
+        add_others(gw, main, *out);
     return err;
 }
 

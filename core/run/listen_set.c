@@ -20,7 +20,7 @@ static bool is_unix(const struct gate_addr *a)
 }
 
 /* Removes the socket file, unless somebody has put another one in its place. Ours is closed: one
- * that still answers belongs to a successor. */
+ * that does not refuse belongs to a successor, whose queue may be full for the moment (EAGAIN). */
 static void remove_file(const struct gate_addr *a)
 {
     char path[sizeof(a->u.un.sun_path) + 1];
@@ -36,7 +36,7 @@ static void remove_file(const struct gate_addr *a)
         return;
     if (gate_socket_connect(a, &probe) == GATE_OK)
         close(probe);
-    else
+    else if (errno == ECONNREFUSED)
         unlink(path);
 }
 

@@ -338,7 +338,7 @@ struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundl
     live->access_log = c->process.access_log.n > 0;
     live->access_json = c->process.access_json;
     live->n = e->n_workers;
-    live->slots = gate_calloc(live->n, sizeof(*live->slots));
+    live->slots = gate_calloc_lines(live->n * sizeof(*live->slots));
     atomic_init(&live->g.seats, live->n);
     for (uint32_t i = 0; i < live->n; i++) {
         struct gate_seat_slot *s = &live->slots[i];
@@ -349,7 +349,7 @@ struct gate_live *gate_live_new(struct gate_engine *e, struct gate_bundle *bundl
         gate_ready_init(&s->idle, on_seat_ready);
         gate_timer_init(&s->old, on_old);
         s->seat.generation = &live->g;
-        s->seat.routes = gate_calloc(c->n_routes + 1, sizeof(*s->seat.routes));
+        s->seat.routes = gate_calloc_lines((c->n_routes + 1) * sizeof(*s->seat.routes));
         s->seat.on_idle = on_seat_idle;
         s->seat.on_idle_arg = s;
     }

@@ -7,16 +7,6 @@
  * servers, each with its own links and marks, until one of the two generations is given up. */
 #define ALIAS " (canary)"
 
-/* The place of a name; n: it is not there. */
-static uint32_t find(const struct gate_upstream_config *v, uint32_t n, struct gate_str name)
-{
-    uint32_t i = 0;
-
-    while (i < n && !gate_str_eq(v[i].name, name))
-        i++;
-    return i;
-}
-
 static bool same_server(const struct gate_server_config *a, const struct gate_server_config *b)
 {
     return gate_str_eq(a->text, b->text) && a->weight == b->weight &&
@@ -58,10 +48,10 @@ void gate_live_alias(struct gate_live *live, const struct gate_live *beside)
     live->aliases = gate_calloc(c->n_upstreams + 1, sizeof(*live->aliases));
     for (uint32_t i = 0; i < c->n_upstreams; i++) {
         const struct gate_upstream_config *u = &c->upstreams[i];
-        uint32_t k = find(other->upstreams, other->n_upstreams, u->name);
+        uint32_t k = gate_names_find(&other->upstream_names, u->name);
         size_t cap = u->name.n + sizeof(ALIAS);
 
-        if (k == other->n_upstreams || same_in(&live->g, i, &beside->g, k))
+        if (k == GATE_NO_ORDINAL || same_in(&live->g, i, &beside->g, k))
             continue;
         live->aliases[i] = gate_alloc(cap);
         memcpy(live->aliases[i], u->name.p, u->name.n);
@@ -100,18 +90,23 @@ struct gate_upstream **gate_live_upstreams(const struct gate_live *live)
     return v;
 }
 
-static void add(struct gate_config *all, struct gate_upstream_config *v,
-                const struct gate_upstream_config *u, struct gate_str name)
+/* Upstreams of several generations, a name once. */
+struct gathered {
+    struct gate_upstream_config *v;
+    uint32_t n;
+    struct gate_names names;
+};
+
+static void add(struct gathered *all, const struct gate_upstream_config *u, struct gate_str name)
 {
-    if (find(v, all->n_upstreams, name) < all->n_upstreams)
+    if (gate_names_add(&all->names, name, all->n) != all->n)
         return;
-    v[all->n_upstreams] = *u;
-    v[all->n_upstreams++].name = name;
+    all->v[all->n] = *u;
+    all->v[all->n++].name = name;
 }
 
 /* One that is promoted has both names until all workers know. */
-static void add_all(struct gate_config *all, struct gate_upstream_config *v,
-                    const struct gate_live *live)
+static void add_all(struct gathered *all, const struct gate_live *live)
 {
     const struct gate_config *c = live->g.config;
 
@@ -119,9 +114,9 @@ static void add_all(struct gate_config *all, struct gate_upstream_config *v,
         struct gate_str alias = alias_of(live, i);
 
         if (alias.n > 0)
-            add(all, v, &c->upstreams[i], alias);
+            add(all, &c->upstreams[i], alias);
         if (alias.n == 0 || live == live->engine->current)
-            add(all, v, &c->upstreams[i], c->upstreams[i].name);
+            add(all, &c->upstreams[i], c->upstreams[i].name);
     }
 }
 
@@ -129,22 +124,21 @@ static void add_all(struct gate_config *all, struct gate_upstream_config *v,
  * each name counts. */
 void gate_live_apply(struct gate_engine *e, const struct gate_config *next)
 {
-    struct gate_config all = { .n_upstreams = 0 };
-    struct gate_upstream_config *v;
+    struct gathered all = { .n = 0 };
     uint32_t cap = next == NULL ? 0 : next->n_upstreams;
     struct gate_list *at;
 
     for (at = e->generations.next; at != &e->generations; at = at->next)
         cap += 2 * gate_container_of(at, struct gate_live, node)->g.config->n_upstreams;
-    v = gate_calloc(cap + 1, sizeof(*v));
-    while (next != NULL && all.n_upstreams < next->n_upstreams) {
-        v[all.n_upstreams] = next->upstreams[all.n_upstreams];
-        all.n_upstreams++;
-    }
+    all.v = gate_calloc(cap + 1, sizeof(*all.v));
+    gate_names_init(&all.names, cap);
+    for (uint32_t i = 0; next != NULL && i < next->n_upstreams; i++)
+        add(&all, &next->upstreams[i], next->upstreams[i].name);
     for (at = e->generations.prev; at != &e->generations; at = at->prev)
-        add_all(&all, v, gate_container_of(at, struct gate_live, node));
-    all.upstreams = v;
-    gate_registry_apply(e->registry, &all);
+        add_all(&all, gate_container_of(at, struct gate_live, node));
+    gate_names_fini(&all.names);
+    gate_registry_apply(e->registry, &(struct gate_config){
+                                         .upstreams = all.v, .n_upstreams = all.n });
     gate_resolver_apply(e->resolver);
-    gate_free(v);
+    gate_free(all.v);
 }

@@ -1,5 +1,6 @@
 /* Memory: what outlives an engine in the hands of the broker: its shared dictionaries, the secrets
  * of its tickets, and its legacy (heir.c). */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,6 +34,9 @@ void gate_memory_keep_tickets(struct gate_engine *e)
     if (gate_sealed_write(gate_str_of((const char *)&secrets, sizeof(secrets)), &fd) == GATE_OK) {
         gate_broker_keep(e->broker, &name, fd);
         close(fd);
+    } else {
+        gate_logf(&e->log, GATE_LOG_WARN, "the secrets of session tickets cannot be kept in "
+                  "memory: %s; after a crash clients begin new sessions", strerror(errno));
     }
     explicit_bzero(&secrets, sizeof(secrets));
 }

@@ -1,5 +1,8 @@
 #include "run/resolver.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/mem.h"
 #include "net/dns.h"
 
@@ -87,12 +90,17 @@ void gate_resolver_free(struct gate_resolver **resolver)
     gate_free(r);
 }
 
+static bool is_named(const struct name *x, struct gate_str host)
+{
+    return gate_str_ieq(gate_str_from_cstr(x->host), host);
+}
+
 static struct name *find(struct gate_resolver *r, struct gate_str host)
 {
     for (struct gate_list *n = r->names.next; n != &r->names; n = n->next) {
         struct name *x = gate_container_of(n, struct name, node);
 
-        if (gate_str_ieq(gate_str_from_cstr(x->host), host))
+        if (is_named(x, host))
             return x;
     }
     return NULL;
@@ -109,9 +117,9 @@ static void hand_over(void *arg, struct gate_upstream *u, struct gate_str server
 {
     struct handing *h = arg;
     struct gate_addr addrs[ADDRS_MAX];
-    struct name *x = find(h->r, host);
+    struct name *x = h->only != NULL ? h->only : find(h->r, host);
 
-    if (x == NULL || (h->only != NULL && h->only != x))
+    if (x == NULL || !is_named(x, host))
         return;
     x->wanted = true;
     if (!x->answered)
@@ -198,8 +206,13 @@ static void want(struct gate_resolver *r, struct gate_str host)
 {
     struct name *x = find(r, host);
 
-    if (x != NULL || (r->dns == NULL && gate_dns_open(&r->dns, r->loop, NULL) != GATE_OK))
+    if (x != NULL)
         return;
+    if (r->dns == NULL && gate_dns_open(&r->dns, r->loop, NULL) != GATE_OK) {
+        gate_logf(r->log, GATE_LOG_ERROR, "cannot resolve %.*s: DNS cannot be opened: %s",
+                  (int)host.n, host.p, strerror(errno));
+        return;
+    }
     x = gate_calloc(1, sizeof(*x));
     x->r = r;
     x->host = gate_strndup(host.p, host.n);

@@ -235,9 +235,18 @@ static void on_signal(struct supervisor *s)
     }
 }
 
+static void reply(struct supervisor *s, const struct gate_wire *m, const int *fds, uint32_t n)
+{
+    enum gate_err err = gate_wire_send(s->wire, m, fds, n);
+
+    if (err != GATE_OK && err != GATE_E_RESET) /* that one has ended, which SIGCHLD tells */
+        gate_logf(s->log, GATE_LOG_WARN, "an answer does not reach the engine: %s",
+                  strerror(errno));
+}
+
 static void answer_listen(struct supervisor *s, const struct gate_wire *question)
 {
-    struct gate_wire m = { .kind = GATE_WIRE_SOCKETS };
+    struct gate_wire m = { .kind = GATE_WIRE_SOCKETS, .number = question->number };
     struct gate_listen_point *p = NULL;
 
     m.err = (int32_t)gate_listen_set_get(&s->set, &question->wish, &p);
@@ -245,17 +254,28 @@ static void answer_listen(struct supervisor *s, const struct gate_wire *question
     if (p != NULL) {
         p->asked = true;
         m.bound = p->bound;
+        m.wish.sockets = p->n;
     }
-    gate_wire_send(s->wire, &m, p == NULL ? NULL : p->fds, p == NULL ? 0 : p->n);
+    reply(s, &m, p == NULL ? NULL : p->fds, p == NULL ? 0 : p->n);
+}
+
+static void answer_forget(struct supervisor *s, const struct gate_wire *question)
+{
+    struct gate_wire m = { .kind = GATE_WIRE_FORGOTTEN, .number = question->number };
+    struct gate_listen_point *p = gate_listen_set_find(&s->set, &question->wish);
+
+    if (p != NULL)
+        gate_listen_set_drop(&p);
+    reply(s, &m, NULL, 0);
 }
 
 static void answer_kept(struct supervisor *s, uint32_t i)
 {
-    struct gate_wire m = { .kind = GATE_WIRE_MEMORY };
+    struct gate_wire m = { .kind = GATE_WIRE_MEMORY, .number = i };
     int fd = gate_store_at(&s->store, i, &m.memory);
 
     m.err = fd < 0 ? GATE_E_NOTFOUND : GATE_OK;
-    gate_wire_send(s->wire, &m, &fd, fd >= 0);
+    reply(s, &m, &fd, fd >= 0);
 }
 
 /* An engine that serves has asked for all that it wants: what an earlier one left over goes. */
@@ -275,17 +295,12 @@ static void on_ready(struct supervisor *s, uint32_t drain_ms)
 
 static void answer(struct supervisor *s, const struct gate_wire *m)
 {
-    struct gate_listen_point *p;
-
     switch (m->kind) {
     case GATE_WIRE_LISTEN:
         answer_listen(s, m);
         break;
     case GATE_WIRE_FORGET:
-        p = gate_listen_set_find(&s->set, &m->wish);
-        if (p != NULL)
-            gate_listen_set_drop(&p);
-        order(s, GATE_WIRE_FORGOTTEN);
+        answer_forget(s, m);
         break;
     case GATE_WIRE_READY:
         on_ready(s, m->number);

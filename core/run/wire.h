@@ -7,7 +7,7 @@
 #include "run/store.h"
 
 enum gate_wire_kind {
-    /* From the engine. */
+    /* From the engine. Each answer repeats the number of its question. */
     GATE_WIRE_LISTEN,       /* wish; answered by SOCKETS */
     GATE_WIRE_FORGET,       /* wish: nobody accepts there any more; answered by FORGOTTEN */
     GATE_WIRE_READY,        /* it serves; number: the drain limit in ms */
@@ -16,7 +16,7 @@ enum gate_wire_kind {
     GATE_WIRE_KEPT,         /* number: which one; answered by MEMORY */
     GATE_WIRE_HEARD,        /* a RELOAD: it is the engine's from now on */
     /* From the supervisor. */
-    GATE_WIRE_SOCKETS,      /* err, sys_errno; bound and the descriptors */
+    GATE_WIRE_SOCKETS,      /* err, sys_errno; bound and the descriptors, as many as wish.sockets */
     GATE_WIRE_FORGOTTEN,
     GATE_WIRE_MEMORY,       /* err GATE_E_NOTFOUND: there are no more; memory and the descriptor */
     GATE_WIRE_DRAIN,

@@ -185,7 +185,7 @@ static void init_base(struct gate_run_worker *w)
     gate_list_init(&w->seats);
     gate_acceptors_init(w);
     gate_timer_init(&w->drain, on_drain_step);
-    b->links = gate_links_new(&b->loop, &b->counters);
+    b->links = gate_links_new(&b->loop, &b->counters, b->index);
     gate_session_init(b);
 }
 
@@ -231,6 +231,7 @@ static void *worker_main(void *arg)
 
     gate_crash_thread(&w->base);
     w->start_err = gate_loop_open(&w->base.loop, &w->engine->clock, &w->engine->log);
+    w->start_errno = errno;
     if (w->start_err == GATE_OK) {
         gate_pipe_allow(&w->base.loop.blocks, w->pipes);
         init_base(w);
@@ -264,13 +265,15 @@ enum gate_err gate_run_worker_start(struct gate_run_worker *w, struct gate_engin
     sem_init(&w->up, 0, 0);
     snprintf(name, sizeof(name), "worker %u", index);
     err = gate_thread_start(&w->thread, name, worker_main, w);
-    if (err != 0) {
-        errno = err;
-        return GATE_E_SYS;
-    }
-    while (sem_wait(&w->up) != 0)
-        ;
-    if (w->start_err != GATE_OK)
+    if (err == 0) {
+        while (sem_wait(&w->up) != 0)
+            ;
+        if (w->start_err == GATE_OK)
+            return GATE_OK;
         pthread_join(w->thread, NULL);
-    return w->start_err;
+        err = w->start_errno;
+    }
+    sem_destroy(&w->up);
+    errno = err;
+    return GATE_E_SYS;
 }

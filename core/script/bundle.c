@@ -26,8 +26,9 @@ static enum gate_err read_stream(FILE *f, struct gate_bundle_content *c)
 
     if (fstat(fileno(f), &st) != 0)
         return GATE_E_SYS;
-    if (S_ISDIR(st.st_mode)) {
-        errno = EISDIR;
+    /* A pipe has no size, and nothing in it when it is read again. */
+    if (!S_ISREG(st.st_mode)) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
         return GATE_E_SYS;
     }
     if (st.st_size > (off_t)FILE_MAX) {

@@ -1,5 +1,6 @@
 /* Bundle: all source files of a gateway, name to bytes, read once; every VM of a generation loads
- * from it. Shared by builder threads: its own lock, held for look-ups and inserts only. */
+ * from it. Shared by builder threads: its own lock, held while a file is read too, so that each is
+ * read once. */
 #ifndef GATE_SCRIPT_BUNDLE_H
 #define GATE_SCRIPT_BUNDLE_H
 

@@ -335,13 +335,13 @@ static int peer_number(struct gate_vm *vm, struct gate_exchange *x, int field)
         v = !gate_peer_is_down(p, gate_loop_now(&vm->worker->loop));
         break;
     case GATE_NUMBER_PEER_ACTIVE:
-        v = atomic_load_explicit(&p->active, memory_order_relaxed);
+        v = gate_peer_active(p);
         break;
     case GATE_NUMBER_PEER_REQUESTS:
-        v = (double)atomic_load_explicit(&p->requests, memory_order_relaxed);
+        v = (double)gate_peer_requests(p);
         break;
     case GATE_NUMBER_PEER_LATENCY:
-        v = (double)atomic_load_explicit(&p->latency_us, memory_order_relaxed) / 1e6;
+        v = (double)gate_peer_latency_us(p) / 1e6;
         break;
     default:
         return GATE_FFI_NO;

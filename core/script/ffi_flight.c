@@ -72,7 +72,7 @@ static struct seat *sit_down(struct gate_vm *vm, struct gate_dict *d, const char
     s->hold.release = release;
     s->task = vm->task;
     s->dict = d;
-    s->key = gate_strndup(key, key_n);
+    s->key = gate_memdup(key, key_n);
     s->key_n = key_n;
     gate_list_push(&vm->task->holds, &s->hold.node);
     s->flight = gate_flight_join(gate_shared_flights(vm->shared), d, &k, &vm->worker->mail,

@@ -57,29 +57,26 @@ int gate_ffi_upstream_use(struct gate_vm *vm, int32_t id, int32_t serial, int32_
 
 int gate_ffi_upstream_find(struct gate_vm *vm, const char *name, uint32_t name_n)
 {
-    const struct gate_config *c = vm->config;
+    uint32_t i = gate_names_find(&vm->config->upstream_names, gate_str_of(name, name_n));
 
-    for (uint32_t i = 0; i < c->n_upstreams; i++)
-        if (gate_str_eq(c->upstreams[i].name, gate_str_of(name, name_n))) {
-            vm->io.number = vm->names == NULL ? i : vm->names->number_of[i];
-            return GATE_FFI_YES;
-        }
-    return GATE_FFI_NO;
+    if (i == GATE_NO_ORDINAL)
+        return GATE_FFI_NO;
+    vm->io.number = vm->names == NULL ? i : vm->names->number_of[i];
+    return GATE_FFI_YES;
 }
 
 int gate_ffi_route_find(struct gate_vm *vm, int32_t id, int32_t serial, const char *name,
                         uint32_t name_n)
 {
     const struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
-    const struct gate_config *c = x == NULL ? NULL : x->seat->generation->config;
+    uint32_t i;
 
     if (x == NULL)
         return GATE_FFI_OVER;
-    for (uint32_t i = 0; i < c->n_routes; i++)
-        if (gate_str_eq(c->routes[i].name, gate_str_of(name, name_n))) {
-            vm->io.route = (int32_t)i;
-            vm->io.verdict = GATE_VERDICT_ROUTE;
-            return GATE_FFI_YES;
-        }
-    return GATE_FFI_NO;
+    i = gate_names_find(&x->seat->generation->config->route_names, gate_str_of(name, name_n));
+    if (i == GATE_NO_ORDINAL)
+        return GATE_FFI_NO;
+    vm->io.route = (int32_t)i;
+    vm->io.verdict = GATE_VERDICT_ROUTE;
+    return GATE_FFI_YES;
 }

@@ -54,8 +54,10 @@ struct gate_watch {
     uint64_t entered_cpu;       /* the same for the lua_resume that it is in */
     _Atomic uint64_t seen_word; /* both, for the watched thread */
     _Atomic uint64_t seen_cpu_word;
-    bool told;           /* on_stuck was called for this call */
-    uint64_t looked_cpu; /* the thread's CPU time at the last look */
+    uint64_t stopping;     /* the call that was told to stop last */
+    uint64_t stopping_cpu; /* the thread's CPU time when it was told so first */
+    bool told;             /* on_stuck was called for this call */
+    uint64_t looked_cpu;   /* the thread's CPU time at the last look */
 };
 
 /* A flag in budgets[0]: behind the budgets stand as many numbers into which the watchdog adds the

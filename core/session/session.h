@@ -31,8 +31,8 @@ void gate_listener_unref(struct gate_listener **l);
 void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd,
                        const struct gate_addr *peer);
 
-/* Draining begins (worker->draining is set): idle connections are closed after grace_ms, the oldest
- * first; the others after their answer. */
+/* Idle connections are closed after grace_ms, the oldest first; those over HTTP/2 are told to go.
+ * The others are closed after their answer when the worker drains (worker->draining is set). */
 void gate_session_drain(struct gate_worker *w, uint32_t grace_ms);
 
 /* Closes the clients whose requests are under way on this seat, but for tunnels: their exchanges
@@ -43,7 +43,7 @@ void gate_session_cut(struct gate_worker *w, const struct gate_generation_seat *
  * client_gone with an access line. */
 void gate_session_close_all(struct gate_worker *w);
 
-/* Per-IP connection counts of the worker's process and what else sessions share on a worker. */
+/* What the sessions of a worker share. */
 void gate_session_init(struct gate_worker *w);
 void gate_session_fini(struct gate_worker *w);
 

@@ -26,7 +26,7 @@ static void consume_body(struct gate_session *s, struct gate_chain *chunk)
     const char *why = NULL;
     size_t n = 0;
 
-    switch (gate_h1_reader_body(&h->in, chunk->pool, chunk, &p, &n, &why)) {
+    switch (gate_h1_reader_body(&h->in, chunk, &p, &n, &why)) {
     case GATE_BODY_TRAILERS:
         trailers_done(s, p, n);
         h->body_done = true;

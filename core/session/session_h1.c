@@ -83,7 +83,7 @@ void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struc
     struct gate_str id = gate_str_of(x->id, x->id_len);
     struct gate_str page = gate_flow_page(&x->arena, r.status, id);
     bool head = line.n >= 5 && memcmp(line.p, "HEAD ", 5) == 0;
-    struct gate_field fields[3];
+    struct gate_field fields[GATE_PAGE_FIELDS];
     struct gate_message m = {
         .status = r.status, .framing = GATE_BODY_LENGTH, .content_length = page.n, .extra = fields};
     struct gate_access_record rec = {
@@ -99,7 +99,7 @@ void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struc
     };
     struct gate_chain body;
 
-    m.n_extra = gate_flow_page_fields(w, r.status, id, fields);
+    m.n_extra = gate_flow_page_fields(w, id, fields);
     gate_chain_init(&body, &w->loop.blocks);
     if (gate_h1_writer_head(&h->out, &m, GATE_STR("close"), head) == GATE_OK && !head &&
         gate_chain_copy(&body, page.p, page.n) == 0)
@@ -186,8 +186,8 @@ static void take_head(struct gate_session *s, const char *p, size_t n)
     gate_session_clock(s);
 }
 
-/* At most one empty line before a request (RFC 9112 section 2.2). False: a
- * CR is all there is so far. */
+/* At most one empty line before a request (RFC 9112 section 2.2). False: a CR is all there is so
+ * far. */
 static bool skip_crlf(struct gate_h1_server *h)
 {
     const char *p = h->in.b->data + h->in.at;

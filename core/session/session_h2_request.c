@@ -14,14 +14,15 @@ static void on_output(struct gate_h2 *c)
     gate_loop_flush(h->session->conn.loop, &h->flush);
 }
 
-/* The line of a head that made no exchange. */
+/* The line of a head that made no exchange. `said`: to a gRPC call. */
 static void write_line(struct gate_session *s, struct gate_exchange *x, struct gate_str line,
-                       struct gate_refusal r, uint64_t bytes_out)
+                       struct gate_refusal r, struct gate_str said, uint64_t bytes_out)
 {
     struct gate_access_record rec = {
         .ip = gate_str_of(s->ip, s->ip_len),
         .target = line,
         .status = r.status,
+        .grpc_status = said,
         .bytes_out = bytes_out,
         .id = gate_str_of(x->id, x->id_len),
         .fault = GATE_STR("bad_request"),
@@ -38,27 +39,52 @@ static struct gate_str first_line(struct gate_str text)
     return gate_str_of(text.p, end < 512 ? end : 512);
 }
 
-/* Answers a head that is not acceptable. The connection is as good as before. */
-static void refuse(struct gate_session *s, struct gate_h2_stream *st, struct gate_exchange *x,
-                   struct gate_refusal r)
+/* Returns the bytes of the page. */
+static uint64_t send_page(struct gate_h2_stream *st, struct gate_exchange *x, int status)
 {
-    struct gate_worker *w = s->worker;
+    struct gate_worker *w = x->worker;
     struct gate_str id = gate_str_of(x->id, x->id_len);
-    struct gate_str page = gate_flow_page(&x->arena, r.status, id);
-    struct gate_str line = first_line(gate_h2_text(st));
+    struct gate_str page = gate_flow_page(&x->arena, status, id);
     struct gate_field fields[GATE_PAGE_FIELDS];
     struct gate_message m = {
-        .status = r.status, .framing = GATE_BODY_LENGTH, .content_length = page.n, .extra = fields};
+        .status = status, .framing = GATE_BODY_LENGTH, .content_length = page.n, .extra = fields};
     struct gate_chain body;
 
-    m.n_extra = gate_flow_page_fields(w, r.status, id, fields);
-    st->head_method = gate_str_starts(line, GATE_STR("HEAD "));
+    m.n_extra = gate_flow_page_fields(w, id, fields);
     gate_chain_init(&body, &w->loop.blocks);
     if (st->stream.ops->send_head(&st->stream, &m, false) == GATE_OK &&
         gate_chain_copy(&body, page.p, page.n) == 0)
         st->stream.ops->send_body(&st->stream, &body, true);
     gate_chain_clear(&body);
-    write_line(s, x, line, r, st->head_method ? 0 : page.n);
+    return st->head_method ? 0 : page.n;
+}
+
+/* To a gRPC call. Returns the status as it was said. */
+static struct gate_str send_status(struct gate_h2_stream *st, struct gate_exchange *x, int status)
+{
+    struct gate_field fields[GATE_CALL_FIELDS];
+    struct gate_message m = {
+        .status = 200, .framing = GATE_BODY_NONE, .head_is_all = true, .extra = fields};
+
+    m.n_extra = gate_flow_call_fields(x, status, fields);
+    st->stream.ops->send_head(&st->stream, &m, true);
+    return gate_field_value(&fields[0]);
+}
+
+/* Answers a head that is not acceptable. The connection is as good as before. */
+static void refuse(struct gate_session *s, struct gate_h2_stream *st, struct gate_exchange *x,
+                   struct gate_refusal r)
+{
+    struct gate_str line = first_line(gate_h2_text(st));
+    struct gate_str said = GATE_STR_NONE;
+    uint64_t bytes_out = 0;
+
+    st->head_method = gate_str_starts(line, GATE_STR("HEAD "));
+    if (st->grpc)
+        said = send_status(st, x, r.status);
+    else
+        bytes_out = send_page(st, x, r.status);
+    write_line(s, x, line, r, said, bytes_out);
     st->stream.ops->give_back(&st->stream);
 }
 
@@ -109,7 +135,7 @@ static void on_malformed(struct gate_h2 *c, const char *why)
     struct gate_session *s = server_of(c)->session;
     struct gate_exchange *x = gate_exchange_new(s->worker);
 
-    write_line(s, x, GATE_STR_NONE, (struct gate_refusal){400, why}, 0);
+    write_line(s, x, GATE_STR_NONE, (struct gate_refusal){400, why}, GATE_STR_NONE, 0);
     gate_exchange_free(&x);
 }
 

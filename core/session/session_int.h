@@ -99,7 +99,7 @@ struct gate_session {
     uint8_t ip_len;
     struct gate_conn conn;
     struct gate_deadline deadline;
-    struct gate_list node; /* worker->session_list */
+    struct gate_list node; /* worker->session_list; shared->handshakes while TLS shakes hands */
     struct gate_worker *worker;
     struct gate_listener *listener;
     struct gate_h1_server *h1;  /* NULL while idle */

@@ -179,7 +179,7 @@ static GATE_COLD void pass_over(struct gate_h1_server *h)
     if (h->body_bad || h->x == NULL || h->x->res.head != NULL || gate_h1_reader_held(&h->in) == 0)
         return;
     gate_chain_init(&chunk, &h->session->conn.loop->blocks);
-    r = gate_h1_reader_body(&h->in, chunk.pool, &chunk, &p, &n, &why);
+    r = gate_h1_reader_body(&h->in, &chunk, &p, &n, &why);
     h->x->bytes_in += chunk.bytes;
     gate_chain_clear(&chunk);
     h->body_done = r == GATE_BODY_DONE;

@@ -105,8 +105,7 @@ static void succeed(struct gate_session *s)
         gate_session_h2_begin(s);
         return;
     }
-    /* Amid a drain the first request is
-     * on its way: it gets its answer, and with it the close. */
+    /* Amid a drain the first request is on its way: it gets its answer, and with it the close. */
     if (s->worker->draining) {
         s->state = GATE_SESSION_IDLE;
         gate_deadline_set(s->conn.loop, &s->deadline,

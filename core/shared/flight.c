@@ -91,7 +91,7 @@ static struct flight *flight_new(struct gate_flights *fs, const struct gate_dict
 
     f->dict = d;
     f->hash = k->hash;
-    f->key = gate_strndup(k->p, k->n);
+    f->key = gate_memdup(k->p, k->n);
     f->key_n = k->n;
     gate_list_init(&f->waiting);
     f->next = fs->buckets[k->hash % BUCKETS];

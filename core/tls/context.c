@@ -192,7 +192,7 @@ SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_
         return NULL;
     }
     gate_client_auth_use(auth, ctx);
-    gate_staple_use(ctx);
+    gate_staple_use(ctx, pairs);
     for (int i = 0; i < GATE_TLS_KINDS; i++) {
         const struct gate_certificate *c = pairs[i];
 

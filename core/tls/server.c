@@ -117,7 +117,7 @@ static bool context_of(struct gate_tls_server *s, const struct gate_tls_config *
     }
     c = &s->contexts[s->n_contexts];
     memcpy(c->pairs, pairs, sizeof(c->pairs));
-    c->ctx = gate_tls_context_new(s, config, pairs, &s->auth, why, cap);
+    c->ctx = gate_tls_context_new(s, config, c->pairs, &s->auth, why, cap);
     s->n_contexts += c->ctx != NULL;
     return c->ctx != NULL;
 }
@@ -247,16 +247,6 @@ void gate_tls_server_unref(struct gate_tls_server **server)
 uint64_t gate_tls_server_hash(const struct gate_tls_server *s)
 {
     return s->hash * 31 + gate_client_auth_hash(&s->auth) * 3 + (uint64_t)s->auth.mode;
-}
-
-const struct gate_certificate *gate_tls_server_certificate(const struct gate_tls_server *s,
-                                                           const X509 *leaf)
-{
-    for (uint32_t i = 0; i < s->n_certificates; i++) {
-        if (s->certificates[i]->leaf == leaf)
-            return s->certificates[i];
-    }
-    return NULL;
 }
 
 const BIO_METHOD *gate_tls_server_bio(const struct gate_tls_server *s)

@@ -76,14 +76,24 @@ enum gate_err gate_staple_load(struct gate_certificate *c, struct gate_str name,
     return fault == NULL ? GATE_OK : GATE_E_INVALID;
 }
 
-/* One that has ended would only make clients suspicious. */
-static int on_status(SSL *ssl, void *arg)
+/* The one that the client is shown; NULL: a hook has chosen another. */
+static const struct gate_certificate *shown(SSL *ssl, struct gate_certificate *const *pairs)
 {
-    const struct gate_certificate *c = gate_tls_server_certificate(
-        gate_tls_of_ssl(ssl)->server, SSL_get_certificate(ssl));
+    const X509 *leaf = SSL_get_certificate(ssl);
+
+    for (int i = 0; i < GATE_TLS_KINDS; i++) {
+        if (pairs[i] != NULL && pairs[i]->leaf == leaf)
+            return pairs[i];
+    }
+    return NULL;
+}
+
+/* One that has ended would only make clients suspicious. */
+static int on_status(SSL *ssl, void *pairs)
+{
+    const struct gate_certificate *c = shown(ssl, pairs);
     unsigned char *copy;
 
-    (void)arg;
     if (c == NULL || c->staple == NULL ||
         (c->staple_ends_s != 0 && c->staple_ends_s <= (int64_t)time(NULL)))
         return SSL_TLSEXT_ERR_NOACK;
@@ -94,7 +104,8 @@ static int on_status(SSL *ssl, void *arg)
     return SSL_TLSEXT_ERR_OK;
 }
 
-void gate_staple_use(SSL_CTX *ctx)
+void gate_staple_use(SSL_CTX *ctx, struct gate_certificate *const pairs[GATE_TLS_KINDS])
 {
     SSL_CTX_set_tlsext_status_cb(ctx, on_status);
+    SSL_CTX_set_tlsext_status_arg(ctx, (void *)pairs);
 }

@@ -131,6 +131,10 @@ enum gate_err gate_certificate_load(const struct gate_certificate_config *config
                                     struct gate_certificate **out, char *why, size_t why_cap);
 void gate_certificate_free(struct gate_certificate **c);
 
+/* The DNS names that it is for, in lower case. */
+void gate_certificate_each_name(const struct gate_certificate *c,
+                                void (*fn)(void *arg, struct gate_str name), void *arg);
+
 /* Seconds of the wall clock. */
 int64_t gate_tls_seconds(const ASN1_TIME *t);
 
@@ -138,28 +142,21 @@ int64_t gate_tls_seconds(const ASN1_TIME *t);
 enum gate_err gate_staple_load(struct gate_certificate *c, struct gate_str name,
                                const struct gate_tls_files *files, char *why, size_t cap);
 
-/* Gives clients who ask for it the response for the certificate that they are shown. */
-void gate_staple_use(SSL_CTX *ctx);
-
-/* The DNS names that it is for, in lower case. */
-void gate_certificate_each_name(const struct gate_certificate *c,
-                                void (*fn)(void *arg, struct gate_str name), void *arg);
+/* Gives clients who ask for it the response for the certificate that they are shown, one of
+ * `pairs`, which outlive the context. */
+void gate_staple_use(SSL_CTX *ctx, struct gate_certificate *const pairs[GATE_TLS_KINDS]);
 
 /* context.c. What all contexts have: versions, ciphers, groups, modes. False: OpenSSL says why. */
 bool gate_tls_context_common(SSL_CTX *ctx, int min_version);
 
-/* A context for these certificates (at most one of a kind; none: for handshakes that
- * choose later). NULL: why. */
+/* A context for these certificates (at most one of a kind; none: for handshakes that choose later),
+ * which outlive it as `pairs` does. NULL: why. */
 SSL_CTX *gate_tls_context_new(struct gate_tls_server *server, const struct gate_tls_config *config,
                               struct gate_certificate *const pairs[GATE_TLS_KINDS],
                               const struct gate_client_auth *auth, char *why, size_t why_cap);
 
 /* server.c. The context for a name; NULL: there is none, and none for others. */
 SSL_CTX *gate_tls_server_context(const struct gate_tls_server *s, struct gate_str sni);
-
-/* Its certificate with this leaf; NULL: it has none. */
-const struct gate_certificate *gate_tls_server_certificate(const struct gate_tls_server *s,
-                                                           const X509 *leaf);
 
 /* Where its tickets are sealed. */
 struct gate_tls_space *gate_tls_server_space(const struct gate_tls_server *s);

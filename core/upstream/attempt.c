@@ -8,7 +8,8 @@
 /* Longest sentence about a dial that failed. */
 #define WHY_CAP 200
 
-void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer)
+void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer,
+                       struct gate_peer_share *share)
 {
     memset(a, 0, offsetof(struct gate_attempt, links));
     a->head.status = 0;
@@ -16,9 +17,8 @@ void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct 
     a->links = links;
     gate_arena_init(&a->arena, &links->loop->chunks);
     a->peer = peer;
-    gate_peer_ref(peer);
-    atomic_fetch_add_explicit(&peer->active, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&peer->requests, 1, memory_order_relaxed);
+    a->share = share;
+    gate_peer_begin(share);
 }
 
 static void explain(struct gate_attempt *a, const char *stage, const char *why)
@@ -149,6 +149,6 @@ void gate_attempt_end(struct gate_attempt *a, enum gate_close_reason why)
     a->claim.link = NULL;
     gate_block_unref(&a->block);
     gate_arena_clear(&a->arena);
-    atomic_fetch_sub_explicit(&a->peer->active, 1, memory_order_relaxed);
-    gate_peer_unref(&a->peer);
+    gate_peer_end(a->share);
+    a->peer = NULL;
 }

@@ -21,14 +21,17 @@ struct gate_attempt {
     bool ended;                     /* the response is complete */
     /* gate_attempt_init clears what is above, and of these what it must. */
     struct gate_links *links;
-    struct gate_peer *peer;         /* a reference; counted active */
+    struct gate_peer *peer;         /* borrowed */
+    struct gate_peer_share *share;  /* of the peer: it counts there as active */
     struct gate_link_claim claim;   /* claim.link: NULL before dialing and after the end */
     uint64_t before;                /* bytes written to the link before the stream began */
     struct gate_arena arena;        /* the response head lives here */
     struct gate_response_head head; /* status 0: not there yet, nor is the rest of it */
 };
 
-void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer);
+/* Whoever begins it holds the peer (`share` is what gate_peer_hold gave) until it has ended. */
+void gate_attempt_init(struct gate_attempt *a, struct gate_links *links, struct gate_peer *peer,
+                       struct gate_peer_share *share);
 
 /* Gets a link as a->want says: GATE_OK at once (a->claim.link), GATE_E_AGAIN: gate_attempt_wait
  * says what is woken with the result, other: the failure. */

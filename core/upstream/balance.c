@@ -32,8 +32,7 @@ static bool was_tried(const struct gate_peer *p, const struct gate_peer *const *
 
 static bool is_full(const struct gate_peer_entry *e)
 {
-    return e->max_connections > 0 &&
-           atomic_load_explicit(&e->peer->active, memory_order_relaxed) >= e->max_connections;
+    return e->max_connections > 0 && gate_peer_active(e->peer) >= e->max_connections;
 }
 
 /* How a peer may be used; smaller is better. Marks are guesses: a marked peer is still better than
@@ -58,20 +57,21 @@ const bool *gate_balance_may(struct gate_balance_state *st, const struct gate_pe
                              uint32_t n_tried)
 {
     enum rank best = RANK_NEVER;
+    uint32_t n = set->n;
+    bool *may;
 
     follow_set(st, set);
-    for (uint32_t i = 0; i < set->n; i++) {
+    may = st->may;
+    for (uint32_t i = 0; i < n; i++) {
         enum rank rank = rank_of(&set->v[i], now_ms, tried, n_tried);
 
-        if (rank < best) {
+        if (rank < best && i > 0)
+            memset(may, 0, i * sizeof(*may));
+        if (rank < best)
             best = rank;
-            memset(st->may, 0, i * sizeof(*st->may));
-        }
-        st->may[i] = rank == best;
+        may[i] = rank == best;
     }
-    if (best == RANK_NEVER)
-        memset(st->may, 0, set->n * sizeof(*st->may));
-    return best == RANK_NEVER ? NULL : st->may;
+    return best == RANK_NEVER ? NULL : may;
 }
 
 enum gate_err gate_balance_pick(const struct gate_balance_ops *ops, struct gate_balance_state *st,

@@ -14,7 +14,7 @@ static uint32_t pick(struct gate_balance_state *st, const struct gate_peer_set *
 
         if (!may[i])
             continue;
-        active = atomic_load_explicit(&set->v[i].peer->active, memory_order_relaxed);
+        active = gate_peer_active(set->v[i].peer);
         if (best == UINT32_MAX || active * set->v[best].weight < best_active * set->v[i].weight) {
             best = i;
             best_active = active;

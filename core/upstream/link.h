@@ -50,7 +50,8 @@ struct gate_link {
     struct gate_list node; /* shelf, or the list of live links */
     struct gate_links *links;
     struct gate_upstream_local *local;
-    struct gate_peer *peer; /* a reference */
+    struct gate_peer *peer; /* held */
+    struct gate_peer_share *share; /* of the peer: it counts there */
     struct gate_tls_client *tls; /* whom it was opened as and for; a reference; NULL: plain */
     uint32_t requests;      /* begun on it, ever */
     uint32_t claims;        /* places for streams that have not begun; HTTP/2, or not known yet */

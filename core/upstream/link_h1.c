@@ -33,7 +33,7 @@ void gate_link_h1_clock(struct gate_link *l)
 {
     uint64_t at = UINT64_MAX;
 
-    if (l->h1.out.out.bytes > 0)
+    if (l->h1.out.out.bytes > 0 || l->h1.state == GATE_LINK_LEAVING)
         at = after(l, l->h1.send_ms);
     else if (l->h1.state == GATE_LINK_HEAD && l->h1.request_ended)
         at = after(l, l->h1.first_byte_ms);
@@ -66,6 +66,10 @@ static void on_deadline(struct gate_timer *t)
         return;
     if (l->h1.state == GATE_LINK_IDLE) {
         gate_links_close(&l, GATE_CLOSE_LINK_IDLE);
+        return;
+    }
+    if (l->h1.state == GATE_LINK_LEAVING) {
+        gate_links_close(&l, GATE_CLOSE_LINK_ERROR);
         return;
     }
     gate_link_h1_broken(l, GATE_E_TIMEOUT,
@@ -180,7 +184,7 @@ static void consume_body(struct gate_link *l, struct gate_chain *chunk)
     const char *why = NULL;
     size_t n = 0;
 
-    switch (gate_h1_reader_body(&l->h1.in, chunk->pool, chunk, &p, &n, &why)) {
+    switch (gate_h1_reader_body(&l->h1.in, chunk, &p, &n, &why)) {
     case GATE_BODY_MORE:
     case GATE_BODY_DATA:
         break;

@@ -17,7 +17,8 @@ enum gate_link_state {
     GATE_LINK_BODY,
     GATE_LINK_TUNNEL, /* after 101: raw bytes both ways */
     GATE_LINK_DONE,   /* the response is complete; waits for give_back */
-    GATE_LINK_DEAD    /* broken; waits for reset or give_back */
+    GATE_LINK_DEAD,   /* broken; waits for reset or give_back */
+    GATE_LINK_LEAVING /* a tunnel that was given back: closes behind the last bytes of ours */
 };
 
 struct gate_link_h1 {

@@ -10,8 +10,13 @@
 static void write_failed(struct gate_link *l)
 {
     gate_chain_clear(&l->h1.out.out);
-    l->keep = false;
-    if (l->h1.state == GATE_LINK_TUNNEL) {
+    l->keep = l->h1.shut_asked = false;
+    if (l->h1.state == GATE_LINK_LEAVING) {
+        gate_links_close(&l, GATE_CLOSE_LINK_ERROR);
+        return;
+    }
+    if (l->h1.out.framing == GATE_BODY_EOF) {
+        l->h1.state = GATE_LINK_TUNNEL; /* its origin may have ended its side */
         gate_link_h1_broken(l, GATE_E_RESET, "the upstream closed the tunnel");
         return;
     }
@@ -31,6 +36,10 @@ static void flushed(struct gate_link *l)
 {
     if (l->h1.shut_asked && l->h1.out.out.bytes == 0)
         end_ours(l);
+    if (l->h1.state == GATE_LINK_LEAVING && !l->h1.shut_asked) {
+        gate_links_close(&l, GATE_CLOSE_LINK_ENDED);
+        return;
+    }
     if (l->h1.stream.events != NULL && !l->h1.request_ended)
         l->h1.stream.events->on_room(&l->h1.stream);
 }
@@ -168,11 +177,23 @@ static void op_reset(struct gate_stream *s, enum gate_close_reason why)
     gate_links_close(&l, why);
 }
 
+/* Both sides of a tunnel have ended, and what ours said last waits to be sent. */
+static bool has_last_words(const struct gate_link *l)
+{
+    return l->h1.state == GATE_LINK_DONE && l->h1.out.framing == GATE_BODY_EOF &&
+           l->h1.shut_asked;
+}
+
 static void op_give_back(struct gate_stream *s)
 {
     struct gate_link *l = link_of(s);
 
     s->events = NULL;
+    if (has_last_words(l)) {
+        l->h1.state = GATE_LINK_LEAVING;
+        gate_link_h1_clock(l);
+        return;
+    }
     gate_links_put(l);
 }
 

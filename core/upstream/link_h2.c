@@ -51,16 +51,20 @@ uint32_t gate_link_h2_streams_max(const struct gate_link *l)
     return gate_h2_streams_max(&h->h2);
 }
 
+/* So many of the peer's streams are open on it. */
+static void count_streams(const struct gate_link *l, uint32_t n)
+{
+    gate_peer_count_streams(l->share, (int32_t)(n - l->h2->counted));
+    l->h2->counted = n;
+}
+
 /* What other workers and the operator may know. */
 static void publish(struct gate_link *l)
 {
     struct gate_link_h2 *h = l->h2;
     uint32_t max = gate_h2_streams_max(&h->h2);
 
-    if (h->h2.open != h->counted)
-        atomic_fetch_add_explicit(&l->peer->streams, h->h2.open - h->counted,
-                                  memory_order_relaxed);
-    h->counted = h->h2.open;
+    count_streams(l, h->h2.open);
     if (h->h2.greeted && max > 0 &&
         max != atomic_load_explicit(&l->peer->streams_max, memory_order_relaxed))
         atomic_store_explicit(&l->peer->streams_max, max, memory_order_relaxed);
@@ -413,7 +417,7 @@ void gate_link_h2_fini(struct gate_link *l)
     gate_ready_cancel(&h->flush);
     gate_chain_clear(&h->out);
     gate_intake_rest(&h->in);
-    atomic_fetch_sub_explicit(&l->peer->streams, h->counted, memory_order_relaxed);
+    count_streams(l, 0);
     l->h2 = NULL;
     gate_slab_give(&l->links->h2_slab, h);
 }

@@ -5,12 +5,14 @@
 #include "base/assert.h"
 #include "http/proxy_header.h"
 
-struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *counters)
+struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *counters,
+                                  uint32_t worker)
 {
     struct gate_links *links = gate_calloc(1, sizeof(*links));
 
     links->loop = loop;
     links->counters = counters;
+    links->worker = worker;
     gate_slab_init(&links->slab, "link", sizeof(struct gate_link));
     gate_slab_init(&links->h2_slab, "h2 link", sizeof(struct gate_link_h2));
     gate_list_init(&links->live);
@@ -328,8 +330,8 @@ struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream
     l->local = local;
     l->peer = peer;
     l->serial = ++links->serial;
-    gate_peer_ref(peer);
-    atomic_fetch_add_explicit(&peer->connections, 1, memory_order_relaxed);
+    l->share = gate_peer_hold(peer, links->worker);
+    gate_peer_count_connections(l->share, 1);
     gate_counters_add(links->counters, GATE_C_LINKS_OPENED, 1);
     gate_list_push(&links->live, &l->node);
     return l;
@@ -425,8 +427,8 @@ void gate_links_close(struct gate_link **link, enum gate_close_reason why)
     gate_conn_close(&l->conn);
     gate_link_h2_fini(l);
     gate_link_h1_fini(l);
-    atomic_fetch_sub_explicit(&l->peer->connections, 1, memory_order_relaxed);
-    gate_peer_unref(&l->peer);
+    gate_peer_count_connections(l->share, -1);
+    gate_peer_release(&l->peer, l->share);
     gate_tls_client_unref(&l->tls);
     gate_counters_add(links->counters, GATE_C_LINKS_CLOSED, 1);
     gate_counters_close(links->counters, why);

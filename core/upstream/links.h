@@ -43,6 +43,7 @@ struct gate_upstream_local {
 struct gate_links {
     struct gate_loop *loop;
     struct gate_counters *counters;
+    uint32_t worker; /* its index: of the shares of peers */
     struct gate_slab slab;
     struct gate_slab h2_slab;
     struct gate_h2_pool *h2_pool; /* NULL: none was needed yet */
@@ -54,7 +55,8 @@ struct gate_links {
     uint32_t table_n;
 };
 
-struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *counters);
+struct gate_links *gate_links_new(struct gate_loop *loop, struct gate_counters *counters,
+                                  uint32_t worker);
 
 /* Closes every link; no stream may be attached any more. */
 void gate_links_free(struct gate_links **links);

@@ -1,19 +1,25 @@
-/* Peers and sets of peers: counted by reference, and marked down when connects fail. */
-#include <stdio.h>
+/* Peers are counted by reference, and marked down when connects fail. */
+#include "upstream/peer.h"
 
-#include "base/assert.h"
-#include "base/mem.h"
-#include "upstream/registry_int.h"
+#include <stdio.h>
 
 #define FAILS_TO_MARK 3
 #define MARK_MS       10000
 #define MARK_MAX_MS   60000
 
-static struct gate_peer *peer_new(const struct gate_addr *addr, const char *server)
+/* Answers that a worker's mean of latencies stands for at most; they count half as much after each
+ * span of 2^33 ns. */
+#define ANSWERS     8
+#define ONE_ANSWER  256u
+#define ANSWERS_MAX (ANSWERS * ONE_ANSWER)
+#define SPAN_SHIFT  33
+
+struct gate_peer *gate_peer_new(const struct gate_addr *addr, const char *server, uint32_t workers)
 {
-    struct gate_peer *p = gate_calloc(1, sizeof(*p));
+    struct gate_peer *p = gate_calloc_lines(sizeof(*p) + workers * sizeof(p->shares[0]));
 
     atomic_init(&p->refs, 1);
+    p->workers = workers;
     p->addr = *addr;
     gate_addr_format(addr, p->text, sizeof(p->text));
     snprintf(p->name, sizeof(p->name), "%s", server);
@@ -70,86 +76,99 @@ bool gate_peer_is_down(const struct gate_peer *p, uint64_t now_ms)
     return now_ms < atomic_load_explicit(&p->down_until_ms, memory_order_relaxed);
 }
 
-void gate_peer_set_unref(struct gate_peer_set **set)
-{
-    struct gate_peer_set *s = *set;
+/* ------------------------------------------------------------------ sums */
 
-    *set = NULL;
-    if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+static uint32_t sum(const struct gate_peer *p, size_t offset)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < p->workers; i++) {
+        const char *share = (const char *)&p->shares[i];
+
+        n += atomic_load_explicit((const _Atomic uint32_t *)(share + offset),
+                                  memory_order_relaxed);
+    }
+    return n;
+}
+
+uint32_t gate_peer_active(const struct gate_peer *p)
+{
+    return sum(p, offsetof(struct gate_peer_share, active));
+}
+
+uint32_t gate_peer_connections(const struct gate_peer *p)
+{
+    return sum(p, offsetof(struct gate_peer_share, connections));
+}
+
+uint32_t gate_peer_streams(const struct gate_peer *p)
+{
+    return sum(p, offsetof(struct gate_peer_share, streams));
+}
+
+uint64_t gate_peer_requests(const struct gate_peer *p)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < p->workers; i++)
+        n += atomic_load_explicit(&p->shares[i].requests, memory_order_relaxed);
+    return n;
+}
+
+/* ------------------------------------------------------------------ latency */
+
+/* How many answers a mean stands for `spans` later. */
+static uint32_t faded(uint32_t answers, uint32_t spans)
+{
+    return spans < 32 ? answers >> spans : 0;
+}
+
+/* It does not stand for as many as it may, or did so in another span. */
+static GATE_COLD void note_anew(struct gate_peer_share *s, uint64_t ns, uint32_t now)
+{
+    uint32_t at = atomic_load_explicit(&s->answers_at, memory_order_relaxed);
+    uint32_t n = faded(atomic_load_explicit(&s->answers, memory_order_relaxed), now - at);
+    uint64_t mean = atomic_load_explicit(&s->latency_ns, memory_order_relaxed);
+    uint32_t all = n + ONE_ANSWER < ANSWERS_MAX ? n + ONE_ANSWER : ANSWERS_MAX;
+
+    mean = (mean * (all - ONE_ANSWER) + ns * ONE_ANSWER) / all;
+    atomic_store_explicit(&s->latency_ns, mean, memory_order_relaxed);
+    atomic_store_explicit(&s->answers, all, memory_order_relaxed);
+    atomic_store_explicit(&s->answers_at, now, memory_order_relaxed);
+}
+
+void gate_peer_note_latency(struct gate_peer_share *s, uint64_t ns, uint64_t now_ns)
+{
+    uint32_t now = (uint32_t)(now_ns >> SPAN_SHIFT);
+    uint64_t mean;
+
+    if (GATE_UNLIKELY(atomic_load_explicit(&s->answers_at, memory_order_relaxed) != now ||
+                      atomic_load_explicit(&s->answers, memory_order_relaxed) < ANSWERS_MAX)) {
+        note_anew(s, ns, now);
         return;
-    for (uint32_t i = 0; i < s->n; i++)
-        gate_peer_unref(&s->v[i].peer);
-    gate_free(s);
+    }
+    mean = atomic_load_explicit(&s->latency_ns, memory_order_relaxed);
+    mean = mean - mean / ANSWERS + ns / ANSWERS;
+    atomic_store_explicit(&s->latency_ns, mean, memory_order_relaxed);
 }
 
-/* The former peer of this address and server, with a reference, or a new one. */
-static struct gate_peer *same_peer(const struct gate_peer_set *old, const struct gate_addr *addr,
-                                   const char *server, uint32_t hint)
+uint64_t gate_peer_latency_us(const struct gate_peer *p)
 {
-    for (uint32_t i = 0; old != NULL && i < old->n; i++) {
-        struct gate_peer *p = old->v[(hint + i) % old->n].peer;
+    uint32_t newest = 0;
+    uint64_t all = 0, ns = 0;
 
-        if (gate_addr_eq(&p->addr, addr) && strncmp(p->name, server, sizeof(p->name) - 1) == 0) {
-            gate_peer_ref(p);
-            return p;
-        }
+    for (uint32_t i = 0; i < p->workers; i++) {
+        uint32_t at = atomic_load_explicit(&p->shares[i].answers_at, memory_order_relaxed);
+
+        newest = at > newest ? at : newest;
     }
-    return peer_new(addr, server);
-}
+    for (uint32_t i = 0; i < p->workers; i++) {
+        const struct gate_peer_share *s = &p->shares[i];
+        uint32_t at = atomic_load_explicit(&s->answers_at, memory_order_relaxed);
+        uint32_t n = faded(atomic_load_explicit(&s->answers, memory_order_relaxed), newest - at);
 
-/* Peers of one server go to the end of the set; its zone's text to the set's tail. */
-static void add_server(struct gate_peer_set *set, const struct server *s,
-                       const struct gate_peer_set *old, char **tail)
-{
-    size_t zone = strlen(s->zone);
-    char *text = *tail;
-
-    memcpy(text, s->zone, zone);
-    *tail += zone;
-    for (uint32_t i = 0; i < s->n_addrs; i++) {
-        set->v[set->n] = (struct gate_peer_entry){
-            .peer = same_peer(old, &s->addrs[i], s->text, set->n),
-            .weight = s->weight,
-            .max_connections = s->max_connections,
-            .backup = s->backup,
-            .down = s->down,
-            .zone = gate_str_of(text, zone),
-        };
-        set->n++;
+        all += n;
+        ns += n * atomic_load_explicit(&s->latency_ns, memory_order_relaxed);
     }
-}
-
-struct gate_peer_set *gate_peer_set_build(const struct server *servers, uint32_t n,
-                                          const struct gate_peer_set *old)
-{
-    struct gate_peer_set *set;
-    size_t peers = 0, text = 0;
-    char *tail;
-
-    for (uint32_t i = 0; i < n; i++) {
-        peers += servers[i].n_addrs;
-        text += strlen(servers[i].zone);
-    }
-    set = gate_calloc(1, sizeof(*set) + peers * sizeof(set->v[0]) + text);
-    tail = (char *)&set->v[peers];
-    atomic_init(&set->refs, 1);
-    for (uint32_t i = 0; i < n; i++)
-        add_server(set, &servers[i], old, &tail);
-    GATE_DEBUG_ASSERT(set->n == peers);
-    return set;
-}
-
-bool gate_peer_set_same(const struct gate_peer_set *a, const struct gate_peer_set *b)
-{
-    if (a->n != b->n)
-        return false;
-    for (uint32_t i = 0; i < a->n; i++) {
-        const struct gate_peer_entry *x = &a->v[i], *y = &b->v[i];
-
-        if (x->peer != y->peer || x->weight != y->weight || x->backup != y->backup ||
-            x->down != y->down || x->max_connections != y->max_connections ||
-            !gate_str_eq(x->zone, y->zone))
-            return false;
-    }
-    return true;
+    return all > 0 ? ns / all / 1000 : 0;
 }

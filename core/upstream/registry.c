@@ -11,13 +11,14 @@ struct gate_registry {
     uint32_t cap;
     uint32_t *slots; /* by name: index + 1, open addressing, cap * 2 of them */
     struct gate_sipkey key;
+    uint32_t workers; /* never changes */
 };
 
-struct gate_registry *gate_registry_new(const struct gate_clock *clock)
+struct gate_registry *gate_registry_new(uint32_t workers)
 {
     struct gate_registry *r = gate_calloc(1, sizeof(*r));
 
-    (void)clock; /* callers of what depends on time bring their loop's */
+    r->workers = workers;
     pthread_mutex_init(&r->lock, NULL);
     gate_sipkey_random(&r->key);
     return r;
@@ -85,7 +86,7 @@ static struct gate_upstream *find_or_make(struct gate_registry *r, struct gate_s
     if (u == NULL) {
         if (r->n == r->cap)
             grow_locked(r);
-        u = gate_upstream_new(name);
+        u = gate_upstream_new(name, r->workers);
         *slot_locked(r, name) = r->n + 1;
         r->v[r->n++] = u;
     }
@@ -131,7 +132,7 @@ void gate_registry_each(struct gate_registry *r,
 {
     struct gate_upstream *u;
 
-    for (uint32_t i = 0; (u = at(r, i)) != NULL; i++) {
+    for (uint32_t i = 0; r != NULL && (u = at(r, i)) != NULL; i++) {
         struct gate_peer_set *set = gate_upstream_peers(u);
 
         fn(arg, gate_str_from_cstr(u->name), set);

@@ -1,35 +1,13 @@
 /* Registry: all upstreams and their peers, outside generations, keyed by upstream name and address:
  * health, counters and marks survive a reload. Shared by all threads: the table has its own lock,
- * taken when a generation is applied or DNS answers; a peer's numbers are atomics. */
+ * taken when a generation is applied or DNS answers; of peers, peer.h says what is shared. */
 #ifndef GATE_UPSTREAM_REGISTRY_H
 #define GATE_UPSTREAM_REGISTRY_H
 
-#include <stdatomic.h>
-
-#include "base/addr.h"
-#include "base/clock.h"
 #include "config/config.h"
+#include "upstream/peer.h"
 
 struct gate_registry;
-
-/* One address of one upstream. Reference-counted; lives as long as a set, a link or a script refers
- * to it. */
-struct gate_peer {
-    _Atomic uint32_t refs;
-    struct gate_addr addr;
-    char text[GATE_ADDR_TEXT];    /* "127.0.0.1:9001" */
-    char name[256];               /* the server as declared ("origin.test:80") */
-    _Atomic uint32_t active;      /* requests in flight, all workers */
-    _Atomic uint32_t connections; /* open links, all workers */
-    _Atomic uint64_t requests;
-    _Atomic uint64_t failures;      /* connects and attempts that failed */
-    _Atomic uint32_t connect_fails; /* in a row */
-    _Atomic uint64_t down_until_ms; /* passive mark: monotonic ms; 0: healthy */
-    _Atomic uint64_t latency_us;    /* moving average to the first byte */
-    _Atomic uint32_t streams;       /* open over HTTP/2, all workers */
-    _Atomic uint32_t streams_max;   /* of one connection, as the peer said last; 0: it has not */
-    _Atomic bool http1;             /* it was asked for HTTP/2, and chose HTTP/1.1 */
-};
 
 /* The peers of one upstream at one moment: immutable, reference-counted, replaced whole. */
 struct gate_peer_entry {
@@ -48,7 +26,8 @@ struct gate_peer_set {
     struct gate_peer_entry v[];
 };
 
-struct gate_registry *gate_registry_new(const struct gate_clock *clock);
+/* For so many workers. */
+struct gate_registry *gate_registry_new(uint32_t workers);
 void gate_registry_free(struct gate_registry **r);
 
 /* One upstream's place in the registry; stable for the life of the process once made. */
@@ -73,18 +52,8 @@ void gate_peer_set_unref(struct gate_peer_set **set);
 void gate_upstream_resolved(struct gate_upstream *u, struct gate_str server,
                             const struct gate_addr *addrs, size_t n);
 
-void gate_peer_ref(struct gate_peer *p);
-void gate_peer_unref(struct gate_peer **p);
-
-/* Passive health (connect failures): after 3 failures in a row the peer is marked down for 10 s,
- * doubled at each further one up to 60 s. Those while it is down lengthen nothing: they were under
- * way, or there is no other peer. The first answers for how many ms it is down from now on, when
- * that begins with this failure (else 0); the second whether it had been marked. */
-uint64_t gate_peer_connect_failed(struct gate_peer *p, uint64_t now_ms);
-bool gate_peer_connect_ok(struct gate_peer *p);
-bool gate_peer_is_down(const struct gate_peer *p, uint64_t now_ms);
-
-/* Walks upstreams for /status, /metrics and `moongate upstreams`; takes the table's lock. */
+/* Walks upstreams for /status, /metrics and `moongate upstreams`; takes the table's lock. NULL:
+ * there is no registry yet, and nothing in it. */
 void gate_registry_each(struct gate_registry *r,
                         void (*fn)(void *arg, struct gate_str upstream,
                                    const struct gate_peer_set *set),

@@ -22,7 +22,8 @@ struct server {
 };
 
 struct gate_upstream {
-    char *name;           /* never changes */
+    char *name;           /* never changes, nor does the next */
+    uint32_t workers;
     pthread_mutex_t lock; /* guards all below but version, which is written under it */
     struct server *servers;
     uint32_t n_servers;
@@ -32,17 +33,16 @@ struct gate_upstream {
 };
 
 /* An upstream with an empty set of version 1. */
-struct gate_upstream *gate_upstream_new(struct gate_str name);
+struct gate_upstream *gate_upstream_new(struct gate_str name, uint32_t workers);
 void gate_upstream_free(struct gate_upstream **u);
 
 /* Takes the servers of a configuration; addresses that DNS gave for the same server stay. */
 void gate_upstream_configure(struct gate_upstream *u, const struct gate_server_config *servers,
                              uint32_t n);
 
-/* A new set of these servers; peers with the same address and server are those of `old`. The caller
- * owns the reference. */
-struct gate_peer_set *gate_peer_set_build(const struct server *servers, uint32_t n,
-                                          const struct gate_peer_set *old);
+/* A new set of the upstream's servers; peers with the same address and server are those of its
+ * present set (NULL: it has none yet). The caller owns the reference. */
+struct gate_peer_set *gate_peer_set_build(const struct gate_upstream *u);
 
 /* Whether both hold the same peers with the same numbers in the same order. */
 bool gate_peer_set_same(const struct gate_peer_set *a, const struct gate_peer_set *b);

@@ -38,13 +38,14 @@ static void server_init(struct server *s, const struct gate_server_config *c)
     s->n_addrs = 1;
 }
 
-struct gate_upstream *gate_upstream_new(struct gate_str name)
+struct gate_upstream *gate_upstream_new(struct gate_str name, uint32_t workers)
 {
     struct gate_upstream *u = gate_calloc(1, sizeof(*u));
 
     u->name = gate_strndup(name.p, name.n);
     pthread_mutex_init(&u->lock, NULL);
-    u->set = gate_peer_set_build(NULL, 0, NULL);
+    u->workers = workers;
+    u->set = gate_peer_set_build(u);
     u->set->version = 1;
     atomic_init(&u->version, 1);
     return u;
@@ -69,7 +70,7 @@ void gate_upstream_free(struct gate_upstream **upstream)
 static void publish_locked(struct gate_upstream *u)
 {
     struct gate_peer_set *old = u->set;
-    struct gate_peer_set *set = gate_peer_set_build(u->servers, u->n_servers, old);
+    struct gate_peer_set *set = gate_peer_set_build(u);
 
     if (gate_peer_set_same(old, set)) {
         gate_peer_set_unref(&set);

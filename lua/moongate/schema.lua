@@ -21,6 +21,7 @@ local M = {}
 ---@field root moongate.SpotRoot
 
 ---@class moongate.SpotRoot
+---@field callee? string what was called: "gate.listen"
 ---@field report fun(spot: moongate.Spot, parts: table) called with each mistake
 ---@field locate? fun(spot: moongate.Spot): table where a spot stands
 local Spot = {}
@@ -66,9 +67,12 @@ end
 function Spot:label()
   if type(self.key) == "string" then return "'" .. self.key .. "'" end
   local parent = self.parent
-  if not parent or not parent.parent then return "argument " .. tostring(self.key) end
-  if not parent.parent.parent then return "value " .. tostring(self.key) end
-  return ("item %s of %s"):format(tostring(self.key), parent:label())
+  if parent and parent.parent and parent.parent.parent then
+    return ("item %s of %s"):format(tostring(self.key), parent:label())
+  end
+  local what = parent and parent.parent and "value " or "argument "
+  local callee = self.root.callee
+  return what .. tostring(self.key) .. (callee and " of " .. callee or "")
 end
 
 --- A short printed form of a bad value.

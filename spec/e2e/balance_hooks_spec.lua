@@ -70,6 +70,20 @@ describe("balance hooks", function()
     assert.equal("1 2 127.0.0.1:1 127.0.0.1 1 7 z true false 0 1", g:get("/").headers["x-seen"])
   end)
 
+  it("see how long servers took to answer, not that others did before them", function()
+    local o = t.origin(function(c, req) c:reply(req.target == "/503" and 503 or 200, "o") end)
+    local g = gateway(('"%s", "127.0.0.1:%d"'):format(o.address, t.dead_port()), [[
+      gate.on.balance(function(req, peers)
+        req.ctx.text = (peers.all[1].latency > 0 and "some " or "none ") .. peers.all[2].latency
+        return peers[1]
+      end)
+      gate.on.response(function(req, res) res.headers["x-seen"] = req.ctx.text end)
+    ]], 'retry = { on = { "503" } }')
+    assert.equal(502, g:get("/503").status) -- answered, and tried again where nobody is
+    assert.equal("none 0", g:get("/").headers["x-seen"])
+    assert.equal("some 0", g:get("/").headers["x-seen"])
+  end)
+
   it("are asked before each try; those that were tried may not take it again", function()
     local dead = t.dead_port()
     local _, servers = origins(1)

@@ -71,6 +71,10 @@ describe("command line", function()
     local out = t.run { "chekc", "gateway.lua" }
     assert.equal(1, out.status)
     assert.matches("did you mean check?", out.stderr, 1, true)
+    out = t.run { "gateway.lua" }
+    assert.equal("moongate: a command stands before the file: moongate run gateway.lua\n",
+      out.stderr)
+    assert.equal(1, out.status)
     out = t.run { "run", "--worker", "2", "gateway.lua" }
     assert.equal(1, out.status)
     assert.matches("did you mean --workers?", out.stderr, 1, true)
@@ -125,6 +129,10 @@ describe("command line", function()
       assert.equal(0, out.status)
       assert.matches("is right: 1 listener, 3 routes, 1 upstream, 0 policies", out.stdout, 1, true)
       assert.equal("[]\n", t.run({ "check", t.file(RIGHT), "--json" }).stdout)
+      assert.not_matches("--listen", out.stdout, 1, true)
+      out = t.run { "check", t.file 'local gate = require "moongate"' }
+      assert.equal(0, out.status)
+      assert.matches("\nit says no address to listen on: run needs %-%-listen\n$", out.stdout)
     end)
 
     it("names file, line and the nearest right name", function()

@@ -1,6 +1,7 @@
 -- What the gateway itself answers to gRPC calls, as the real client of @grpc/grpc-js sees it: from
 -- a handler, from faults, at the deadline. Servers here are made by hand, in HTTP/1.
 -- covers: flow/grpc.c
+local socket = require "socket"
 local t = require "e2e.support"
 local node = require "e2e.support.node"
 
@@ -158,6 +159,31 @@ describe("gRPC, as the gateway answers it,", function()
     assert.equal(UNIMPLEMENTED, call(g, { method = "emptyCall" }).code)
   end)
 
+  it("is a status for calls whose head is refused, too", function()
+    local g = gateway [[
+      gate.process { access_log = "stdout", access_format = "json" }
+      gate.route { path = "/*rest", reply = { 200, "" } }
+    ]]
+    local large, many = {}, {}
+    for i = 1, 5 do large["x-" .. i] = ("a"):rep(8000) end
+    for i = 1, 101 do many["x-" .. i] = "a" end
+    local want = { RESOURCE_EXHAUSTED, "Request Header Fields Too Large", 0 }
+    for _, metadata in ipairs { large, many } do
+      local got = call(g, { metadata = metadata, payload = 100000 })
+      assert.same(want, { got.code, got.details, got.answers })
+      assert.equal(20, #got.trailing["x-request-id"])
+      client:ask("open", { port = g.port, call = "stream", metadata = metadata })
+      got = client:ask("status", { call = "stream" })
+      assert.same(want, { got.code, got.details, got.answers })
+    end
+    local got = client:ask("path", { port = g.port, path = "/a%00" })
+    assert.same({ INTERNAL, "Bad Request" }, { got.code, got.details })
+    assert.equal(UNKNOWN, call(g).code) -- on the same connection
+    logged(g, '"status":431,"grpc_status":"8",.*"why":"head is too large"')
+    logged(g, '"status":400,"grpc_status":"13",')
+    assert.equal(1, g:metric "moongate_http2_connections_total")
+  end)
+
   it("is a page of HTTP for those who do not call", function()
     local g = gateway ""
     local function curl(options)
@@ -256,6 +282,32 @@ describe("gRPC, as the gateway answers it,", function()
     it("ends a hook that waits", function()
       local g = gateway [[ gate.on.request(function() gate.sleep(30) end) ]]
       assert.equal(DEADLINE_EXCEEDED, call(g, timeout "20m").code)
+    end)
+
+    it("ends hooks that wait while they make an answer, its own too", function()
+      local o = t.origin(function(c) c:send(HEAD .. last "grpc-status: 0\r\n") end)
+      local mute = sleeper ""
+      local function ends(server, hook, code)
+        local more = ("gate.on.%s(function() gate.sleep(50) end)"):format(hook)
+        local g = proxy(server, { more = more })
+        local begin = socket.gettime()
+        assert.equal(code, call(g, timeout "50m").code)
+        assert.is_true(socket.gettime() - begin < 40)
+      end
+      ends(o, "response", DEADLINE_EXCEEDED)
+      ends(mute, "response", DEADLINE_EXCEEDED)
+      ends(mute, "fault", DEADLINE_EXCEEDED)
+      ends(("127.0.0.1:%d"):format(t.dead_port()), "fault", UNAVAILABLE) -- the first fault counts
+    end)
+
+    it("is no call for a server when it is over before it begins", function()
+      local o = t.origin(function(c) c:send(HEAD .. last "grpc-status: 0\r\n") end)
+      local g = proxy(o)
+      assert.equal(OK, call(g, timeout "30S").code) -- and there is a link
+      for _, value in ipairs { "0H", "0m", "00000000n" } do
+        assert.equal(DEADLINE_EXCEEDED, call(g, timeout(value)).code)
+      end
+      assert.equal(1, #o:requests())
     end)
 
     it("has fault hooks asked, with its own code", function()

@@ -82,6 +82,22 @@ describe("gRPC", function()
     end)
   end
 
+  it("passes all of them through hooks of bodies, which see no body where there is none", function()
+    local g = gateway { more = [[
+      gate.use { decode = true,
+        request_body = function(_, chunk) return chunk end,
+        body = function(_, res, chunk)
+          gate.sleep("1ms")
+          if res.headers["grpc-status"] then error "not for an answer that is all head" end
+          return chunk
+        end }
+    ]] }
+    for _, name in ipairs(CASES) do
+      client:ask("run", { name = name, port = g.port })
+    end
+    assert.falsy(g:stderr():find "all head")
+  end)
+
   it("passes all of them with TLS on both sides", function()
     local certs = pki.new(dir)
     certs:make("a", { names = { "a.test" } })

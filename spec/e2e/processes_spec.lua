@@ -142,6 +142,18 @@ describe("processes", function()
     assert.equal("hello\n", c:receive_response().body)
   end)
 
+  -- Whichever descriptor of a worker's loop is the one too many.
+  it("says that there are not enough descriptors for its workers", function()
+    local file = t.file("local gate = require \"moongate\"\n" .. HELLO)
+    for limit = 40, 41 do
+      local limited = { "sh", "-c", ("ulimit -n %d; exec \"$@\""):format(limit), "sh" }
+      local run = t.run({ "run", "--workers", "64", file }, { wrap = limited })
+      assert.equal(1, run.status)
+      assert.truthy(run.stderr:find(
+        "cannot start the workers: Too many open files; raise the limit", 1, true))
+    end
+  end)
+
   it("makes room when descriptors run out", function()
     local g = t.gateway(HELLO, { wrap = { "sh", "-c", 'ulimit -n 64; exec "$@"', "sh" } })
     local clients = {}

@@ -99,6 +99,43 @@ describe("reload", function()
     assert.equal("three", g:get("/word").body)
   end)
 
+  it("keeps what all workers have counted of a server", function()
+    local wait, go = t.gate()
+    local o = t.origin(function(c)
+      wait(c)
+      c:reply(200, "o")
+    end)
+    local function declared(options)
+      return ([[
+        gate.listen { "127.0.0.1:0" }
+        gate.route { path = "/", upstream = gate.upstream("o", { servers = { { "%s", %s } } }) }
+      ]]):format(o.address, options)
+    end
+    local g = t.gateway(declared "weight = 1", { args = { "--workers", "3" } })
+    local function of_peer(what)
+      return g:metric(('moongate_upstream_%s{upstream="o",peer="%s"}'):format(what, o.address))
+    end
+    local busy = {}
+    for i = 1, 12 do
+      busy[i] = g:connect()
+      busy[i]:send(t.client.request_text "/")
+    end
+    t.wait_for("the requests", function() return of_peer "active_requests" == 12 end)
+    g:rewrite(declared "max_connections = 13")
+    assert.equal(0, reload(g).status)
+    assert.equal(12, of_peer "active_requests")
+    assert.equal(12, of_peer "requests_total")
+    busy[13] = g:connect()
+    busy[13]:send(t.client.request_text "/")
+    t.wait_for("the last place", function() return of_peer "active_requests" == 13 end)
+    for _ = 1, 6 do assert.equal(503, g:get("/").status) end -- whoever of them is asked
+    go()
+    for _, c in ipairs(busy) do assert.equal("o", c:receive_response().body) end
+    t.wait_for("their end", function() return of_peer "active_requests" == 0 end)
+    assert.equal(13, of_peer "requests_total")
+    assert.equal("o", g:get("/").body)
+  end)
+
   it("refuses files that declare something else every time", function()
     local g = t.gateway(text(0, "one"), { args = { "--workers", "2" } })
     g:rewrite [[

@@ -207,7 +207,8 @@ gate.on.requst(function() end)
         "upstreams.json:2: JSON line 2 column 1: ',' or ']' expected",
       }, bad(text, { ["upstreams.json"] = "[1\nx]" }))
       assert.same({
-        "gateway.lua:3: argument 1: the name of a data file without .json expected, got '../x'",
+        "gateway.lua:3: argument 1 of gate.data: the name of a data file without .json expected, "
+          .. "got '../x'",
       }, bad(file("gate.data '../x'")))
     end)
 

@@ -76,12 +76,37 @@ static void test_a_reader_beside_the_owner(void **state)
     assert_int_equal(gate_counters_get(&c, GATE_C_REQUESTS), ROUNDS);
 }
 
+static void *begin_and_end(void *arg)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        gate_counters_add(arg, GATE_C_TUNNELS, 1);
+        gate_counters_add(arg, GATE_C_TUNNELS_DONE, 1);
+    }
+    return NULL;
+}
+
+static void test_open_ones_are_never_fewer_than_none(void **state)
+{
+    static struct gate_counters c;
+    pthread_t owner;
+
+    (void)state;
+    assert_int_equal(pthread_create(&owner, NULL, begin_and_end, &c), 0);
+    while (gate_counters_get(&c, GATE_C_TUNNELS_DONE) < ROUNDS)
+        assert_true(gate_counters_open(&c, GATE_C_TUNNELS, GATE_C_TUNNELS_DONE) <= ROUNDS);
+    pthread_join(owner, NULL);
+    assert_int_equal(gate_counters_open(&c, GATE_C_TUNNELS, GATE_C_TUNNELS_DONE), 0);
+    gate_counters_add(&c, GATE_C_TUNNELS, 2);
+    assert_int_equal(gate_counters_open(&c, GATE_C_TUNNELS, GATE_C_TUNNELS_DONE), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_counter_is_a_metric),
         cmocka_unit_test(test_adding),
         cmocka_unit_test(test_a_reader_beside_the_owner),
+        cmocka_unit_test(test_open_ones_are_never_fewer_than_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

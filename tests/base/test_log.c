@@ -258,6 +258,30 @@ static void test_fd_sink(void **state)
     close(fds[1]);
 }
 
+/* A pipe with room for a part of a line: a blocking write of all of it would wait for a reader. */
+static void test_fd_sink_never_waits_for_room(void **state)
+{
+    struct gate_log_fd_sink sink;
+    struct gate_log log;
+    char page[4096], line[8000];
+    int fds[2];
+
+    (void)state;
+    memset(page, 'x', sizeof(page));
+    memset(line, 'y', sizeof(line));
+    line[sizeof(line) - 1] = '\0';
+    assert_int_equal(pipe(fds), 0);
+    for (int left = fcntl(fds[1], F_GETPIPE_SZ) / 4096; left > 1; left--)
+        assert_int_equal(write(fds[1], page, sizeof(page)), sizeof(page));
+    gate_log_fd_sink_init(&sink, fds[1]);
+    gate_log_init(&log, &sink.sink, GATE_LOG_INFO, false);
+    alarm(10);
+    gate_logf(&log, GATE_LOG_INFO, "%s", line);
+    alarm(0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 #define THREADS 2
 #define LINES 300
 
@@ -319,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_escapes_are_never_cut_in_two),
         cmocka_unit_test(test_pace),
         cmocka_unit_test(test_fd_sink),
+        cmocka_unit_test(test_fd_sink_never_waits_for_room),
         cmocka_unit_test(test_threads_share_it),
     };
 

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "base/poison.h"
 
@@ -42,6 +43,25 @@ static void test_small_things(void **state)
     assert_non_null(p);
     gate_free(p);
     gate_free(NULL);
+}
+
+static void test_lines_are_nobody_elses(void **state)
+{
+    static const size_t sizes[] = {0, 1, 64, 65, 1000};
+    char *got[GATE_COUNT_OF(sizes)];
+
+    (void)state;
+    for (size_t i = 0; i < GATE_COUNT_OF(sizes); i++) {
+        size_t whole = sizes[i] == 0 ? 64 : (sizes[i] + 63) / 64 * 64;
+
+        got[i] = gate_calloc_lines(sizes[i]);
+        assert_int_equal((uintptr_t)got[i] % 64, 0);
+        for (size_t at = 0; at < sizes[i]; at++)
+            assert_int_equal(got[i][at], 0);
+        memset(got[i], 1, whole); /* to the end of the last line */
+    }
+    for (size_t i = 0; i < GATE_COUNT_OF(sizes); i++)
+        gate_free(got[i]);
 }
 
 static void test_slab_objects_are_apart(void **state)
@@ -178,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small_things),
+        cmocka_unit_test(test_lines_are_nobody_elses),
         cmocka_unit_test(test_slab_objects_are_apart),
         cmocka_unit_test(test_a_warm_slab_takes_no_page),
         cmocka_unit_test(test_free_objects_are_poisoned),

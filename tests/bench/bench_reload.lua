@@ -2,8 +2,9 @@
 -- time from a save to serving, and the longest that a reload keeps a worker from its clients.
 --   LUA_PATH="lua/?.lua;lua/?/init.lua;spec/?.lua;spec/?/init.lua;;" \
 --     MOONGATE_BIN=build/release/moongate luajit tests/bench/bench_reload.lua [SECONDS [RELOADS]]
--- Client, origin and gateway share the machine. Needs wrk and lua-socket. Reloads are ordered on the
--- control socket: a process of `moongate reload` for each would cost as much as the reload itself.
+-- Client, origin and gateway share the machine. Needs wrk and lua-socket. Reloads are ordered on
+-- the control socket: a process of `moongate reload` for each would cost as much as the reload
+-- itself.
 local json = require "moongate.json"
 local t = require "e2e.support"
 

@@ -586,6 +586,95 @@ static void a_held_chunk_goes_to_the_next_try(void **state)
     assert_true(b->last);
 }
 
+/* A sink may be gone for a while before somebody decides on another try; the source knows nothing
+ * of that. */
+static void what_comes_behind_a_broken_sink_goes_to_the_next_try(void **state)
+{
+    struct bench *b = *state;
+
+    b->p.keep = 100;
+    join(b);
+    got(b, "one ");
+    gate_pump_dst_broken(&b->p);
+    got(b, "two ");
+    assert_true(gate_pump_rewind(&b->p));
+    got(b, "three");
+    gate_pump_src_end(&b->p);
+    b->n_sent = 0;
+    gate_pump_to(&b->p, &b->dst);
+    assert_int_equal(b->n_sent, 13);
+    assert_memory_equal(b->sent, "one two three", 13);
+    assert_true(b->last);
+}
+
+static void a_broken_sink_holds_up_filters_only(void **state)
+{
+    struct bench *b = *state;
+    struct upper u = upper_new();
+
+    b->p.keep = 100;
+    gate_pump_filter(&b->p, &u.f);
+    join(b);
+    got(b, "one ");
+    gate_pump_dst_broken(&b->p);
+    got(b, "two");
+    gate_pump_src_end(&b->p);
+    assert_true(gate_pump_rewind(&b->p));
+    b->n_sent = 0;
+    gate_pump_to(&b->p, &b->dst);
+    assert_int_equal(b->n_sent, 7);
+    assert_memory_equal(b->sent, "ONE TWO", 7);
+    assert_true(b->last);
+}
+
+static void an_end_that_was_refused_comes_again(void **state)
+{
+    struct bench *b = *state;
+    struct upper u = upper_new();
+
+    b->p.keep = 100;
+    gate_pump_filter(&b->p, &u.f);
+    join(b);
+    got(b, "one");
+    b->refuse = GATE_E_RESET;
+    gate_pump_src_end(&b->p);
+    assert_int_equal(b->how, GATE_PUMP_SINK);
+    b->refuse = GATE_OK;
+    assert_true(gate_pump_rewind(&b->p));
+    b->n_sent = 0;
+    gate_pump_to(&b->p, &b->dst);
+    assert_memory_equal(b->sent, "ONE", 3);
+    assert_true(b->last);
+}
+
+static void a_body_that_is_not_whole_is_not_sent_again(void **state)
+{
+    struct bench *b = *state;
+
+    b->p.keep = 100;
+    b->p.max = 10;
+    join(b);
+    got(b, "01234567");
+    got(b, "89x");
+    assert_int_equal(b->how, GATE_PUMP_LIMIT);
+    assert_false(gate_pump_rewind(&b->p));
+}
+
+static void nor_is_one_that_grows_too_large_behind_a_broken_sink(void **state)
+{
+    struct bench *b = *state;
+
+    b->p.keep = 100;
+    b->p.max = 10;
+    join(b);
+    got(b, "01234567");
+    gate_pump_dst_broken(&b->p);
+    got(b, "89x");
+    assert_int_equal(b->how, GATE_PUMP_SINK);
+    assert_int_equal(b->ends, 1);
+    assert_false(gate_pump_rewind(&b->p));
+}
+
 /* One byte of what it was given at a time. */
 struct slicer {
     struct gate_filter f;
@@ -705,6 +794,11 @@ int main(void)
         CASE(a_body_over_the_limit_is_not_kept),
         CASE(what_was_filtered_is_sent_again),
         CASE(a_held_chunk_goes_to_the_next_try),
+        CASE(what_comes_behind_a_broken_sink_goes_to_the_next_try),
+        CASE(a_broken_sink_holds_up_filters_only),
+        CASE(an_end_that_was_refused_comes_again),
+        CASE(a_body_that_is_not_whole_is_not_sent_again),
+        CASE(nor_is_one_that_grows_too_large_behind_a_broken_sink),
         CASE(a_filter_gives_part_by_part),
         CASE(the_source_rests_while_a_chunk_is_held),
         CASE(pipes_are_offered_where_they_may_be),

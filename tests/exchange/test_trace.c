@@ -78,7 +78,7 @@ static void every_fault_is_named(void **state)
         assert_true(gate_fault_name(i)[0] != '\0');
         assert_in_range(gate_fault_status(i), 400, 504);
         assert_true(gate_fault_text(i)[0] != '\0');
-        assert_int_not_equal(gate_fault_grpc(i), GATE_GRPC_OK);
+        assert_int_not_equal(gate_fault_grpc(i, 0), GATE_GRPC_OK);
         for (int k = 1; k < i; k++)
             assert_string_not_equal(gate_fault_name(i), gate_fault_name(k));
     }
@@ -86,7 +86,9 @@ static void every_fault_is_named(void **state)
     assert_string_equal(gate_fault_name(GATE_FAULT_CLIENT_GONE), "client_gone");
     assert_int_equal(gate_fault_status(GATE_FAULT_CLIENT_GONE), 499);
     assert_int_equal(gate_fault_status(GATE_FAULT_READ_TIMEOUT), 504);
-    assert_int_equal(gate_fault_grpc(GATE_FAULT_READ_TIMEOUT), GATE_GRPC_DEADLINE_EXCEEDED);
+    assert_int_equal(gate_fault_grpc(GATE_FAULT_READ_TIMEOUT, 504), GATE_GRPC_DEADLINE_EXCEEDED);
+    assert_int_equal(gate_fault_grpc(GATE_FAULT_BAD_REQUEST, 400), GATE_GRPC_INTERNAL);
+    assert_int_equal(gate_fault_grpc(GATE_FAULT_BAD_REQUEST, 431), GATE_GRPC_RESOURCE_EXHAUSTED);
 }
 
 static void the_date_is_cached_for_its_second(void **state)

@@ -107,7 +107,7 @@ static enum gate_body_result consume(struct feed *f)
     enum gate_body_result res;
 
     gate_chain_init(&c, &f->pool);
-    res = gate_h1_reader_body(&f->r, &f->pool, &c, &p, &n, &why);
+    res = gate_h1_reader_body(&f->r, &c, &p, &n, &why);
     gate_chain_read(&c, f->content + f->got);
     f->got += c.bytes;
     gate_chain_clear(&c);

@@ -408,6 +408,26 @@ static void a_reset_is_one(void **state)
     assert_int_equal(rig->c.open, 0);
 }
 
+static void a_reset_behind_the_end_is_one(void **state)
+{
+    (void)state;
+    ask(GATE_STR("websocket"));
+    greet(true);
+    answer(yes, 0);
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 1, "bye", 3);
+    test_h2_number(&rig->say, TEST_H2_RST, 1, 8);
+    talk();
+    assert_false(rig->ended); /* what it has said comes first */
+    rig->s->ops->grant(rig->s, 100);
+    hear();
+    assert_memory_equal(rig->body, "bye", 3);
+    assert_true(rig->ended);
+    assert_int_equal(rig->err, GATE_E_RESET);
+    rig->s->ops->reset(rig->s, GATE_CLOSE_LINK_ERROR);
+    hear();
+    assert_int_equal(rig->c.open, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -423,6 +443,7 @@ int main(void)
         TEST(there_is_no_101_in_http2),
         TEST(bytes_pass_until_both_have_ended),
         TEST(a_reset_is_one),
+        TEST(a_reset_behind_the_end_is_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@ package.path = arg[0]:gsub("[^/]*$", "support/?.lua;") .. package.path
 local lint = require("lint")
 
 local folders = {}
-for _, folder in ipairs({ "lua", "spec", "scripts", "examples" }) do
+for _, folder in ipairs({ "lua", "spec", "examples", "tests/bench", "tests/support" }) do
   if #lint.files({ folder }, { "lua" }) > 0 then folders[#folders + 1] = folder end
 end
 if #folders > 0 then

@@ -6,9 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "net/deadline.h"
@@ -404,6 +406,30 @@ static void nested_drain_aborts(void **state)
     assert_aborts(turn, NULL, "draining");
 }
 
+/* libev alone would end the process where the second descriptor of a loop is not to be had. */
+static void no_descriptors_are_an_error(void **state)
+{
+    struct rlimit before, few;
+    struct gate_loop loop;
+    enum gate_err err;
+    int next = dup(0), error;
+
+    (void)state;
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (rlim_t spare = 0; spare < 2; spare++) {
+        few = before;
+        few.rlim_cur = (rlim_t)next + spare;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        err = gate_loop_open(&loop, &f->clock, NULL);
+        error = errno;
+        setrlimit(RLIMIT_NOFILE, &before);
+        assert_int_equal(err, GATE_E_SYS);
+        assert_int_equal(error, EMFILE);
+        assert_null(loop.ev);
+    }
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -424,6 +450,7 @@ int main(void)
         TEST(stop_from_another_thread),
         TEST(drain_inside_a_script_aborts),
         TEST(nested_drain_aborts),
+        TEST(no_descriptors_are_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,6 +234,15 @@ serve({
     { responseSize: how.size || 0, payload: body(how.payload || 0), responseStatus: how.status },
     metadataOf(how.metadata, how.wait_for_ready), optionsOf(how))),
 
+  // One call of a path that no service has.
+  async path(how) {
+    const same = (bytes) => bytes;
+    const call = clientOf(TestService, how).makeUnaryRequest(how.path, same, same, Buffer.alloc(0),
+      metadataOf(how.metadata), {}, () => {});
+
+    return report(await watch(call));
+  },
+
   // `n` unary calls at once: how many ended with which code.
   burst: async (how) => {
     const client = clientOf(TestService, how);

@@ -250,7 +250,7 @@ static void check_request(const struct gate_config *c, const struct gate_router 
     while (want != NULL) {
         check_captures(&got, q->path);
         want = naive_find(c, q, want, &unused);
-        gate_router_next(r, q, arena, &got);
+        gate_router_next(r, q, &got);
         assert_ptr_equal(got.route, want);
     }
 }

@@ -25,6 +25,7 @@ struct rig {
     int far;
     struct gate_listen_set owned;   /* the supervisor's */
     struct gate_store store;
+    uint32_t lost;                  /* sockets of each answer that do not come through */
     enum gate_wire_kind commands[8];
     int n_commands;
     int orphaned;
@@ -95,7 +96,7 @@ static void *supervisor(void *arg)
 
     gate_wire_send(r->far, &m, NULL, 0);
     while (gate_wire_receive(r->far, &m, fds, &n) == GATE_OK && m.kind != GATE_WIRE_READY) {
-        struct gate_wire a = { .kind = GATE_WIRE_SOCKETS };
+        struct gate_wire a = { .kind = GATE_WIRE_SOCKETS, .number = m.number };
         struct gate_listen_point *p = gate_listen_set_find(&r->owned, &m.wish);
 
         if (m.kind == GATE_WIRE_FORGET) {
@@ -106,9 +107,12 @@ static void *supervisor(void *arg)
         }
         a.err = (int32_t)gate_listen_set_get(&r->owned, &m.wish, &p);
         a.sys_errno = errno;
-        if (a.err == GATE_OK)
+        if (a.err == GATE_OK) {
             a.bound = p->bound;
-        gate_wire_send(r->far, &a, a.err == GATE_OK ? p->fds : NULL, a.err == GATE_OK ? p->n : 0);
+            a.wish.sockets = p->n;
+        }
+        gate_wire_send(r->far, &a, a.err == GATE_OK ? p->fds : NULL,
+                       a.err == GATE_OK ? p->n - r->lost : 0);
     }
     return NULL;
 }
@@ -156,6 +160,50 @@ static void sockets_come_over_the_wire(void **state)
     assert_int_equal(m.kind, GATE_WIRE_HEARD);
 }
 
+/* The engine has given up waiting for it: it is not the next question's. */
+static void an_answer_that_comes_late_is_nobodys(void **state)
+{
+    struct rig *r = *state;
+    struct gate_listen_wish w = wish_of("127.0.0.1:0"), other = wish_of("127.0.0.2:0");
+    struct gate_wire late = { .kind = GATE_WIRE_SOCKETS };
+    struct gate_listen_point *p;
+    struct gate_addr name;
+    pthread_t thread;
+
+    assert_int_equal(gate_listen_set_get(&r->owned, &other, &p), GATE_OK);
+    late.bound = p->bound;
+    late.wish.sockets = p->n;
+    assert_int_equal(gate_wire_send(r->far, &late, p->fds, p->n), GATE_OK);
+    pthread_create(&thread, NULL, supervisor, r);
+    assert_int_equal(gate_broker_listen(r->broker, &w, &p), GATE_OK);
+    assert_int_equal(gate_socket_name(p->fds[0], &name), GATE_OK);
+    gate_addr_set_port(&name, 0);
+    assert_true(gate_addr_eq(&name, &w.addr));
+    gate_broker_ready(r->broker, 100);
+    pthread_join(thread, NULL);
+    gate_loop_turn(&r->loop, false);
+    assert_int_equal(r->n_commands, 1);
+    assert_int_equal(r->commands[0], GATE_WIRE_RELOAD);
+}
+
+/* The kernel leaves out descriptors that are over the receiver's limit: an address with fewer
+ * sockets than it should have would lose connections. */
+static void sockets_that_do_not_come_through_are_missed(void **state)
+{
+    struct rig *r = *state;
+    struct gate_listen_wish w = wish_of("127.0.0.1:0");
+    struct gate_listen_point *p;
+    pthread_t thread;
+
+    r->lost = 1;
+    pthread_create(&thread, NULL, supervisor, r);
+    assert_int_equal(gate_broker_listen(r->broker, &w, &p), GATE_E_SYS);
+    assert_int_equal(errno, EMFILE);
+    assert_null(gate_listen_set_find(&r->broker->set, &w));
+    gate_broker_ready(r->broker, 100);
+    pthread_join(thread, NULL);
+}
+
 /* The supervisor's side of memory. */
 static void *memory_keeper(void *arg)
 {
@@ -165,7 +213,7 @@ static void *memory_keeper(void *arg)
     uint32_t n;
 
     while (gate_wire_receive(r->far, &m, fds, &n) == GATE_OK && m.kind != GATE_WIRE_READY) {
-        struct gate_wire a = { .kind = GATE_WIRE_MEMORY };
+        struct gate_wire a = { .kind = GATE_WIRE_MEMORY, .number = m.number };
         int fd;
 
         if (m.kind == GATE_WIRE_KEEP) {
@@ -265,6 +313,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sockets_come_over_the_wire, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(an_answer_that_comes_late_is_nobodys, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(sockets_that_do_not_come_through_are_missed, rig_open,
+                                        rig_close),
         cmocka_unit_test_setup_teardown(memory_comes_back_over_the_wire, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(orders_arrive_in_order, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(an_orphan_listens_itself, rig_open, rig_close),

@@ -138,6 +138,9 @@ static void every_part_of_a_listener_must_be_the_same(void **state)
     listener[1].half_close = true;
     refuses_listener();
     config();
+    listener[1].http2 = true;
+    refuses_listener();
+    config();
     listener[1].proxy_protocol = true;
     refuses_listener();
     config();

@@ -77,6 +77,7 @@ static void leaves_a_handler_of_others(void **state)
 
 static void serves_and_shows(void **state)
 {
+    static const char *const before[] = { "routes", "status", "metrics", "upstreams", "top" };
     struct gateway_case c;
     char small[4], address[64];
     char *text;
@@ -85,8 +86,10 @@ static void serves_and_shows(void **state)
     (void)state;
     case_open(&c);
     assert_int_equal(gate_address(c.gw, 0, address, sizeof(address)), ENOENT);
-    assert_int_equal(gate_show(c.gw, "routes", &text, &n), 0);
-    free(text);
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+        assert_int_equal(gate_show(c.gw, before[i], &text, &n), 0);
+        free(text);
+    }
     serve_text(&c, REPLY("hello"));
     assert_string_equal(body(get(&c, "/")), "hello");
     assert_int_equal(gate_address(c.gw, 1, address, sizeof(address)), ENOENT);

@@ -1,6 +1,7 @@
 /* covers: run/gateway_files.c run/gateway_change.c run/gateway_errors.c */
 #include "gateway_case.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 static const struct gate_error *refused(struct gateway_case *c, const char *main,
@@ -162,6 +163,69 @@ static void reads_the_disk_too(void **state)
     remove_file(dir, "main.lua");
     remove_file(dir, "a.lua");
     remove_file(dir, "b.lua");
+    rmdir(dir);
+}
+
+struct slow_load {
+    struct gateway_case *c;
+    const char *main;
+    _Atomic pid_t thread;
+    _Atomic int result;     /* -1: it goes on */
+};
+
+static void *load_slowly(void *arg)
+{
+    struct slow_load *l = arg;
+    uint64_t id;
+
+    l->thread = gettid();
+    l->result = gate_load(l->c->gw, l->main, &id, NULL);
+    return NULL;
+}
+
+static bool sleeps(pid_t thread)
+{
+    char path[64], name[32], state = '?';
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)thread);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%*d (%31[^)]) %c", name, &state), 2);
+    fclose(f);
+    return state == 'S';
+}
+
+/* A FIFO that nobody writes to is a disk that does not answer: other calls go on meanwhile, those
+ * on control too. */
+static void a_slow_disk_holds_up_its_own_load_only(void **state)
+{
+    char dir[] = "/tmp/gate-gateway-XXXXXX", main[100];
+    struct gateway_case c;
+    struct slow_load slow = { .c = &c, .main = main, .result = -1 };
+    pthread_t thread;
+    int fd;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(main, sizeof(main), "%s/main.lua", dir);
+    assert_int_equal(mkfifo(main, 0600), 0);
+    case_open(&c);
+    assert_int_equal(pthread_create(&thread, NULL, load_slowly, &slow), 0);
+    while (slow.thread == 0 || !sleeps(slow.thread))
+        sched_yield();
+    alarm(60);
+    serve_text(&c, REPLY("meanwhile"));
+    alarm(0);
+    assert_string_equal(body(get(&c, "/")), "meanwhile");
+    assert_int_equal(slow.result, -1);
+    fd = open(main, O_WRONLY);
+    assert_true(fd >= 0);
+    close(fd);
+    pthread_join(thread, NULL);
+    assert_int_equal(slow.result, EINVAL);
+    case_close(&c);
+    remove_file(dir, "main.lua");
     rmdir(dir);
 }
 
@@ -377,6 +441,7 @@ int main(void)
         cmocka_unit_test(refuses_what_ends_no_load),
         cmocka_unit_test(knows_names_of_files),
         cmocka_unit_test(reads_the_disk_too),
+        cmocka_unit_test(a_slow_disk_holds_up_its_own_load_only),
         cmocka_unit_test(activates_by_number),
         cmocka_unit_test(bounds_what_waits),
         cmocka_unit_test(refuses_what_cannot_listen),

@@ -108,6 +108,36 @@ static void unix_files_go_with_the_point(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+/* A successor whose queue is full takes no more for the moment, and is alive all the same. */
+static void a_busy_successor_keeps_its_file(void **state)
+{
+    struct gate_listen_set set;
+    struct gate_listen_wish w;
+    struct gate_listen_point *p;
+    char dir[] = "/tmp/gate-listen-XXXXXX";
+    char text[64];
+    struct stat st;
+    int successor, clients[8], n = 0;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(text, sizeof(text), "unix:%s/s", dir);
+    w = wish_of(text, 1);
+    gate_listen_set_init(&set);
+    assert_int_equal(gate_listen_set_get(&set, &w, &p), GATE_OK);
+    assert_int_equal(unlink(text + 5), 0);
+    assert_int_equal(gate_socket_listen_unix(&w.addr, -1, 1, &successor), GATE_OK);
+    while (gate_socket_connect(&w.addr, &clients[n]) == GATE_OK)
+        assert_true(++n < 8);
+    gate_listen_set_drop(&p);
+    assert_int_equal(stat(text + 5, &st), 0);
+    while (n > 0)
+        close(clients[--n]);
+    close(successor);
+    assert_int_equal(unlink(text + 5), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 static void sockets_are_a_multiple_of_workers(void **state)
 {
     (void)state;
@@ -140,6 +170,7 @@ int main(void)
         cmocka_unit_test(all_sockets_share_a_port),
         cmocka_unit_test(a_port_in_use_is_refused),
         cmocka_unit_test(unix_files_go_with_the_point),
+        cmocka_unit_test(a_busy_successor_keeps_its_file),
         cmocka_unit_test(sockets_are_a_multiple_of_workers),
         cmocka_unit_test(errors_name_the_mend),
     };

@@ -1,4 +1,6 @@
 /* Bundles: files by name, from the disk and from memory. */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -287,6 +289,24 @@ static void test_missing(void **state)
     assert_null(b);
 }
 
+/* A pipe (`moongate check <(…)`) must not pass for an empty file. */
+static void test_pipe(void **state)
+{
+    struct gate_bundle *b = NULL;
+    char path[300];
+    int fd;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/pipe.lua", dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    fd = open(path, O_RDWR);
+    assert_true(fd >= 0 && write(fd, "main", 4) == 4);
+    errno = 0;
+    assert_int_equal(gate_bundle_open(path, NULL, &b), GATE_E_SYS);
+    assert_int_equal(errno, EINVAL);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,7 +315,7 @@ int main(void)
         cmocka_unit_test(test_data_path), cmocka_unit_test(test_paths_and_hash),
         cmocka_unit_test(test_missing),   cmocka_unit_test(test_code_hash),
         cmocka_unit_test(test_stale),     cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_beside),    cmocka_unit_test(test_pipe),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

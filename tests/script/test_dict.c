@@ -31,6 +31,31 @@ static enum gate_vm_result start(struct script_rig *r, struct gate_exchange **x)
     return script_rig_start(r, *x, GATE_HOOK_REQUEST);
 }
 
+/* Keys are bytes, a NUL among them or not. */
+static void a_key_may_hold_a_nul(void **state)
+{
+    struct gate_exchange *a, *b;
+    struct script_rig r;
+
+    (void)state;
+    script_rig_open(&r, FILE_OF("  local v = d:fetch('k\\0k', 10, function()\n"
+                                "    gate.sleep(0)\n"
+                                "    return d:incr('calls')\n"
+                                "  end)\n"
+                                "  assert(v == 1 and d:get('k\\0k') == 1)\n"
+                                "  return gate.reply(200)\n"));
+    assert_int_equal(start(&r, &a), GATE_VM_YIELD);
+    assert_int_equal(start(&r, &b), GATE_VM_YIELD);
+    while (a->hook != NULL || b->hook != NULL) {
+        r.done = false;
+        script_rig_wait(&r);
+        assert_int_equal(r.verdict.kind, GATE_VERDICT_REPLY);
+    }
+    script_rig_end(&a);
+    script_rig_end(&b);
+    script_rig_close(&r);
+}
+
 /* Client gone: the task that led is never resumed, the next one goes on. */
 static void a_client_that_goes_hands_over(void **state)
 {
@@ -171,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers),
+        cmocka_unit_test(a_key_may_hold_a_nul),
         cmocka_unit_test(a_client_that_goes_hands_over),
         cmocka_unit_test(a_kill_hands_over),
         cmocka_unit_test(errors_raised_hand_over_and_errors_returned_are_shared),

@@ -282,6 +282,24 @@ static void a_reset_of_the_origin_is_one_for_the_client(void **state)
     assert_int_equal(s->g.worker.sessions, 1);
 }
 
+/* All that it had to say has come; that nobody listens any more is told, too. */
+static void a_reset_behind_the_end_of_the_origin_stops_the_client(void **state)
+{
+    struct scene *s = *state;
+    struct test_h2_stream *st = tunnel(s, 1, &s->origin);
+
+    shutdown(s->origin.fd, SHUT_WR);
+    await(s, &st->ended);
+    test_talk_abort(&s->origin);
+    for (int i = 0; i < 1000 && !gate_list_empty(&s->g.worker.live); i++)
+        data(s, 1, "x", 0); /* it shows when something is sent */
+    assert_true(gate_list_empty(&s->g.worker.live));
+    test_gateway_pass(&s->g, 2000);
+    await(s, &st->reset);
+    assert_int_equal(st->code, 0);
+    assert_int_equal(s->g.worker.sessions, 1);
+}
+
 static void a_client_that_leaves_ends_its_tunnels(void **state)
 {
     struct scene *s = *state;
@@ -381,6 +399,7 @@ int main(void)
         CASE(a_reset_of_the_client_is_one_for_the_origin),
         CASE(a_reset_over_http1_is_one_too),
         CASE(a_reset_of_the_origin_is_one_for_the_client),
+        CASE(a_reset_behind_the_end_of_the_origin_stops_the_client),
         CASE(a_client_that_leaves_ends_its_tunnels),
         CASE(neither_rates_nor_totals_are_asked_of_a_tunnel),
         CASE(silence_on_both_sides_ends_it),

@@ -63,6 +63,21 @@ static struct gate_flight_seat *join(struct rig *r, const char *key, int worker)
     return gate_flight_join(r->flights, r->c->d, &k, &r->boxes[worker], on_called, r);
 }
 
+/* Keys are bytes: one that a NUL cuts short would be another. */
+static void keys_with_a_nul_are_whole(void **state)
+{
+    struct rig *r = *state;
+    struct gate_dict_key k = gate_dict_key(r->c->d, "a\0b", 3);
+    struct gate_flight_seat *leader, *other;
+
+    leader = gate_flight_join(r->flights, r->c->d, &k, &r->boxes[0], on_called, r);
+    other = gate_flight_join(r->flights, r->c->d, &k, &r->boxes[0], on_called, r);
+    assert_true(gate_flight_leads(leader));
+    assert_false(gate_flight_leads(other));
+    gate_flight_leave(&other);
+    gate_flight_leave(&leader);
+}
+
 static void turn(struct rig *r)
 {
     for (int i = 0; i < 2; i++)
@@ -236,6 +251,7 @@ static void threads_never_wait_for_ever(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(keys_with_a_nul_are_whole),
         TEST(all_get_what_the_leader_has),
         TEST(errors_are_cut_to_their_limits),
         TEST(a_leader_that_goes_hands_over_to_the_first),

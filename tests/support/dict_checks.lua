@@ -7,7 +7,9 @@ gate.shared("large", { bytes = "1m" })
 d:set("at load", 1)
 
 local list = {}
-local function check(name, fn) list[#list + 1] = { name, "check", function() d:flush() fn() end } end
+local function check(name, fn)
+  list[#list + 1] = { name, "check", function() d:flush() fn() end }
+end
 
 local function fails(pattern, fn, ...)
   local ok, err = pcall(fn, ...)
@@ -70,8 +72,12 @@ end)
 
 check("the same object by name", function()
   is(gate.shared("checks"), d)
-  fails("there is no dictionary 'check'; did you mean 'checks'?", function() gate.shared("check") end)
-  fails("legal only while the gateway file loads", function() gate.shared("x", { bytes = "1m" }) end)
+  fails("there is no dictionary 'check'; did you mean 'checks'?", function()
+    gate.shared("check")
+  end)
+  fails("legal only while the gateway file loads", function()
+    gate.shared("x", { bytes = "1m" })
+  end)
   fails("needs the name of a dictionary, not a nil", function() gate.shared() end)
 end)
 
@@ -84,7 +90,8 @@ end)
 check("incr", function()
   refused("not_found", d:incr("n"))
   refused("not_found", d:incr("n", 1))
-  is(d:incr("n", 1, 0), 1) is(d:incr("n", 2.5, 7), 3.5) is(d:incr("n"), 4.5) is(d:incr("n", -5), -0.5)
+  is(d:incr("n", 1, 0), 1) is(d:incr("n", 2.5, 7), 3.5)
+  is(d:incr("n"), 4.5) is(d:incr("n", -5), -0.5)
   d:set("s", "5")
   refused("not_a_number", d:incr("s", 1, 0))
   is(d:incr("t", 1, 0, 100), 1)
@@ -158,7 +165,8 @@ check("long keys and values", function()
   is(d:set(long, 1), true) is(d:get(long), 1)
   long = long .. "k"
   is(d:get(long), nil) is(d:delete(long), false) is(d:ttl(long), nil)
-  refused("full", d:set(long, 1)) refused("full", d:incr(long, 1, 0)) refused("full", d:cas(long, nil, 1))
+  refused("full", d:set(long, 1)) refused("full", d:incr(long, 1, 0))
+  refused("full", d:cas(long, nil, 1))
   refused("full", d:fetch(long, 1, function() return 1 end))
   refused("full", d:set("k", ("v"):rep(64 * 1024)))
   local _, err = d:set("k", ("v"):rep(64 * 1024))
@@ -237,7 +245,9 @@ check("fetch of what cannot be kept", function()
 end)
 
 check("fetch where nothing can wait", function()
-  local co = coroutine.wrap(function() return d:fetch("k", 1, function() gate.sleep(0) return 1 end) end)
+  local co = coroutine.wrap(function()
+    return d:fetch("k", 1, function() gate.sleep(0) return 1 end)
+  end)
   is(co(), 1)
   -- Inside a callback of C nobody can wait; the flight does not stay behind.
   local ok = pcall(string.gsub, "x", "x", function()

@@ -106,18 +106,19 @@ void test_gateway_open_with(struct test_gateway *g, const char *routes, const ch
     gate_clock_init(&g->clock);
     gate_log_fd_sink_init(&g->sink, STDERR_FILENO);
     gate_log_init(&g->log, &g->sink.sink, GATE_LOG_ERROR, false);
-    g->registry = gate_registry_new(&g->clock);
+    g->registry = gate_registry_new(2);
     open_origin(g);
     open_generation(g, routes, edits);
     assert_int_equal(gate_loop_open(&g->worker.loop, &g->clock, &g->log), GATE_OK);
     gate_pipe_allow(&g->worker.loop.blocks, TEST_PIPES);
+    g->worker.index = 1; /* not 0, which would do by chance */
     g->worker.log = &g->log;
     g->worker.id_prefix = 0x1234567890;
     gate_handle_table_init(&g->worker.exchanges);
     gate_slab_init(&g->worker.exchange_slab, "exchange", sizeof(struct gate_exchange));
     gate_list_init(&g->worker.live);
     g->worker.seat = &g->seat;
-    g->worker.links = gate_links_new(&g->worker.loop, &g->worker.counters);
+    g->worker.links = gate_links_new(&g->worker.loop, &g->worker.counters, g->worker.index);
     gate_session_init(&g->worker);
     g->listener = gate_listener_new(&g->generation.config->listeners[0], NULL);
 }

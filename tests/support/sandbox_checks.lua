@@ -93,7 +93,8 @@ check("require finds nothing of the library's inside", function()
     moongate.sandbox moongate.json]]):gmatch("%S+") do
     fails("module '" .. name .. "' was not read", require, name)
   end
-  for _, name in ipairs { "", "..", "../etc/passwd", "/etc/passwd", "a//b", ("x"):rep(999), "a\0" } do
+  for _, name in ipairs { "", "..", "../etc/passwd", "/etc/passwd", "a//b", ("x"):rep(999),
+    "a\0" } do
     fails("was not read", require, name)
   end
   fails("needs the name of a module", require)

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "upstream/attempt.h"
+#include "held_attempt.h"
 
 /* One upstream "o" with up to two peers, both listening here. */
 struct bench {
@@ -83,8 +83,8 @@ static inline int open_bench(void **state)
 
     gate_clock_init(&b->clock);
     assert_int_equal(gate_loop_open(&b->loop, &b->clock, NULL), GATE_OK);
-    b->registry = gate_registry_new(&b->clock);
-    b->links = gate_links_new(&b->loop, &b->counters);
+    b->registry = gate_registry_new(2);
+    b->links = gate_links_new(&b->loop, &b->counters, 1);
     b->listening[0] = listen_here(&b->port[0]);
     b->listening[1] = listen_here(&b->port[1]);
     configure(b, 0, 1, PLENTY);
@@ -103,7 +103,7 @@ static inline int close_bench(void **state)
     struct bench *b = *state;
 
     for (int i = 0; i < 8; i++)
-        gate_attempt_end(&b->a[i], GATE_CLOSE_DRAIN);
+        end_attempt(&b->a[i], GATE_CLOSE_DRAIN);
     gate_links_free(&b->links);
     assert_null(b->links);
     assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_OPENED),

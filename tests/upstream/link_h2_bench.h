@@ -106,7 +106,7 @@ static inline enum gate_err ask(struct bench *b, int k, struct gate_link_want wa
 
     assert_null(c->a.peer);
     memset(c, 0, sizeof(*c));
-    gate_attempt_init(&c->a, b->links, b->local->set->v[0].peer);
+    begin_attempt(&c->a, b->links, b->local->set->v[0].peer);
     c->a.want = want;
     gate_wait_init(&c->wait, &b->loop, on_dialed, c);
     c->dialed = dial_and_wait(&c->a, b->local, &c->wait);
@@ -177,7 +177,7 @@ static inline void grant(int k, size_t n)
 
 static inline void end(struct bench *b, int k)
 {
-    gate_attempt_end(&calls[k].a, GATE_CLOSE_CLIENT_ABORT);
+    end_attempt(&calls[k].a, GATE_CLOSE_CLIENT_ABORT);
     turns(b, 2);
 }
 
@@ -284,10 +284,10 @@ static inline int close_h2(void **state)
     struct bench *b = *state;
 
     for (int k = 0; k < CALLS; k++)
-        gate_attempt_end(&calls[k].a, GATE_CLOSE_DRAIN);
+        end_attempt(&calls[k].a, GATE_CLOSE_DRAIN);
     turns(b, 3);
     for (uint32_t i = 0; i < b->local->set->n; i++)
-        assert_int_equal(atomic_load(&b->local->set->v[i].peer->active), 0);
+        assert_int_equal(gate_peer_active(b->local->set->v[i].peer), 0);
     return close_bench(state);
 }
 

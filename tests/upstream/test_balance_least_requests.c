@@ -17,9 +17,10 @@ static void test_fewest(void **state)
 
     (void)state;
     case_init(&c, (const uint32_t[]){1, 1, 1}, 3);
-    atomic_store(&c.peers[0].active, 2);
-    atomic_store(&c.peers[1].active, 1);
-    atomic_store(&c.peers[2].active, 3);
+    /* Each worker has the fewest at another one: it is the sum that counts. */
+    case_active(&c, 0, 0, 4);
+    case_active(&c, 1, 1, 1);
+    case_active(&c, 2, 3, 0);
     for (int i = 0; i < 5; i++)
         assert_int_equal(pick(&c), 1);
     case_fini(&c);
@@ -33,7 +34,7 @@ static void test_ties_take_turns(void **state)
     case_init(&c, (const uint32_t[]){1, 1, 1}, 3);
     for (int i = 0; i < 9; i++)
         assert_int_equal(pick(&c), i % 3);
-    atomic_store(&c.peers[1].active, 1);
+    case_active(&c, 1, 0, 1);
     for (int i = 0; i < 4; i++)
         pick(&c);
     assert_int_equal(c.got[0], 5);
@@ -50,7 +51,7 @@ static void test_weights(void **state)
     (void)state;
     case_init(&c, (const uint32_t[]){3, 1, 2}, 3);
     for (int i = 0; i < 60; i++)
-        atomic_fetch_add(&c.peers[pick(&c)].active, 1);
+        gate_peer_begin(gate_peer_share_of(c.peers[pick(&c)], i % CASE_WORKERS));
     assert_in_range(c.got[0], 29, 31);
     assert_in_range(c.got[1], 9, 11);
     assert_in_range(c.got[2], 19, 21);

@@ -19,7 +19,7 @@
 #include "base/assert.h"
 #include "net/conn_fault.h"
 #include "tls/tls.h"
-#include "upstream/attempt.h"
+#include "held_attempt.h"
 
 static struct test_pki pki;
 
@@ -113,8 +113,8 @@ static int open_bench(void **state)
 
     gate_clock_init(&b->clock);
     assert_int_equal(gate_loop_open(&b->loop, &b->clock, NULL), GATE_OK);
-    b->registry = gate_registry_new(&b->clock);
-    b->links = gate_links_new(&b->loop, &b->counters);
+    b->registry = gate_registry_new(2);
+    b->links = gate_links_new(&b->loop, &b->counters, 1);
     b->listening = listen_here(&b->port);
     configure_one(b);
     test_tls_origin_open(&b->origin, &pki, "good", TLS1_3_VERSION);
@@ -128,7 +128,7 @@ static int close_bench(void **state)
     struct bench *b = *state;
 
     for (size_t i = 0; i < GATE_COUNT_OF(b->a); i++)
-        gate_attempt_end(&b->a[i], GATE_CLOSE_DRAIN);
+        end_attempt(&b->a[i], GATE_CLOSE_DRAIN);
     gate_links_free(&b->links);
     assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_OPENED),
                      gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED));
@@ -209,7 +209,7 @@ static enum gate_err dial_and_wait(struct gate_attempt *a, struct gate_upstream_
 
 static enum gate_err begin_dial(struct bench *b, int k, const char *preface)
 {
-    gate_attempt_init(&b->a[k], b->links, b->local->set->v[0].peer);
+    begin_attempt(&b->a[k], b->links, b->local->set->v[0].peer);
     b->a[k].preface = gate_str_from_cstr(preface);
     b->a[k].want = (struct gate_link_want){
         .tls = b->tls, .connect_ms = 5000, .alone = b->a[k].preface.n > 0};
@@ -299,7 +299,7 @@ static void answer(struct bench *b, int k, const char *text)
     for (int t = 0; t < 10000 && !b->a[k].ended; t++)
         turns(b, 1);
     assert_true(b->a[k].ended);
-    gate_attempt_end(&b->a[k], GATE_CLOSE_ASKED);
+    end_attempt(&b->a[k], GATE_CLOSE_ASKED);
     turns(b, 2);
 }
 
@@ -403,7 +403,7 @@ static void a_link_with_words_on_it_is_dropped(void **state)
     for (int t = 0; t < 10000 && !b->a[0].ended; t++)
         turns(b, 1);
     assert_true(b->a[0].ended);
-    gate_attempt_end(&b->a[0], GATE_CLOSE_ASKED);
+    end_attempt(&b->a[0], GATE_CLOSE_ASKED);
     assert_int_equal(begin_dial(b, 1, NULL), GATE_E_AGAIN); /* before the loop turns again */
     assert_int_equal(closes(b, GATE_CLOSE_LINK_DIRTY), 1);
     assert_int_equal(b->local->idle, 0);
@@ -475,7 +475,7 @@ static void failures_say_what(void **state)
     assert_int_equal(dial(b, 0), GATE_E_TLS);
     assert_non_null(strstr(b->a[0].why, "TLS: certificate verify failed: unable to get local"));
     assert_int_equal(closes(b, GATE_CLOSE_LINK_TLS_VERIFY), 1);
-    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
+    end_attempt(&b->a[0], GATE_CLOSE_LINK_ERROR);
     assert_int_equal(begin_dial(b, 0, NULL), GATE_E_AGAIN);
     accept_it(b);
     turns(b, 3);
@@ -534,7 +534,7 @@ static void may_be_given_up_at_any_time(void **state)
                 test_tls_origin_shake(&b->origin);
             turns(b, 1);
         }
-        gate_attempt_end(&b->a[0], GATE_CLOSE_CLIENT_ABORT);
+        end_attempt(&b->a[0], GATE_CLOSE_CLIENT_ABORT);
         turns(b, 2);
         assert_int_equal(b->loop.blocks.live, 0);
     }
@@ -608,7 +608,7 @@ static void tunnels_end_our_side(void **state)
         assert_int_equal(SSL_get_shutdown(b->origin.ssl), SSL_RECEIVED_SHUTDOWN);
         turns(b, 100);
         assert_int_equal(recv(b->origin.fd, &byte, 1, 0), 0);
-        gate_attempt_end(&b->a[0], GATE_CLOSE_TUNNEL_END);
+        end_attempt(&b->a[0], GATE_CLOSE_TUNNEL_END);
     }
 }
 

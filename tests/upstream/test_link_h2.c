@@ -29,14 +29,14 @@ static void streams_share_a_link(void **state)
     }
     hear(b, &o);
     assert_int_equal(o.in.n_streams, 4);
-    assert_int_equal(atomic_load(&peer_of(b)->streams), 4);
+    assert_int_equal(gate_peer_streams(peer_of(b)), 4);
     answer(&o, 7, TEST_H2_END);
     answer(&o, 1, TEST_H2_END);
     say(b, &o);
     assert_true(calls[3].ended && calls[0].ended && !calls[1].ended);
     end(b, 0);
     end(b, 3);
-    assert_int_equal(atomic_load(&peer_of(b)->streams), 2);
+    assert_int_equal(gate_peer_streams(peer_of(b)), 2);
     assert_int_equal(links_opened(b), 1);
     assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_HTTP2), 1);
     assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINK_STREAMS), 4);

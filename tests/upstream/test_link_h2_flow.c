@@ -211,6 +211,65 @@ static void sending_has_a_time(void **state)
     origin_close(&o);
 }
 
+/* A call that has sent a whole body, of which the server has taken a part, and has its answer. */
+static void answered_early(struct bench *b, struct origin *o)
+{
+    timeouts.send_ms = 20000;
+    assert_int_equal(ask(b, 0, h2_only()), GATE_E_AGAIN);
+    until_woken(b, 0);
+    send_request(0, false);
+    origin_open(b, o);
+    say(b, o);
+    send_bytes(b, 0, 100000);
+    assert_int_equal(calls[0].a.stream->ops->send_trailers(calls[0].a.stream, NULL), GATE_OK);
+    answer(o, 1, TEST_H2_END);
+    say(b, o);
+}
+
+/* A server that has said all, and takes no more of what it was sent: nobody else waits for that. */
+static void what_is_left_to_send_has_a_time(void **state)
+{
+    struct bench *b = *state;
+    struct gate_peer *peer = b->local->set->v[0].peer;
+    struct origin o;
+
+    answered_early(b, &o);
+    grant(0, 100);
+    turns(b, 2);
+    assert_true(calls[0].ended);
+    end(b, 0);
+    pass(b, 18000);
+    test_h2_number(&o.out, TEST_H2_WINDOW, 0, 1000);
+    test_h2_number(&o.out, TEST_H2_WINDOW, 1, 1000);
+    say(b, &o); /* it does take some */
+    pass(b, 19000);
+    hear(b, &o);
+    assert_false(test_h2_stream(&o.in, 1)->reset);
+    assert_int_equal(atomic_load(&peer->streams), 1);
+    pass(b, 1000);
+    hear(b, &o);
+    assert_true(test_h2_stream(&o.in, 1)->reset);
+    assert_int_equal(atomic_load(&peer->streams), 0);
+    origin_close(&o);
+}
+
+/* While somebody takes the answer it is no business of the rest, but in a tunnel it is. */
+static void only_in_tunnels_before_the_end(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+
+    answered_early(b, &o);
+    pass(b, 100000);
+    assert_int_equal(calls[0].broken, GATE_OK);
+    gate_h2_stream_of(calls[0].a.stream)->tunnel = true;
+    grant(0, 0);
+    pass(b, 20000);
+    assert_int_equal(calls[0].broken, GATE_E_TIMEOUT);
+    assert_string_equal(calls[0].why, "the upstream takes no bytes");
+    origin_close(&o);
+}
+
 /* A socket that takes nothing holds up all who have something to send. */
 static void a_deaf_peer_is_given_up(void **state)
 {
@@ -321,6 +380,8 @@ int main(void)
         H2_CASE(an_interim_answer_is_a_sign_of_life),
         H2_CASE(reading_has_a_time),
         H2_CASE(sending_has_a_time),
+        H2_CASE(what_is_left_to_send_has_a_time),
+        H2_CASE(only_in_tunnels_before_the_end),
         H2_CASE(a_deaf_peer_is_given_up),
         H2_CASE(after_a_timeout_the_peer_must_show_itself),
         H2_CASE(in_doubt_and_without_streams_it_is_closed),

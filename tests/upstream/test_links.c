@@ -53,7 +53,7 @@ static enum gate_err dial(struct bench *b, int k, int i)
 {
     enum gate_err e;
 
-    gate_attempt_init(&b->a[k], b->links, b->local->set->v[i].peer);
+    begin_attempt(&b->a[k], b->links, b->local->set->v[i].peer);
     b->a[k].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     b->woken = false;
@@ -90,7 +90,7 @@ static void exchange(struct bench *b, int k, int fd, const char *answer)
     for (int t = 0; t < 10000 && !b->a[k].ended; t++)
         turns(b, 1);
     assert_true(b->a[k].ended);
-    gate_attempt_end(&b->a[k], GATE_CLOSE_ASKED);
+    end_attempt(&b->a[k], GATE_CLOSE_ASKED);
     turns(b, 2);
 }
 
@@ -111,6 +111,31 @@ static uint64_t closes(struct bench *b, enum gate_close_reason why)
 
 /* ------------------------------------------------------------------ shelves */
 
+/* Of a peer nothing but the worker's own share is written, while a link is kept. */
+static void requests_write_no_shared_line(void **state)
+{
+    struct bench *b = *state;
+    struct gate_peer *p = b->local->set->v[0].peer;
+    struct gate_peer before;
+    struct gate_peer_share other;
+    int fd;
+
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    exchange(b, 0, fd, HI);
+    memcpy(&before, p, sizeof(before));
+    memcpy(&other, &p->shares[0], sizeof(other));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(dial(b, 0, 0), GATE_OK);
+        assert_int_equal(gate_peer_active(p), 1);
+        assert_memory_equal(&before, p, sizeof(before));
+        exchange(b, 0, fd, HI);
+        assert_memory_equal(&before, p, sizeof(before));
+    }
+    assert_int_equal(gate_peer_requests(p), 4);
+    assert_memory_equal(&other, &p->shares[0], sizeof(other));
+}
+
 static void a_link_is_used_again(void **state)
 {
     struct bench *b = *state;
@@ -118,10 +143,10 @@ static void a_link_is_used_again(void **state)
 
     assert_int_equal(dial(b, 0, 0), GATE_OK);
     fd = accepted(b, 0);
-    assert_int_equal(atomic_load(&b->local->set->v[0].peer->active), 1);
+    assert_int_equal(gate_peer_active(b->local->set->v[0].peer), 1);
     exchange(b, 0, fd, HI);
-    assert_int_equal(atomic_load(&b->local->set->v[0].peer->active), 0);
-    assert_int_equal(atomic_load(&b->local->set->v[0].peer->connections), 1);
+    assert_int_equal(gate_peer_active(b->local->set->v[0].peer), 0);
+    assert_int_equal(gate_peer_connections(b->local->set->v[0].peer), 1);
     assert_int_equal(b->local->idle, 1);
     for (int i = 0; i < 5; i++) {
         assert_int_equal(dial(b, 0, 0), GATE_OK);
@@ -338,8 +363,8 @@ static void a_refused_dial_fails(void **state)
     close(b->listening[0]);
     assert_int_not_equal(dial(b, 0, 0), GATE_OK);
     assert_null(b->a[0].claim.link);
-    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
-    assert_int_equal(atomic_load(&b->local->set->v[0].peer->connections), 0);
+    end_attempt(&b->a[0], GATE_CLOSE_LINK_ERROR);
+    assert_int_equal(gate_peer_connections(b->local->set->v[0].peer), 0);
     b->listening[0] = dup(b->listening[1]);
 }
 
@@ -364,7 +389,7 @@ static void a_dial_ends_in_time(void **state)
     enum gate_err e;
 
     fill_backlog(b, fds, 8);
-    gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    begin_attempt(&b->a[0], b->links, b->local->set->v[0].peer);
     b->a[0].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     e = dial_and_wait(&b->a[0], b->local, &b->wait);
@@ -385,12 +410,12 @@ static void a_dial_can_be_given_up(void **state)
     int fds[8];
 
     fill_backlog(b, fds, 8);
-    gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    begin_attempt(&b->a[0], b->links, b->local->set->v[0].peer);
     b->a[0].want.connect_ms = 5000;
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     assert_int_equal(dial_and_wait(&b->a[0], b->local, &b->wait), GATE_E_AGAIN);
-    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
-    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR); /* twice is once */
+    end_attempt(&b->a[0], GATE_CLOSE_LINK_ERROR);
+    end_attempt(&b->a[0], GATE_CLOSE_LINK_ERROR); /* twice is once */
     pass(b, 6000);
     assert_false(b->woken);
     assert_true(gate_list_empty(&b->links->live));
@@ -517,7 +542,7 @@ static void leave(struct gate_ready *r)
     struct bench *b = gate_container_of(r, struct leaver, ready)->b;
 
     assert_false(b->woken);
-    gate_attempt_end(&b->a[0], GATE_CLOSE_LINK_ERROR);
+    end_attempt(&b->a[0], GATE_CLOSE_LINK_ERROR);
 }
 
 /* The exchange ends in the turn in which its dial succeeds, before it has heard of it. */
@@ -526,7 +551,7 @@ static void an_attempt_that_ends_before_it_is_told(void **state)
     struct bench *b = *state;
     struct leaver l = {.b = b};
 
-    gate_attempt_init(&b->a[0], b->links, b->local->set->v[0].peer);
+    begin_attempt(&b->a[0], b->links, b->local->set->v[0].peer);
     b->a[0].want = (struct gate_link_want){.connect_ms = 5000, .after = UINT64_MAX};
     gate_wait_init(&b->wait, &b->loop, on_dialed, b);
     assert_int_equal(dial_and_wait(&b->a[0], b->local, &b->wait), GATE_E_AGAIN);
@@ -538,9 +563,103 @@ static void an_attempt_that_ends_before_it_is_told(void **state)
     assert_null(b->a[0].peer);
 }
 
+/* ------------------------------------------------------------------ tunnels */
+
+/* More than the sockets on the way hold. */
+#define MUCH (8u * 1024 * 1024)
+
+/* A tunnel whose origin has ended its side and reads nothing, given back behind much that goes up;
+ * the origin's end of it. */
+static int leave_a_tunnel(struct bench *b)
+{
+    static const struct gate_timeouts timeouts = {.send_ms = 5000};
+    static const struct gate_head_limits limits = {
+        .header_bytes = 8192, .header_count = 50, .target_bytes = 1000};
+    static const char answer[] = "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    static char bytes[MUCH];
+    struct gate_attempt *a = &b->a[0];
+    struct gate_link_use use = {.arena = &a->arena,
+                                .limits = &limits,
+                                .timeouts = &timeouts,
+                                .method = GATE_M_GET,
+                                .upgrade = true,
+                                .upgrade_token = GATE_STR("x"),
+                                .events = &events,
+                                .user = a};
+    struct gate_message m = {.method = GATE_STR("GET"), .path = GATE_STR("/")};
+    struct gate_chain much;
+    struct gate_stream *s;
+    int fd;
+
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    fd = accepted(b, 0);
+    s = gate_attempt_begin(a, &use);
+    assert_int_equal(s->ops->send_head(s, &m, true), GATE_OK);
+    s->ops->grant(s, 1000);
+    turns(b, 2);
+    assert_true(recv(fd, bytes, sizeof(bytes), 0) > 0);
+    assert_int_equal(send(fd, answer, strlen(answer), 0), (ssize_t)strlen(answer));
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    for (int t = 0; t < 10000 && !a->ended; t++)
+        turns(b, 1);
+    assert_int_equal(a->head.status, 101);
+    assert_true(a->ended);
+    gate_chain_init(&much, &b->loop.blocks);
+    assert_int_equal(gate_chain_copy(&much, bytes, sizeof(bytes)), 0);
+    assert_int_equal(s->ops->send_body(s, &much, true), GATE_OK);
+    gate_attempt_end(a, GATE_CLOSE_TUNNEL_END);
+    turns(b, 3);
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED), 0);
+    assert_int_equal(atomic_load(&b->local->set->v[0].peer->active), 0);
+    return fd;
+}
+
+static void a_tunnel_closes_behind_its_last_bytes(void **state)
+{
+    static char bytes[256 * 1024];
+    struct bench *b = *state;
+    int fd = leave_a_tunnel(b);
+    size_t total = 0;
+    ssize_t n = -1;
+
+    for (int t = 0; t < 100000 && n != 0; t++) {
+        turns(b, 1);
+        n = recv(fd, bytes, sizeof(bytes), 0);
+        total += n > 0 ? (size_t)n : 0;
+    }
+    assert_int_equal(n, 0);
+    assert_int_equal(total, MUCH);
+    turns(b, 1);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_ENDED), 1);
+    close(fd);
+}
+
+static void a_tunnel_does_not_wait_for_ever(void **state)
+{
+    struct bench *b = *state;
+    int fd = leave_a_tunnel(b);
+
+    pass(b, 4900);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_ERROR), 0);
+    pass(b, 200);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_ERROR), 1);
+    close(fd);
+}
+
+static void a_tunnel_does_not_wait_for_nobody(void **state)
+{
+    struct bench *b = *state;
+
+    close(leave_a_tunnel(b));
+    for (int t = 0; t < 10000 && closes(b, GATE_CLOSE_LINK_ERROR) == 0; t++)
+        turns(b, 1);
+    assert_int_equal(closes(b, GATE_CLOSE_LINK_ERROR), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(requests_write_no_shared_line),
         CASE(a_link_is_used_again),
         CASE(the_warmest_link_comes_first),
         CASE(links_over_the_cap_stay_for_a_second),
@@ -560,6 +679,9 @@ int main(void)
         CASE(a_peer_that_reset_before_has_taken_nothing),
         CASE(a_peer_that_has_read_may_have_acted),
         CASE(a_peer_that_closed_unread_may_have_acted),
+        CASE(a_tunnel_closes_behind_its_last_bytes),
+        CASE(a_tunnel_does_not_wait_for_ever),
+        CASE(a_tunnel_does_not_wait_for_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* covers: upstream/upstream.c upstream/peer.c */
+/* covers: upstream/upstream.c upstream/peer_set.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -9,12 +9,11 @@
 
 #include "upstream/registry.h"
 
+#define WORKERS 2
+
 static struct gate_registry *make(void)
 {
-    static struct gate_clock clock;
-
-    gate_clock_init(&clock);
-    return gate_registry_new(&clock);
+    return gate_registry_new(WORKERS);
 }
 
 /* A configuration with the upstreams of this JSON list. */
@@ -44,6 +43,24 @@ static struct gate_peer_set *peers(struct gate_registry *r, const char *name)
     ","                                                                                            \
     "{\"address\":\"127.0.0.1:9001\",\"backup\":true,\"down\":true,\"max_connections\":7}]}"
 
+/* By each worker. */
+static void count_something(struct gate_peer *p)
+{
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        struct gate_peer_share *share = gate_peer_share_of(p, i);
+
+        gate_peer_begin(share);
+        gate_peer_note_latency(share, 700000, 0);
+    }
+}
+
+static void assert_something_counted(const struct gate_peer *p)
+{
+    assert_int_equal(gate_peer_requests(p), WORKERS);
+    assert_int_equal(gate_peer_active(p), WORKERS);
+    assert_int_equal(gate_peer_latency_us(p), 700);
+}
+
 static void test_apply_keeps_peers(void **state)
 {
     struct gate_registry *r = make();
@@ -55,11 +72,13 @@ static void test_apply_keeps_peers(void **state)
     one = peers(r, "shop");
     assert_int_equal(one->n, 1);
     assert_string_equal(one->v[0].peer->text, "127.0.0.1:9001");
-    atomic_store(&one->v[0].peer->requests, 42);
+    count_something(one->v[0].peer);
     apply(r, TWO);
     two = peers(r, "shop");
     assert_int_equal(two->n, 2);
     assert_ptr_equal(two->v[1].peer, one->v[0].peer);
+    assert_something_counted(two->v[1].peer);
+    assert_int_equal(gate_peer_requests(two->v[0].peer), 0);
     assert_true(two->version > one->version);
     assert_int_equal(two->v[0].weight, 3);
     assert_true(gate_str_eq(two->v[0].zone, GATE_STR("b")));
@@ -77,7 +96,7 @@ static void test_apply_keeps_peers(void **state)
     gate_registry_free(&r);
     assert_null(r);
     /* A reference outlives the registry. */
-    assert_int_equal(atomic_load(&one->v[0].peer->requests), 42);
+    assert_something_counted(one->v[0].peer);
     gate_peer_set_unref(&one);
     assert_null(one);
 }
@@ -180,53 +199,30 @@ static void test_each(void **state)
     gate_registry_free(&r);
 }
 
-static void test_marks(void **state)
-{
-    static const uint64_t lasts[] = {0, 0, 10000, 20000, 40000, 60000, 60000, 60000};
-    struct gate_peer p = {0};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++) {
-        uint64_t now = 1000000 * (i + 1);
-
-        assert_int_equal(gate_peer_connect_failed(&p, now), lasts[i]);
-        assert_int_equal(gate_peer_is_down(&p, now), lasts[i] > 0);
-        if (lasts[i] > 0)
-            assert_true(gate_peer_is_down(&p, now + lasts[i] - 1));
-        assert_false(gate_peer_is_down(&p, now + lasts[i]));
-    }
-    assert_true(gate_peer_connect_ok(&p));
-    assert_false(gate_peer_connect_ok(&p));
-    assert_false(gate_peer_is_down(&p, 8000000));
-    assert_int_equal(gate_peer_connect_failed(&p, 8000000), 0);
-    assert_false(gate_peer_connect_ok(&p)); /* it was never marked since */
-    assert_false(gate_peer_is_down(&p, 8000000));
-    assert_int_equal(atomic_load(&p.failures), 9);
-}
-
-/* A server that restarts under load: a hundred connects fail at once. */
-static void test_failures_together_are_one_mark(void **state)
-{
-    struct gate_peer p = {0};
-    uint64_t marks = 0;
-
-    (void)state;
-    for (int i = 0; i < 100; i++)
-        marks += gate_peer_connect_failed(&p, 1000000);
-    assert_int_equal(marks, 10000);
-    assert_true(gate_peer_is_down(&p, 1009999));
-    assert_false(gate_peer_is_down(&p, 1010000));
-    assert_int_equal(atomic_load(&p.failures), 100);
-    assert_int_equal(gate_peer_connect_failed(&p, 1010000), 20000);
-}
-
 /* Workers read sets while control replaces them. What this looks for is seen by the thread
  * sanitizer. */
 struct race {
     struct gate_registry *r;
+    _Atomic uint32_t next; /* worker */
     _Atomic bool stop;
     _Atomic uint64_t rounds;
 };
+
+/* A request of this worker. */
+static void use(struct gate_peer *p, uint32_t worker, uint64_t now)
+{
+    struct gate_peer_share *share = gate_peer_hold(p, worker);
+
+    gate_peer_begin(share);
+    gate_peer_connect_failed(p, now);
+    gate_peer_connect_ok(p);
+    gate_peer_note_latency(share, 5000 * now, now);
+    assert_in_range(gate_peer_active(p), 1, WORKERS);
+    assert_true(gate_peer_requests(p) > 0);
+    assert_true(gate_peer_latency_us(p) > 0);
+    gate_peer_end(share);
+    gate_peer_release(&p, share);
+}
 
 static void *reader(void *arg)
 {
@@ -234,6 +230,7 @@ static void *reader(void *arg)
     struct gate_upstream *u = gate_registry_find(race->r, GATE_STR("shop"));
     struct gate_peer_set *set = gate_upstream_peers(u);
     uint64_t last = set->version;
+    uint32_t worker = atomic_fetch_add(&race->next, 1);
 
     while (!atomic_load(&race->stop)) {
         if (gate_upstream_version(u) != set->version) {
@@ -242,16 +239,8 @@ static void *reader(void *arg)
         }
         assert_true(set->version >= last);
         last = set->version;
-        for (uint32_t i = 0; i < set->n; i++) {
-            struct gate_peer *p = set->v[i].peer;
-
-            gate_peer_ref(p);
-            atomic_fetch_add(&p->active, 1);
-            gate_peer_connect_failed(p, last);
-            gate_peer_connect_ok(p);
-            atomic_fetch_sub(&p->active, 1);
-            gate_peer_unref(&p);
-        }
+        for (uint32_t i = 0; i < set->n; i++)
+            use(set->v[i].peer, worker, last);
         atomic_fetch_add(&race->rounds, 1);
     }
     gate_peer_set_unref(&set);
@@ -262,12 +251,12 @@ static void test_threads(void **state)
 {
     struct race race = {.r = make()};
     struct gate_addr addr;
-    pthread_t threads[2];
+    pthread_t threads[WORKERS];
 
     (void)state;
     apply(race.r, ONE "," NAMED);
     gate_addr_parse_ip(GATE_STR("10.0.0.1"), &addr);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < WORKERS; i++)
         pthread_create(&threads[i], NULL, reader, &race);
     for (int i = 0; i < 300 || atomic_load(&race.rounds) < 1000; i++) {
         apply(race.r, i % 2 == 0 ? TWO "," NAMED : ONE);
@@ -277,7 +266,7 @@ static void test_threads(void **state)
                                GATE_STR("origin.test:81"), &addr, 1);
     }
     atomic_store(&race.stop, true);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < WORKERS; i++)
         pthread_join(threads[i], NULL);
     gate_registry_free(&race.r);
 }
@@ -289,8 +278,6 @@ int main(void)
         cmocka_unit_test(test_many_upstreams),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_each),
-        cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_failures_together_are_one_mark),
         cmocka_unit_test(test_threads),
     };
 

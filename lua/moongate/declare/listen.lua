@@ -100,6 +100,7 @@ function M.declare(load, options)
   local result = LISTEN:check(options, spot)
   if not result then return end
   check_together(load, spot, result, options)
+  if not result[1] then return end -- it was reported, and the next ones are compared with addresses
   load.listeners[#load.listeners + 1] = {
     address = result[1], trust = result.trust, mode = result.mode, backlog = result.backlog,
     half_close = result.half_close, http2 = result.http2,

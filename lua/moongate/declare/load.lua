@@ -22,7 +22,8 @@ local M = {}
 ---@field bound_load? fun(load_time_ms: integer|nil, vm_memory: integer|nil) limits of this load
 
 ---@class moongate.Declaration
----@field callee string
+---@field callee string the last part of its name, as it stands in the source
+---@field name string "gate.listen"
 ---@field place moongate.Place
 
 ---@class moongate.Load
@@ -84,7 +85,7 @@ function Load:declare(callee, name)
     local tokens = self:tokens_of(at.file)
     at.line = tokens and source.find(tokens, 0, callee, { 1 }) or 0
   end
-  return { callee = callee, place = at }
+  return { callee = callee, name = (name or "gate." .. callee):match "^%S+", place = at }
 end
 
 --- Whether a file is the user's.
@@ -144,6 +145,7 @@ end
 ---@return moongate.Spot
 function Load:spot(declaration, argument)
   local root = schema.spot {
+    callee = declaration.name,
     report = function(spot, parts)
       self:add(mistake.new(self:locate(declaration, spot), parts))
     end,

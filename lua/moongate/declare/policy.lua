@@ -167,7 +167,11 @@ function M.on(load)
   end
   local function index(_, key)
     if hooks[key] then return hooks[key] end
-    local parts = strict.missing("gate.on", key, language.KINDS.gate.on)
+    local known = language.KINDS.gate.on
+    local parts = strict.missing("gate.on", key, known)
+    if not parts.nearest and not known[key] then
+      parts.message = parts.message .. "; expected one of " .. table.concat(M.HOOKS, ", ")
+    end
     if not load.open then load:raise(parts) end
     load:add(mistake.new(load:declare(tostring(key)).place, parts))
     return function() end

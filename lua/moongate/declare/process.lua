@@ -6,7 +6,7 @@ local M = {}
 
 local PATH = schema.text("a path")
 
-local ACCESS_LOG = schema.custom('"stdout", a path, or false', function(value)
+local ACCESS_LOG = schema.custom('"stdout", "stderr", a path or false', function(value)
   if value == false then return "" end
   if type(value) == "string" and value ~= "" and not value:find("%c") then return value end
 end)

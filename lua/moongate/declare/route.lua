@@ -260,7 +260,8 @@ function M.resolve(load)
       local near = nearest.find(named.name, load.upstream_by_name)
       named.spot:fail {
         name = named.name, expected = "the name of an upstream", nearest = near,
-        message = ("there is no upstream '%s'%s"):format(named.name, mistake.hint(near)),
+        message = ("there is no upstream '%s'%s"):format(named.name,
+          near and mistake.hint(near) or "; gate.upstream(name, { servers = ... }) declares one"),
       }
     end
   end

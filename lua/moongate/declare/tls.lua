@@ -101,7 +101,8 @@ M.SERVER = {
         ocsp = one.ocsp or "",
       }
     end
-    if value.cert == nil and (value.certs == nil or next(value.certs) == nil) then
+    local certs = value.certs
+    if value.cert == nil and (certs == nil or type(certs) == "table" and next(certs) == nil) then
       return spot:fail {
         name = "cert", expected = PATH.expected,
         message = "tls needs 'cert' and 'key', or 'certs'",

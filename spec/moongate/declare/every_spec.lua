@@ -15,7 +15,7 @@ describe("gate.every, declared", function()
     for line, message in pairs {
       ["gate.every(0, print)"] = "(it must be more than 0)",
       ["gate.every('x', print)"] = "a time (seconds",
-      ["gate.every(1, 5)"] = "gateway.lua:3: argument 2: a function expected, got 5",
+      ["gate.every(1, 5)"] = "gateway.lua:3: argument 2 of gate.every: a function expected, got 5",
       ["gate.every(1)"] = "a function expected",
       ["gate.every(1, print, { on = 'al' })"] = "did you mean 'all'",
       ["gate.every(1, print, { no = 'all' })"] = "no option 'no'",

@@ -30,7 +30,7 @@ describe("gate.listen", function()
 
   it("refuses what is wrong", function()
     for options, message in pairs {
-      ['"8080"'] = "gateway.lua:3: value 1: an address such as",
+      ['"8080"'] = "gateway.lua:3: value 1 of gate.listen: an address such",
         [""] = "gate.listen needs a first value",
       ['"example.com:80"'] = "a listener's host is an IP address or localhost",
       ['":80", mode = "0660"'] = "'mode' is for Unix sockets",
@@ -68,10 +68,19 @@ describe("gate.listen", function()
     end
   end)
 
+  it("goes on behind an address that is none", function()
+    local printed = support.bad('local gate = require "moongate"\n'
+      .. 'gate.listen { "80" }\ngate.listen { ":80" }\ngate.listen { ":80" }')
+    assert.equal(2, #printed)
+    assert.truthy(printed[1]:find("gateway.lua:2: value 1 of gate.listen: an address", 1, true),
+      printed[1])
+    assert.equal("gateway.lua:4: the address :80 is declared twice (first at gateway.lua:3)",
+      printed[2])
+  end)
+
   it("refuses what is no table", function()
     local printed = support.bad 'local gate = require "moongate"\ngate.listen ":80"'
-    assert.truthy(printed[1]:find("gateway.lua:2: argument 1: a table of options expected, got "
-      .. "':80'", 1, true),
+    assert.equal("gateway.lua:2: argument 1 of gate.listen: a table of options expected, got ':80'",
       printed[1])
   end)
 end)

@@ -48,11 +48,12 @@ describe("policies", function()
       ["gate.use { decode = 1, body = print }"] = "'decode': true or false expected, got 1",
       ['gate.use { on_error = "opne", log = print }'] = "did you mean 'open'?",
       ["gate.use { cpu = 7200, log = print }"] = "at most 3600 seconds",
-      ["gate.on.request(5)"] = "argument 1: a function expected, got 5",
+      ["gate.on.request(5)"] = "argument 1 of gate.on.request: a function expected, got 5",
       ["gate.on.request = print"] =
         "a hook is declared by a call: gate.on.request(function(...) ... end)",
       ["gate.on.foo = print"] = "a hook is declared by a call",
       ["gate.on.cache(print)"] = "gate.on.cache is right, but not there yet",
+      ["gate.on.access(print)"] = "gate.on has no 'access'; expected one of connect, certificate, ",
       ["gate.on.reqest(print)"] = "gateway.lua:3: gate.on has no 'reqest'; did you mean 'request'?",
     } do
       local printed = bad(file(text))

@@ -26,7 +26,7 @@ describe("gate.process", function()
       ["worker = 2"] = "did you mean 'workers'?", ["workers = 0"] = '"auto" or a number of workers',
       ["workers = 129"] = "got 129 (at most 128)",
       ['log_level = "inof"'] = "did you mean 'info'?",
-        ["access_log = true"] = '"stdout", a path, or false',
+      ["access_log = true"] = '"stdout", "stderr", a path or false',
       ["admin = {}"] = "'admin' is right, but not there yet",
         ['access_format = "common"'] = "one of combined, json",
     } do

@@ -116,6 +116,7 @@ describe("gate.route", function()
       ["upstream = shop,\nclient_cert = true"] = "gateway.lua:6: 'client_cert' needs a listener "
         .. "whose 'tls' has 'client_ca'",
       ["upstream = shop, client_cert = 1"] = "'client_cert': true or false",
+      ['upstream = "a:80"'] = "there is no upstream 'a:80'; gate.upstream(name, { servers = ",
       ['upstream = "shp"'] = "gateway.lua:5: there is no upstream 'shp'; did you mean 'shop'?",
       ["upstream = {}"] = "what gate.upstream gave, or its name",
         ["upstrem = shop"] = "did you mean 'upstream'?",
@@ -179,7 +180,8 @@ describe("gate.routes", function()
     assert.equal("gateway.lua:5", config.routes[2].at)
     assert.same({ "gateway.lua:4: gate.routes takes a list of routes, got the key 'path'" },
       support.bad(support.file("gate.routes {", 'path = "/a" }')))
-    assert.same({ "gateway.lua:3: argument 1: a list of routes expected, got nothing" },
-      support.bad(support.file("gate.routes()")))
+    assert.same({
+      "gateway.lua:3: argument 1 of gate.routes: a list of routes expected, got nothing",
+    }, support.bad(support.file("gate.routes()")))
   end)
 end)

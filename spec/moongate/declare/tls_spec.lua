@@ -56,6 +56,7 @@ describe("tls of a listener", function()
       ['key = "a.pem"'] = "tls needs a 'key' for each 'cert' (0 of 1)",
       ['cert = { "a", "b" }, key = "a"'] = "tls needs a 'key' for each 'cert' (1 of 2)",
       ['certs = {}'] = "tls needs 'cert' and 'key', or 'certs'",
+      ['certs = "a.pem"'] = "'certs': a list of: ",
       ['certs = { { cert = "a" } }'] = "a certificate needs 'key'",
       ['cert = 1, key = "a"'] = "'cert': the path of a PEM file, or a list of them expected, got 1",
       ['cert = "a", key = "a",\nclient_auth = "require"'] =

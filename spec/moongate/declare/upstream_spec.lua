@@ -200,7 +200,8 @@ gate.upstreams(gate.data "u")]],
       "gateway.lua:4: an upstream has no option 'sevrers'; did you mean 'servers'?",
     }, support.bad(support.file('gate.upstreams { { servers = { "b:1" } },',
       '  { name = "a", sevrers = { "a:1" } } }')))
-    assert.same({ "gateway.lua:3: argument 1: a list of upstreams expected, got 5" },
-      support.bad(support.file("gate.upstreams(5)")))
+    assert.same({
+      "gateway.lua:3: argument 1 of gate.upstreams: a list of upstreams expected, got 5",
+    }, support.bad(support.file("gate.upstreams(5)")))
   end)
 end)
