@@ -1,5 +1,5 @@
-/* Names: numbers by name, as a hash table of a size that is known when it is made. The names are the
- * caller's and outlive it. Whoever made it may fill it; then any thread may look up. */
+/* Names: numbers by name, as a hash table of a size that is known when it is made. The names are
+ * the caller's and outlive it. Whoever made it may fill it; then any thread may look up. */
 #ifndef GATE_BASE_NAMES_H
 #define GATE_BASE_NAMES_H
 

@@ -365,3 +365,39 @@ bool gate_pump_rewind(struct gate_pump *p)
     p->sent = 0;
     return true;
 }
+
+/* Nobody has anything of what came. */
+static void drop_held(struct gate_pump *p)
+{
+    struct gate_filter *holder = p->holder;
+
+    hold(p, NULL);
+    if (holder != NULL)
+        holder->drop(holder);
+    for (struct gate_filter *f = p->filters; f != NULL; f = f->next)
+        f->more = false;
+    gate_chain_clear(&p->in);
+    gate_chain_clear(&p->out);
+    gate_chain_clear(&p->replay);
+}
+
+bool gate_pump_replace(struct gate_pump *p, struct gate_str bytes)
+{
+    bool behind = p->filters != NULL && (p->last_given || p->got > p->in.bytes);
+    struct gate_chain *to = behind ? &p->out : &p->in;
+
+    drop_held(p);
+    if (bytes.n > 0 && gate_chain_copy(to, bytes.p, bytes.n) != 0)
+        return false;
+    /* What is still to pass filters is kept as it leaves them. */
+    if (behind || p->filters == NULL)
+        gate_chain_share(&p->replay, to);
+    p->trailers = NULL;
+    p->kept_all = true;
+    p->src_ended = true;
+    p->last_given = p->out_last = behind;
+    p->dst = NULL;
+    p->dst_ended = p->done = false;
+    p->sent = 0;
+    return true;
+}

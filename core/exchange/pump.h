@@ -106,4 +106,9 @@ void gate_pump_gather(struct gate_pump *p, size_t max);
  * was kept. */
 bool gate_pump_rewind(struct gate_pump *p);
 
+/* Whatever came and comes from the source, `bytes` are what is to be sent, for an attempt that has
+ * not begun. They pass the filters, but not when something has passed them before: a body does so
+ * once. False: no memory. */
+bool gate_pump_replace(struct gate_pump *p, struct gate_str bytes);
+
 #endif

@@ -118,20 +118,30 @@ static struct gate_str body(struct gate_exchange *x, bool response)
     return f->body[response];
 }
 
-static void set_request_body(struct gate_exchange *x, struct gate_str s)
+bool gate_flow_place_body(struct gate_exchange *x)
 {
-    struct gate_pump *p = &x->up;
+    struct gate_flow_state *f = x->flow;
 
-    gate_chain_clear(&p->in);
-    gate_chain_clear(&p->replay);
-    if (s.n > 0 && gate_chain_copy(&p->in, s.p, s.n) != 0)
-        gate_exchange_fault(x, GATE_FAULT_OVERLOAD, 0, "no memory for the body");
-    gate_chain_share(&p->replay, &p->in);
-    p->kept_all = true;
-    p->src_ended = true;
-    p->trailers = NULL;
+    if (!f->body_waits)
+        return true;
+    f->body_waits = false;
+    f->up_over = false;
+    return gate_pump_replace(&x->up, f->body[0]);
+}
+
+/* Whether another body may still go up: now, or with a try that a response hook may ask for. */
+static bool may_replace(const struct gate_exchange *x)
+{
+    return !x->head_sent && (x->up.dst == NULL || x->attempt->head.status != 0);
+}
+
+/* What is on its way is left alone: the new bytes are for the next try. */
+static void set_request_body(struct gate_exchange *x)
+{
     x->flow->body_replaced = true;
-    x->flow->up_over = false;
+    x->flow->body_waits = true;
+    if (x->up.dst == NULL && x->up.holder == NULL && !gate_flow_place_body(x))
+        gate_exchange_fault(x, GATE_FAULT_OVERLOAD, 0, "no memory for the body");
 }
 
 static void drop_digests(struct gate_headers *h)
@@ -166,19 +176,23 @@ void gate_flow_bytes_change(struct gate_exchange *x, struct gate_headers *h)
     weaken_etag(x, h);
 }
 
-static void set_body(struct gate_exchange *x, bool response, struct gate_str s)
+static bool set_body(struct gate_exchange *x, bool response, struct gate_str s)
 {
-    struct gate_str copy = gate_arena_copy(&x->arena, s);
+    struct gate_str copy;
 
+    if (!response && !may_replace(x))
+        return false;
+    copy = gate_arena_copy(&x->arena, s);
     gate_flow_bytes_change(x, response ? &x->res.headers : &x->req.headers);
     x->flow->body[response] = copy;
     x->flow->body_made[response] = true;
     if (!response) {
-        set_request_body(x, copy);
-        return;
+        set_request_body(x);
+        return true;
     }
     x->res.body_set = true;
     x->res.body = copy;
+    return true;
 }
 
 const struct gate_hook_services gate_flow_services = {

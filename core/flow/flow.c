@@ -56,6 +56,16 @@ void gate_flow_resume(struct gate_exchange *x)
     gate_loop_ready(&x->worker->loop, &x->resume);
 }
 
+void gate_flow_warn(struct gate_exchange *x, const char *text)
+{
+    const struct gate_log_field fields[] = {
+        {"request", gate_str_of(x->id, x->id_len)},
+        {"route", x->route_name},
+    };
+
+    gate_log_write(x->worker->log, GATE_LOG_WARN, text, fields, x->route_name.n > 0 ? 2 : 1);
+}
+
 /* What came from outside since the last step: a client that left, a first fault, the end of the
  * time for an answer. They move the exchange to where it is answered or ended. */
 static void take_events(struct gate_exchange *x)

@@ -63,6 +63,7 @@ struct gate_flow_state {
     bool dialing;       /* a dial is under way */
     bool dialed;        /* it was begun for this attempt */
     bool body_replaced; /* req:set_body: what goes up is not what came */
+    bool body_waits;    /* ... but what goes up next */
     struct gate_upstream_local *local;
     const struct gate_upstream_config *upstream;
     uint32_t n_tried;
@@ -175,6 +176,13 @@ void gate_flow_body_moved(struct gate_exchange *x, bool response);
  * ETag becomes weak. */
 void gate_flow_bytes_change(struct gate_exchange *x, struct gate_headers *h);
 void gate_flow_body_cancel(struct gate_exchange *x, enum gate_err e);
+
+/* A body that a script has set takes its place in the pump, when none of the former is on its way.
+ * False: no memory (body.c). */
+bool gate_flow_place_body(struct gate_exchange *x);
+
+/* A line in the log about a request, of what its scripts asked for and did not get. */
+void gate_flow_warn(struct gate_exchange *x, const char *text);
 
 /* What a script asked for by gate.retry: another try, or NEXT with a line in the log that says why
  * there is none (retry.c). */

@@ -92,8 +92,12 @@ static enum gate_filter_result settle(struct hook_filter *h, const struct gate_h
 
     if (v->kind == GATE_VERDICT_FAULT)
         return fail(h, gate_flow_hook_fault(v), 0, "a body hook failed");
-    if (v->kind == GATE_VERDICT_REPLY)
+    if (v->kind == GATE_VERDICT_REPLY) {
+        if (h->x->head_sent)
+            gate_flow_warn(h->x, "a reply of a request_body hook came too late: an answer has "
+                                 "begun; the upload ends, and the answer goes on");
         return GATE_FILTER_FAIL; /* x->reply is set: the steps go on with it */
+    }
     gate_chain_move(out, h->piece.changed ? &h->piece.out : &h->cut);
     gate_chain_clear(&h->cut);
     return more ? GATE_FILTER_MORE : GATE_FILTER_DONE;

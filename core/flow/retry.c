@@ -8,6 +8,8 @@ static bool rewind_body(struct gate_exchange *x)
     struct gate_flow_state *f = x->flow;
     struct gate_str body = f->body[0];
 
+    if (f->body_waits)
+        return gate_flow_place_body(x);
     if (gate_pump_rewind(&x->up))
         return true;
     if (!f->body_made[0] || x->up.filters != NULL)
@@ -37,15 +39,11 @@ static const char *obstacle(struct gate_exchange *x, uint32_t upstream)
 
 static void refuse(struct gate_exchange *x, const char *why)
 {
-    struct gate_log_field fields[] = {
-        {"request", gate_str_of(x->id, x->id_len)},
-        {"route", x->route_name},
-    };
     struct gate_out o = gate_out_on(gate_arena_alloc(&x->arena, 160), 159);
 
     gate_out_fmt(&o, "gate.retry: %s; what there is is answered", why);
     o.p[o.n] = '\0';
-    gate_log_write(x->worker->log, GATE_LOG_WARN, o.p, fields, x->route_name.n > 0 ? 2 : 1);
+    gate_flow_warn(x, o.p);
 }
 
 /* Nothing of the answer stays, edits included. */

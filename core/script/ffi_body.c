@@ -1,6 +1,9 @@
 /* Bodies that a script reads whole or sets. Flow gathers them (struct gate_hook_services). */
 #include "script/ffi_int.h"
 
+#define GOES_UP \
+    "it is too late: the body goes up; a request_body hook returns what replaces a piece"
+
 int gate_ffi_read_body(struct gate_vm *vm, int32_t id, int32_t serial, int side, double max)
 {
     struct gate_exchange *x = gate_ffi_exchange(vm, id, serial);
@@ -43,6 +46,7 @@ int gate_ffi_set_body(struct gate_vm *vm, int32_t id, int32_t serial, int side, 
         return GATE_FFI_LATE;
     if (!gate_ffi_room(x, bytes_n))
         return GATE_FFI_LIMIT;
-    vm->services.set_body(x, side == GATE_SIDE_RESPONSE, gate_str_of(bytes, bytes_n));
+    if (!vm->services.set_body(x, side == GATE_SIDE_RESPONSE, gate_str_of(bytes, bytes_n)))
+        return gate_ffi_fail(vm, GATE_FFI_INVALID, GOES_UP);
     return GATE_FFI_YES;
 }

@@ -66,6 +66,8 @@ static int editable(struct gate_vm *vm, int32_t id, int32_t serial, int side,
 
     if (x == NULL)
         return GATE_FFI_OVER;
+    if (side == GATE_SIDE_RESPONSE && x->head_sent)
+        return GATE_FFI_LATE;
     if (field != GATE_F_OTHER && !gate_field_settable(field, side == GATE_SIDE_REQUEST, &instead))
         return gate_ffi_fail(vm, GATE_FFI_INVALID, instead == NULL ? OWN_FIELD : instead);
     *out = headers_of(x, side);

@@ -117,12 +117,13 @@ void gate_hook_forget(struct gate_exchange *x);
 /* What flow must do for scripts, which sit below it: filled once by flow, per worker VM (script
  * never includes flow). read_body: begins to gather the request (or response) body up to max bytes;
  * wakes `w` with GATE_OK, GATE_E_LIMIT (nothing lost), GATE_E_CLOSED. The body is then in *body
- * (contiguous, arena). GATE_OK at once when it is there already; GATE_E_AGAIN: w will be woken. */
+ * (contiguous, arena). GATE_OK at once when it is there already; GATE_E_AGAIN: w will be woken.
+ * set_body: false when it is too late for another request body. */
 struct gate_hook_services {
     enum gate_err (*read_body)(struct gate_exchange *x, bool response, size_t max,
                                struct gate_wait *w);
     struct gate_str (*body)(struct gate_exchange *x, bool response);
-    void (*set_body)(struct gate_exchange *x, bool response, struct gate_str body);
+    bool (*set_body)(struct gate_exchange *x, bool response, struct gate_str body);
     /* The peers of the upstream that the exchange is at, for balance hooks: an array in the arena.
      * use_peer chooses one for the present try, by its address or by what its server was declared
      * as; false: there is none. */

@@ -196,10 +196,15 @@ void gate_session_linger(struct gate_session *s, uint32_t *left)
 
     if (e == GATE_E_AGAIN)
         return;
-    if (e != GATE_OK || n >= *left)
+    if (e != GATE_OK) {
         gate_session_close(s, s->why);
-    else
+    } else if (n < *left) {
         *left -= (uint32_t)n;
+    } else {
+        /* Enough was read. To close now would be a reset, ahead of our answer at a client that
+         * sends without a look at it. */
+        gate_conn_reading(&s->conn, false);
+    }
 }
 
 void gate_session_idle(struct gate_session *s)

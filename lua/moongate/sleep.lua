@@ -19,6 +19,9 @@ local type = type
 ---@return moongate.Error|nil err `exiting`: a newer generation has served for longer than `drain`
 function M.sleep(seconds)
   local time = type(seconds) == "string" and units.seconds(seconds) or seconds
+  if type(time) == "string" then
+    place.raise(("gate.sleep: '%s' is no time; 0.05 is one, or \"50ms\""):format(time))
+  end
   if type(time) ~= "number" then
     place.misuse("gate.sleep", 'seconds, or a text such as "50ms"', seconds)
   end

@@ -41,6 +41,51 @@ describe("request_body hooks", function()
     assert.is_nil(head.digest)
   end)
 
+  it("cannot set the body that they see, which goes up whole", function()
+    local g = gateway [[
+      gate.on.request_body(function(req, chunk, last)
+        local ok, why = pcall(function() req:set_body("new") end)
+        req.ctx.why = tostring(ok) .. " " .. tostring(why)
+      end)
+      gate.on.response(function(req, res) res.headers["x-why"] = req.ctx.why end)
+    ]]
+    local body = ("0123456789"):rep(20000)
+    local res = post(g, body)
+    assert.is_true(res.body == body)
+    assert.is_truthy(res.headers["x-why"]:find "^false gateway.lua:%d+: it is too late: the body")
+  end)
+
+  it("say in the log when their reply comes behind the head of an answer", function()
+    local wait, go = t.gate()
+    local o = t.origin(function(c)
+      c:send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nea")
+      wait(c)
+      c:send("rly")
+    end, { head_only = true })
+    local g = t.gateway(([[
+      gate.listen { "127.0.0.1:0" }
+      gate.route { path = "/", upstream = gate.upstream("o", { servers = { "%s" } }) }
+      gate.on.request_body(function(req, chunk, last)
+        if not last then return end
+        while not gate.shared("s"):get("go") do gate.sleep(0.005) end
+        return gate.reply(400, "late")
+      end)
+      gate.shared("s", { bytes = "1m" })
+      gate.route { path = "/go", handler = function()
+        gate.shared("s"):set("go", true)
+        return gate.reply(200)
+      end }
+    ]]):format(o.address))
+    local c = g:connect()
+    c:send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+    local res = c:receive_head()
+    assert.is_truthy(res.first:find " 200 ")
+    assert.equal(200, g:get("/go").status)
+    t.wait_for("the line", function() return g:stderr():find "request_body hook came too late" end)
+    go()
+    assert.equal("early", c:receive_body(res, "POST").body)
+  end)
+
   it("see every byte of a large body in pieces, the last one once", function()
     local g = gateway [[
       gate.on.request_body(function(req, chunk, last)

@@ -444,6 +444,38 @@ describe("request object", function()
     assert.equal("other", g:get("/x").body)
   end)
 
+  it("edits of an answer whose head has left raise", function()
+    local g = t.proxy(t.origin(), { more = [[
+      local function late(req, res, name)
+        local why = {}
+        local function try(f)
+          local ok, err = pcall(f)
+          why[#why + 1] = ok and "done" or err:match ":%d+: (.*)"
+        end
+        try(function() res.status = 201 end)
+        try(function() res.headers["x-a"] = "1" end)
+        try(function() res.headers:add("x-a", "1") end)
+        try(function() res.headers["x-origin"] = nil end)
+        try(function() res:set_body("x") end)
+        gate.log.info(name, { why = table.concat(why, "; "), still = res.headers["x-origin"] })
+      end
+      gate.on.body(function(req, res, chunk, last) if last then late(req, res, "body") end end)
+      gate.on.log(function(req, res) late(req, res, "log") end)
+    ]] })
+    assert.equal(200, g:get("/").status)
+    local why = "it is too late: the head was sent to the client"
+    local headers = "; header 'x-a': " .. why
+    local whole = "res.status: " .. why .. headers .. headers .. "; header 'x-origin': " .. why
+      .. "; " .. why
+    for _, hook in ipairs { "body", "log" } do
+      local line = t.wait_for("the line", function()
+        return g:stderr():match('"' .. hook .. '".-\n')
+      end)
+      assert.is_truthy(line:find(whole, 1, true), line)
+      assert.is_truthy(line:find('"still":"yes"', 1, true))
+    end
+  end)
+
   it("is over when the request is", function()
     local g = t.gateway(HEAD .. [[
       local kept, kept_headers, kept_client, kept_res

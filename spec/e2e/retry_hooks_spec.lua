@@ -104,6 +104,56 @@ describe("gate.retry", function()
     assert.is_true(res.body == "good:" .. body)
   end)
 
+  -- The first server answers before it has the body, and then reads it.
+  local function early(more)
+    local first = t.origin(function(c, req)
+      c:send("HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n:\r\n")
+      local body = c:receive_body(req) or "cut"
+      c:send(("%x\r\n%s\r\n0\r\n\r\n"):format(#body, body))
+    end, { head_only = true })
+    local good = origin "good"
+    local g = t.gateway(([[
+      gate.listen { "127.0.0.1:0" }
+      local s = gate.shared("s", { bytes = "1m" })
+      local good = gate.upstream("good", { servers = { "%s" } })
+      gate.route { path = "/", upstream = gate.upstream("early", { servers = { "%s" } }) }
+      gate.route { path = "/is-set", handler = function()
+        return gate.reply(s:get "set" and 200 or 404)
+      end }
+    ]]):format(good.address, first.address) .. more)
+    local c = g:connect()
+    c:send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello")
+    t.wait_for("the hook", function() return g:get("/is-set").status == 200 end)
+    c:send("world")
+    return c:receive_response("POST").body
+  end
+
+  it("sends the body that was set for it, though another is on its way", function()
+    local retry = [[
+      gate.on.response(function(req, res)
+        if res.status ~= 503 then return end
+        req:set_body("new")
+        s:set("set", true)
+        gate.sleep(0.05)
+        return gate.retry { upstream = good }
+      end)
+    ]]
+    assert.equal("good:new", early(retry))
+    assert.equal("good:new", early(retry .. [[
+      gate.on.request_body(function(req, chunk) return chunk:upper() end)
+    ]]))
+  end)
+
+  it("alone sends a body that a response hook sets", function()
+    assert.equal(":helloworld", early [[
+      gate.on.response(function(req, res)
+        if res.status ~= 503 then return end
+        req:set_body("new")
+        s:set("set", true)
+      end)
+    ]])
+  end)
+
   it("may be decided behind a wait, and by what the body says", function()
     local g = gateway([[
       gate.on.response(function(req, res)

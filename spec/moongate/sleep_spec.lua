@@ -29,6 +29,7 @@ describe("moongate.sleep", function()
 
   it("refuses the rest", function()
     for _, bad in ipairs { "x", {}, true, -1 } do assert.is_false((run(bad))) end
+    assert.is_truthy(select(2, run("5q")):find("'5q' is no time", 1, true))
     local _, err = run(99)
     assert.is_truthy(err:find("not possible while the gateway file loads"))
   end)

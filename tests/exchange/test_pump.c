@@ -675,6 +675,68 @@ static void nor_is_one_that_grows_too_large_behind_a_broken_sink(void **state)
     assert_false(gate_pump_rewind(&b->p));
 }
 
+static void replace(struct bench *b, const char *text)
+{
+    assert_true(gate_pump_replace(&b->p, gate_str_from_cstr(text)));
+    b->n_sent = 0;
+    b->last = false;
+    gate_pump_to(&b->p, &b->dst);
+}
+
+/* Whatever had gone, and whatever the source still says. */
+static void another_body_takes_the_place(void **state)
+{
+    struct bench *b = *state;
+
+    join(b);
+    got(b, "hello ");
+    replace(b, "new");
+    got(b, "world");
+    gate_pump_src_end(&b->p);
+    assert_int_equal(b->n_sent, 3);
+    assert_memory_equal(b->sent, "new", 3);
+    assert_int_equal(b->ends, 1);
+    assert_int_equal(b->how, GATE_PUMP_COMPLETE);
+    assert_true(gate_pump_rewind(&b->p));
+    replace(b, "");
+    assert_int_equal(b->n_sent, 0);
+    assert_true(b->last);
+}
+
+/* Filters see another body only when they have seen nothing of the one before it. */
+static void another_body_passes_filters_once(void **state)
+{
+    struct bench *b = *state;
+    struct upper u = upper_new();
+
+    b->p.keep = 100;
+    gate_pump_filter(&b->p, &u.f);
+    replace(b, "one");
+    assert_memory_equal(b->sent, "ONE", 3);
+    assert_true(gate_pump_rewind(&b->p));
+    replace(b, "two");
+    assert_memory_equal(b->sent, "two", 3);
+    assert_true(b->last);
+    assert_int_equal(u.lasts, 1);
+}
+
+static void another_body_frees_a_filter(void **state)
+{
+    struct bench *b = *state;
+    struct upper u = upper_new();
+
+    gate_pump_filter(&b->p, &u.f);
+    join(b);
+    u.wait = true;
+    got(b, "held");
+    assert_true(b->src.rests);
+    replace(b, "new");
+    assert_int_equal(u.drops, 1);
+    assert_false(b->src.rests);
+    assert_int_equal(b->n_sent, 3);
+    assert_true(b->last);
+}
+
 /* One byte of what it was given at a time. */
 struct slicer {
     struct gate_filter f;
@@ -799,6 +861,9 @@ int main(void)
         CASE(an_end_that_was_refused_comes_again),
         CASE(a_body_that_is_not_whole_is_not_sent_again),
         CASE(nor_is_one_that_grows_too_large_behind_a_broken_sink),
+        CASE(another_body_takes_the_place),
+        CASE(another_body_passes_filters_once),
+        CASE(another_body_frees_a_filter),
         CASE(a_filter_gives_part_by_part),
         CASE(the_source_rests_while_a_chunk_is_held),
         CASE(pipes_are_offered_where_they_may_be),

@@ -524,10 +524,11 @@ static struct gate_str fake_body(struct gate_exchange *x, bool response)
     return GATE_STR("the body");
 }
 
-static void fake_set(struct gate_exchange *x, bool response, struct gate_str body)
+static bool fake_set(struct gate_exchange *x, bool response, struct gate_str body)
 {
     (void)response;
     x->res.body = gate_arena_copy(&x->arena, body);
+    return true;
 }
 
 static void test_bodies(void **state)

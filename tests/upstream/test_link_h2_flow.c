@@ -245,11 +245,11 @@ static void what_is_left_to_send_has_a_time(void **state)
     pass(b, 19000);
     hear(b, &o);
     assert_false(test_h2_stream(&o.in, 1)->reset);
-    assert_int_equal(atomic_load(&peer->streams), 1);
+    assert_int_equal(gate_peer_streams(peer), 1);
     pass(b, 1000);
     hear(b, &o);
     assert_true(test_h2_stream(&o.in, 1)->reset);
-    assert_int_equal(atomic_load(&peer->streams), 0);
+    assert_int_equal(gate_peer_streams(peer), 0);
     origin_close(&o);
 }
 

@@ -610,7 +610,7 @@ static int leave_a_tunnel(struct bench *b)
     gate_attempt_end(a, GATE_CLOSE_TUNNEL_END);
     turns(b, 3);
     assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED), 0);
-    assert_int_equal(atomic_load(&b->local->set->v[0].peer->active), 0);
+    assert_int_equal(gate_peer_active(b->local->set->v[0].peer), 0);
     return fd;
 }
 
