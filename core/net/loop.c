@@ -277,7 +277,7 @@ static void drain(struct gate_loop *loop)
     loop->draining = true;
     loop->tired = false;
     if (GATE_UNLIKELY(loop->long_turn + 1 >= loop->turn))
-        run_flush(loop); /* what is ready may take long as well */
+        run_flush(loop); /* what is ready may take long, too */
     run_rounds(loop);
     if (GATE_UNLIKELY(has_waiting(loop)))
         run_put_off(loop);

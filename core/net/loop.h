@@ -102,14 +102,6 @@ static inline void gate_loop_later(struct gate_loop *loop, struct gate_ready *r)
         gate_list_push(&loop->later, &r->node);
 }
 
-/* Runs behind all that is ready, and before what was put off for other reasons: what long work of
- * others stands before. */
-static inline void gate_loop_due(struct gate_loop *loop, struct gate_ready *r)
-{
-    if (gate_list_empty(&r->node))
-        gate_list_push(&loop->due, &r->node);
-}
-
 /* Runs in the next turn, when what came in by then has its answers: for work that goes on behind
  * long work of its own. */
 static inline void gate_loop_next(struct gate_loop *loop, struct gate_ready *r)
@@ -121,7 +113,7 @@ static inline void gate_loop_next(struct gate_loop *loop, struct gate_ready *r)
 /* Said after long work (a script that ran for milliseconds): what else is ready waits until the
  * loop has polled again, and then stands behind what came in by then. So ten such pieces of work in
  * a row keep others waiting for one of them, not for ten. Who begins work from an I/O callback that
- * may take long asks is_tired first, and is due instead. */
+ * may take long asks is_tired first, and links it into the ready queue instead. */
 static inline void gate_loop_tire(struct gate_loop *loop)
 {
     loop->tired = true;

@@ -355,13 +355,14 @@ static bool is_tired(const struct gate_hook_run *run)
     return run->x != NULL && run->x->tired_until >= run->task.vm->worker->loop.turn;
 }
 
-/* Several exchanges that came at the same time may have such hooks, too. */
+/* Several exchanges that came at the same time may have such hooks, too. Of those that begin behind
+ * one of them one more may be slow; the rest then comes in later turns. */
 static inline enum gate_vm_result begin(struct gate_hook_run *run, uint32_t start)
 {
     if (GATE_UNLIKELY(is_tired(run)))
         return put_off(run, start, gate_loop_next);
     if (GATE_UNLIKELY(gate_loop_is_tired(&run->task.vm->worker->loop)))
-        return put_off(run, start, gate_loop_due);
+        return put_off(run, start, gate_loop_ready);
     return call_from(run, start);
 }
 

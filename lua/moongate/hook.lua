@@ -190,7 +190,11 @@ local STOP = [[
     io.at = %d
 ]]
 
-local CALL = "  if start <= %d then\n" .. STOP .. [[
+--- The first one is not even begun with when it is the one.
+local FIRST_ENTRY = "  if start == 1 then\n"
+local ENTRY = "  if start <= %d then\n" .. STOP
+
+local CALL = [[
     local v = f%d(first, second)
     if v ~= nil and judge(refused, id, serial, v) then return end
   end
@@ -199,7 +203,7 @@ local CALL = "  if start <= %d then\n" .. STOP .. [[
 --- The same for body hooks: each gets what the one before it made of the piece.
 local PIECE_TAKE = "  local chunk, last = take()\n"
 
-local PIECE_CALL = "  if start <= %d then\n" .. STOP .. [[
+local PIECE_CALL = [[
     local v = f%d(%s, chunk, last)
     if type(v) == "string" then
       chunk = v
@@ -245,7 +249,8 @@ function M.source(hook, n)
   else
     for i = 1, n do
       locals[i] = ("local f%d = fns[%d]"):format(i, i)
-      calls[i] = args and PIECE_CALL:format(i, i, i, i, i, args) or CALL:format(i, i, i, i, i)
+      calls[i] = (i == 1 and FIRST_ENTRY or ENTRY:format(i, i, i, i))
+        .. (args and PIECE_CALL:format(i, args) or CALL:format(i))
     end
   end
   if args then table.insert(calls, 1, PIECE_TAKE) end

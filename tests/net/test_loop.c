@@ -174,6 +174,12 @@ static void take_long(struct gate_ready *r)
     gate_loop_tire(&f->loop);
 }
 
+static void note_last(struct gate_ready *r)
+{
+    (void)r;
+    note('z');
+}
+
 /* What stands behind long work waits for a poll, then for what came in by then. */
 static void long_work_lets_others_go_first(void **state)
 {
@@ -212,6 +218,44 @@ static void next_is_behind_what_comes_in(void **state)
     assert_string_equal(f->trace + 1, "iabfl"); /* and before what nobody waits for */
     assert_true(gate_list_empty(&more.node));
     gate_ready_cancel(&waits);
+}
+
+/* What long work passes over has its turn in the next one, whatever that brings. */
+static void nothing_waits_for_ever(void **state)
+{
+    struct gate_ready first, second, more, last;
+
+    (void)state;
+    gate_ready_init(&first, take_long);
+    gate_ready_init(&second, take_long);
+    gate_ready_init(&more, take_long);
+    gate_ready_init(&last, note_last);
+    gate_loop_ready(&f->loop, &first);
+    gate_loop_ready(&f->loop, &second);
+    gate_loop_next(&f->loop, &more);
+    gate_loop_later(&f->loop, &last);
+    gate_loop_turn(&f->loop, true);
+    assert_string_equal(f->trace, "ll"); /* first, and what stood behind it */
+    gate_loop_ready(&f->loop, &first);
+    gate_loop_ready(&f->loop, &second);
+    gate_loop_turn(&f->loop, true);
+    assert_string_equal(f->trace + 2, "lllz");
+}
+
+/* An answer does not wait in the flush list for long work of the turn behind. */
+static void answers_leave_before_long_work(void **state)
+{
+    struct gate_ready first, second;
+
+    (void)state;
+    gate_ready_init(&first, take_long);
+    gate_ready_init(&second, take_long);
+    gate_loop_ready(&f->loop, &first);
+    gate_loop_turn(&f->loop, true);
+    gate_loop_flush(&f->loop, &f->flush);
+    gate_loop_ready(&f->loop, &second);
+    gate_loop_turn(&f->loop, true);
+    assert_string_equal(f->trace, "lfl");
 }
 
 static void timer_fires_after_its_time(void **state)
@@ -397,6 +441,8 @@ int main(void)
         TEST(endless_work_is_fair),
         TEST(long_work_lets_others_go_first),
         TEST(next_is_behind_what_comes_in),
+        TEST(nothing_waits_for_ever),
+        TEST(answers_leave_before_long_work),
         TEST(timer_fires_after_its_time),
         TEST(timer_is_armed_lazily),
         TEST(moved_clock),

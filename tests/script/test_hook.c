@@ -98,6 +98,39 @@ static void test_sleep(void **state)
     script_rig_close(&r);
 }
 
+/* Between two hooks that take long others have their turn; the chain goes on as if nothing was. */
+static void test_long(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x, *other;
+    struct gate_hook_verdict v;
+
+    (void)state;
+    script_rig_open(&r, PREFIX
+                    "gate.limits { hook_cpu = 5 }\n"
+                    "local function work()\n"
+                    "  local from = os.clock()\n"
+                    "  while os.clock() - from < 0.2 do end\n"
+                    "end\n"
+                    "local word = ''\n"
+                    "gate.use { name = 'a', request = function(req) word = word .. 'a' work() end }\n"
+                    "gate.use { name = 'b', request = function(req) word = word .. 'b' end }\n"
+                    "gate.use { name = 'c', request = function(req)\n"
+                    "  return gate.reply(200, word .. req.path)\n"
+                    "end }\n");
+    x = script_rig_exchange(&r);
+    other = script_rig_exchange(&r);
+    assert_int_equal(script_rig_start(&r, x, GATE_HOOK_REQUEST), GATE_VM_YIELD);
+    assert_int_equal(gate_hook_call(other, GATE_HOOK_REQUEST, GATE_SCOPE_ALL, NULL, &v),
+                     GATE_VM_YIELD);
+    gate_hook_cancel(&other->hook);
+    script_rig_wait(&r);
+    assert_reply(x, 200, "ab/a/b");
+    script_rig_end(&x);
+    script_rig_end(&other);
+    script_rig_close(&r);
+}
+
 static void test_error(void **state)
 {
     struct script_rig r;
@@ -577,7 +610,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reply),
         cmocka_unit_test(test_nothing_goes_on),
-        cmocka_unit_test(test_sleep),
+        cmocka_unit_test(test_sleep), cmocka_unit_test(test_long),
         cmocka_unit_test(test_error),
         cmocka_unit_test(test_kill),
         cmocka_unit_test(test_onion),

@@ -123,6 +123,32 @@ static void test_next_hook(void **state)
     gate_watchdog_close(&dog);
 }
 
+/* Hooks that take long together: the next one is not to be called. */
+static void test_others_wait(void **state)
+{
+    struct gate_watchdog *dog;
+    struct watched w;
+    int32_t stop = 7;
+    char code[300];
+
+    (void)state;
+    assert_int_equal(gate_watchdog_open(&dog, GATE_WATCHDOG_SIGNAL, NULL, NULL), GATE_OK);
+    open_watched(&w, dog);
+    atomic_store(&w.watch->stop, &stop);
+    snprintf(code, sizeof(code),
+             "local at = require('ffi').cast('int32_t *', %pULL)\n"
+             "local function busy(s) local t = os.clock() while os.clock() - t < s do end end\n"
+             "for i = 1, 100 do at[0] = i busy(0.002) end",
+             (void *)&w.at);
+    for (int i = 0; i < 20; i++)
+        assert_false(run(&w, "return 1", 200, 0));
+    assert_int_equal(__atomic_load_n(&stop, __ATOMIC_RELAXED), 7);
+    assert_false(run(&w, code, 200, 0));
+    assert_int_equal(__atomic_load_n(&stop, __ATOMIC_RELAXED), 0);
+    close_watched(&w);
+    gate_watchdog_close(&dog);
+}
+
 static _Atomic int stuck;
 
 static void on_stuck(void *arg, struct gate_watch *w)
@@ -201,7 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stops),     cmocka_unit_test(test_used),
         cmocka_unit_test(test_next_hook), cmocka_unit_test(test_stuck),
-        cmocka_unit_test(test_sleeps),
+        cmocka_unit_test(test_sleeps),    cmocka_unit_test(test_others_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
