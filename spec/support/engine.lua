@@ -8,6 +8,9 @@ return function(api)
   local engine = require "moongate.engine"
   engine.vm = "vm"
   engine.io = ffi.new("struct gate_io")
+  -- No hook is in quarantine, nobody else wants a turn.
+  engine.stop = ffi.new("int32_t[1]", 2 ^ 31 - 1)
+  engine.io.stop_at = engine.stop
   engine.api = setmetatable(api or {}, {
     __index = function(_, name) error("the spec has no engine function " .. name) end,
   })
