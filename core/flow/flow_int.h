@@ -232,6 +232,9 @@ void gate_flow_on_dn_end(struct gate_pump *p, enum gate_pump_end how);
 /* The access line, and the counts of a finished exchange (account.c). */
 void gate_flow_account(struct gate_exchange *x);
 
+/* Allow, where no route has a say. */
+#define GATE_FLOW_ALLOW GATE_STR("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
+
 /* Makes x->reply from a fault: the built-in page (fault.c). */
 void gate_flow_fault_reply(struct gate_exchange *x);
 
