@@ -177,8 +177,8 @@ void gate_flow_body_moved(struct gate_exchange *x, bool response);
 void gate_flow_bytes_change(struct gate_exchange *x, struct gate_headers *h);
 void gate_flow_body_cancel(struct gate_exchange *x, enum gate_err e);
 
-/* A body that a script has set takes its place in the pump, when none of the former is on its way.
- * False: no memory (body.c). */
+/* A body that a script has set, and that waits (body_waits), takes its place in the pump: none of
+ * the former may be on its way. False: no memory (body.c). */
 bool gate_flow_place_body(struct gate_exchange *x);
 
 /* A line in the log about a request, of what its scripts asked for and did not get. */

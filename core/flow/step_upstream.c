@@ -547,7 +547,7 @@ enum gate_step_result gate_step_send_request(struct gate_exchange *x)
 
     if (!rewrite_path(x))
         return gate_flow_fail(x, GATE_FAULT_BAD_REQUEST, 400, "the rewritten path is not valid");
-    if (!gate_flow_place_body(x))
+    if (GATE_UNLIKELY(x->flow->body_waits) && !gate_flow_place_body(x))
         return gate_flow_fail(x, GATE_FAULT_OVERLOAD, 0, "no memory for the body");
     if (!gate_flow_filter_request(x))
         return gate_flow_jump(x, GATE_STEP_FAULT);
