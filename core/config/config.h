@@ -205,6 +205,7 @@ struct gate_route_config {
     uint32_t n_use;
     uint32_t hooks; /* mask of these policies' hooks */
     struct gate_timeouts timeouts;
+    bool timed;                     /* one of them is given */
     bool client_cert;               /* the client must have shown a good one */
     int64_t max_body;               /* -1: the limits' */
     const struct gate_str *upgrade; /* protocols that may pass */

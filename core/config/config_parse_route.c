@@ -196,6 +196,7 @@ static struct gate_str default_name(struct reader *r, const struct gate_route_co
 static bool one_route(struct reader *r, void *to, uint32_t index)
 {
     const uint32_t none = GATE_TIMEOUT_NOT_GIVEN;
+    const struct gate_timeouts untimed = {none, none, none, none, none};
     struct gate_route_config *route = to;
 
     route->ordinal = index;
@@ -204,9 +205,10 @@ static bool one_route(struct reader *r, void *to, uint32_t index)
     route->reply.status = 200;
     route->redirect_status = 302;
     route->max_body = -1;
-    route->timeouts = (struct gate_timeouts){none, none, none, none, none};
+    route->timeouts = untimed;
     if (!read_route(r, route))
         return false;
+    route->timed = memcmp(&route->timeouts, &untimed, sizeof(untimed)) != 0;
     if (route->name.n == 0)
         route->name = default_name(r, route);
     return true;

@@ -20,15 +20,17 @@ static void prefer(uint32_t *ms, uint32_t other)
 static void merge_timeouts(struct gate_exchange *x)
 {
     const struct gate_timeouts *u = &x->flow->upstream->timeouts;
-    const struct gate_timeouts *r = x->match.route != NULL ? &x->match.route->timeouts : NULL;
+    const struct gate_route_config *route = x->match.route;
     struct gate_timeouts *t = &x->flow->timeouts;
+    const struct gate_timeouts *r;
 
     *t = *u;
     t->first_byte_ms = t->read_ms = x->down->unhurried ? 0 : QUIET_MS;
     prefer(&t->first_byte_ms, u->first_byte_ms);
     prefer(&t->read_ms, u->read_ms);
-    if (r == NULL)
+    if (route == NULL || !route->timed)
         return;
+    r = &route->timeouts;
     prefer(&t->connect_ms, r->connect_ms);
     prefer(&t->send_ms, r->send_ms);
     prefer(&t->first_byte_ms, r->first_byte_ms);
@@ -116,7 +118,9 @@ static struct gate_peer *take_chosen(struct gate_flow_state *f)
     const struct gate_peer *p = f->chosen;
 
     f->chosen = NULL;
-    for (uint32_t i = 0; p != NULL && i < f->local->set->n; i++) {
+    if (GATE_LIKELY(p == NULL))
+        return NULL;
+    for (uint32_t i = 0; i < f->local->set->n; i++) {
         if (f->local->set->v[i].peer == p)
             return f->local->set->v[i].peer;
     }
