@@ -23,6 +23,10 @@ void gate_flow_client_gone(struct gate_exchange *x, const char *why);
 void gate_flow_body_fault(struct gate_exchange *x, enum gate_fault_code code, int status,
                           const char *why);
 
+/* The gateway has to end a request amid its life: a gRPC call is told so by a fault. False: it is
+ * none, or is being answered already. */
+bool gate_flow_call_off(struct gate_exchange *x, const char *why);
+
 /* Runs the connect hooks for session; see gate_hook_connect. */
 enum gate_vm_result gate_flow_connect(struct gate_worker *w, const struct gate_connect_info *info,
                                       gate_hook_done *done, void *arg,

@@ -63,6 +63,15 @@ bool gate_flow_grpc_lasts(const struct gate_exchange *x)
            gate_flow_config(x)->upstreams[x->upstream].http2 != GATE_HTTP2_NEVER;
 }
 
+bool gate_flow_call_off(struct gate_exchange *x, const char *why)
+{
+    if (!x->grpc || x->fault != GATE_FAULT_NONE)
+        return false;
+    gate_exchange_fault(x, GATE_FAULT_OVERLOAD, 0, why);
+    gate_flow_resume(x);
+    return true;
+}
+
 /* The fault itself says more than its status; a server that reset the stream has said why. */
 static enum gate_grpc_code code_of_fault(const struct gate_exchange *x)
 {

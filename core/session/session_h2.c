@@ -292,15 +292,17 @@ void gate_session_h2_drain(struct gate_session *s)
 
 void gate_session_h2_cut(struct gate_session *s, const struct gate_generation_seat *seat)
 {
+    const char *why = gate_close_reason_name(GATE_CLOSE_DRAIN);
     struct gate_list *n;
 
     for (n = s->h2->h2.streams.next; n != &s->h2->h2.streams; n = n->next) {
         struct gate_h2_stream *st = gate_container_of(n, struct gate_h2_stream, node);
-        const struct gate_exchange *x = st->stream.user;
+        struct gate_exchange *x = st->stream.user;
 
-        if (!st->attached || st->stream.events == NULL || x->seat != seat)
+        if (!st->attached || st->stream.events == NULL || x->seat != seat ||
+            gate_flow_call_off(x, why))
             continue;
-        lose(st, gate_close_reason_name(GATE_CLOSE_DRAIN));
+        lose(st, why);
         st->stream.ops->reset(&st->stream, GATE_CLOSE_DRAIN);
     }
 }

@@ -250,6 +250,22 @@ describe("gRPC", function()
       end)
     end
 
+    it("is cancelled when its generation has to end, and the client told", function()
+      local g = gateway()
+      local streams = {}
+      for i = 1, 9 do
+        streams[i] = open(g)
+        assert.equal(1, streams[i].ping(1))
+        t.write(g.file, t.read(g.file) .. ("-- %d\n"):format(i))
+        assert.equal(0, t.run({ "reload", "--socket", g.socket }).status)
+      end
+      local got = streams[1].status()
+      assert.same({ UNAVAILABLE, "the gateway is at its limit" }, { got.code, got.details })
+      is_cancelled(streams[1].name)
+      assert.equal(2, streams[9].ping(2))
+      for i = 2, 9 do streams[i].cancel() end
+    end)
+
     it("is cancelled at the server when the client cancels", function()
       local g = gateway()
       local stream = open(g, { answers = MANY })

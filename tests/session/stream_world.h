@@ -224,6 +224,12 @@ uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_st
     return 0;
 }
 
+bool gate_flow_call_off(struct gate_exchange *x, const char *why)
+{
+    (void)x, (void)why;
+    return false;
+}
+
 uint32_t gate_flow_call_fields(struct gate_exchange *x, int status,
                                struct gate_field v[GATE_CALL_FIELDS])
 {
