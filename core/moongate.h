@@ -189,8 +189,8 @@ GATE_API int gate_add_file(struct gate_gateway *gw, const char *name, const void
  * added file, and then nothing is read from the disk; or the path of one on the disk, with
  * modules and data beside it, where added files stand before those of the disk. Runs on threads
  * of the gateway while the caller waits. EINVAL: there are mistakes; ENOSPC: 8 loaded ones wait
- * for activation. `errors` may be NULL; otherwise *errors is NULL, or a list of at least one,
- * the caller's to free. */
+ * for activation; ESHUTDOWN: the gateway drains. `errors` may be NULL; otherwise *errors is
+ * NULL, or a list of at least one, the caller's to free. */
 GATE_API int gate_load(struct gate_gateway *gw, const char *main, uint64_t *generation,
                        struct gate_errors **errors);
 

@@ -2,6 +2,10 @@
 # Runs one fuzzer for FUZZ_SECONDS: fuzz.sh PROGRAM TESTS_FUZZ_DIR NAME
 # Inputs found stay in the build folder; the corpus of the tree is only read.
 set -eu
+[ $# -eq 3 ] || {
+    echo "usage: fuzz.sh PROGRAM TESTS_FUZZ_DIR NAME" >&2
+    exit 2
+}
 program=$1
 seeds=$2/corpus/$3
 found=$(dirname "$program")/corpus/$3

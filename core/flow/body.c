@@ -122,8 +122,6 @@ bool gate_flow_place_body(struct gate_exchange *x)
 {
     struct gate_flow_state *f = x->flow;
 
-    if (!f->body_waits)
-        return true;
     f->body_waits = false;
     f->up_over = false;
     return gate_pump_replace(&x->up, f->body[0]);

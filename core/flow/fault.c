@@ -21,14 +21,18 @@ struct gate_str gate_flow_page(struct gate_arena *arena, int status, struct gate
     return gate_out_view(&o);
 }
 
-uint32_t gate_flow_page_fields(struct gate_worker *w, struct gate_str id,
+uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_str id,
                                struct gate_field v[GATE_PAGE_FIELDS])
 {
-    field(&v[0], GATE_STR("Content-Type"), GATE_F_CONTENT_TYPE,
+    uint32_t n = 0;
+
+    field(&v[n++], GATE_STR("Content-Type"), GATE_F_CONTENT_TYPE,
           GATE_STR("text/plain; charset=utf-8"));
-    field(&v[1], GATE_STR("Date"), GATE_F_DATE, gate_worker_date(w));
-    field(&v[2], GATE_STR("X-Request-Id"), GATE_F_X_REQUEST_ID, id);
-    return GATE_PAGE_FIELDS;
+    field(&v[n++], GATE_STR("Date"), GATE_F_DATE, gate_worker_date(w));
+    field(&v[n++], GATE_STR("X-Request-Id"), GATE_F_X_REQUEST_ID, id);
+    if (status == 405)
+        field(&v[n++], GATE_STR("Allow"), GATE_F_ALLOW, GATE_FLOW_ALLOW);
+    return n;
 }
 
 void gate_flow_fault_reply(struct gate_exchange *x)

@@ -40,9 +40,10 @@ void gate_flow_refused(struct gate_worker *w, struct gate_access_record *r);
 /* The body of the built-in page of a status, for session too: one place. */
 struct gate_str gate_flow_page(struct gate_arena *arena, int status, struct gate_str id);
 
-/* The fields of such a page into v: Content-Type, Date, X-Request-Id. Returns how many. */
-#define GATE_PAGE_FIELDS 3
-uint32_t gate_flow_page_fields(struct gate_worker *w, struct gate_str id,
+/* The fields of such a page into v: Content-Type, Date, X-Request-Id, of a 405 Allow. Returns how
+ * many. */
+#define GATE_PAGE_FIELDS 4
+uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_str id,
                                struct gate_field v[GATE_PAGE_FIELDS]);
 
 /* What takes the place of such a page for a gRPC call: the fields of a head with status 200 that is

@@ -57,7 +57,7 @@ struct gate_flow_state {
     bool fresh_used; /* the peer's dead kept link was replaced once */
     bool same_peer;     /* the next try is at the same peer */
     bool balancer_next; /* the balance hooks left the choice to the upstream's function */
-    struct gate_peer *chosen; /* by a script, for this try; of local->set */
+    struct gate_peer *chosen; /* by a script, for this try; of local->set as it was then */
     uint64_t after;     /* the next dial is for a link newer than this; 0: any */
     enum gate_err dial; /* result of a dial that waited */
     bool dialing;       /* a dial is under way */
@@ -177,8 +177,8 @@ void gate_flow_body_moved(struct gate_exchange *x, bool response);
 void gate_flow_bytes_change(struct gate_exchange *x, struct gate_headers *h);
 void gate_flow_body_cancel(struct gate_exchange *x, enum gate_err e);
 
-/* A body that a script has set takes its place in the pump, when none of the former is on its way.
- * False: no memory (body.c). */
+/* A body that a script has set, and that waits (body_waits), takes its place in the pump: none of
+ * the former may be on its way. False: no memory (body.c). */
 bool gate_flow_place_body(struct gate_exchange *x);
 
 /* A line in the log about a request, of what its scripts asked for and did not get. */
@@ -231,6 +231,9 @@ void gate_flow_on_dn_end(struct gate_pump *p, enum gate_pump_end how);
 
 /* The access line, and the counts of a finished exchange (account.c). */
 void gate_flow_account(struct gate_exchange *x);
+
+/* Allow, where no route has a say. */
+#define GATE_FLOW_ALLOW GATE_STR("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
 
 /* Makes x->reply from a fault: the built-in page (fault.c). */
 void gate_flow_fault_reply(struct gate_exchange *x);

@@ -287,7 +287,7 @@ bool gate_flow_filter_response(struct gate_exchange *x)
         (GATE_UNLIKELY(x->grpc) && gate_flow_grpc_is_head(x)))
         return true;
     x->res.headers.arena = &x->arena;
-    if (x->req.method_id == GATE_M_HEAD) {
+    if (x->req.head.method == GATE_M_HEAD) {
         head_of_filtered(x);
         return true;
     }

@@ -45,8 +45,7 @@ static bool answered_here(struct gate_exchange *x)
     x->reply.set = true;
     x->reply.status = 200;
     x->reply.headers.arena = &x->arena;
-    gate_headers_set(&x->reply.headers, GATE_STR("allow"),
-                     GATE_STR("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"));
+    gate_headers_set(&x->reply.headers, GATE_STR("allow"), GATE_FLOW_ALLOW);
     return true;
 }
 

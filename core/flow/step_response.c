@@ -147,7 +147,9 @@ static void decide_framing(const struct gate_exchange *x, struct gate_message *m
     }
     m->framing = x->res.head->framing;
     m->content_length = x->res.head->content_length;
-    if (x->req.method_id == GATE_M_HEAD || m->status == 304)
+    /* What the client asked for counts, not what a script made of its method. */
+    if (m->status == 304 ||
+        (m->framing == GATE_BODY_NONE && x->req.head.method == GATE_M_HEAD))
         framing_without_body(x->res.head, m);
     else if (m->framing == GATE_BODY_NONE && !no_content && !x->grpc)
         m->explicit_zero = true;

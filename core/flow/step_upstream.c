@@ -110,6 +110,19 @@ static enum gate_step_result ask_scripts(struct gate_exchange *x)
     return r == GATE_STEP_NEXT ? gate_flow_verdict(x) : r;
 }
 
+/* What scripts chose for this try, once; NULL: nothing, or what has left the set since. */
+static struct gate_peer *take_chosen(struct gate_flow_state *f)
+{
+    const struct gate_peer *p = f->chosen;
+
+    f->chosen = NULL;
+    for (uint32_t i = 0; p != NULL && i < f->local->set->n; i++) {
+        if (f->local->set->v[i].peer == p)
+            return f->local->set->v[i].peer;
+    }
+    return NULL;
+}
+
 /* Chooses the peer of a new try. */
 static enum gate_step_result choose(struct gate_exchange *x)
 {
@@ -122,8 +135,7 @@ static enum gate_step_result choose(struct gate_exchange *x)
     r = ask_scripts(x);
     if (r != GATE_STEP_NEXT)
         return r;
-    peer = f->chosen;
-    f->chosen = NULL;
+    peer = take_chosen(f);
     f->balancer_next = false;
     if (peer == NULL &&
         gate_balance_pick(f->local->ops, &f->local->balance, f->local->set,
@@ -535,7 +547,7 @@ enum gate_step_result gate_step_send_request(struct gate_exchange *x)
 
     if (!rewrite_path(x))
         return gate_flow_fail(x, GATE_FAULT_BAD_REQUEST, 400, "the rewritten path is not valid");
-    if (!gate_flow_place_body(x))
+    if (GATE_UNLIKELY(x->flow->body_waits) && !gate_flow_place_body(x))
         return gate_flow_fail(x, GATE_FAULT_OVERLOAD, 0, "no memory for the body");
     if (!gate_flow_filter_request(x))
         return gate_flow_jump(x, GATE_STEP_FAULT);

@@ -8,8 +8,8 @@
 #define VERSION_TEXT "HTTP/1.1"
 
 /* What an edit can never put on the wire, whoever made it: the gateway frames and manages
- * connections itself. */
-#define NEVER_EDITED GATE_DROP_HOP
+ * connections itself. A Trailer that was received goes on with the trailers it tells of. */
+#define NEVER_EDITED (GATE_DROP_HOP | GATE_F_BIT(GATE_F_TRAILER))
 
 /* End-to-end fields that a Connection field may not take away from the next hop. */
 static bool protected_name(struct gate_str name)

@@ -35,7 +35,7 @@ struct gate_message {
     (GATE_F_BIT(GATE_F_CONNECTION) | GATE_F_BIT(GATE_F_KEEP_ALIVE) |                               \
      GATE_F_BIT(GATE_F_PROXY_CONNECTION) | GATE_F_BIT(GATE_F_TE) | GATE_F_BIT(GATE_F_UPGRADE) |    \
      GATE_F_BIT(GATE_F_TRANSFER_ENCODING) | GATE_F_BIT(GATE_F_CONTENT_LENGTH) |                    \
-     GATE_F_BIT(GATE_F_HTTP2_SETTINGS) | GATE_F_BIT(GATE_F_PROXY) | GATE_F_BIT(GATE_F_TRAILER))
+     GATE_F_BIT(GATE_F_HTTP2_SETTINGS) | GATE_F_BIT(GATE_F_PROXY))
 #define GATE_DROP_REQUEST                                                                          \
     (GATE_DROP_HOP | GATE_F_BIT(GATE_F_HOST) | GATE_F_BIT(GATE_F_EXPECT) |                         \
      GATE_F_BIT(GATE_F_PROXY_AUTHORIZATION))

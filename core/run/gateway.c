@@ -317,6 +317,9 @@ static void tell(struct gate_gateway *gw, void (*act)(struct gate_engine *e))
 
 void gate_drain(struct gate_gateway *gw)
 {
+    pthread_mutex_lock(&gw->lock);
+    gw->drains = true;
+    pthread_mutex_unlock(&gw->lock);
     tell(gw, gate_control_drain);
 }
 

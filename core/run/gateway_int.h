@@ -23,6 +23,7 @@ struct gate_gateway {
     pthread_mutex_t lock;           /* of all below */
     pthread_cond_t changed;
     bool over;                      /* no order is taken any more */
+    bool drains;                    /* was told to: nothing is loaded any more */
     bool ended;
     uint32_t users;                 /* calls that use the engine on other threads */
     uint64_t last_number;

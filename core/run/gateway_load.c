@@ -151,6 +151,9 @@ static int reserve(struct gate_gateway *gw, const char **why)
     if (gw->over) {
         *why = "the gateway has ended";
         result = ESHUTDOWN;
+    } else if (gw->drains) {
+        *why = "the gateway is draining";
+        result = ESHUTDOWN;
     } else if (gw->n_made == MADE_MAX) {
         *why = "8 loaded generations wait for activation: activate or discard some";
         result = ENOSPC;

@@ -99,7 +99,7 @@ void gate_session_h1_refuse(struct gate_session *s, struct gate_refusal r, struc
     };
     struct gate_chain body;
 
-    m.n_extra = gate_flow_page_fields(w, id, fields);
+    m.n_extra = gate_flow_page_fields(w, r.status, id, fields);
     gate_chain_init(&body, &w->loop.blocks);
     if (gate_h1_writer_head(&h->out, &m, GATE_STR("close"), head) == GATE_OK && !head &&
         gate_chain_copy(&body, page.p, page.n) == 0)

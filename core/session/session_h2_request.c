@@ -50,7 +50,7 @@ static uint64_t send_page(struct gate_h2_stream *st, struct gate_exchange *x, in
         .status = status, .framing = GATE_BODY_LENGTH, .content_length = page.n, .extra = fields};
     struct gate_chain body;
 
-    m.n_extra = gate_flow_page_fields(w, id, fields);
+    m.n_extra = gate_flow_page_fields(w, status, id, fields);
     gate_chain_init(&body, &w->loop.blocks);
     if (st->stream.ops->send_head(&st->stream, &m, false) == GATE_OK &&
         gate_chain_copy(&body, page.p, page.n) == 0)

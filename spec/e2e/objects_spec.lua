@@ -93,6 +93,34 @@ describe("request object", function()
     assert.equal("/a b", list[6].headers["x-path"])
   end)
 
+  it("a method that a script writes is the server's, not the client's", function()
+    local o = t.origin(function(c, req)
+      if req.method ~= "HEAD" then return c:reply(200, req.method) end
+      c:send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    end)
+    for _, more in ipairs { "", "gate.on.body(function(_, _, chunk) return chunk:lower() end)" } do
+      local g = t.proxy(o, { listen = "http2 = true", more = [[
+        gate.on.request(function(req) req.method = req.args.m end)
+        gate.on.response(function(req) if req.args.then_m then req.method = req.args.then_m end end)
+      ]] .. more })
+      local c = g:connect()
+      local function get(path, method)
+        c:send(("%s %s HTTP/1.1\r\nHost: a\r\n\r\n"):format(method or "GET", path))
+        return assert(c:receive_response(method))
+      end
+      assert.equal("", get("/?m=HEAD").body)
+      assert.equal("", get("/?m=HEAD&then_m=GET").body)
+      assert.equal("get", get("/?m=GET", "GET").body:lower())
+      assert.equal("get", get("/?m=GET&then_m=HEAD").body:lower())
+      assert.equal(200, get("/?m=GET", "HEAD").status)
+      assert.equal("post", get("/?m=POST").body:lower())
+      local curl = io.popen(("curl -s --http2-prior-knowledge -o /dev/null -w '%%{http_code}' "
+        .. "'http://127.0.0.1:%d/?m=HEAD'"):format(g.port))
+      assert.equal("200", curl:read "*a")
+      assert.is_truthy(curl:close())
+    end
+  end)
+
   it("args read and write the query", function()
     local g = answering [[
       local a, out = req.args, {}

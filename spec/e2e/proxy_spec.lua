@@ -133,6 +133,20 @@ describe("trailers", function()
     assert.equal(1, g:metric "moongate_upstream_connections_opened_total")
   end)
 
+  it("are announced to whom they go", function()
+    local o = t.origin(function(c, req)
+      c:send("HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nX-Told: " .. req.headers.trailer ..
+        "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n")
+    end)
+    local c = t.proxy(o):connect()
+    c:send("POST / HTTP/1.1\r\nHost: a\r\nTrailer: X-A, X-B\r\n" ..
+      "Transfer-Encoding: chunked\r\n\r\n0\r\nX-A: 1\r\n\r\n")
+    local res = c:receive_response()
+    assert.equal("X-A, X-B", res.headers["x-told"])
+    assert.equal("X-Sum", res.headers.trailer)
+    assert.same({ ["x-sum"] = "1" }, res.trailers)
+  end)
+
   it("have no place in an answer to HTTP/1.0", function()
     local o = t.origin(function(c)
       c:send "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n"

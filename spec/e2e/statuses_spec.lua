@@ -107,6 +107,7 @@ describe("statuses of the gateway's own", function()
   it("say Allow with 405, and Retry-After with 503", function()
     local g = t.gateway(GATEWAY:format(t.dead_port(), 1))
     assert.equal("GET, HEAD", g:get("/get", { method = "PUT" }).headers.allow)
+    assert.matches("GET, HEAD, POST", g:get("/get", { method = "TRACE" }).headers.allow)
     assert.equal("1", g:get("/down").headers["retry-after"])
   end)
 

@@ -68,7 +68,7 @@ describe("moongate.hook", function()
       for i = 1, n do
         fns[i] = function()
           calls[#calls + 1] = i
-          if i == 2 then engine.io.stop = 0 end
+          if i == 2 then engine.stop[0] = 0 end
         end
         names[i] = "p"
       end
@@ -77,10 +77,10 @@ describe("moongate.hook", function()
         calls, engine.io.start = {}, 1
         chain()
         assert.same({ "1 2", -3 }, { table.concat(calls, " "), engine.io.start })
-        calls, engine.io.start, engine.io.stop = {}, 3, 5
+        calls, engine.io.start, engine.stop[0] = {}, 3, 5
         chain()
         assert.same({ "3 4", -5 }, { table.concat(calls, " "), engine.io.start })
-        engine.io.stop = 2 ^ 31 - 1
+        engine.stop[0] = 2 ^ 31 - 1
       end
     end
   end)

@@ -8,8 +8,9 @@ return function(api)
   local engine = require "moongate.engine"
   engine.vm = "vm"
   engine.io = ffi.new("struct gate_io")
-  engine.io.stop, engine.io.stop_at = 2 ^ 31 - 1,
-    ffi.cast("const int32_t *", engine.io) + ffi.offsetof("struct gate_io", "stop") / 4
+  -- No hook is in quarantine, nobody else wants a turn.
+  engine.stop = ffi.new("int32_t[1]", 2 ^ 31 - 1)
+  engine.io.stop_at = engine.stop
   engine.api = setmetatable(api or {}, {
     __index = function(_, name) error("the spec has no engine function " .. name) end,
   })

@@ -36,7 +36,7 @@ clean_up() {
     rm -rf "$dir"
 }
 trap clean_up EXIT
-trap 'exit 1' INT TERM
+trap 'exit 1' INT TERM HUP PIPE
 
 mkdir "$dir/html"
 head -c "$BODY" /dev/zero | tr '\0' x >"$dir/html/body"

@@ -159,7 +159,7 @@ static void hop_by_hop(void **state)
                 "h2c\r\nHTTP2-Settings: AAA\r\n"
                 "Proxy: http://evil.test/\r\nTrailer: a\r\nExpect: 100-continue\r\n"
                 "Proxy-Authorization: b\r\nY: 2\r\n\r\n");
-    written(&f, "", "GET / HTTP/1.1\r\nY: 2\r\n\r\n");
+    written(&f, "", "GET / HTTP/1.1\r\nTrailer: a\r\nY: 2\r\n\r\n");
     response(&f, "HTTP/1.1 200 Fine\r\nConnection: close, Set-Cookie, X-Hop\r\nKeep-Alive: 1\r\n"
                  "Proxy-Authenticate: x\r\nUpgrade: h2c\r\nSet-Cookie: a\r\nx-hop: 1\r\n"
                  "Content-Length: 2\r\n\r\n");

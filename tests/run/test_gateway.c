@@ -325,6 +325,7 @@ static void drains(void **state)
         usleep(1000);
     }
     gate_drain(c.gw);
+    assert_int_equal(gate_load(c.gw, "gateway.lua", &id, NULL), ESHUTDOWN);
     assert_string_equal(body(hear(fd)), "late");
     assert_int_equal(gate_wait(c.gw), 0);
     assert_int_equal(c.drained, 1);

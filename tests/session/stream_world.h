@@ -217,10 +217,10 @@ struct gate_str gate_flow_page(struct gate_arena *arena, int status, struct gate
     return GATE_STR("page");
 }
 
-uint32_t gate_flow_page_fields(struct gate_worker *w, struct gate_str id,
+uint32_t gate_flow_page_fields(struct gate_worker *w, int status, struct gate_str id,
                                struct gate_field v[GATE_PAGE_FIELDS])
 {
-    (void)w, (void)id, (void)v;
+    (void)w, (void)status, (void)id, (void)v;
     return 0;
 }
 

@@ -607,7 +607,7 @@ static int leave_a_tunnel(struct bench *b)
     gate_chain_init(&much, &b->loop.blocks);
     assert_int_equal(gate_chain_copy(&much, bytes, sizeof(bytes)), 0);
     assert_int_equal(s->ops->send_body(s, &much, true), GATE_OK);
-    gate_attempt_end(a, GATE_CLOSE_TUNNEL_END);
+    end_attempt(a, GATE_CLOSE_TUNNEL_END);
     turns(b, 3);
     assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED), 0);
     assert_int_equal(gate_peer_active(b->local->set->v[0].peer), 0);
