@@ -62,6 +62,29 @@ describe("moongate.hook", function()
     assert.equal("", table.concat(calls, " "))
   end)
 
+  it("returns before the entry where it is told to, while it runs", function()
+    for _, n in ipairs { 5, 50 } do
+      local fns, names = {}, {}
+      for i = 1, n do
+        fns[i] = function()
+          calls[#calls + 1] = i
+          if i == 2 then engine.stop[0] = 0 end
+        end
+        names[i] = "p"
+      end
+      for _, name in ipairs { "request", "log" } do
+        local chain = hook.chain(name, fns, names)
+        calls, engine.io.start = {}, 1
+        chain()
+        assert.same({ "1 2", -3 }, { table.concat(calls, " "), engine.io.start })
+        calls, engine.io.start, engine.stop[0] = {}, 3, 5
+        chain()
+        assert.same({ "3 4", -5 }, { table.concat(calls, " "), engine.io.start })
+        engine.stop[0] = 2 ^ 31 - 1
+      end
+    end
+  end)
+
   it("writes every length of chain", function()
     for _, n in ipairs { 0, 1, 2, 39, 40, 41, 100 } do
       local count, fns, names = 0, {}, {}
