@@ -59,7 +59,7 @@ end
 local function others_wait_for_at_most(part, text, begin, n, prepare)
   local g = t.gateway(HEAD .. text)
   local neighbour, best = g:connect(), math.huge
-  for _ = 1, 5 do
+  for _ = 1, 10 do
     if prepare then prepare(g) end
     best = math.min(best, longest_part(g, neighbour, begin, n or N))
     if best < part then break end
@@ -81,12 +81,12 @@ describe("others have their turn", function()
 
   for _, hook in ipairs { "request", "response", "log", "body" } do
     it("between the " .. hook .. " hooks of one request", function()
-      others_wait_for_at_most(0.4, chain(hook), attack)
+      others_wait_for_at_most(0.6, chain(hook), attack)
     end)
   end
 
   it("between hooks of one chain that wait", function()
-    others_wait_for_at_most(0.4, [[
+    others_wait_for_at_most(0.6, [[
       local use = {}
       for i = 1, 10 do
         use[i] = { name = "p" .. i, request = function()
@@ -99,7 +99,7 @@ describe("others have their turn", function()
   end)
 
   it("between hooks of more policies than are written out", function()
-    others_wait_for_at_most(0.4, [[
+    others_wait_for_at_most(0.6, [[
       local use = {}
       for i = 1, 50 do
         use[i] = { name = "p" .. i, request = function() if i % 5 == 0 then work() end end }
@@ -109,7 +109,7 @@ describe("others have their turn", function()
   end)
 
   it("between compiled hooks that work in functions of the library alone", function()
-    others_wait_for_at_most(0.4, [[
+    others_wait_for_at_most(0.6, [[
       gate.limits { vm_memory = "256m" }
       local size = 10
       local use = {}
@@ -153,7 +153,7 @@ describe("others have their turn", function()
   end)
 
   it("between requests that come at the same time", function()
-    others_wait_for_at_most(0.4, [[
+    others_wait_for_at_most(0.6, [[
       gate.route { path = "/attack", handler = function()
         work()
         return gate.reply(200, "x")
@@ -162,7 +162,7 @@ describe("others have their turn", function()
   end)
 
   it("between requests of one connection", function()
-    others_wait_for_at_most(0.4, [[
+    others_wait_for_at_most(0.6, [[
       gate.route { path = "/attack", handler = function()
         work()
         return gate.reply(200, "x")
@@ -171,7 +171,7 @@ describe("others have their turn", function()
   end)
 
   it("between requests that waited for the same", function()
-    others_wait_for_at_most(0.4, [[
+    others_wait_for_at_most(0.6, [[
       gate.route { path = "/attack", handler = function()
         gate.sleep(0.05)
         work()
@@ -181,7 +181,7 @@ describe("others have their turn", function()
   end)
 
   it("between new connections", function()
-    others_wait_for_at_most(0.4, [[
+    others_wait_for_at_most(0.6, [[
       local first = true
       gate.on.connect(function()
         if not first then work() end
@@ -191,7 +191,7 @@ describe("others have their turn", function()
   end)
 
   it("between background tasks", function()
-    others_wait_for_at_most(0.4, [[
+    others_wait_for_at_most(0.6, [[
       gate.route { path = "/attack", handler = function()
         for _ = 1, 10 do gate.spawn(work) end
         return gate.reply(200, "x")
@@ -200,7 +200,7 @@ describe("others have their turn", function()
   end)
 
   it("between background tasks that waited for the same", function()
-    others_wait_for_at_most(0.4, [[
+    others_wait_for_at_most(0.6, [[
       gate.route { path = "/attack", handler = function()
         for _ = 1, 10 do gate.spawn(function() gate.sleep(0.02) work() end) end
         return gate.reply(200, "x")
@@ -209,7 +209,7 @@ describe("others have their turn", function()
   end)
 
   it("between ticks", function()
-    others_wait_for_at_most(0.4, [[
+    others_wait_for_at_most(0.6, [[
       local left = 0
       for _ = 1, 10 do
         gate.every(0.02, function()
