@@ -124,7 +124,10 @@ void gate_crash_install(void)
 
 #endif
 
-void gate_crash_thread(struct gate_worker *w)
+void gate_crash_thread(struct gate_worker *w, char *stack)
 {
+    const stack_t on = { .ss_sp = stack, .ss_size = GATE_CRASH_STACK };
+
     here = w;
+    sigaltstack(&on, NULL); /* without it only a stack overflow goes unreported */
 }

@@ -9,8 +9,12 @@
  * then the signal's own effect. Sanitizers keep theirs. */
 void gate_crash_install(void);
 
-/* On the thread of a worker: a crash of this thread is reported as the worker's. */
-void gate_crash_thread(struct gate_worker *w);
+/* Room for the report of a thread that has used up its stack. */
+#define GATE_CRASH_STACK (16 * 1024)
+
+/* On the thread of a worker: a crash of this thread is reported as the worker's, on a stack of
+ * GATE_CRASH_STACK bytes that outlives the thread and is the caller's. */
+void gate_crash_thread(struct gate_worker *w, char *stack);
 
 /* Writes the report of a worker to `fd`; `why` is a sentence part. */
 void gate_crash_report(int fd, const char *why, struct gate_worker *w);

@@ -14,6 +14,7 @@
 #include "net/offload.h"
 #include "run/broker.h"
 #include "run/canary_order.h"
+#include "run/crash.h"
 #include "run/host.h"
 #include "run/legacy.h"
 #include "run/load.h"
@@ -51,6 +52,7 @@ struct gate_run_worker {
     _Atomic uint32_t pong;          /* number of the last ping that was answered; anybody reads */
     _Atomic bool clean;             /* ended with nothing left over */
     _Atomic uint64_t stall_ns;      /* the longest that a reload kept its loop; anybody reads */
+    char crash_stack[GATE_CRASH_STACK];
 };
 
 /* A worker's seat in a generation, and the mails that carry it to and fro. Each request counts in

@@ -229,7 +229,7 @@ static void *worker_main(void *arg)
 {
     struct gate_run_worker *w = arg;
 
-    gate_crash_thread(&w->base);
+    gate_crash_thread(&w->base, w->crash_stack);
     w->start_err = gate_loop_open(&w->base.loop, &w->engine->clock, &w->engine->log);
     w->start_errno = errno;
     if (w->start_err == GATE_OK) {
