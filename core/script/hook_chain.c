@@ -173,8 +173,10 @@ static struct gate_route_chains *make_route(struct gate_vm *vm, const struct gat
         return NULL;
     rc = gate_calloc(1, sizeof(*rc));
     for (int hook = 0; hook < GATE_HOOK_COUNT; hook++) {
-        rc->own[hook] = make(vm, hook, false, r);
-        rc->all[hook] = make(vm, hook, true, r);
+        bool own = (r->hooks & 1u << hook) != 0;
+
+        rc->own[hook] = own ? make(vm, hook, false, r) : NULL;
+        rc->all[hook] = own ? make(vm, hook, true, r) : vm->global[hook];
     }
     if (r->when)
         rc->when = make_single(vm, GATE_CHAIN_WHEN, r->ordinal, r->name);
