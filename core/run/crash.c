@@ -87,6 +87,12 @@ void gate_crash_install(void)
 {
 }
 
+void gate_crash_thread(struct gate_worker *w, char *stack)
+{
+    (void)stack;
+    here = w;
+}
+
 #else
 
 static const char *signal_text(int number)
@@ -122,8 +128,6 @@ void gate_crash_install(void)
         sigaction(signals[i], &action, NULL);
 }
 
-#endif
-
 void gate_crash_thread(struct gate_worker *w, char *stack)
 {
     const stack_t on = { .ss_sp = stack, .ss_size = GATE_CRASH_STACK };
@@ -131,3 +135,5 @@ void gate_crash_thread(struct gate_worker *w, char *stack)
     here = w;
     sigaltstack(&on, NULL); /* without it only a stack overflow goes unreported */
 }
+
+#endif

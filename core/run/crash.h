@@ -6,7 +6,7 @@
 #include "exchange/worker.h"
 
 /* Handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT of this process: a report on stderr,
- * then the signal's own effect. Sanitizers keep theirs. */
+ * then the signal's own effect. Sanitizers keep theirs, stacks included. */
 void gate_crash_install(void);
 
 /* Room for the report of a thread that has used up its stack. */
