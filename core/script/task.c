@@ -159,7 +159,7 @@ static bool took_long(const struct gate_task *t, enum gate_vm_result r)
 
     if (GATE_UNLIKELY(r == GATE_VM_KILLED || r == GATE_VM_NOMEM))
         return true;
-    if (GATE_LIKELY(w == NULL || !gate_watch_was_seen(w)))
+    if (GATE_LIKELY(w == NULL || !gate_watch_was_noted(w)))
         return false;
     return gate_watch_seen_since(w) > (t->kind == GATE_TASK_JOB ? 0 : LONG_NS);
 }

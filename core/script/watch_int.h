@@ -30,7 +30,7 @@ struct gate_watch {
     _Atomic(lua_State *) L;
     /* Inside one lua_resume several hooks may run in turn. `at` says which, from 1; budgets[*at] is
      * its budget in ns of CPU time (budgets[0]: how many there are, gate_budgets_n), of which the
-     * one with number first_at has used `used` before. */
+     * one with number first_at has used `used` before (0: first_at means nothing). */
     _Atomic(const int32_t *) at;
     _Atomic(const uint64_t *) budgets;
     /* Where 0 is stored when the lua_resume takes long: its next hook is for another one. NULL:
@@ -38,6 +38,9 @@ struct gate_watch {
     _Atomic(int32_t *) stop;
     _Atomic uint32_t first_at;
     _Atomic uint64_t used;
+    /* Since the last lua_resume began, or before: the watchdog saw one at work, or something was
+     * kept below. What is rare hides behind this one word. */
+    _Atomic bool noted;
     /* The script's stack when a hook raised an error in it, from the innermost frame; a text. Of
      * the stop: the first. */
     bool stopped;
@@ -71,6 +74,9 @@ static inline uint32_t gate_budgets_n(const uint64_t *budgets)
 
 void gate_watch_wake_dog(struct gate_watch *w);
 
+/* Forgets what was noted of an earlier call. */
+void gate_watch_forget(struct gate_watch *w);
+
 /* One hook's call is known by the seq of its lua_resume and its number in there. */
 static inline uint64_t gate_watch_call(const struct gate_watch *w, uint32_t seq)
 {
@@ -79,20 +85,21 @@ static inline uint64_t gate_watch_call(const struct gate_watch *w, uint32_t seq)
     return (uint64_t)seq << 32 | (uint32_t)__atomic_load_n(at, __ATOMIC_RELAXED);
 }
 
+/* What the hook that goes on now has used before. */
+void gate_watch_set_used(struct gate_watch *w, uint64_t used);
+
 /* Right before lua_resume; *w->at is set. */
 static inline void gate_watch_enter(struct gate_watch *w, lua_State *L, const uint64_t *budgets,
                                     uint64_t used)
 {
     uint32_t seq = atomic_load_explicit(&w->seq, memory_order_relaxed);
 
-    w->stopped = false;
-    w->stopped_at[0] = '\0';
+    if (__builtin_expect(atomic_load_explicit(&w->noted, memory_order_relaxed), 0))
+        gate_watch_forget(w);
     atomic_store_explicit(&w->L, L, memory_order_relaxed);
     atomic_store_explicit(&w->budgets, budgets, memory_order_release);
-    atomic_store_explicit(&w->first_at,
-                          (uint32_t)*atomic_load_explicit(&w->at, memory_order_relaxed),
-                          memory_order_relaxed);
-    atomic_store_explicit(&w->used, used, memory_order_relaxed);
+    if (__builtin_expect((used | atomic_load_explicit(&w->used, memory_order_relaxed)) != 0, 0))
+        gate_watch_set_used(w, used);
     atomic_store_explicit(&w->seq, seq + 1, memory_order_release);
     atomic_signal_fence(memory_order_seq_cst);
     if (__builtin_expect(atomic_load_explicit(w->dozing, memory_order_relaxed), 0))
@@ -120,12 +127,10 @@ uint64_t gate_watch_cpu_now(void);
  * watchdog saw it: 0 when it began after the last look. */
 uint64_t gate_watch_seen_since(const struct gate_watch *w);
 
-/* Whether the watchdog saw the lua_resume at work that has just returned. */
-static inline bool gate_watch_was_seen(const struct gate_watch *w)
+/* False: the watchdog has not seen the lua_resume at work that has just returned. */
+static inline bool gate_watch_was_noted(const struct gate_watch *w)
 {
-    uint32_t seq = atomic_load_explicit(&w->seq, memory_order_relaxed) - 1;
-
-    return atomic_load_explicit(&w->seen_word, memory_order_relaxed) >> 32 == seq;
+    return atomic_load_explicit(&w->noted, memory_order_relaxed);
 }
 
 /* Whether the call inside which lua_resume has just returned was told to stop. */

@@ -68,6 +68,22 @@ void gate_watch_note_stack(struct gate_watch *w, lua_State *L)
 
     gate_stack_trace(L, &o);
     w->stopped_at[o.n] = '\0';
+    atomic_store_explicit(&w->noted, true, memory_order_relaxed);
+}
+
+GATE_COLD void gate_watch_forget(struct gate_watch *w)
+{
+    atomic_store_explicit(&w->noted, false, memory_order_relaxed);
+    w->stopped = false;
+    w->stopped_at[0] = '\0';
+}
+
+GATE_COLD void gate_watch_set_used(struct gate_watch *w, uint64_t used)
+{
+    const int32_t *at = atomic_load_explicit(&w->at, memory_order_relaxed);
+
+    atomic_store_explicit(&w->first_at, (uint32_t)*at, memory_order_relaxed);
+    atomic_store_explicit(&w->used, used, memory_order_relaxed);
 }
 
 /* Runs as a count hook after each instruction of a script that has to end; armed until lua_resume
@@ -144,6 +160,7 @@ static void see(struct gate_watch *w, uint64_t call)
     w->told = false;
     atomic_store_explicit(&w->seen_cpu_word, w->seen_cpu, memory_order_relaxed);
     atomic_store_explicit(&w->seen_word, call, memory_order_release);
+    atomic_store_explicit(&w->noted, true, memory_order_relaxed);
 }
 
 /* The budget of a call. The words may be of two calls, when the next one begins right now: then the
