@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -90,12 +91,24 @@ static void become_engine(struct supervisor *s, int fd)
     _exit(1);
 }
 
+/* An engine that has lost its end of the wire listens to signals, as one alone does. */
 static void order(struct supervisor *s, enum gate_wire_kind kind)
 {
+    static const int signals[] = {
+        [GATE_WIRE_DRAIN] = SIGTERM,
+        [GATE_WIRE_QUIT] = SIGTERM,
+        [GATE_WIRE_RELOAD] = SIGHUP,
+        [GATE_WIRE_REOPEN] = SIGUSR1,
+    };
     struct gate_wire m = { .kind = kind };
+    enum gate_err err = GATE_E_RESET;
 
-    if (s->wire >= 0 && gate_wire_send(s->wire, &m, NULL, 0) != GATE_OK)
-        gate_logf(s->log, GATE_LOG_WARN, "the engine does not listen");
+    if (s->wire >= 0)
+        err = gate_wire_send(s->wire, &m, NULL, 0);
+    if (err == GATE_E_RESET && s->engine != 0)
+        kill(s->engine, signals[kind]);
+    else if (err != GATE_OK && err != GATE_E_RESET)
+        gate_logf(s->log, GATE_LOG_WARN, "the engine does not listen: %s", strerror(errno));
 }
 
 /* An engine serves what the one before it served: an order that came too late for that one is for
