@@ -21,6 +21,8 @@
 #define QUIT_MS 2000            /* from the order to end at once to SIGKILL */
 #define FIRST_DRAIN_MS 30000    /* until the engine has said its own */
 
+#define POLL_REST_US 100000     /* after a poll that failed */
+
 enum stop_state { RUNNING, DRAINING, QUITTING };
 
 struct supervisor {
@@ -412,8 +414,11 @@ int gate_supervisor_run(char *const *args, struct gate_log *log)
         struct pollfd p[2] = { { .fd = s.signals, .events = POLLIN },
                                { .fd = s.wire, .events = POLLIN } };
 
-        if (poll(p, 2, poll_timeout(&s)) < 0 && errno != EINTR)
-            break;
+        if (poll(p, 2, poll_timeout(&s)) < 0 && errno != EINTR) {
+            /* To end would leave the engine alone. */
+            gate_logf(log, GATE_LOG_ERROR, "cannot wait for orders: %s", strerror(errno));
+            usleep(POLL_REST_US);
+        }
         /* What it said before it died counts. */
         if (p[1].revents != 0)
             on_wire(&s);

@@ -44,10 +44,11 @@ enum gate_err gate_wire_send(int fd, const struct gate_wire *m, const int *fds, 
     }
     for (int tries = 0;; tries++) {
         ssize_t sent = sendmsg(fd, &msg, MSG_NOSIGNAL);
-        enum gate_err err = sent < 0 ? gate_err_from_errno(errno) : GATE_OK;
+        enum gate_err err;
 
         if (sent >= 0)
             return sent == (ssize_t)sizeof(*m) ? GATE_OK : GATE_E_SYNTAX;
+        err = errno == ETOOMANYREFS ? GATE_E_NOMEM : gate_err_from_errno(errno);
         if ((err != GATE_E_AGAIN && err != GATE_E_NOMEM) || tries == SEND_TRIES)
             return err;
         wait_for_room(fd, err);
