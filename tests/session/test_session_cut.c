@@ -202,6 +202,30 @@ static void half_closed_clients(void **state)
     test_hear_end(&s->client);
 }
 
+/* An answer that waits for its client to read it is not lost to the end of the client's side. */
+static void half_closed_clients_that_read_late(void **state)
+{
+    static const char *const edits[] = {"\"half_close\":false", "\"half_close\":true", NULL};
+    static const char *const tails[] = {"", "GET /b HT"};
+    struct scene *s = *state;
+
+    for (int i = 0; i < 2; i++) {
+        reopen(s, TEST_ROUTE, edits);
+        ask(s, GET);
+        test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n");
+        test_say_pattern(&s->origin, 300000);
+        test_gateway_turns(&s->g, 5);
+        assert_true(gate_list_empty(&s->g.worker.live));
+        test_say(&s->client, tails[i]);
+        shutdown(s->client.fd, SHUT_WR);
+        test_gateway_turns(&s->g, 5);
+        test_hear(&s->client, "\r\n\r\n");
+        test_hear_pattern(&s->client, 300000);
+        assert_string_equal(test_hear_end(&s->client), "");
+        test_talk_close(&s->origin);
+    }
+}
+
 /* ------------------------------------------------------------------ the upstream's faults */
 
 static void truncated_answers_stay_truncated(void **state)
@@ -380,6 +404,7 @@ int main(void)
         CASE(a_client_that_leaves_cancels_upstream),
         CASE(a_client_that_leaves_while_dialing),
         CASE(half_closed_clients),
+        CASE(half_closed_clients_that_read_late),
         CASE(truncated_answers_stay_truncated),
         CASE(answers_that_are_not_valid),
         CASE(heads_over_several_blocks),
