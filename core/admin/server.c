@@ -169,7 +169,7 @@ static void on_accept(struct ev_loop *ev, struct ev_io *in, int events)
 
     (void)events;
     err = gate_socket_accept(a->fd, &fd, &peer);
-    if (err == GATE_E_LIMIT) {
+    if (err != GATE_OK && err != GATE_E_AGAIN) {
         /* It would be told again at once, for ever. */
         ev_io_stop(ev, in);
         gate_loop_timer(a->loop, &a->rest, REST_MS);

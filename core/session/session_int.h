@@ -225,6 +225,9 @@ extern const struct gate_h2_owner gate_session_h2_owner;
 void gate_session_h2_on_deadline(struct gate_timer *t);
 void gate_session_h2_clock(struct gate_session *s);
 
+/* Ends the connection if it only idles, as if it had idled long enough. */
+void gate_session_h2_spare(struct gate_session *s);
+
 /* session_stream.c: writing, and the server side of the stream interface */
 extern const struct gate_stream_ops gate_session_stream_ops;
 void gate_session_h1_flush(struct gate_session *s);
