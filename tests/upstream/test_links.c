@@ -696,9 +696,9 @@ static void a_tunnel_does_not_wait_for_ever(void **state)
     struct bench *b = *state;
     int fd = leave_a_tunnel(b);
 
-    pass(b, 4900);
+    pass(b, 2000);
     assert_int_equal(closes(b, GATE_CLOSE_LINK_ERROR), 0);
-    pass(b, 200);
+    pass(b, 3100);
     assert_int_equal(closes(b, GATE_CLOSE_LINK_ERROR), 1);
     close(fd);
 }
