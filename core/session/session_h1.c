@@ -383,11 +383,13 @@ void gate_session_h1_readable(struct gate_session *s)
 {
     switch (s->state) {
     case GATE_SESSION_IDLE:
-        if (s->h1 == NULL)
+        if (s->h1 == NULL) {
             gate_session_h1_new(s);
-        if (gate_session_out_full(s->h1)) {
+        } else if (gate_session_out_full(s->h1)) {
             gate_conn_reading(&s->conn, false); /* answers wait that nobody reads */
             break;
+        } else if (gate_h1_reader_held(&s->h1->in) > 0) {
+            break; /* on_next is due, and comes before the end of the client's side */
         }
         s->h1->begin_ns = s->conn.loop->now_ns;
         /* fall through */
