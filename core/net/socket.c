@@ -148,17 +148,21 @@ enum gate_err gate_socket_listen_unix(const struct gate_addr *addr, int mode, in
     return GATE_OK;
 }
 
+/* There is no room for one more socket here, whoever is at its other end. */
+static bool is_lack(int sys_errno)
+{
+    return sys_errno == EMFILE || sys_errno == ENFILE || sys_errno == ENOBUFS ||
+           sys_errno == ENOMEM;
+}
+
 /* "Error handling" of accept(2): what an accept tells may be of one connection only. */
 static enum gate_err accept_error(int sys_errno)
 {
+    if (is_lack(sys_errno))
+        return GATE_E_LIMIT;
     switch (sys_errno) {
     case EAGAIN:
         return GATE_E_AGAIN;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-        return GATE_E_LIMIT;
     case ECONNABORTED:
     case EPROTO:
     case EPERM:
@@ -215,7 +219,7 @@ enum gate_err gate_socket_connect(const struct gate_addr *addr, int *out)
 
     *out = -1;
     if (fd < 0)
-        return GATE_E_SYS;
+        return is_lack(errno) ? GATE_E_LIMIT : GATE_E_SYS;
     if (addr->u.sa.sa_family != AF_UNIX)
         gate_socket_nodelay(fd);
     if (connect(fd, &addr->u.sa, addr->len) != 0)

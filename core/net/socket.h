@@ -20,7 +20,8 @@ enum gate_err gate_socket_listen_unix(const struct gate_addr *addr, int mode, in
 enum gate_err gate_socket_accept(int listener, int *fd, struct gate_addr *peer);
 
 /* Starts a connect; GATE_OK done at once, GATE_E_AGAIN in progress (writable tells), other
- * errors with *fd closed. TCP_NODELAY is set. */
+ * errors with *fd closed; GATE_E_LIMIT: there are no descriptors, and nobody was asked. TCP_NODELAY
+ * is set. */
 enum gate_err gate_socket_connect(const struct gate_addr *addr, int *fd);
 
 /* Result of a connect in progress: GATE_OK, GATE_E_AGAIN or the failure (errno set). */

@@ -139,7 +139,12 @@ static void on_acceptable(struct ev_loop *ev, struct ev_io *io, int events)
     int n = a->shared ? 1 : ACCEPTS_A_TURN;
 
     (void)ev;
-    (void)events;
+    if (GATE_UNLIKELY(events & EV_ERROR)) {
+        /* The kernel does not watch it (memory, fs.epoll.max_user_watches); libev gives up. */
+        errno = ENOMEM;
+        accept_failed(a, GATE_E_SYS);
+        return;
+    }
     while (n-- > 0 && accept_one(a))
         ;
 }

@@ -4,6 +4,9 @@
 #include "session/ip_counts.h"
 #include "session/session_int.h"
 
+/* Who has just come has so long for its first request when descriptors run out. */
+#define FIRST_MS 1000
+
 void gate_session_readable(struct gate_conn *c)
 {
     struct gate_session *s = gate_container_of(c, struct gate_session, conn);
@@ -412,15 +415,23 @@ void gate_session_drain(struct gate_worker *w, uint32_t grace_ms)
     }
 }
 
+static void hurry(struct gate_session *s, uint64_t by_ms)
+{
+    if (s->deadline.at_ms > by_ms)
+        gate_deadline_set(s->conn.loop, &s->deadline, by_ms);
+}
+
 void gate_session_make_room(struct gate_worker *w)
 {
+    uint64_t now = gate_loop_now(&w->loop);
+
     for (struct gate_list *n = w->session_list.next; n != &w->session_list; n = n->next) {
         struct gate_session *s = gate_container_of(n, struct gate_session, node);
 
         if (s->h2 != NULL)
             gate_session_h2_spare(s);
         else if (s->state == GATE_SESSION_IDLE && s->h1 == NULL)
-            gate_deadline_set(&w->loop, &s->deadline, gate_loop_now(&w->loop));
+            hurry(s, now + (s->requests == 0 ? FIRST_MS : 0));
     }
 }
 

@@ -1,6 +1,7 @@
 /* Accepting that fails. The system's accept4 has the one below in front of it. */
 #include "gateway_case.h"
 
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -31,6 +32,24 @@ int accept4(int fd, struct sockaddr *addr, socklen_t *n, int flags)
         return -1;
     }
     return (int)syscall(SYS_accept4, fd, addr, n, flags);
+}
+
+static _Atomic int unwatched;   /* listening sockets that are still to be refused by epoll */
+
+/* libev calls it. */
+__attribute__((visibility("default")))
+int epoll_ctl(int ep, int op, int fd, struct epoll_event *event)
+{
+    int listens = 0;
+    socklen_t n = sizeof(listens);
+
+    if (unwatched > 0 && op == EPOLL_CTL_ADD &&
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) == 0 && listens) {
+        unwatched--;
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, ep, op, fd, event);
 }
 
 static void on_log(void *arg, const char *lines, size_t n)
@@ -164,6 +183,20 @@ static void one_rests_alone(void **state)
     case_close(&c);
 }
 
+/* A listener that the kernel does not watch is not lost for ever. */
+static void what_is_not_watched_is_tried_again(void **state)
+{
+    struct gateway_case c;
+
+    (void)state;
+    unwatched = 2;
+    open_case(&c, REPLY("hello"));
+    assert_string_equal(body(get(&c, "/")), "hello");
+    assert_int_equal(unwatched, 0);
+    until(&heard, 1);
+    case_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +205,7 @@ int main(void)
         cmocka_unit_test(rests_when_accepting_is_impossible),
         cmocka_unit_test(rests_when_descriptors_run_out),
         cmocka_unit_test(one_rests_alone),
+        cmocka_unit_test(what_is_not_watched_is_tried_again),
     };
 
     return cmocka_run_group_tests_name("run/acceptor", tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -427,6 +428,30 @@ static void the_only_peer_refuses(void **state)
     test_hear_nothing(&s->client);
 }
 
+/* The server that was not even asked is none of those that others leave alone. */
+static void a_lack_of_descriptors_is_not_the_servers(void **state)
+{
+    struct scene *s = *state;
+    struct rlimit before, none;
+
+    test_gateway_turns(&s->g, 3);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    for (int i = 0; i < 5; i++) {
+        test_say(&s->client, POST);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        test_hear(&s->client, "HTTP/1.1 502 ");
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        test_hear(&s->client, "request id");
+        test_hear(&s->client, "\n");
+    }
+    assert_int_equal(gate_counters_get(&s->g.worker.counters, GATE_C_CONNECT_FAILURES), 0);
+    ask(s, POST);
+    test_say(&s->origin, OK);
+    assert_non_null(strstr(test_hear(&s->client, "hi"), "200 OK"));
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_scene, close_scene)
 
 int main(void)
@@ -449,6 +474,7 @@ int main(void)
         CASE(a_dead_kept_connection_is_not_replaced_for_post),
         CASE(a_refused_connect_goes_to_another_peer),
         CASE(the_only_peer_refuses),
+        CASE(a_lack_of_descriptors_is_not_the_servers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
