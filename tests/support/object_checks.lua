@@ -48,6 +48,7 @@ check("values that are refused", function(req)
   fails("no port", function() req.host = "a:80" end)
   fails("req.query", function() req.query = "a b\r\n" end)
   fails("longer than", function() req.query = ("x"):rep(10000) end)
+  fails("longer than", function() req.args.x = ("x"):rep(10000) end)
 end)
 
 check("misspelt and read-only fields", function(req, res)
@@ -150,6 +151,8 @@ check("args", function(req)
   for name in req.args:each() do a[name] = nil end
   is(req.query, "")
   fails("argument 'x'", function() a.x = {} a.x = print end)
+  fails("the name of an argument is a string, not a number", function() a[1] = "v" end)
+  fails("the name of an argument is a string, not a number", function() a[1] = nil end)
 end)
 
 check("cookies", function(req)
