@@ -522,6 +522,39 @@ static void test_many_policies(void **state)
     script_rig_close(&r);
 }
 
+static void add_count(void *arg, const struct gate_hook_count *c)
+{
+    char *to = arg;
+
+    sprintf(to + strlen(to), "%s %d %d %d, ", c->policy, (int)c->runs, (int)c->calls,
+            (int)c->errors);
+}
+
+/* Of three runs the second is answered by the second policy, and the third fails there. */
+static void test_counts(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x;
+    char said[200] = "";
+
+    (void)state;
+    script_rig_open(&r, PREFIX "local n = 0\n"
+                               "gate.use { name = 'a', request = function() n = n + 1 end }\n"
+                               "gate.use { name = 'b', request = function()\n"
+                               "  if n == 2 then return gate.reply(200) end\n"
+                               "  if n == 3 then error 'third' end\n"
+                               "end }\n"
+                               "gate.use { name = 'c', request = function() end }\n");
+    x = script_rig_exchange(&r);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_NEXT);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_REPLY);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_FAULT);
+    gate_vm_each_hook(r.seat.vm, add_count, said);
+    assert_string_equal(said, "a 3 3 0, b 0 3 1, c 0 1 0, ");
+    script_rig_end(&x);
+    script_rig_close(&r);
+}
+
 /* Bodies, with a flow of the test's own. */
 static struct gate_wait *body_wait;
 static enum gate_err body_state;
@@ -646,6 +679,7 @@ int main(void)
         cmocka_unit_test(test_task_time),
         cmocka_unit_test(test_task_time_of_all),
         cmocka_unit_test(test_many_policies),
+        cmocka_unit_test(test_counts),
         cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_place),
         cmocka_unit_test(test_no_turn_inside_a_script),
