@@ -327,7 +327,7 @@ static void answer(struct supervisor *s, const struct gate_wire *m)
         answer_kept(s, m->number);
         break;
     case GATE_WIRE_HEARD:
-        s->unheard -= s->unheard > 0;
+        s->unheard -= m->number < s->unheard ? m->number : s->unheard;
         break;
     }
 }

@@ -14,7 +14,7 @@ enum gate_wire_kind {
     GATE_WIRE_KEEP,         /* memory, with its descriptor: to be handed to later engines */
     GATE_WIRE_DROP,         /* memory: nobody uses it any more */
     GATE_WIRE_KEPT,         /* number: which one; answered by MEMORY */
-    GATE_WIRE_HEARD,        /* a RELOAD: it is the engine's from now on */
+    GATE_WIRE_HEARD,        /* number of RELOADs: they are the engine's from now on */
     /* From the supervisor. */
     GATE_WIRE_SOCKETS,      /* err, sys_errno; bound and the descriptors, as many as wish.sockets */
     GATE_WIRE_FORGOTTEN,

@@ -55,6 +55,7 @@ struct gate_h1_server {
     uint64_t begin_ns;  /* first byte of the head */
     uint64_t window_ms; /* body rate: begin of the window */
     uint64_t window_bytes;
+    uint64_t rest_ms;  /* the stream's user rests since */
     uint64_t wrote_ms; /* last write that got further */
     uint32_t linger_left;
     uint8_t minor;

@@ -288,7 +288,6 @@ static void doubt(struct gate_link *l)
     struct gate_link_h2 *h = l->h2;
 
     h->doubted = true;
-    h->probe_ms = now_of(l);
     gate_h2_probe(&h->h2);
 }
 

@@ -221,6 +221,30 @@ static void an_idle_link_is_kept_and_ends(void **state)
     origin_close(&o);
 }
 
+static void a_place_that_is_held_is_no_rest(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+
+    configure(b, 0, 1, KEEP(64, 30000, 0, 0));
+    meet(b, &o);
+    assert_int_equal(ask(b, 1, h2_only()), GATE_OK);
+    answer(&o, 1, TEST_H2_END);
+    say(b, &o);
+    end(b, 0);
+    assert_int_equal(b->local->idle, 0);
+    pass(b, 31000);
+    send_request(1, true);
+    hear(b, &o);
+    assert_true(test_h2_stream(&o.in, 3)->ended);
+    answer(&o, 3, TEST_H2_END);
+    say(b, &o);
+    assert_true(calls[1].ended);
+    end(b, 1);
+    assert_int_equal(b->local->idle, 1);
+    origin_close(&o);
+}
+
 static void links_retire_by_requests_age_and_cap(void **state)
 {
     static const char *const options[] = {KEEP(64, 60000, 1, 0), KEEP(64, 60000, 0, 1000),
@@ -536,6 +560,7 @@ int main(void)
         H2_CASE(a_place_is_held_until_the_stream_begins),
         H2_CASE(a_link_for_one_is_not_shared),
         H2_CASE(an_idle_link_is_kept_and_ends),
+        H2_CASE(a_place_that_is_held_is_no_rest),
         H2_CASE(links_retire_by_requests_age_and_cap),
         H2_CASE(what_is_beyond_the_cap_ends_soon),
         H2_CASE(peers_that_go_let_streams_end),
