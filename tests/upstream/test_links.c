@@ -33,9 +33,12 @@ static void on_end(struct gate_stream *s)
     ((struct gate_attempt *)s->user)->ended = true;
 }
 
+static const char *reset_why; /* of the last reset */
+
 static void on_reset(struct gate_stream *s, enum gate_err e, const char *why)
 {
-    (void)s, (void)e, (void)why;
+    (void)s, (void)e;
+    reset_why = why;
 }
 
 static void on_room(struct gate_stream *s)
@@ -644,6 +647,21 @@ static void a_write_that_the_system_refuses_ends_the_stream(void **state)
     struct gate_link *l = request_that_cannot_be_written(*state, &plan);
 
     assert_int_equal(l->h1.state, GATE_LINK_DEAD);
+    assert_string_equal(reset_why, "No buffer space available");
+}
+
+/* The peer has not closed: that must not be said of it. */
+static void a_read_that_the_system_refuses_says_why(void **state)
+{
+    struct gate_fault_plan plan = {.fail_at = 2, .fail_errno = ENOMEM};
+    struct bench *b = *state;
+    int fd = request_on_kept(b);
+
+    gate_conn_fault_wrap(&b->a[0].claim.link->conn, &plan);
+    turns(b, 3);
+    assert_int_equal(send(fd, "H", 1, 0), 1);
+    until_dead(b);
+    assert_string_equal(reset_why, "Cannot allocate memory");
 }
 
 /* A peer that has closed its ear alone, as one on a Unix socket can. */
@@ -776,6 +794,7 @@ int main(void)
         CASE(a_peer_that_has_read_may_have_acted),
         CASE(a_peer_that_closed_unread_may_have_acted),
         CASE(a_write_that_the_system_refuses_ends_the_stream),
+        CASE(a_read_that_the_system_refuses_says_why),
         CASE(who_takes_nothing_has_time_for_an_answer),
         CASE(a_tunnel_closes_behind_its_last_bytes),
         CASE(a_tunnel_does_not_wait_for_ever),
