@@ -135,6 +135,25 @@ describe("command line", function()
       assert.matches("\nit says no address to listen on: run needs %-%-listen\n$", out.stdout)
     end)
 
+    it("tells of routes that never get a request", function()
+      local file = t.file [[local gate = require "moongate"
+        gate.listen { ":0" }
+        gate.route { name = "a", path = "/x/:id", reply = { 200, "a" } }
+        gate.route { name = "b", path = "/x/:user", methods = { "GET" }, reply = { 200, "b" } }
+        gate.route { name = "c", path = "/x/:id", reply = { 200, "c" } }]]
+      local out = t.run { "check", file }
+      assert.equal(0, out.status)
+      assert.matches("%.lua:5: route c gets no request: a %(.-%.lua:3%) goes before it and takes "
+        .. "them all\n$", out.stdout)
+      assert.not_matches("route b", out.stdout, 1, true)
+      file = t.file [[local gate = require "moongate"
+        gate.listen { ":0" }
+        gate.on.route(function() return "c" end)
+        gate.route { name = "a", path = "/x", reply = { 200, "a" } }
+        gate.route { name = "c", path = "/x", reply = { 200, "c" } }]]
+      assert.matches("is right: [^\n]*\n$", t.run({ "check", file }).stdout)
+    end)
+
     it("names file, line and the nearest right name", function()
       local out = t.run { "check", t.file(WRONG) }
       assert.equal(1, out.status)
