@@ -276,7 +276,8 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
     if (f->dial != GATE_OK) {
         const char *why = gate_arena_cstr(&x->arena, gate_str_from_cstr(f->attempt.why));
 
-        if (!f->attempt.joined) /* one connection is one failure */
+        /* One connection is one failure. That we have no descriptors is none of the server's. */
+        if (!f->attempt.joined && f->dial != GATE_E_LIMIT)
             gate_flow_connect_failed(x, why);
         return gate_flow_attempt_failed(x, f->dial, why);
     }

@@ -161,6 +161,7 @@ struct gate_h2_stream {
     uint64_t in_ms;      /* clients: something came, or began to be waited for */
     uint64_t window_ms;  /* body rate: begin of the window; tunnels: when bytes came last */
     uint64_t window_bytes;
+    uint64_t rest_ms;    /* the user rests since */
     /* The last head or trailers that came: text, until it is told; then the user's. */
     struct gate_block *block;
     uint32_t text;

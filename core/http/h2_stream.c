@@ -244,18 +244,33 @@ static void send_continue(struct gate_h2_stream *s)
         op_send_info(&s->stream, &m);
 }
 
+/* The window of the body rate is longer by what the user rests: it does not begin anew, or drops
+ * of a body could keep it open for ever. */
+static GATE_COLD void rest_changed(struct gate_h2_stream *s)
+{
+    uint64_t now = gate_h2_now(s->h2);
+
+    s->in_ms = now;
+    if (s->stream.rests)
+        s->rest_ms = now;
+    else
+        s->window_ms += now - (s->rest_ms > s->window_ms ? s->rest_ms : s->window_ms);
+}
+
 static void op_grant(struct gate_stream *stream, size_t n)
 {
     struct gate_h2_stream *s = gate_h2_stream_of(stream);
     bool first = s->credit == 0 || n == 0;
 
-    s->credit += n;
     if (s->expect && n > 0 && !is_over(s))
         send_continue(s);
-    if (first) { /* the body is wanted from now on: the peer is judged anew */
+    if (n == 0) {
+        rest_changed(s);
+    } else if (s->credit == 0) { /* the body is wanted from now on: the peer is judged anew */
         s->in_ms = s->window_ms = gate_h2_now(s->h2);
         s->window_bytes = 0;
     }
+    s->credit += n;
     if (s->in.bytes > 0 || (s->in_ended && !s->in_told))
         gate_h2_wake(s);
     if (first || !gate_list_empty(&s->event))

@@ -44,7 +44,7 @@ struct gate_run_worker {
     struct gate_timer leave;        /* acceptors of addresses that go */
     struct gate_timer drain;        /* looks whether all is over */
     uint64_t drain_by_ms;           /* when what is left is cut */
-    struct gate_log_pace full_pace; /* lines about descriptors that ran out */
+    struct gate_log_pace accept_pace; /* lines about accepts that failed */
     bool paused;
     bool stopping;
     bool ended;                     /* control's: the thread is gone */

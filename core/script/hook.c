@@ -257,6 +257,7 @@ put_off(struct gate_hook_run *run, uint32_t at,
 static enum gate_vm_result rest(struct gate_hook_run *run, uint32_t at)
 {
     gate_loop_tire(&run->task.vm->worker->loop);
+    gate_task_bound(&run->task);
     return put_off(run, at, gate_loop_next);
 }
 
@@ -278,7 +279,7 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
         if (at >= run->chain->n)
             return GATE_VM_DONE;
         if (r == GATE_VM_KILLED || r == GATE_VM_NOMEM)
-            return put_off(run, at + 1, gate_loop_next);
+            return rest(run, at + 1);
         r = call_from(run, at + 1);
     }
 }
@@ -406,6 +407,7 @@ static void on_step(struct gate_task *t, enum gate_vm_result r)
         return;
     }
     settle(run, r, &v);
+    t->until_ms = 0;
     gate_list_remove(&run->node);
     *run->slot = NULL;
     run_give(run);
@@ -540,6 +542,7 @@ void gate_hook_cancel(struct gate_hook_run **run)
     GATE_CHECK_MAGIC(r, GATE_RUN_MAGIC);
     gate_ready_cancel(&r->rest);
     gate_task_cancel(&r->task);
+    r->task.until_ms = 0;
     gate_list_remove(&r->node);
     run_give(r);
 }

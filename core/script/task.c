@@ -87,6 +87,14 @@ static void release_holds(struct gate_task *t)
     }
 }
 
+void gate_task_bound(struct gate_task *t)
+{
+    const struct gate_vm *vm = t->vm;
+
+    if (t->until_ms == 0)
+        t->until_ms = gate_loop_now(&vm->worker->loop) + vm->config->limits.task_time_ms;
+}
+
 /* The task waits: notes how much it has used. The clock is read only here, where a task is slow
  * anyway. */
 static void account(struct gate_task *t, uint64_t cpu_before)
@@ -111,7 +119,8 @@ static void account(struct gate_task *t, uint64_t cpu_before)
     if (t->waited)
         return;
     t->waited = true;
-    gate_loop_timer(&vm->worker->loop, &t->limit, vm->config->limits.task_time_ms);
+    gate_task_bound(t);
+    gate_wheel_start(&vm->worker->loop.wheel, &t->limit, t->until_ms);
 }
 
 static inline int enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *budgets,

@@ -36,6 +36,7 @@ struct gate_task {
     uint64_t used_ns;        /* CPU time of entry `at` so far, as far as it is known */
     struct gate_wait wait;
     struct gate_timer limit; /* task_time */
+    uint64_t until_ms;       /* where it ends; 0: it has not waited yet */
     enum gate_err woken;     /* what the last wait ended with */
     struct gate_list holds;  /* struct gate_task_hold */
     /* a resume from the loop returned r; not YIELD */
@@ -71,6 +72,10 @@ void gate_task_report(const struct gate_task *t, enum gate_vm_result r);
 
 /* Takes what the dead task has raised, as a reference for `raised` of another one. */
 int gate_task_take_error(struct gate_task *t, enum gate_vm_result r);
+
+/* task_time runs from here on, unless it does already: also over calls of one chain between which
+ * others have their turn. */
+void gate_task_bound(struct gate_task *t);
 
 /* Runs until the call ends or waits. Not DONE and not YIELD: the error value is on the coroutine's
  * stack, and the coroutine is dead. */

@@ -46,7 +46,14 @@ local function declare_data(load, name)
     spot:unexpected(name, "the name of a data file without .json")
     return {}
   end
-  local text, file = data.find(load.host, name)
+  local text, file, why = data.find(load.host, name)
+  if why then
+    spot:fail {
+      name = name, expected = "a file that can be read",
+      message = ("data '%s' cannot be read: %s"):format(name, why),
+    }
+    return {}
+  end
   if not text then
     local files = table.concat(data.files(name), " or ")
     spot:fail {

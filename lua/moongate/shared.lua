@@ -380,7 +380,8 @@ end
 ---@param ttl number|string|nil nil: for ever
 ---@param fn fun(): string|number|boolean|nil, any
 ---@return string|number|boolean|nil
----@return any err what the function returned behind nil; `full` when the value was not kept
+---@return any err what the function returned behind nil; `full` when the value was not kept;
+---  `exiting`
 function methods:fetch(key, ttl, fn)
   local d = states[self]
   if type(key) ~= "string" or d == nil then refuse(self, "fetch", key) end
@@ -394,6 +395,8 @@ function methods:fetch(key, ttl, fn)
   local r = check(api.dict_join(vm, d[1], key, #key))
   if r ~= LEAD then
     task.wait()
+    local code = api.wait_result(vm)
+    if code ~= 0 then return nil, errors.of_code(code) end
     r = check(api.dict_joined(vm, d[1], key, #key))
   end
   if r == LEAD then return lead(self, key, ttl, fn) end

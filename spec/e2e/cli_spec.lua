@@ -186,6 +186,15 @@ describe("command line", function()
       assert.equal("/1/upstrem", list[1].pointer)
     end)
 
+    it("says why data cannot be read", function()
+      local dir = t.folder()
+      os.execute("mkdir " .. dir .. "/routes.json")
+      t.write(dir .. "/gateway.lua",
+        'local gate = require "moongate"\ngate.routes(gate.data "routes")')
+      local out = t.run { "check", dir .. "/gateway.lua" }
+      assert.equal("gateway.lua:2: data 'routes' cannot be read: Is a directory\n", out.stderr)
+    end)
+
     it("says once what the load and the source both show", function()
       local out = t.run { "check", t.file "local gate = require 'moongate'\ngate.lisen {}\n" }
       local _, n = out.stderr:gsub("gateway%.lua:2:", "")

@@ -304,6 +304,35 @@ static void reads_are_bounded(void **state)
     close_feed(&f);
 }
 
+/* The next read's size, after one of n bytes with this many blocks. */
+static int blocks_after(struct feed *f, int blocks, size_t n)
+{
+    struct gate_h1_space s;
+
+    gate_h1_reader_begin_body(&f->r, GATE_BODY_EOF, 0);
+    f->r.blocks = (uint8_t)blocks;
+    assert_int_equal(gate_h1_reader_body_space(&f->r, &f->pool, 1 << 30, &s), GATE_OK);
+    n = n < s.bytes ? n : s.bytes;
+    for (int i = 0; gate_h1_reader_filled(&f->r, &s, i, &n); i++)
+        f->r.at = f->r.b->used;
+    gate_h1_reader_rest(&f->r);
+    return f->r.blocks;
+}
+
+static void reads_grow_and_shrink(void **state)
+{
+    struct feed f;
+
+    (void)state;
+    open_feed(&f, 1, 1);
+    assert_int_equal(blocks_after(&f, 1, SIZE_MAX), 2);
+    assert_int_equal(blocks_after(&f, GATE_H1_READ_BLOCKS, SIZE_MAX), GATE_H1_READ_BLOCKS);
+    assert_int_equal(blocks_after(&f, 8, 4 * GATE_BLOCK_SIZE), 8);
+    assert_int_equal(blocks_after(&f, 8, GATE_BLOCK_SIZE), 4);
+    assert_int_equal(blocks_after(&f, 1, 1), 1);
+    close_feed(&f);
+}
+
 static void no_memory(void **state)
 {
     struct feed f;
@@ -349,6 +378,7 @@ int main(void)
         cmocka_unit_test(heads_that_do_not_fit),
         cmocka_unit_test(trailers_over_a_block_border),
         cmocka_unit_test(reads_are_bounded),
+        cmocka_unit_test(reads_grow_and_shrink),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(no_memory_inside_a_read),
     };

@@ -1122,6 +1122,37 @@ static void streams_that_were_passed_over(void **state)
     assert_int_equal(rig->n, 2);
 }
 
+/* Further back than is remembered, streams count as begun. */
+static void streams_of_long_ago(void **state)
+{
+    (void)state;
+    test_h2_request(&rig->say, 1, TEST_H2_END, "GET", "/", NULL);
+    test_h2_request(&rig->say, 1001, TEST_H2_END, "GET", "/", NULL);
+    test_h2_request(&rig->say, 3, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    assert_true(rig->heard.goaway);
+    assert_int_equal(rig->heard.code, 5);
+    assert_int_equal(rig->n, 2);
+}
+
+/* PRIORITY may come on a stream of any state, but not make it depend on itself. */
+static void priorities_of_closed_streams(void **state)
+{
+    (void)state;
+    test_h2_request(&rig->say, 3, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    answer(only(), 200, "hi");
+    hear();
+    test_h2_frame(&rig->say, TEST_H2_PRIORITY, 0, 1, "\0\0\0\0\0", 5);
+    test_h2_frame(&rig->say, TEST_H2_PRIORITY, 0, 3, "\0\0\0\1\0", 5);
+    assert_int_equal(talk(), GATE_OK);
+    assert_false(rig->heard.goaway);
+    test_h2_frame(&rig->say, TEST_H2_PRIORITY, 0, 3, "\0\0\0\3\0", 5);
+    talk();
+    assert_true(rig->heard.goaway);
+    assert_int_equal(rig->heard.code, 1);
+}
+
 static void another_preface_is_no_http2(void **state)
 {
     (void)state;
@@ -1146,6 +1177,9 @@ static void it_leaves_in_two_steps(void **state)
     hear();
     assert_int_equal(rig->heard.goaways, 2);
     assert_int_equal(rig->heard.last_id, 3);
+    gate_h2_leave(&rig->c); /* once is enough */
+    hear();
+    assert_int_equal(rig->heard.goaways, 2);
     test_h2_request(&rig->say, 5, TEST_H2_END, "GET", "/", NULL);
     talk();
     assert_int_equal(rig->n, 2);
@@ -1203,6 +1237,8 @@ int main(void)
         TEST(frames_of_closed_streams),
         TEST(frames_behind_a_reset),
         TEST(streams_that_were_passed_over),
+        TEST(streams_of_long_ago),
+        TEST(priorities_of_closed_streams),
         TEST(another_preface_is_no_http2),
         TEST(it_leaves_in_two_steps),
     };

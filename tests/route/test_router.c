@@ -324,6 +324,10 @@ static void test_explain(void **state)
                  "\"headers\":[[\"x-k\",null]],\"name\":\"r\"},{\"name\":\"any\",\"host\":\"h.test\"}");
     explain(&fx, "GET", "/", "any\n  fits host h.test\n  * = \"\"\n  not r: header x-k is missing\n");
     fx_close(&fx);
+    fx_open(&fx, "{\"path\":\"/a/:id\"},{\"path\":\"/a/b\"}");
+    explain(&fx, "GET", "/a/b",
+            "/a/b\n  fits path /a/b\n  then /a/:id: the winner's path is exact\n");
+    fx_close(&fx);
     fx_open(&fx, "{\"name\":\"all\"}");
     explain(&fx, "GET", "/x", "all\n  fits any request\n  * = \"x\"\n  no other route fits host and path\n");
     fx_close(&fx);

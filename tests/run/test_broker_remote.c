@@ -11,10 +11,24 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "net/socket.h"
 #include "run/broker.h"
+
+static int send_failure;    /* errno of sends to come */
+static int send_failures;   /* how many of them fail */
+
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    if (send_failures > 0) {
+        send_failures--;
+        errno = send_failure;
+        return -1;
+    }
+    return syscall(SYS_sendmsg, fd, msg, flags);
+}
 
 /* An engine's loop with a remote broker; the test plays the supervisor at the other end. */
 struct rig {
@@ -329,6 +343,28 @@ static void orders_arrive_in_order(void **state)
         assert_int_equal(r->commands[i], GATE_WIRE_DRAIN + (unsigned)i);
 }
 
+/* What cannot be sent just now does not part the two. */
+static void a_full_wire_is_waited_for(void **state)
+{
+    static const int errors[] = { EAGAIN, ENOBUFS, ENOMEM, ETOOMANYREFS, EINTR };
+    struct rig *r = *state;
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        int fds[GATE_LISTEN_MAX];
+        struct gate_wire m;
+        uint32_t n;
+
+        send_failure = errors[i];
+        send_failures = 3;
+        gate_broker_ready(r->broker, (uint32_t)i);
+        assert_int_equal(gate_wire_receive(r->far, &m, fds, &n), GATE_OK);
+        assert_int_equal(m.kind, GATE_WIRE_READY);
+        assert_int_equal(m.number, i);
+    }
+    gate_loop_turn(&r->loop, false);
+    assert_int_equal(r->orphaned, 0);
+}
+
 /* Without a supervisor the engine helps itself. */
 static void an_orphan_listens_itself(void **state)
 {
@@ -379,6 +415,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_order_is_lost_behind_many, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(an_order_amid_its_like_comes_again, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(orders_arrive_in_order, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(a_full_wire_is_waited_for, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(an_orphan_listens_itself, rig_open, rig_close),
         cmocka_unit_test(a_local_broker_needs_nobody),
     };

@@ -480,6 +480,28 @@ static void test_task_time(void **state)
     script_rig_close(&r);
 }
 
+/* Also over hooks between which others have their turn. */
+static void test_task_time_of_all(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x;
+
+    (void)state;
+    script_rig_open(&r, PREFIX "gate.limits { task_time = 0.2 }\n"
+                               "for i = 1, 20 do gate.on.request(function()\n"
+                               "  gate.sleep(0.02)\n"
+                               "  local from = os.clock()\n"
+                               "  while os.clock() - from < 0.02 do end\n"
+                               "end) end\n");
+    x = script_rig_exchange(&r);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_FAULT);
+    assert_int_equal(r.verdict.result, GATE_VM_KILLED);
+    assert_true(script_rig_logged(&r, "it took longer than task_time, 200 ms"));
+    assert_int_equal(r.worker.loop.wheel.count, 0);
+    script_rig_end(&x);
+    script_rig_close(&r);
+}
+
 /* More policies than fit one function. */
 static void test_many_policies(void **state)
 {
@@ -496,6 +518,39 @@ static void test_many_policies(void **state)
     assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_REPLY);
     assert_reply(x, 200, "120");
     assert_int_equal(x->onion, 120);
+    script_rig_end(&x);
+    script_rig_close(&r);
+}
+
+static void add_count(void *arg, const struct gate_hook_count *c)
+{
+    char *to = arg;
+
+    sprintf(to + strlen(to), "%s %d %d %d, ", c->policy, (int)c->runs, (int)c->calls,
+            (int)c->errors);
+}
+
+/* Of three runs the second is answered by the second policy, and the third fails there. */
+static void test_counts(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x;
+    char said[200] = "";
+
+    (void)state;
+    script_rig_open(&r, PREFIX "local n = 0\n"
+                               "gate.use { name = 'a', request = function() n = n + 1 end }\n"
+                               "gate.use { name = 'b', request = function()\n"
+                               "  if n == 2 then return gate.reply(200) end\n"
+                               "  if n == 3 then error 'third' end\n"
+                               "end }\n"
+                               "gate.use { name = 'c', request = function() end }\n");
+    x = script_rig_exchange(&r);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_NEXT);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_REPLY);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_FAULT);
+    gate_vm_each_hook(r.seat.vm, add_count, said);
+    assert_string_equal(said, "a 3 3 0, b 0 3 1, c 0 1 0, ");
     script_rig_end(&x);
     script_rig_close(&r);
 }
@@ -622,7 +677,9 @@ int main(void)
         cmocka_unit_test(test_connect),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_task_time),
+        cmocka_unit_test(test_task_time_of_all),
         cmocka_unit_test(test_many_policies),
+        cmocka_unit_test(test_counts),
         cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_place),
         cmocka_unit_test(test_no_turn_inside_a_script),

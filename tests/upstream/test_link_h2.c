@@ -2,6 +2,7 @@
  * Streams on one connection to an upstream, against an origin that writes its frames by hand: who
  * gets a place on it, how streams end alone, and how they end together. */
 #include "link_h2_bench.h"
+#include "net/conn_fault.h"
 
 static uint64_t links_opened(struct bench *b)
 {
@@ -220,6 +221,30 @@ static void an_idle_link_is_kept_and_ends(void **state)
     origin_close(&o);
 }
 
+static void a_place_that_is_held_is_no_rest(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+
+    configure(b, 0, 1, KEEP(64, 30000, 0, 0));
+    meet(b, &o);
+    assert_int_equal(ask(b, 1, h2_only()), GATE_OK);
+    answer(&o, 1, TEST_H2_END);
+    say(b, &o);
+    end(b, 0);
+    assert_int_equal(b->local->idle, 0);
+    pass(b, 31000);
+    send_request(1, true);
+    hear(b, &o);
+    assert_true(test_h2_stream(&o.in, 3)->ended);
+    answer(&o, 3, TEST_H2_END);
+    say(b, &o);
+    assert_true(calls[1].ended);
+    end(b, 1);
+    assert_int_equal(b->local->idle, 1);
+    origin_close(&o);
+}
+
 static void links_retire_by_requests_age_and_cap(void **state)
 {
     static const char *const options[] = {KEEP(64, 60000, 1, 0), KEEP(64, 60000, 0, 1000),
@@ -353,6 +378,24 @@ static void a_refused_stream_may_be_sent_again(void **state)
     assert_int_equal(
         ask(b, 0, (struct gate_link_want){.http2 = GATE_HTTP2_ALWAYS, .after = serial}),
         GATE_E_AGAIN); /* a newer one was wanted */
+    origin_close(&o);
+}
+
+/* The peer knows nothing of what was not written, and would never say a word. */
+static void a_write_that_the_system_refuses_ends_all_streams(void **state)
+{
+    struct gate_fault_plan plan = {.fail_at = 1, .fail_errno = ENOBUFS};
+    struct bench *b = *state;
+    struct origin o;
+
+    meet(b, &o);
+    gate_conn_fault_wrap(&calls[0].a.claim.link->conn, &plan);
+    request(b, 1);
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(calls[k].broken, GATE_E_RESET);
+        assert_string_equal(calls[k].why, "No buffer space available");
+        end(b, k);
+    }
     origin_close(&o);
 }
 
@@ -517,12 +560,14 @@ int main(void)
         H2_CASE(a_place_is_held_until_the_stream_begins),
         H2_CASE(a_link_for_one_is_not_shared),
         H2_CASE(an_idle_link_is_kept_and_ends),
+        H2_CASE(a_place_that_is_held_is_no_rest),
         H2_CASE(links_retire_by_requests_age_and_cap),
         H2_CASE(what_is_beyond_the_cap_ends_soon),
         H2_CASE(peers_that_go_let_streams_end),
         H2_CASE(an_idle_link_ends_with_its_peer),
         H2_CASE(a_goaway_lets_streams_end),
         H2_CASE(a_refused_stream_may_be_sent_again),
+        H2_CASE(a_write_that_the_system_refuses_ends_all_streams),
         H2_CASE(a_lost_connection_ends_all_its_streams),
         H2_CASE(a_peer_that_ended_before_has_taken_nothing),
         H2_CASE(a_complete_answer_survives_the_connection),

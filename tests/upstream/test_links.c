@@ -3,6 +3,7 @@
  * Links on their shelves and attempts on links, against sockets that the test holds. The stream on
  * a link has its contract test in tests/session/test_stream_contract.c. */
 #include "link_bench.h"
+#include "net/conn_fault.h"
 
 /* ------------------------------------------------------------------ an attempt */
 
@@ -620,6 +621,43 @@ static void an_attempt_that_ends_before_it_is_told(void **state)
     assert_null(b->a[0].peer);
 }
 
+/* ------------------------------------------------------------------ writes that fail */
+
+static struct gate_link *request_that_cannot_be_written(struct bench *b,
+                                                        struct gate_fault_plan *plan)
+{
+    struct gate_link *l;
+
+    request_on_kept(b);
+    l = b->a[0].claim.link;
+    l->h1.first_byte_ms = 7000;
+    gate_conn_fault_wrap(&l->conn, plan);
+    turns(b, 3);
+    assert_int_equal(plan->calls, 1);
+    return l;
+}
+
+/* The peer knows nothing of it, and would never say a word. */
+static void a_write_that_the_system_refuses_ends_the_stream(void **state)
+{
+    struct gate_fault_plan plan = {.fail_at = 1, .fail_errno = ENOBUFS};
+    struct gate_link *l = request_that_cannot_be_written(*state, &plan);
+
+    assert_int_equal(l->h1.state, GATE_LINK_DEAD);
+}
+
+/* A peer that has closed its ear alone, as one on a Unix socket can. */
+static void who_takes_nothing_has_time_for_an_answer(void **state)
+{
+    struct gate_fault_plan plan = {.fail_at = 1, .fail_errno = EPIPE};
+    struct gate_link *l = request_that_cannot_be_written(*state, &plan);
+
+    pass(*state, 6900);
+    assert_int_equal(l->h1.state, GATE_LINK_HEAD);
+    pass(*state, 200);
+    assert_int_equal(l->h1.state, GATE_LINK_DEAD);
+}
+
 /* ------------------------------------------------------------------ tunnels */
 
 /* More than the sockets on the way hold. */
@@ -737,6 +775,8 @@ int main(void)
         CASE(a_peer_that_reset_before_has_taken_nothing),
         CASE(a_peer_that_has_read_may_have_acted),
         CASE(a_peer_that_closed_unread_may_have_acted),
+        CASE(a_write_that_the_system_refuses_ends_the_stream),
+        CASE(who_takes_nothing_has_time_for_an_answer),
         CASE(a_tunnel_closes_behind_its_last_bytes),
         CASE(a_tunnel_does_not_wait_for_ever),
         CASE(a_tunnel_does_not_wait_for_nobody),
