@@ -211,8 +211,8 @@ void gate_conn_settle(struct gate_conn *c)
         ev_io_stop(ev, &c->out);
 }
 
-/* Either side may take bytes in that nobody is told of. Linked before the call, because the conn may
- * be gone after it. A plain conn has nothing pending. */
+/* Either side may take bytes in that nobody is told of. Linked before the call, because the conn
+ * may be gone after it. A plain conn has nothing pending. */
 static void link_pending(struct gate_conn *c)
 {
     if (c->ops != &gate_conn_plain)

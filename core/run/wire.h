@@ -35,8 +35,8 @@ struct gate_wire {
     struct gate_store_name memory;
 };
 
-/* Sends with n descriptors, which stay the caller's. Waits, a second at most, while the pair is full
- * or there is no memory. GATE_E_RESET: the other side is gone. */
+/* Sends with n descriptors, which stay the caller's. Waits, a second at most, while the pair is
+ * full or there is no memory. GATE_E_RESET: the other side is gone. */
 enum gate_err gate_wire_send(int fd, const struct gate_wire *m, const int *fds, uint32_t n);
 
 /* Receives one; the descriptors (at most GATE_LISTEN_MAX, close-on-exec) are the caller's. With a

@@ -9,8 +9,8 @@
 /* More than this waits to be sent: the sender is asked to pause. */
 #define OUT_HIGH (256u * 1024)
 
-/* A peer that takes nothing more does not end the stream: an early answer may be waiting to be read.
- * Where the fault is the system's there is nothing to wait for. */
+/* A peer that takes nothing more does not end the stream: an early answer may be waiting to be
+ * read. Where the fault is the system's there is nothing to wait for. */
 static void write_failed(struct gate_link *l, enum gate_err e, int sys_errno)
 {
     gate_chain_clear(&l->h1.out.out);

@@ -145,8 +145,9 @@ static void finish(struct gate_link *l)
 
 /* ------------------------------------------------------------------ writing */
 
-/* False: nothing more goes out now. A peer that takes nothing more does not end the streams: answers
- * may be waiting to be read. Where the fault is the system's there is nothing to wait for. */
+/* False: nothing more goes out now. A peer that takes nothing more does not end the streams:
+ * answers may be waiting to be read. Where the fault is the system's there is nothing to wait
+ * for. */
 static bool send_some(struct gate_link *l)
 {
     struct gate_link_h2 *h = l->h2;
