@@ -508,7 +508,7 @@ static void add_count(void *arg, const struct gate_hook_count *c)
             (int)c->errors);
 }
 
-/* Of three runs the second is answered by the second policy, and the third fails there. */
+/* The second run is answered by the second policy, the third fails there, the fourth before. */
 static void test_counts(void **state)
 {
     struct script_rig r;
@@ -517,7 +517,10 @@ static void test_counts(void **state)
 
     (void)state;
     script_rig_open(&r, PREFIX "local n = 0\n"
-                               "gate.use { name = 'a', request = function() n = n + 1 end }\n"
+                               "gate.use { name = 'a', request = function()\n"
+                               "  n = n + 1\n"
+                               "  if n == 4 then error 'fourth' end\n"
+                               "end }\n"
                                "gate.use { name = 'b', request = function()\n"
                                "  if n == 2 then return gate.reply(200) end\n"
                                "  if n == 3 then error 'third' end\n"
@@ -527,8 +530,9 @@ static void test_counts(void **state)
     assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_NEXT);
     assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_REPLY);
     assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_FAULT);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_FAULT);
     gate_vm_each_hook(r.seat.vm, add_count, said);
-    assert_string_equal(said, "a 3 3 0, b 0 3 1, c 0 1 0, ");
+    assert_string_equal(said, "a 4 4 1, b 0 3 1, c 0 1 0, ");
     script_rig_end(&x);
     script_rig_close(&r);
 }

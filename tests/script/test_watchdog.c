@@ -222,12 +222,33 @@ static void test_sleeps(void **state)
     gate_watchdog_close(&dog);
 }
 
+/* While a script runs it looks now and then, which costs next to nothing. */
+static void test_waits(void **state)
+{
+    struct gate_watchdog *dog;
+    struct watched w;
+    uint64_t all, own;
+
+    (void)state;
+    assert_int_equal(gate_watchdog_open(&dog, GATE_WATCHDOG_SIGNAL, NULL, NULL), GATE_OK);
+    open_watched(&w, dog);
+    all = process_cpu_ms();
+    own = gate_watch_cpu_now();
+    assert_true(run(&w, "while true do end", 300, 0));
+    own = (gate_watch_cpu_now() - own) / GATE_MS;
+    all = process_cpu_ms() - all;
+    assert_true(all <= own + 50);
+    close_watched(&w);
+    gate_watchdog_close(&dog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stops),     cmocka_unit_test(test_used),
         cmocka_unit_test(test_next_hook), cmocka_unit_test(test_stuck),
         cmocka_unit_test(test_sleeps),    cmocka_unit_test(test_others_wait),
+        cmocka_unit_test(test_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
