@@ -557,6 +557,25 @@ static void test_huge_reply(void **state)
     script_rig_close(&r);
 }
 
+/* A tail call leaves no frame; its place is found all the same. */
+static void test_tail_call_of_handler(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x;
+
+    (void)state;
+    script_rig_open(&r, "local gate = require 'moongate'\n"
+                        "gate.listen { '127.0.0.1:0' }\n"
+                        "gate.route { path = '/a/', handler = function()\n"
+                        "  return gate.reply(99)\n"
+                        "end }\n");
+    x = script_rig_exchange(&r);
+    assert_int_equal(script_rig_handler(&r, x), GATE_VERDICT_FAULT);
+    assert_true(script_rig_logged(&r, "gateway.lua:4: gate.reply needs a status"));
+    script_rig_end(&x);
+    script_rig_close(&r);
+}
+
 /* Functions that are never begun are not kept. */
 static void test_unbegun(void **state)
 {
@@ -737,6 +756,7 @@ int main(void)
         cmocka_unit_test(test_many_policies),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_huge_reply),
+        cmocka_unit_test(test_tail_call_of_handler),
         cmocka_unit_test(test_unbegun),
         cmocka_unit_test(test_body_bound),
         cmocka_unit_test(test_bodies),
