@@ -400,6 +400,19 @@ describe("command line", function()
         assert.matches("/[env MOONGATE_SPEC_KEY]", out.stdout, 1, true)
       end
     end)
+
+    it("has the gateway that runs print none either", function()
+      local g = t.gateway([[
+        gate.listen { "127.0.0.1:0" }
+        gate.route { path = "/" .. gate.env "MOONGATE_SPEC_KEY", reply = { 200 } }
+      ]], { env = { MOONGATE_SPEC_KEY = "swordfish" } })
+      for _, args in ipairs { {}, { "GET", "/swordfish" } } do
+        local out = t.run { "routes", "--live", "--socket", g.socket, unpack(args) }
+        assert.equal(0, out.status)
+        assert.is_nil(out.stdout:find("/sword", 1, true), out.stdout)
+        assert.matches("/[env MOONGATE_SPEC_KEY]", out.stdout, 1, true)
+      end
+    end)
   end)
 
   describe("reload", function()
