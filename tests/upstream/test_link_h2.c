@@ -159,6 +159,26 @@ static void a_place_is_held_until_the_stream_begins(void **state)
     origin_close(&o);
 }
 
+/* A link is its peer's and its TLS's: other trust, another name or none is another link. */
+static void a_link_is_shared_within_its_tls(void **state)
+{
+    static const struct gate_tls_client_config config = {.verify = false};
+    struct gate_link_want want = {.http2 = GATE_HTTP2_ALWAYS};
+    struct gate_tls_files files = {NULL};
+    struct gate_tls_system system = {NULL};
+    struct bench *b = *state;
+    struct origin o;
+    char why[200];
+
+    meet(b, &o);
+    assert_int_equal(gate_tls_client_new(&config, &files, &system, &want.tls, why, sizeof(why)),
+                     GATE_OK);
+    assert_null(gate_links_take(b->links, b->local, peer_of(b), &want));
+    gate_tls_client_unref(&want.tls);
+    assert_int_equal(ask(b, 1, h2_only()), GATE_OK);
+    origin_close(&o);
+}
+
 static void a_link_for_one_is_not_shared(void **state)
 {
     struct bench *b = *state;
@@ -539,6 +559,7 @@ int main(void)
         H2_CASE(a_peer_that_chooses_http1_serves_one),
         H2_CASE(no_more_than_the_peer_has_said),
         H2_CASE(a_place_is_held_until_the_stream_begins),
+        H2_CASE(a_link_is_shared_within_its_tls),
         H2_CASE(a_link_for_one_is_not_shared),
         H2_CASE(an_idle_link_is_kept_and_ends),
         H2_CASE(a_place_that_is_held_is_no_rest),
