@@ -293,6 +293,25 @@ static void crumbs_are_one_cookie_again(void **state)
                                      "cookie: a=1; b=2; \r\nx-a: 1\r\nx-b: 2\r\n\r\n")));
 }
 
+/* A 100 of the upstream is the one that the client waits for. */
+static void a_continue_is_said_once(void **state)
+{
+    static const struct gate_message hundred = {.status = 100};
+    static const char *const expect[] = {"expect", "100-continue", NULL};
+    struct gate_stream *s;
+
+    (void)state;
+    rig->grant = 0;
+    test_h2_request(&rig->say, 1, 0, "POST", "/", expect);
+    talk();
+    s = only()->s;
+    assert_int_equal(s->ops->send_info(s, &hundred), GATE_OK);
+    s->ops->grant(s, 100);
+    s->ops->grant(s, 100);
+    hear();
+    assert_string_equal(test_h2_stream(&rig->heard, 1)->head, ":status: 100\n");
+}
+
 static void many_heads_share_blocks(void **state)
 {
     (void)state;
@@ -1260,6 +1279,7 @@ int main(void)
         TEST(a_request_is_the_head_it_stands_for),
         TEST(splits_do_not_matter),
         TEST(crumbs_are_one_cookie_again),
+        TEST(a_continue_is_said_once),
         TEST(many_heads_share_blocks),
         TEST(what_h1_refuses_h2_refuses),
         TEST(what_is_malformed_is_reset),
