@@ -822,6 +822,25 @@ static void frames_without_content_end_it(void **state)
     expect_calm();
 }
 
+/* What was sent counts as well: who takes much may say much. */
+static void frames_beside_a_download_do_not(void **state)
+{
+    char junk[8000] = {0}, body[60001];
+
+    (void)state;
+    memset(body, 'x', sizeof(body) - 1);
+    body[60000] = '\0';
+    test_h2_request(&rig->say, 1, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    answer(only(), 200, body);
+    hear();
+    for (int i = 0; i < 150; i++) {
+        test_h2_frame(&rig->say, 0x42, 0, 0, junk, sizeof(junk));
+        talk();
+    }
+    assert_false(rig->heard.goaway);
+}
+
 static enum gate_err continued(uint32_t id, int n)
 {
     struct test_h2_out block = {0};
@@ -1303,6 +1322,7 @@ int main(void)
         TEST(resets_of_our_own_do_not_count),
         TEST(empty_frames_end_it),
         TEST(frames_without_content_end_it),
+        TEST(frames_beside_a_download_do_not),
         TEST(continuations_are_few),
         TEST(calls_of_grpc_are_known),
         TEST(a_host_may_stand_alone),

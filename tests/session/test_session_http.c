@@ -217,9 +217,8 @@ static void lines_are_judged_early(void **state)
 
     test_say(&s->client, "GET /a HTTP/1.1\r\n");
     test_gateway_turns(&s->g, 3);
-    ask(s, "Host: a\r\n\r\n");
+    ask(s, "Host: a\r\n\r\nGET /a HTTP/2.0\r\n");
     answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi");
-    test_say(&s->client, "GET /a HTTP/2.0\r\n");
     assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 505 "));
 }
 
