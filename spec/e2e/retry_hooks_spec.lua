@@ -73,6 +73,37 @@ describe("gate.retry", function()
     end)
   end)
 
+  it("that is not possible is as if the hook had returned nothing", function()
+    local o = t.origin()
+    local g = t.gateway(([[
+      gate.listen { "127.0.0.1:0" }
+      local function seen(name)
+        return { name = name, response = function(req, res)
+          res.headers:add("x-seen", name)
+          if name == "asks" then return gate.retry() end
+          if name == "waits" then gate.sleep(0) end
+          if name == "replies" and req.args.reply then return gate.reply(200, "other") end
+        end, body = function(req, res, chunk) return name == "asks" and chunk:upper() or nil end }
+      end
+      gate.use(seen "outer")
+      gate.use(seen "waits")
+      gate.use(seen "replies")
+      gate.use(seen "asks")
+      gate.route { path = "/", upstream = gate.upstream("u", { servers = { "%s" },
+        retry = { tries = 2 } }), use = { seen "route" } }
+      gate.route { path = "/here", reply = { 200, "here" } }
+    ]]):format(o.address))
+    local res = g:get "/"
+    assert.equal("route, asks, replies, waits, outer", res.headers["x-seen"])
+    assert.equal("GET /\n", res.body)
+    assert.equal(2, #o:requests())
+    assert.equal("asks, replies, waits, outer", g:get("/here").headers["x-seen"])
+    -- A reply behind it is as any other.
+    res = g:get "/?reply"
+    assert.equal("waits, outer", res.headers["x-seen"])
+    assert.equal("other", res.body)
+  end)
+
   it("works on a fault page, too", function()
     local _, good = origin "bad", origin "good"
     local g = t.gateway(([[
