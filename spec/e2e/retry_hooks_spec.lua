@@ -201,18 +201,20 @@ describe("gate.retry", function()
         if req.path == "/key" then return gate.retry { upstraem = good } end
         if req.path == "/name" then return gate.retry { upstream = "good" } end
         if req.path == "/type" then return gate.retry("good") end
+        if req.path == "/bare" then return gate.retry(good) end
       end)
       gate.on.request(function(req)
         if req.path == "/request" then return gate.retry() end
       end)
     ]])
-    for _, path in ipairs { "/key", "/name", "/type", "/request" } do
+    for _, path in ipairs { "/key", "/name", "/type", "/bare", "/request" } do
       assert.equal(500, g:get(path).status)
     end
     t.wait_for("the log lines", function()
       local log = g:stderr()
       return log:find "did you mean 'upstream'" and log:find "'upstream' is an upstream"
         and log:find "takes a table of options, not a string"
+        and log:find("options: gate.retry { upstream = ... }", 1, true)
         and log:find "returned a retry; gate.reply"
     end)
   end)
