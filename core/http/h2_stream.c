@@ -126,6 +126,14 @@ static void begin_tunnel(struct gate_h2_stream *s)
     s->window_ms = gate_h2_now(s->h2);
 }
 
+/* Not where the client may be long in sending, or says nothing of it. */
+static bool holds_end(const struct gate_h2_stream *s, const struct gate_message *m)
+{
+    bool soon = s->out_ended || (s->in_sized && s->in_left <= NGHTTP2_INITIAL_WINDOW_SIZE);
+
+    return !s->in_ended && !m->head_is_all && soon;
+}
+
 static enum gate_err server_send_head(struct gate_stream *stream, const struct gate_message *m,
                                       bool last)
 {
@@ -141,7 +149,7 @@ static enum gate_err server_send_head(struct gate_stream *stream, const struct g
     if (m->status == 101)
         begin_tunnel(s);
     s->expect = false;
-    s->held = s->out_ended && !s->in_ended && !m->head_is_all;
+    s->held = holds_end(s, m);
     if (nghttp2_submit_response(s->h2->ng, s->id, s->h2->pool->nv, n,
                                 s->out_ended && !s->held ? NULL : &body) != 0)
         return GATE_E_CLOSED;

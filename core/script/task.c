@@ -178,6 +178,7 @@ static GATE_COLD void note_long(struct gate_task *t)
     struct gate_task *owner = gate_task_owner(t);
 
     gate_loop_tire(&t->vm->worker->loop);
+    gate_task_accuse(t, t->waited);
     if (owner->kind == GATE_TASK_HOOK)
         gate_run_tire(owner);
 }
@@ -246,7 +247,14 @@ static void on_woken(struct gate_wait *w, enum gate_err result)
     struct gate_vm *vm = t->vm;
     bool doomed = t->doomed;
     enum gate_vm_result r = ends_with(t);
+    bool suspect = r == GATE_VM_DONE && gate_task_is_suspect(t, true);
 
+    if (suspect && !t->suspect) {
+        t->suspect = true;
+        gate_wait_put_off(w);
+        return;
+    }
+    t->suspect = false;
     gate_list_remove(&t->node);
     t->woken = result;
     __atomic_store_n(&vm->io.at, t->at, __ATOMIC_RELAXED);
@@ -257,6 +265,8 @@ static void on_woken(struct gate_wait *w, enum gate_err result)
         gate_loop_untimer(&vm->worker->loop, &t->limit);
     else
         r = gate_task_resume(t);
+    if (suspect && !gate_loop_is_tired(&vm->worker->loop))
+        gate_task_acquit(t, true);
     if (r != GATE_VM_YIELD)
         t->step(t, r);
     if (GATE_UNLIKELY(doomed))
@@ -272,6 +282,7 @@ static void on_limit(struct gate_timer *timer)
     __atomic_store_n(&t->vm->io.at, t->at, __ATOMIC_RELAXED);
     t->vm->io.verdict = t->verdict;
     t->overtime = true;
+    t->suspect = false;
     t->step(t, GATE_VM_KILLED);
 }
 

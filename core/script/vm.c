@@ -57,6 +57,7 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     vm->quarantine = o->quarantine == NULL ? gate_quarantine_new()
                                            : gate_quarantine_ref(o->quarantine);
     vm->io.stop_at = &vm->io.stop;
+    gate_suspects_init(&vm->suspects);
     gate_list_init(&vm->runs);
     gate_list_init(&vm->jobs);
     gate_list_init(&vm->waiting);

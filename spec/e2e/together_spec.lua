@@ -247,13 +247,14 @@ describe("gate.all", function()
           local values = { gate.all(list) }
           return gate.reply(200, tostring(#values) .. " " .. values[1000])
         end
-        if req.path == "/d" then return gate.reply(200, select("#", gate.all {})) end
+        if req.path == "/d" then return gate.reply(200, "" .. select("#", gate.all {})) end
       end)
       gate.route { path = "/", reply = { 200 } }
     ]]
     for _, path in ipairs { "/a", "/b", "/c" } do assert.equal(500, g:get(path).status) end
     assert.equal(500, g:get("/e").status)
     assert.equal("1000 1000", g:get("/f").body)
+    assert.equal("0", g:get("/d").body)
     logged(g, "gateway.lua:%d+: gate.all takes at most 1000 functions at a time, not 1001")
     logged(g, "gate.all needs a list of functions, not a function")
     logged(g, "gate.all: entry 2 is a number, not a function")

@@ -292,8 +292,13 @@ static void reads_are_bounded(void **state)
     f.r.blocks = 64;
     gate_h1_reader_begin_body(&f.r, GATE_BODY_LENGTH, 1 << 20);
     for (size_t credit = 1; credit < 300000; credit = credit * 3 + 1) {
+        size_t sum = 0;
+
         assert_int_equal(gate_h1_reader_body_space(&f.r, &f.pool, credit, &s), GATE_OK);
         assert_int_equal(s.bytes, credit);
+        for (int i = 0; i < s.count; i++)
+            sum += s.iov[i].iov_len;
+        assert_int_equal(sum, credit);
         gate_h1_reader_unused(&f.r, &s);
     }
     gate_h1_reader_begin_body(&f.r, GATE_BODY_LENGTH, 20000);

@@ -51,6 +51,10 @@ check("values that are refused", function(req)
   fails("longer than", function() req.args.x = ("x"):rep(10000) end)
 end)
 
+check("upstreams by name", function()
+  is(gate.upstreams.get("o").name, "o") is(gate.upstreams.get "nothing", nil)
+end)
+
 check("misspelt and read-only fields", function(req, res)
   fails("req has no 'pth'; did you mean 'path'?", function() return req.pth end)
   fails("did you mean 'headers'?", function() return req.header end)

@@ -589,6 +589,15 @@ static void retries_have_a_budget(void **state)
     for (n = 0; gate_local_take_retry(b->local, now + 1000); n++)
         ;
     assert_int_equal(n, 10); /* ten a second, whatever the load */
+    assert_true(gate_local_take_retry(b->local, now + 20000));
+    for (n = 0; gate_local_take_retry(b->local, now + 40000); n++)
+        ;
+    assert_int_equal(n, 100); /* no more gathers in a long time, */
+    for (int i = 0; i < 1000; i++)
+        gate_local_count_request(b->local);
+    for (n = 0; gate_local_take_retry(b->local, now + 40000); n++)
+        ;
+    assert_int_equal(n, 100); /* or of many requests */
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_bench, close_bench)
