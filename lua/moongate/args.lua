@@ -7,6 +7,7 @@ local form = require "moongate.form"
 local handle = require "moongate.handle"
 local pair_list = require "moongate.pair_list"
 local place = require "moongate.declare.place"
+local written = require "moongate.text"
 
 local M = {}
 
@@ -105,6 +106,9 @@ end
 function Args.__newindex(self, name, value)
   check_name(name)
   local values = {}
+  if written.is_ragged(value) then
+    raise(("argument '%s': a string or a list of them was expected"):format(tostring(name)))
+  end
   if value ~= nil then
     for i, one in ipairs(type(value) == "table" and value or { value }) do
       values[i] = M.text(name, one)

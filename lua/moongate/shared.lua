@@ -333,10 +333,12 @@ local function error_parts(err)
   return "failed", tostring(err)
 end
 
---- Ends a flight with an error, or with nothing, for all who wait.
+--- Ends a flight with an error, or with nothing, for all who wait. What is no table becomes an error
+--- for the one who led, too.
 local function land_without(self, key, err)
   local code, message = "", ""
   if err ~= nil then code, message = error_parts(err) end
+  if err ~= nil and type(err) ~= "table" then err = errors.new(code, message) end
   api.dict_land(vm, states[self][1], key, #key, NONE, 0, message, #message, code, #code)
   return nil, err
 end

@@ -338,6 +338,29 @@ describe("data that changes alone", function()
     assert.equal("1", g:get("/count").body)
   end)
 
+  it("makes new VMs once very many names of upstreams have gone", function()
+    local o = t.origin(function(c) c:reply(200, "origin") end)
+    local function servers(round)
+      local all = {}
+      for i = 1, 1000 do
+        all[i] = { name = ("r%d-%d"):format(round, i), servers = { o.address } }
+      end
+      return all
+    end
+    local g = t.gateway(source, { args = { "--workers", "1" }, files = files(servers(0), {}) })
+    local before, anew = 0, {}
+    for round = 1, 9 do
+      put(g, servers(round), {})
+      assert.equal("origin", g:get("/to?u=r" .. round .. "-1000").body)
+      assert.equal("none", g:get("/to?u=r" .. round - 1 .. "-1000").body)
+      local count = tonumber(g:get("/count").body)
+      if count <= before then anew[#anew + 1] = round end
+      before = count
+    end
+    -- The fourth change finds 4,000 names, where 3,000 are the most.
+    assert.same({ 4, 8 }, anew)
+  end)
+
   it("is refused whole when it is wrong, with file and pointer", function()
     local g = t.gateway(source, { files = files({}, { { path = "/a", reply = { 200, "a" } } }) })
     t.write(g.dir .. "/routes.json", '[{"path": "/b", "upstrem": "x"}, {"path": "c"}]')

@@ -507,6 +507,27 @@ static void test_task_time(void **state)
     script_rig_close(&r);
 }
 
+/* Also over hooks between which others have their turn. */
+static void test_task_time_of_all(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x;
+
+    (void)state;
+    script_rig_open(&r, PREFIX "gate.limits { task_time = 0.2 }\n"
+                               "for i = 1, 20 do gate.on.request(function()\n"
+                               "  gate.sleep(0.02)\n"
+                               "  local from = os.clock()\n"
+                               "  while os.clock() - from < 0.02 do end\n"
+                               "end) end\n");
+    x = script_rig_exchange(&r);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_FAULT);
+    assert_int_equal(r.verdict.result, GATE_VM_KILLED);
+    assert_true(script_rig_logged(&r, "it took longer than task_time, 200 ms"));
+    script_rig_end(&x);
+    script_rig_close(&r);
+}
+
 /* More policies than fit one function. */
 static void test_many_policies(void **state)
 {
@@ -779,6 +800,7 @@ int main(void)
         cmocka_unit_test(test_connect),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_task_time),
+        cmocka_unit_test(test_task_time_of_all),
         cmocka_unit_test(test_many_policies),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_huge_reply),

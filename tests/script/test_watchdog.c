@@ -26,7 +26,7 @@ struct watched {
 
 static void open_watched(struct watched *w, struct gate_watchdog *dog)
 {
-    gate_heap_open(&w->heap, 64u << 20);
+    assert_true(gate_heap_open(&w->heap, 64u << 20));
     luaL_openlibs(w->heap.L);
     w->at = 1;
     w->runs = 0;

@@ -210,6 +210,38 @@ static void pipelined_bodies_are_told_apart(void **state)
 }
 
 /* Answers that nobody reads do not gather without end. */
+/* The first line of a head is judged before the rest is there, that of each request. */
+static void lines_are_judged_early(void **state)
+{
+    struct scene *s = *state;
+
+    test_say(&s->client, "GET /a HTTP/1.1\r\n");
+    test_gateway_turns(&s->g, 3);
+    ask(s, "Host: a\r\n\r\nGET /a HTTP/2.0\r\n");
+    answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi");
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 505 "));
+}
+
+static void one_empty_line_comes_before_a_request(void **state)
+{
+    struct scene *s = *state;
+
+    ask(s, "\r\n" GET);
+    answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi");
+    test_say(&s->client, "\r\n");
+    test_gateway_turns(&s->g, 3);
+    test_say(&s->client, "\r\n" GET);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 400 "));
+}
+
+static void another_line_before_a_request_is_none(void **state)
+{
+    struct scene *s = *state;
+
+    test_say(&s->client, "G\n" GET);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 400 "));
+}
+
 static void unread_answers_stop_the_pipeline(void **state)
 {
     static const char one[] = "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -478,6 +510,23 @@ static void a_refused_upgrade_is_an_answer(void **state)
     answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi");
 }
 
+/* A switch is said by both fields, in HTTP/1.1. */
+static void half_a_switch_is_refused(void **state)
+{
+    static const char *const halves[] = {
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+        "HTTP/1.0 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    };
+    struct scene *s = *state;
+
+    for (int i = 0; i < 2; i++) {
+        ask(s, UPGRADE);
+        assert_non_null(strstr(answer(s, halves[i], "request id"), "HTTP/1.1 502 "));
+        test_hear_end(&s->origin);
+        test_talk_close(&s->origin);
+    }
+}
+
 static void unasked_switch_is_refused(void **state)
 {
     struct scene *s = *state;
@@ -506,6 +555,9 @@ int main(void)
         CASE(a_response_until_the_end_is_chunked),
         CASE(pipelined_requests_are_answered_in_order),
         CASE(pipelined_bodies_are_told_apart),
+        CASE(lines_are_judged_early),
+        CASE(one_empty_line_comes_before_a_request),
+        CASE(another_line_before_a_request_is_none),
         CASE(unread_answers_stop_the_pipeline),
         CASE(upstream_connections_are_reused),
         CASE(upstream_close_is_respected),
@@ -521,6 +573,7 @@ int main(void)
         CASE(tunnels_carry_bytes_both_ways),
         CASE(tunnels_keep_what_came_early),
         CASE(a_refused_upgrade_is_an_answer),
+        CASE(half_a_switch_is_refused),
         CASE(unasked_switch_is_refused),
     };
 
