@@ -338,7 +338,7 @@ static void test_connect(void **state)
     open_fixture(&f);
     assert_int_equal(gate_hook_connect(f.r.seat.vm, &info, on_connect_end, &end, &waiting, &v),
                      GATE_VM_YIELD);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         begin(&f, "hog");
     for (int i = 0; i < 1000 && waiting != NULL; i++) {
         run(&f, "little", GATE_VERDICT_REPLY);
