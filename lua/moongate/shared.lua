@@ -178,6 +178,11 @@ function methods:get(key)
   return look(d, key, seen)
 end
 
+--- Why a value was not taken.
+local function no_room(d, text)
+  return #text > api.dict_value_max(vm, d[1]) and value_long() or full()
+end
+
 local function put(self, method, mode, key, value, ttl)
   local d = states[self]
   if type(key) ~= "string" or d == nil then refuse(self, method, key) end
@@ -188,9 +193,7 @@ local function put(self, method, mode, key, value, ttl)
   repeat
     r = api.dict_put(vm, d[1], key, #key, mode, kind, number, text, #text, seconds)
   until r ~= AGAIN
-  if r == FULL then
-    return nil, #text > api.dict_value_max(vm, d[1]) and value_long() or full()
-  end
+  if r == FULL then return nil, no_room(d, text) end
   return check(r) == 1
 end
 
@@ -277,7 +280,7 @@ function methods:cas(key, old, new)
     r = api.dict_cas(vm, d[1], key, #key, old_kind, old_number, old_text, #old_text,
       kind, number, text, #text)
   until r ~= AGAIN
-  if r == FULL then return nil, full() end
+  if r == FULL then return nil, no_room(d, text) end
   return check(r) == 1
 end
 

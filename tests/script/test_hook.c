@@ -132,6 +132,32 @@ static void test_long(void **state)
     script_rig_close(&r);
 }
 
+/* Whoever took long is put off once more than others are: its next hook has to wait for a turn. */
+static void test_tired(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x, *other;
+
+    (void)state;
+    script_rig_open(&r, PREFIX
+                    "gate.limits { hook_cpu = 5 }\n"
+                    "gate.use { name = 'a', response = function() end, request = function()\n"
+                    "  local from = os.clock()\n"
+                    "  while os.clock() - from < 0.2 do end\n"
+                    "end }\n");
+    x = script_rig_exchange(&r);
+    other = script_rig_exchange(&r);
+    assert_int_equal(script_rig_start(&r, x, GATE_HOOK_REQUEST), GATE_VM_DONE);
+    r.worker.loop.tired = false;
+    assert_int_equal(script_rig_start(&r, other, GATE_HOOK_RESPONSE), GATE_VM_DONE);
+    assert_int_equal(script_rig_start(&r, x, GATE_HOOK_RESPONSE), GATE_VM_YIELD);
+    script_rig_wait(&r);
+    assert_int_equal(r.verdict.kind, GATE_VERDICT_NEXT);
+    script_rig_end(&x);
+    script_rig_end(&other);
+    script_rig_close(&r);
+}
+
 static void test_error(void **state)
 {
     struct script_rig r;
@@ -762,7 +788,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reply),
         cmocka_unit_test(test_nothing_goes_on),
-        cmocka_unit_test(test_sleep), cmocka_unit_test(test_long),
+        cmocka_unit_test(test_sleep), cmocka_unit_test(test_long), cmocka_unit_test(test_tired),
         cmocka_unit_test(test_error),
         cmocka_unit_test(test_kill),
         cmocka_unit_test(test_onion),

@@ -231,11 +231,17 @@ check("nothing lies behind an object", function(req, res)
     fails("table expected", rawset, object, 1, 2)
     fails("table expected", rawget, object, 1)
     fails("table expected", next, object)
-    fails("'__pairs'", function() for _ in pairs(object) do end end)
     fails("arithmetic", function() return object + 1 end)
-    fails("length", function() return #object end)
     fails("", function() object[1] = object end)
     fails("", function() return object[0] end)
+  end
+  for _, object in ipairs { req, res, req.client } do
+    fails("'__pairs'", function() for _ in pairs(object) do end end)
+    fails("length", function() return #object end)
+  end
+  for _, object in ipairs { req.headers, res.headers, req.args, req.cookies } do
+    fails(":each() do'", function() for _ in pairs(object) do end end)
+    fails(":each() do'", function() return #object end)
   end
   fails("req has no '1'", function() return req[1] end)
   fails("req has no '1'", function() req[1] = 2 end)
