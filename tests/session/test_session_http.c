@@ -460,6 +460,21 @@ static void trailers_pass_both_ways(void **state)
 #define SWITCH                                                                                     \
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 
+/* Even where all of the body is there: what was refused ends the connection. */
+static void what_is_too_large_closes(void **state)
+{
+    struct scene *s = *state;
+
+    test_talk_close(&s->client);
+    test_gateway_turns(&s->g, 3);
+    test_gateway_close(&s->g);
+    test_gateway_open(&s->g, TEST_ROUTE_MORE(",\"max_body\":3"));
+    test_talk_client(&s->client, &s->g);
+    test_say(&s->client, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" GET);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "Connection: close\r\n"));
+    assert_null(strstr(test_hear_end(&s->client), "HTTP/1.1"));
+}
+
 #define UPLOAD                                                                                     \
     "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
 
@@ -615,6 +630,7 @@ int main(void)
         CASE(interim_responses_pass),
         CASE(too_many_interim_responses),
         CASE(trailers_pass_both_ways),
+        CASE(what_is_too_large_closes),
         CASE(too_many_trailers),
         CASE(trailers_that_are_too_large),
         CASE(too_many_trailers_of_an_answer),
