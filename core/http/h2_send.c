@@ -90,7 +90,7 @@ ssize_t gate_h2_read_out(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
         return NGHTTP2_ERR_DEFERRED;
     }
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (n < s->out.bytes || !s->out_ended)
+    if (n < s->out.bytes || !s->out_ended || s->held)
         return (ssize_t)n;
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (s->trailers != NULL) {

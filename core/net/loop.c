@@ -15,6 +15,10 @@
  * makes itself ready for ever must not keep descriptors waiting. */
 #define DRAIN_ROUNDS 8
 
+/* Between two pieces of long work: time for what came in meanwhile, and for the answers that a
+ * server next door gives to it. */
+#define REST_NS GATE_MS
+
 static void disarm_timer(struct gate_loop *loop)
 {
     ev_timer_stop(loop->ev, &loop->timer);
@@ -56,6 +60,12 @@ static void on_wake(struct ev_loop *ev, struct ev_async *wake, int events)
     (void)events;
 }
 
+/* Only interrupts the poll. */
+static void on_rested(struct gate_timer *t)
+{
+    (void)t;
+}
+
 static void on_trim(struct gate_timer *t)
 {
     struct gate_loop *loop = gate_container_of(t, struct gate_loop, trim);
@@ -64,14 +74,33 @@ static void on_trim(struct gate_timer *t)
     gate_chunk_pool_trim(&loop->chunks);
 }
 
-/* libev wakes a loop by a descriptor of its own, and ends the process when it finds none. */
-static bool can_wake(void)
+static void on_never(struct ev_loop *ev, struct ev_io *io, int events)
 {
-    int fd = eventfd(0, EFD_CLOEXEC);
+    (void)ev;
+    (void)io;
+    (void)events;
+}
 
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
+/* libev wakes a loop by a descriptor of its own. It ends the process when it finds none, and says
+ * nothing when the kernel does not watch it (memory, fs.epoll.max_user_watches): nobody could wake
+ * the loop. So both are tried first. */
+static bool can_wake(struct ev_loop *ev)
+{
+    int fd = eventfd(0, EFD_CLOEXEC), kept;
+    struct ev_io probe;
+    bool watched;
+
+    if (fd < 0)
+        return false;
+    ev_io_init(&probe, on_never, fd, EV_READ);
+    ev_io_start(ev, &probe);
+    ev_run(ev, EVRUN_NOWAIT);
+    kept = errno;
+    watched = ev_is_active(&probe);
+    ev_io_stop(ev, &probe);
+    close(fd);
+    errno = kept;
+    return watched;
 }
 
 static enum gate_err open_ev(struct gate_loop *loop)
@@ -81,7 +110,7 @@ static enum gate_err open_ev(struct gate_loop *loop)
     loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     if (loop->ev == NULL)
         return GATE_E_SYS;
-    if (can_wake())
+    if (can_wake(loop->ev))
         return GATE_OK;
     kept = errno;
     ev_loop_destroy(loop->ev);
@@ -96,10 +125,8 @@ enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *cl
     if (open_ev(loop) != GATE_OK)
         return GATE_E_SYS;
     gate_list_init(&loop->ready);
-    gate_list_init(&loop->due);
     gate_list_init(&loop->behind);
     gate_list_init(&loop->later);
-    gate_list_init(&loop->next);
     gate_list_init(&loop->flush);
     gate_block_pool_init(&loop->blocks, 0);
     gate_chunk_pool_init(&loop->chunks);
@@ -110,12 +137,15 @@ enum gate_err gate_loop_open(struct gate_loop *loop, const struct gate_clock *cl
     loop->skew_ns = 0;
     gate_loop_refresh(loop);
     gate_wheel_init(&loop->wheel, gate_loop_now(loop));
+    gate_timer_init(&loop->rested, on_rested);
     gate_timer_init(&loop->trim, on_trim);
     atomic_init(&loop->stop, false);
     loop->turn = 1;
     loop->long_turn = 0;
+    loop->rest_ns = 0;
     loop->tired = false;
     loop->owed = false;
+    loop->later_first = false;
     loop->draining = false;
     loop->in_script = false;
 
@@ -196,62 +226,101 @@ static void run_flush(struct gate_loop *loop)
         continue;
 }
 
-/* One generation, until something took long. What is left waits for its turn among what else does:
- * first come, first served, or those who come again and again would hold up others for ever. */
+void gate_loop_tire(struct gate_loop *loop)
+{
+    gate_loop_refresh(loop);
+    loop->tired = true;
+    loop->long_turn = loop->turn;
+    loop->rest_ns = loop->now_ns + REST_NS;
+}
+
+/* Long work was done in this turn or the last one: others may take long, too. */
+static bool is_wary(const struct gate_loop *loop)
+{
+    return loop->long_turn + 1 >= loop->turn;
+}
+
+/* Until something took long; who has an answer does not wait for that. */
+static void run_apart(struct gate_loop *loop, struct gate_list *present)
+{
+    do
+        run_flush(loop);
+    while (!loop->tired && run_first(present));
+}
+
+/* One generation, until something took long: what that passed over comes first in the next turn. */
 static void run_ready(struct gate_loop *loop)
 {
     struct gate_list present;
 
     gate_list_init(&present);
     gate_list_splice(&present, &loop->ready);
+    if (GATE_UNLIKELY(is_wary(loop)))
+        run_apart(loop, &present);
     while (!loop->tired && run_first(&present))
         continue;
-    gate_list_splice(&loop->due, &present);
+    gate_list_splice(&present, &loop->ready);
+    gate_list_splice(&loop->ready, &present);
 }
 
-/* The same for what was put off: at least one, or new work could hold it up for ever. Who has an
- * answer does not wait for what may take long. */
 static void run_waiting(struct gate_loop *loop, struct gate_list *waiting)
 {
     struct gate_list present;
 
     gate_list_init(&present);
     gate_list_splice(&present, waiting);
-    do
-        run_flush(loop);
-    while (run_first(&present) && !loop->tired);
+    run_apart(loop, &present);
     gate_list_splice(&present, waiting);
     gate_list_splice(waiting, &present);
 }
 
-/* All that was put off, until something took long; what that passes over has its turn in any case
- * the next time. */
-static void run_put_off(struct gate_loop *loop)
-{
-    struct gate_list *const lists[] = {&loop->due, &loop->behind, &loop->later};
-    bool owed = loop->owed;
-
-    loop->tired = loop->owed = false;
-    for (int i = 0; i < 3; i++) {
-        if (gate_list_empty(lists[i]))
-            continue;
-        if (!loop->tired || owed)
-            run_waiting(loop, lists[i]);
-        else
-            loop->owed = true;
-    }
-}
-
 static bool has_waiting(const struct gate_loop *loop)
 {
-    return !gate_list_empty(&loop->due) || !gate_list_empty(&loop->behind) ||
-           !gate_list_empty(&loop->later);
+    return !gate_list_empty(&loop->behind) || !gate_list_empty(&loop->later);
 }
 
-static bool has_work(const struct gate_loop *loop)
+static bool is_resting(const struct gate_loop *loop)
 {
-    return !gate_list_empty(&loop->ready) || !gate_list_empty(&loop->flush) ||
-           has_waiting(loop) || !gate_list_empty(&loop->next);
+    return loop->now_ns < loop->rest_ns;
+}
+
+/* What was put off, until something took long: one such piece, now of one list and then of the
+ * other, and behind a rest; not behind long work of the same turn, but for every second time. */
+static GATE_COLD void run_put_off(struct gate_loop *loop)
+{
+    bool owed = loop->owed, tired = loop->long_turn == loop->turn;
+
+    loop->owed = tired && !owed;
+    if ((tired || is_resting(loop)) && !owed)
+        return;
+    loop->draining = true;
+    loop->tired = false;
+    run_waiting(loop, loop->later_first ? &loop->later : &loop->behind);
+    if (loop->tired)
+        loop->later_first = !loop->later_first;
+    else
+        run_waiting(loop, loop->later_first ? &loop->behind : &loop->later);
+    run_flush(loop);
+    loop->draining = false;
+}
+
+/* Whether a drain would do something. */
+static bool has_ready(const struct gate_loop *loop)
+{
+    return !gate_list_empty(&loop->ready) || !gate_list_empty(&loop->flush);
+}
+
+/* Whether a poll is not to wait. Starts the timer that ends a rest. */
+static bool has_work(struct gate_loop *loop)
+{
+    if (has_ready(loop))
+        return true;
+    if (GATE_LIKELY(!has_waiting(loop)))
+        return false;
+    if (!is_resting(loop))
+        return true;
+    gate_wheel_start(&loop->wheel, &loop->rested, (loop->rest_ns + GATE_MS - 1) / GATE_MS);
+    return false;
 }
 
 static void run_rounds(struct gate_loop *loop)
@@ -272,15 +341,11 @@ static void drain(struct gate_loop *loop)
 {
     GATE_ASSERT(!loop->in_script);
     GATE_ASSERT(!loop->draining);
-    if (!has_work(loop))
+    if (!has_ready(loop))
         return;
     loop->draining = true;
-    loop->tired = false;
-    if (GATE_UNLIKELY(loop->long_turn + 1 >= loop->turn))
-        run_flush(loop); /* what is ready may take long, too */
+    loop->tired = loop->long_turn == loop->turn;
     run_rounds(loop);
-    if (GATE_UNLIKELY(has_waiting(loop)))
-        run_put_off(loop);
     run_flush(loop); /* a ready queue that never empties does not hold output back */
     loop->draining = false;
 }
@@ -295,12 +360,14 @@ void gate_loop_turn(struct gate_loop *loop, bool wait)
 {
     GATE_ASSERT(!loop->draining);
     loop->turn++;
-    loop->tired = false;
-    gate_list_splice(&loop->behind, &loop->next);
+    loop->tired = !gate_list_empty(&loop->ready) || is_wary(loop);
+    wait = wait && !has_work(loop);
     arm_timer(loop);
-    ev_run(loop->ev, wait && !has_work(loop) ? EVRUN_ONCE : EVRUN_NOWAIT);
+    ev_run(loop->ev, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
     run_timers(loop);
     drain(loop);
+    if (GATE_UNLIKELY(has_waiting(loop)))
+        run_put_off(loop);
     if (!gate_timer_active(&loop->trim) &&
         gate_block_pool_hot(&loop->blocks) + gate_chunk_pool_hot(&loop->chunks) > TRIM_ABOVE)
         gate_loop_timer(loop, &loop->trim, TRIM_MS);

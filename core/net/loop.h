@@ -25,14 +25,13 @@ struct gate_ready {
 struct gate_loop {
     struct ev_loop *ev;
     struct gate_list ready; /* struct gate_ready: waits that woke, events to deliver */
-    /* The same, for what may take long: what stood behind long work, what goes on behind its own,
-     * and what nobody waits for. */
-    struct gate_list due, behind, later;
-    struct gate_list next; /* will be `behind` in the next turn */
+    /* The same, for what is put off: what is known to take long, and what nobody waits for. */
+    struct gate_list behind, later;
     struct gate_list flush; /* struct gate_ready: connections with output to send */
     struct gate_wheel wheel;
     struct gate_block_pool blocks;
     struct gate_chunk_pool chunks;
+    struct gate_timer rested; /* wakes the poll for what is put off */
     struct gate_timer trim; /* gives block memory back while more is free than is needed */
     const struct gate_clock *clock;
     struct gate_log *log;
@@ -43,10 +42,12 @@ struct gate_loop {
     uint64_t armed_ms; /* loop time of `timer`; UINT64_MAX: not started */
     uint64_t turn;     /* number of this turn, from 1 */
     uint64_t long_turn; /* the last one in which long work was done; 0: none */
+    uint64_t rest_ns;  /* until then what is put off lets others go first */
     int64_t skew_ns;   /* of the clock, when `timer` was started */
     _Atomic bool stop;
-    bool tired;     /* long work was done: what else would begin now is put off */
-    bool owed;      /* of what was put off, some was passed over in the last turn */
+    bool tired;     /* long work was done, or others stand first: what would begin now waits */
+    bool owed;      /* long work passed over what is put off */
+    bool later_first;
     bool draining;  /* inside the drain of the ready queue: never nested */
     bool in_script; /* a VM of this thread is inside lua_resume: no draining now */
 };
@@ -95,30 +96,25 @@ static inline void gate_loop_ready(struct gate_loop *loop, struct gate_ready *r)
         gate_list_push(&loop->ready, &r->node);
 }
 
-/* Runs behind all that is ready, for what nobody waits for. */
+/* Runs behind all that is ready, for what is known to take long. */
+static inline void gate_loop_behind(struct gate_loop *loop, struct gate_ready *r)
+{
+    if (gate_list_empty(&r->node))
+        gate_list_push(&loop->behind, &r->node);
+}
+
+/* The same, for what nobody waits for. */
 static inline void gate_loop_later(struct gate_loop *loop, struct gate_ready *r)
 {
     if (gate_list_empty(&r->node))
         gate_list_push(&loop->later, &r->node);
 }
 
-/* Runs in the next turn, when what came in by then has its answers: for work that goes on behind
- * long work of its own. */
-static inline void gate_loop_next(struct gate_loop *loop, struct gate_ready *r)
-{
-    if (gate_list_empty(&r->node))
-        gate_list_push(&loop->next, &r->node);
-}
-
-/* Said after long work (a script that ran for milliseconds): what else is ready waits until the
- * loop has polled again, and then stands behind what came in by then. So ten such pieces of work in
- * a row keep others waiting for one of them, not for ten. Who begins work from an I/O callback that
+/* Said after long work (a script that ran for milliseconds): what else is ready waits for the next
+ * turn, and what is put off for a moment in which others go first. So ten such pieces of work in a
+ * row keep others waiting for one of them, not for ten. Who begins work from an I/O callback that
  * may take long asks is_tired first, and links it into the ready queue instead. */
-static inline void gate_loop_tire(struct gate_loop *loop)
-{
-    loop->tired = true;
-    loop->long_turn = loop->turn;
-}
+void gate_loop_tire(struct gate_loop *loop);
 
 static inline bool gate_loop_is_tired(const struct gate_loop *loop)
 {

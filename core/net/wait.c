@@ -53,6 +53,13 @@ void gate_wait_wake(struct gate_wait *w, enum gate_err result)
     end(w, result);
 }
 
+void gate_wait_put_off(struct gate_wait *w)
+{
+    GATE_ASSERT(w->state == GATE_WAIT_IDLE);
+    w->state = GATE_WAIT_WOKEN;
+    gate_loop_behind(w->loop, &w->ready);
+}
+
 void gate_wait_expire(struct gate_wait *w, enum gate_err result)
 {
     if (w->state != GATE_WAIT_ARMED)

@@ -36,6 +36,10 @@ void gate_wait_arm(struct gate_wait *w, uint64_t deadline_ms,
  * nothing. */
 void gate_wait_wake(struct gate_wait *w, enum gate_err result);
 
+/* Only inside fn: it is called once more, with the same result, behind all that is ready, as work
+ * that is known to take long. */
+void gate_wait_put_off(struct gate_wait *w);
+
 /* Ends an armed wait as its deadline would, but with this result: what it waits for is undone, and
  * fn runs at the next drain. */
 void gate_wait_expire(struct gate_wait *w, enum gate_err result);

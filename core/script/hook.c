@@ -68,11 +68,12 @@ static void run_give(struct gate_hook_run *run)
  * fault pages makes those of all. 1-based; n + 1: none is left. */
 static uint32_t first_link(const struct gate_hook_chain *c, const struct gate_exchange *x)
 {
+    uint32_t bound = x->seen != 0 && c->hook == GATE_HOOK_RESPONSE ? x->seen : x->onion;
     uint32_t i = 0;
 
-    if (x->onion == 0 || (c->hook != GATE_HOOK_RESPONSE && c->hook != GATE_HOOK_BODY))
+    if (bound == 0 || (c->hook != GATE_HOOK_RESPONSE && c->hook != GATE_HOOK_BODY))
         return 1;
-    while (i < c->n && c->v[i].depth >= x->onion)
+    while (i < c->n && c->v[i].depth >= bound)
         i++;
     return i + 1;
 }
@@ -241,23 +242,12 @@ static uint32_t note_barred(struct gate_hook_run *run)
     return (uint32_t)at;
 }
 
-/* The entry is called from the loop: others go first. */
-static enum gate_vm_result
-put_off(struct gate_hook_run *run, uint32_t at,
-        void (*link)(struct gate_loop *loop, struct gate_ready *r))
-{
-    struct gate_vm *vm = run->task.vm;
-
-    run->rest_at = at;
-    run->task.verdict = vm->io.verdict;
-    link(&vm->worker->loop, &run->rest);
-    return GATE_VM_YIELD;
-}
-
 static enum gate_vm_result rest(struct gate_hook_run *run, uint32_t at)
 {
     gate_loop_tire(&run->task.vm->worker->loop);
-    return put_off(run, at, gate_loop_next);
+    gate_task_accuse(&run->task, false);
+    gate_task_bound(&run->task);
+    return gate_run_put_off(run, at, GATE_RUN_LONG);
 }
 
 /* After a failure: reports it, and calls the rest of the chain when the policy says so; also what
@@ -278,21 +268,23 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
         if (at >= run->chain->n)
             return GATE_VM_DONE;
         if (r == GATE_VM_KILLED || r == GATE_VM_NOMEM)
-            return put_off(run, at + 1, gate_loop_next);
+            return rest(run, at + 1);
         r = call_from(run, at + 1);
     }
 }
 
 /* A reply or a failure in a request hook bounds the onion of later hooks, a reply in a response
- * hook those that are still to see it. */
+ * hook those that are still to see it, as does a retry, which may turn out to be impossible. */
 static void note_onion(struct gate_hook_run *run, struct gate_hook_verdict *v)
 {
     uint32_t at = (uint32_t)run->task.vm->io.at;
 
-    v->more = run->chain->hook == GATE_HOOK_RESPONSE && v->kind == GATE_VERDICT_REPLY && at > 0 &&
-              at < run->chain->n;
-    if (v->more)
+    v->more = run->chain->hook == GATE_HOOK_RESPONSE && at > 0 && at < run->chain->n &&
+              (v->kind == GATE_VERDICT_REPLY || v->kind == GATE_VERDICT_RETRY);
+    if (v->more && v->kind == GATE_VERDICT_REPLY)
         run->x->onion = run->chain->v[at - 1].depth;
+    else if (v->more)
+        run->x->seen = run->chain->v[at - 1].depth;
     if ((run->chain->hook != GATE_HOOK_REQUEST && run->chain->hook != GATE_HOOK_REQUEST_BODY) ||
         at == 0)
         return;
@@ -349,20 +341,22 @@ static void settle(struct gate_hook_run *run, enum gate_vm_result r, struct gate
 
 /* One long hook of an exchange may be followed by others that are, too: those of its policy for
  * later steps, the next ones of the chain, those for the next piece of a body. Between any two of
- * them others have their turn; what goes on in the next one does so before their output. */
+ * them others have their turn. */
 static bool is_tired(const struct gate_hook_run *run)
 {
     return run->x != NULL && run->x->tired_until >= run->task.vm->worker->loop.turn;
 }
 
-/* Several exchanges that came at the same time may have such hooks, too. Of those that begin behind
- * one of them one more may be slow; the rest then comes in later turns. */
+/* Other exchanges may have such hooks, too: those that are expected to wait behind all that is
+ * fresh, and of what is fresh one is called in a turn. */
 static inline enum gate_vm_result begin(struct gate_hook_run *run, uint32_t start)
 {
     if (GATE_UNLIKELY(is_tired(run)))
-        return put_off(run, start, gate_loop_next);
+        return gate_run_put_off(run, start, GATE_RUN_LONG);
     if (GATE_UNLIKELY(gate_loop_is_tired(&run->task.vm->worker->loop)))
-        return put_off(run, start, gate_loop_ready);
+        return gate_run_put_off(run, start, GATE_RUN_FRESH);
+    if (GATE_UNLIKELY(gate_task_is_suspect(&run->task, false)))
+        return gate_run_put_off(run, start, GATE_RUN_SUSPECT);
     return call_from(run, start);
 }
 
@@ -406,6 +400,7 @@ static void on_step(struct gate_task *t, enum gate_vm_result r)
         return;
     }
     settle(run, r, &v);
+    t->until_ms = 0;
     gate_list_remove(&run->node);
     *run->slot = NULL;
     run_give(run);
@@ -416,8 +411,17 @@ static void on_rest(struct gate_ready *rest)
 {
     struct gate_hook_run *run = gate_container_of(rest, struct gate_hook_run, rest);
 
+    enum gate_vm_result r;
+
     run->task.vm->io.verdict = run->task.verdict;
-    on_step(&run->task, call_from(run, run->rest_at));
+    if (run->place == GATE_RUN_FRESH && gate_task_is_suspect(&run->task, false)) {
+        gate_run_put_off(run, run->rest_at, GATE_RUN_SUSPECT);
+        return;
+    }
+    r = call_from(run, run->rest_at);
+    if (run->place == GATE_RUN_SUSPECT && !gate_loop_is_tired(&run->task.vm->worker->loop))
+        gate_task_acquit(&run->task, false);
+    on_step(&run->task, r);
 }
 
 /* Runs from `start`; while it waits, its owner has it in *slot. */
@@ -540,6 +544,7 @@ void gate_hook_cancel(struct gate_hook_run **run)
     GATE_CHECK_MAGIC(r, GATE_RUN_MAGIC);
     gate_ready_cancel(&r->rest);
     gate_task_cancel(&r->task);
+    r->task.until_ms = 0;
     gate_list_remove(&r->node);
     run_give(r);
 }

@@ -219,6 +219,18 @@ static enum gate_vm_result late(const struct gate_job *job)
     return gate_task_owner(job->group->parent)->reported ? GATE_VM_KILLED : GATE_VM_DONE;
 }
 
+/* Members of a gate.all that is expected to take long let others go first; all other jobs do so in
+ * any case. */
+static bool put_off(struct gate_job *job)
+{
+    struct gate_task *t = &job->task;
+
+    t->suspect = !t->suspect && job->group != NULL && gate_task_is_suspect(t, false);
+    if (t->suspect)
+        gate_loop_behind(&t->vm->worker->loop, &job->start);
+    return t->suspect;
+}
+
 static void on_start(struct gate_ready *r)
 {
     struct gate_job *job = gate_container_of(r, struct gate_job, start);
@@ -227,14 +239,14 @@ static void on_start(struct gate_ready *r)
     enum gate_vm_result result = late(job);
 
     GATE_CHECK_MAGIC(job, JOB_MAGIC);
+    if (result == GATE_VM_DONE && put_off(job))
+        return;
     if (GATE_UNLIKELY(result != GATE_VM_DONE)) {
         finish(job, result);
         return;
     }
     gate_task_begin(&job->task, vm->ref_job, job->kind == NULL ? NULL : job->kind->budgets);
-    if (job->group != NULL)
-        job->task.owner = gate_task_owner(job->group->parent);
-    else
+    if (job->group == NULL)
         gate_tally_add(&job->kind->tally.begun);
     owner = gate_task_owner(&job->task);
     vm->io.start = job->number;
@@ -279,6 +291,7 @@ enum gate_err gate_job_all(struct gate_vm *vm, int32_t first, int32_t n)
 
         job->origin = o;
         job->group = g;
+        job->task.owner = gate_task_owner(g->parent);
         gate_list_push(&g->members, &job->sibling);
     }
     gate_wait_cancel(&vm->task->wait);

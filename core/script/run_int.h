@@ -7,6 +7,13 @@
 
 #define GATE_RUN_MAGIC 0x6b6f6f68u
 
+/* Where a run waits whose next entry is called from the loop. */
+enum gate_run_place {
+    GATE_RUN_FRESH,   /* among what is ready: it came behind long work of others */
+    GATE_RUN_LONG,    /* behind that: its own hooks have taken long */
+    GATE_RUN_SUSPECT, /* so have those of requests like it */
+};
+
 struct gate_hook_run {
     uint32_t magic;
     struct gate_list node;      /* vm->runs while it waits */
@@ -23,8 +30,9 @@ struct gate_hook_run {
     gate_hook_done *done;
     void *arg;
     struct gate_hook_run **slot; /* where its owner keeps it while it waits */
-    struct gate_ready rest;      /* goes on with entry `rest_at` in the next turn */
+    struct gate_ready rest;      /* goes on with entry `rest_at` from the loop */
     uint32_t rest_at;
+    uint8_t place; /* enum gate_run_place, of `rest` */
     uint32_t probe; /* entry that it tries out of quarantine; 0: none */
     uint64_t began_ns;
 };
@@ -34,9 +42,12 @@ void gate_run_origin(const struct gate_task *t, struct gate_task_origin *to);
 /* Time inside hooks of an exchange until now, that of the one included which runs. */
 uint64_t gate_hook_script_ns(const struct gate_vm *vm, const struct gate_exchange *x);
 
-/* A hook, or what it waited for, took long: the next one of its exchange is called in the next turn.
- */
+/* A hook, or what it waited for, took long: the next one of its exchange lets others go first. */
 void gate_run_tire(struct gate_task *t);
+
+/* The entry is called from the loop, by `rest`; YIELD. */
+enum gate_vm_result gate_run_put_off(struct gate_hook_run *run, uint32_t at,
+                                     enum gate_run_place to);
 
 /* "gateway.lua:9": the policy whose hook runs or has just failed; for when and handler the route.
  */

@@ -87,6 +87,14 @@ static void release_holds(struct gate_task *t)
     }
 }
 
+void gate_task_bound(struct gate_task *t)
+{
+    const struct gate_vm *vm = t->vm;
+
+    if (t->until_ms == 0)
+        t->until_ms = gate_loop_now(&vm->worker->loop) + vm->config->limits.task_time_ms;
+}
+
 /* The task waits: notes how much it has used. The clock is read only here, where a task is slow
  * anyway. */
 static void account(struct gate_task *t, uint64_t cpu_before)
@@ -111,7 +119,8 @@ static void account(struct gate_task *t, uint64_t cpu_before)
     if (t->waited)
         return;
     t->waited = true;
-    gate_loop_timer(&vm->worker->loop, &t->limit, vm->config->limits.task_time_ms);
+    gate_task_bound(t);
+    gate_wheel_start(&vm->worker->loop.wheel, &t->limit, t->until_ms);
 }
 
 static inline int enter(struct gate_vm *vm, lua_State *co, int n, const uint64_t *budgets,
@@ -169,6 +178,7 @@ static GATE_COLD void note_long(struct gate_task *t)
     struct gate_task *owner = gate_task_owner(t);
 
     gate_loop_tire(&t->vm->worker->loop);
+    gate_task_accuse(t, t->waited);
     if (owner->kind == GATE_TASK_HOOK)
         gate_run_tire(owner);
 }
@@ -237,7 +247,14 @@ static void on_woken(struct gate_wait *w, enum gate_err result)
     struct gate_vm *vm = t->vm;
     bool doomed = t->doomed;
     enum gate_vm_result r = ends_with(t);
+    bool suspect = r == GATE_VM_DONE && gate_task_is_suspect(t, true);
 
+    if (suspect && !t->suspect) {
+        t->suspect = true;
+        gate_wait_put_off(w);
+        return;
+    }
+    t->suspect = false;
     gate_list_remove(&t->node);
     t->woken = result;
     __atomic_store_n(&vm->io.at, t->at, __ATOMIC_RELAXED);
@@ -248,6 +265,8 @@ static void on_woken(struct gate_wait *w, enum gate_err result)
         gate_loop_untimer(&vm->worker->loop, &t->limit);
     else
         r = gate_task_resume(t);
+    if (suspect && !gate_loop_is_tired(&vm->worker->loop))
+        gate_task_acquit(t, true);
     if (r != GATE_VM_YIELD)
         t->step(t, r);
     if (GATE_UNLIKELY(doomed))
@@ -263,6 +282,7 @@ static void on_limit(struct gate_timer *timer)
     __atomic_store_n(&t->vm->io.at, t->at, __ATOMIC_RELAXED);
     t->vm->io.verdict = t->verdict;
     t->overtime = true;
+    t->suspect = false;
     t->step(t, GATE_VM_KILLED);
 }
 

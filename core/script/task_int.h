@@ -22,6 +22,7 @@ struct gate_task {
     bool waited;             /* it has waited at least once since begin */
     bool overtime;           /* ended by task_time, not by its budget */
     bool reported;           /* the log has its line already */
+    bool suspect;            /* woken, and put off: it is expected to take long */
     bool doomed;             /* the heaviest of a full VM: ends where it waits */
     struct gate_task *owner; /* whose budget it uses; NULL: its own */
     int raised;              /* what a member of its gate.all raised; a reference, or LUA_NOREF */
@@ -36,6 +37,7 @@ struct gate_task {
     uint64_t used_ns;        /* CPU time of entry `at` so far, as far as it is known */
     struct gate_wait wait;
     struct gate_timer limit; /* task_time */
+    uint64_t until_ms;       /* where it ends; 0: it has not waited yet */
     enum gate_err woken;     /* what the last wait ended with */
     struct gate_list holds;  /* struct gate_task_hold */
     /* a resume from the loop returned r; not YIELD */
@@ -72,9 +74,24 @@ void gate_task_report(const struct gate_task *t, enum gate_vm_result r);
 /* Takes what the dead task has raised, as a reference for `raised` of another one. */
 int gate_task_take_error(struct gate_task *t, enum gate_vm_result r);
 
+/* task_time runs from here on, unless it does already: also over calls of one chain between which
+ * others have their turn. */
+void gate_task_bound(struct gate_task *t);
+
 /* Runs until the call ends or waits. Not DONE and not YIELD: the error value is on the coroutine's
  * stack, and the coroutine is dead. */
 enum gate_vm_result gate_task_resume(struct gate_task *t);
+
+/* Whether it is expected to take long (hook_rest.c), at its beginning or woken from a wait. accuse:
+ * it did. acquit: it was expected to, and did not. */
+void gate_task_accuse(struct gate_task *t, bool woken);
+void gate_task_acquit(struct gate_task *t, bool woken);
+bool gate_task_matches(struct gate_task *t, bool woken);
+
+static inline bool gate_task_is_suspect(struct gate_task *t, bool woken)
+{
+    return GATE_UNLIKELY(t->vm->suspects.until_ms != 0) && gate_task_matches(t, woken);
+}
 
 /* Ends a task that waits: its wait is cancelled, the coroutine is dropped. */
 void gate_task_cancel(struct gate_task *t);

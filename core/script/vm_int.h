@@ -13,6 +13,7 @@
 #include "script/hook.h"
 #include "script/native_int.h"
 #include "script/secrets.h"
+#include "script/suspects_int.h"
 #include "script/vm.h"
 #include "script/watch_int.h"
 #include "shared/shared.h"
@@ -118,6 +119,7 @@ struct gate_vm {
     bool expired;               /* waits end at once: it has been retired for long */
     struct gate_hook_run *idle; /* runs with a coroutine to use again */
     uint32_t n_idle;
+    struct gate_suspects suspects;
     _Atomic(struct gate_hook_chain *) chains; /* control walks them: only ever grows */
     struct gate_hook_chain *global[GATE_HOOK_COUNT];
     struct gate_hook_chain **balancers; /* by upstream; NULL: no function */

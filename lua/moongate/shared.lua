@@ -330,10 +330,12 @@ local function error_parts(err)
   return "failed", tostring(err)
 end
 
---- Ends a flight with an error, or with nothing, for all who wait.
+--- Ends a flight with an error, or with nothing, for all who wait. What is no table becomes an error
+--- for the one who led, too.
 local function land_without(self, key, err)
   local code, message = "", ""
   if err ~= nil then code, message = error_parts(err) end
+  if err ~= nil and type(err) ~= "table" then err = errors.new(code, message) end
   api.dict_land(vm, states[self][1], key, #key, NONE, 0, message, #message, code, #code)
   return nil, err
 end
@@ -380,7 +382,8 @@ end
 ---@param ttl number|string|nil nil: for ever
 ---@param fn fun(): string|number|boolean|nil, any
 ---@return string|number|boolean|nil
----@return any err what the function returned behind nil; `full` when the value was not kept
+---@return any err what the function returned behind nil; `full` when the value was not kept;
+---  `exiting`
 function methods:fetch(key, ttl, fn)
   local d = states[self]
   if type(key) ~= "string" or d == nil then refuse(self, "fetch", key) end
@@ -394,6 +397,8 @@ function methods:fetch(key, ttl, fn)
   local r = check(api.dict_join(vm, d[1], key, #key))
   if r ~= LEAD then
     task.wait()
+    local code = api.wait_result(vm)
+    if code ~= 0 then return nil, errors.of_code(code) end
     r = check(api.dict_joined(vm, d[1], key, #key))
   end
   if r == LEAD then return lead(self, key, ttl, fn) end

@@ -722,6 +722,36 @@ static void an_early_end_does_not_wait_for_ever(void **state)
     assert_true(gate_h2_is_early(gate_h2_stream_of(only()->s)));
 }
 
+/* So does that of a body, where the client has said that little is left to send. */
+static void answer_with_body_early(const char *length, bool waits)
+{
+    const char *fields[] = {"content-length", length, NULL};
+
+    test_h2_request(&rig->say, 1, 0, "POST", "/", fields);
+    talk();
+    answer(only(), 200, "done");
+    hear();
+    assert_string_equal(test_h2_stream(&rig->heard, 1)->body, "done");
+    assert_int_equal(test_h2_stream(&rig->heard, 1)->ended, !waits);
+}
+
+static void an_early_body_ends_with_the_request(void **state)
+{
+    (void)state;
+    answer_with_body_early("3", true);
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 1, "abc", 3);
+    talk();
+    assert_true(test_h2_stream(&rig->heard, 1)->ended);
+    assert_string_equal(test_h2_stream(&rig->heard, 1)->body, "done");
+    assert_int_equal(rig->c.open, 0);
+}
+
+static void an_early_body_does_not_wait_for_a_long_upload(void **state)
+{
+    (void)state;
+    answer_with_body_early("100000", false);
+}
+
 static void an_early_head_may_be_all(void **state)
 {
     (void)state;
@@ -1339,6 +1369,8 @@ int main(void)
         TEST(early_answers_stop_the_upload),
         TEST(an_early_end_waits_for_that_of_the_request),
         TEST(an_early_end_does_not_wait_for_ever),
+        TEST(an_early_body_ends_with_the_request),
+        TEST(an_early_body_does_not_wait_for_a_long_upload),
         TEST(an_early_head_may_be_all),
         TEST(what_is_cancelled_in_the_same_read_never_begins),
         TEST(rapid_resets_end_the_connection),

@@ -165,7 +165,9 @@ static struct call *begin(struct fixture *f, const char *what)
     now = f;
     c->x = script_rig_exchange(&f->r);
     gate_headers_set(&c->x->req.headers, GATE_STR("x-do"), gate_str_from_cstr(what));
-    f->r.worker.loop.tired = false; /* or calls that took long here would put this one off */
+    /* Or calls that took long here would put this one off. */
+    f->r.worker.loop.tired = false;
+    gate_suspects_init(&f->r.seat.vm->suspects);
     c->done = gate_hook_call(c->x, GATE_HOOK_REQUEST, GATE_SCOPE_ALL, on_end, &c->v) ==
               GATE_VM_DONE;
     return c;

@@ -461,6 +461,28 @@ static void draining_does_not_wait_for_a_pong(void **state)
     expect_closed(s, GATE_CLOSE_DRAIN);
 }
 
+/* Descriptors have run out: who only idles goes, who is busy hears nothing of it. */
+static void room_is_made_by_those_who_idle(void **state)
+{
+    struct scene *s = *state;
+
+    get(s, 1, "/");
+    say(s);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    gate_session_make_room(&s->g.worker);
+    test_gateway_pass(&s->g, 3000);
+    say(s);
+    assert_int_equal(s->heard.goaways, 0);
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    assert_string_equal(answer_of(s, 1)->body, "hi");
+    gate_session_make_room(&s->g.worker);
+    say(s);
+    assert_int_equal(s->heard.goaways, 1);
+    assert_int_equal(s->heard.last_id, 1);
+    expect_closed(s, GATE_CLOSE_IDLE_TIMEOUT);
+}
+
 /* Numbers of streams are not endless. */
 static void a_connection_has_a_lifetime(void **state)
 {
@@ -603,6 +625,7 @@ int main(void)
         CASE(an_early_end_comes_in_time),
         CASE(draining_says_so_twice),
         CASE(draining_does_not_wait_for_a_pong),
+        CASE(room_is_made_by_those_who_idle),
         CASE(a_connection_has_a_lifetime),
         CASE(cut_ends_the_streams_of_a_generation),
         CASE(through_single_bytes),

@@ -92,6 +92,14 @@ static void another_name_is_another_session(void **state)
     assert_false(resumes(TLS1_3_VERSION, "b.test"));
     assert_true(resumes(TLS1_3_VERSION, "x.b.test"));
     assert_false(resumes(TLS1_3_VERSION, "a.test"));
+    /* In TLS 1.2 also where the certificate is the same. */
+    assert_false(resumes(TLS1_2_VERSION, "b.test"));
+    assert_true(resumes(TLS1_2_VERSION, "b.test"));
+    assert_false(resumes(TLS1_2_VERSION, "x.b.test"));
+    assert_true(resumes(TLS1_2_VERSION, "X.b.test."));
+    assert_false(resumes(TLS1_2_VERSION, NULL));
+    assert_true(resumes(TLS1_2_VERSION, NULL));
+    assert_false(resumes(TLS1_2_VERSION, "a.test"));
     stop();
 }
 

@@ -2,6 +2,7 @@
  * Streams on one connection to an upstream, against an origin that writes its frames by hand: who
  * gets a place on it, how streams end alone, and how they end together. */
 #include "link_h2_bench.h"
+#include "net/conn_fault.h"
 
 static uint64_t links_opened(struct bench *b)
 {
@@ -474,6 +475,24 @@ static void a_refused_stream_may_be_sent_again(void **state)
     origin_close(&o);
 }
 
+/* The peer knows nothing of what was not written, and would never say a word. */
+static void a_write_that_the_system_refuses_ends_all_streams(void **state)
+{
+    struct gate_fault_plan plan = {.fail_at = 1, .fail_errno = ENOBUFS};
+    struct bench *b = *state;
+    struct origin o;
+
+    meet(b, &o);
+    gate_conn_fault_wrap(&calls[0].a.claim.link->conn, &plan);
+    request(b, 1);
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(calls[k].broken, GATE_E_RESET);
+        assert_string_equal(calls[k].why, "No buffer space available");
+        end(b, k);
+    }
+    origin_close(&o);
+}
+
 static void a_lost_connection_ends_all_its_streams(void **state)
 {
     struct bench *b = *state;
@@ -647,6 +666,7 @@ int main(void)
         H2_CASE(a_goaway_overtakes_a_request),
         H2_CASE(a_request_is_called_off_before_it_leaves),
         H2_CASE(a_refused_stream_may_be_sent_again),
+        H2_CASE(a_write_that_the_system_refuses_ends_all_streams),
         H2_CASE(a_lost_connection_ends_all_its_streams),
         H2_CASE(a_peer_that_ended_before_has_taken_nothing),
         H2_CASE(a_complete_answer_survives_the_connection),
