@@ -528,6 +528,30 @@ static void trailers_are_judged(void **state)
     assert_false(rig->n == 2 && rig->requests[1]->ended);
 }
 
+static void trailers_come_when_all_has_left(void **state)
+{
+    const struct gate_message m = {.status = 200, .framing = GATE_BODY_EOF};
+    struct gate_chain chunk;
+    struct gate_stream *s;
+
+    (void)state;
+    test_h2_request(&rig->say, 1, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    s = only()->s;
+    gate_chain_init(&chunk, &rig->blocks);
+    assert_int_equal(gate_chain_copy(&chunk, "hi", 2), 0);
+    assert_int_equal(s->ops->send_head(s, &m, false), GATE_OK);
+    assert_int_equal(s->ops->send_body(s, &chunk, false), GATE_OK);
+    hear();
+    assert_string_equal(test_h2_stream(&rig->heard, 1)->body, "hi");
+    assert_false(test_h2_stream(&rig->heard, 1)->ended);
+    assert_int_equal(s->ops->send_trailers(s, NULL), GATE_OK);
+    s->ops->give_back(s);
+    hear();
+    assert_true(test_h2_stream(&rig->heard, 1)->ended);
+    assert_false(test_h2_stream(&rig->heard, 1)->reset);
+}
+
 static void the_window_opens_as_bytes_are_taken(void **state)
 {
     char block[16384] = {0};
@@ -1337,6 +1361,7 @@ int main(void)
         TEST(a_body_that_is_not_its_length_is_reset),
         TEST(the_last_byte_of_a_length_waits_for_the_end),
         TEST(trailers_are_judged),
+        TEST(trailers_come_when_all_has_left),
         TEST(the_window_opens_as_bytes_are_taken),
         TEST(a_stalled_upload_does_not_hold_the_others),
         TEST(a_stalled_download_does_not_hold_the_others),

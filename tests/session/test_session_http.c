@@ -460,6 +460,66 @@ static void trailers_pass_both_ways(void **state)
 #define SWITCH                                                                                     \
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 
+/* Even where all of the body is there: what was refused ends the connection. */
+static void what_is_too_large_closes(void **state)
+{
+    struct scene *s = *state;
+
+    test_talk_close(&s->client);
+    test_gateway_turns(&s->g, 3);
+    test_gateway_close(&s->g);
+    test_gateway_open(&s->g, TEST_ROUTE_MORE(",\"max_body\":3"));
+    test_talk_client(&s->client, &s->g);
+    test_say(&s->client, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" GET);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "Connection: close\r\n"));
+    assert_null(strstr(test_hear_end(&s->client), "HTTP/1.1"));
+}
+
+#define UPLOAD                                                                                     \
+    "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
+
+static void say_trailers(struct test_talk *t, int n)
+{
+    for (int i = 0; i < n; i++)
+        test_say(t, "X-T: 1\r\n");
+    test_say(t, "\r\n");
+}
+
+static void too_many_trailers(void **state)
+{
+    struct scene *s = *state;
+
+    ask(s, UPLOAD);
+    say_trailers(&s->client, 101);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 431 "));
+    assert_null(strstr(test_hear_end(&s->origin), "0\r\n"));
+}
+
+static void trailers_that_are_too_large(void **state)
+{
+    struct scene *s = *state;
+    char line[1000];
+
+    memset(line, 'x', sizeof(line));
+    memcpy(line, "X-T: ", 5);
+    memcpy(line + sizeof(line) - 3, "\r\n", 3);
+    ask(s, UPLOAD);
+    for (int i = 0; i < 42; i++)
+        test_say(&s->client, line);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 431 "));
+    assert_null(strstr(test_hear_end(&s->origin), "0\r\n"));
+}
+
+static void too_many_trailers_of_an_answer(void **state)
+{
+    struct scene *s = *state;
+
+    ask(s, GET);
+    answer(s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n", "hi\r\n");
+    say_trailers(&s->origin, 101);
+    assert_null(strstr(test_hear_end(&s->client), "0\r\n"));
+}
+
 static void tunnels_carry_bytes_both_ways(void **state)
 {
     struct scene *s = *state;
@@ -570,6 +630,10 @@ int main(void)
         CASE(interim_responses_pass),
         CASE(too_many_interim_responses),
         CASE(trailers_pass_both_ways),
+        CASE(what_is_too_large_closes),
+        CASE(too_many_trailers),
+        CASE(trailers_that_are_too_large),
+        CASE(too_many_trailers_of_an_answer),
         CASE(tunnels_carry_bytes_both_ways),
         CASE(tunnels_keep_what_came_early),
         CASE(a_refused_upgrade_is_an_answer),

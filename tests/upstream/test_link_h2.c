@@ -348,6 +348,24 @@ static void an_idle_link_ends_with_its_peer(void **state)
     origin_close(&o);
 }
 
+static void an_idle_link_to_a_peer_that_goes_ends(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+
+    meet(b, &o);
+    answer(&o, 1, TEST_H2_END);
+    say(b, &o);
+    end(b, 0);
+    assert_int_equal(b->local->idle, 1);
+    configure(b, 1, 1, PLENTY);
+    assert_int_equal(b->local->idle, 0);
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED), 1);
+    hear(b, &o);
+    assert_true(o.in.goaway);
+    origin_close(&o);
+}
+
 /* ------------------------------------------------------------------ not processed, or lost */
 
 static void a_goaway_lets_streams_end(void **state)
@@ -536,6 +554,7 @@ static void a_complete_answer_survives_the_connection(void **state)
     o.fd = -1;
     turns(b, 3);
     assert_int_equal(calls[0].broken, GATE_OK);
+    assert_int_equal(gate_peer_streams(peer_of(b)), 0);
     grant(0, 100);
     turns(b, 2);
     assert_int_equal(calls[0].body, 5);
@@ -642,6 +661,7 @@ int main(void)
         H2_CASE(what_is_beyond_the_cap_ends_soon),
         H2_CASE(peers_that_go_let_streams_end),
         H2_CASE(an_idle_link_ends_with_its_peer),
+        H2_CASE(an_idle_link_to_a_peer_that_goes_ends),
         H2_CASE(a_goaway_lets_streams_end),
         H2_CASE(a_goaway_overtakes_a_request),
         H2_CASE(a_request_is_called_off_before_it_leaves),

@@ -354,6 +354,21 @@ static void after_a_timeout_the_peer_must_show_itself(void **state)
     origin_close(&o);
 }
 
+/* A question of the peer's is none of ours. */
+static void a_ping_raises_no_doubt(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+
+    meet(b, &o);
+    test_h2_frame(&o.out, TEST_H2_PING, 0, 0, "12345678", 8);
+    say(b, &o);
+    pass(b, 2000);
+    assert_int_equal(ask(b, 1, h2_only()), GATE_OK);
+    assert_ptr_equal(calls[1].a.claim.link, calls[0].a.claim.link);
+    origin_close(&o);
+}
+
 static void in_doubt_and_without_streams_it_is_closed(void **state)
 {
     struct bench *b = *state;
@@ -408,6 +423,7 @@ int main(void)
         H2_CASE(only_in_tunnels_before_the_end),
         H2_CASE(a_deaf_peer_is_given_up),
         H2_CASE(after_a_timeout_the_peer_must_show_itself),
+        H2_CASE(a_ping_raises_no_doubt),
         H2_CASE(in_doubt_and_without_streams_it_is_closed),
         H2_CASE(after_silence_the_answer_must_come),
     };
