@@ -15,9 +15,10 @@
  * makes itself ready for ever must not keep descriptors waiting. */
 #define DRAIN_ROUNDS 8
 
-/* Between two pieces of long work: time for what came in meanwhile, and for the answers that a
- * server next door gives to it. */
-#define REST_NS GATE_MS
+/* Behind work of more than so long: time for what came in meanwhile, and for the answers that a
+ * server next door gives to it. What is shorter costs others less than the rest costs it. */
+#define REST_AFTER_NS (20 * GATE_MS)
+#define REST_NS       GATE_MS
 
 static void disarm_timer(struct gate_loop *loop)
 {
@@ -209,10 +210,13 @@ static void run_flush(struct gate_loop *loop)
 
 void gate_loop_tire(struct gate_loop *loop)
 {
+    uint64_t began_ns = loop->now_ns;
+
     gate_loop_refresh(loop);
     loop->tired = true;
     loop->long_turn = loop->turn;
-    loop->rest_ns = loop->now_ns + REST_NS;
+    if (loop->now_ns - began_ns > REST_AFTER_NS)
+        loop->rest_ns = loop->now_ns + REST_NS;
 }
 
 /* What a run of a list has left comes before what was linked meanwhile. */
