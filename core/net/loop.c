@@ -15,9 +15,10 @@
  * makes itself ready for ever must not keep descriptors waiting. */
 #define DRAIN_ROUNDS 8
 
-/* Between two pieces of long work: time for what came in meanwhile, and for the answers that a
- * server next door gives to it. */
-#define REST_NS GATE_MS
+/* Behind work of more than so long: time for what came in meanwhile, and for the answers that a
+ * server next door gives to it. What is shorter costs others less than the rest costs it. */
+#define REST_AFTER_NS (20 * GATE_MS)
+#define REST_NS       GATE_MS
 
 static void disarm_timer(struct gate_loop *loop)
 {
@@ -228,24 +229,20 @@ static void run_flush(struct gate_loop *loop)
 
 void gate_loop_tire(struct gate_loop *loop)
 {
+    uint64_t began_ns = loop->now_ns;
+
     gate_loop_refresh(loop);
     loop->tired = true;
     loop->long_turn = loop->turn;
-    loop->rest_ns = loop->now_ns + REST_NS;
+    if (loop->now_ns - began_ns > REST_AFTER_NS)
+        loop->rest_ns = loop->now_ns + REST_NS;
 }
 
-/* Long work was done in this turn or the last one: others may take long, too. */
-static bool is_wary(const struct gate_loop *loop)
+/* What a run of a list has left comes before what was linked meanwhile. */
+static void put_back(struct gate_list *list, struct gate_list *left)
 {
-    return loop->long_turn + 1 >= loop->turn;
-}
-
-/* Until something took long; who has an answer does not wait for that. */
-static void run_apart(struct gate_loop *loop, struct gate_list *present)
-{
-    do
-        run_flush(loop);
-    while (!loop->tired && run_first(present));
+    gate_list_splice(left, list);
+    gate_list_splice(list, left);
 }
 
 /* One generation, until something took long: what that passed over comes first in the next turn. */
@@ -255,23 +252,23 @@ static void run_ready(struct gate_loop *loop)
 
     gate_list_init(&present);
     gate_list_splice(&present, &loop->ready);
-    if (GATE_UNLIKELY(is_wary(loop)))
-        run_apart(loop, &present);
     while (!loop->tired && run_first(&present))
         continue;
-    gate_list_splice(&present, &loop->ready);
-    gate_list_splice(&loop->ready, &present);
+    if (GATE_UNLIKELY(!gate_list_empty(&present)))
+        put_back(&loop->ready, &present);
 }
 
-static void run_waiting(struct gate_loop *loop, struct gate_list *waiting)
+/* The same, where others may take long, too: who has an answer does not wait for them. */
+static GATE_COLD void run_apart(struct gate_loop *loop, struct gate_list *list)
 {
     struct gate_list present;
 
     gate_list_init(&present);
-    gate_list_splice(&present, waiting);
-    run_apart(loop, &present);
-    gate_list_splice(&present, waiting);
-    gate_list_splice(waiting, &present);
+    gate_list_splice(&present, list);
+    do
+        run_flush(loop);
+    while (!loop->tired && run_first(&present));
+    put_back(list, &present);
 }
 
 static bool has_waiting(const struct gate_loop *loop)
@@ -295,11 +292,11 @@ static GATE_COLD void run_put_off(struct gate_loop *loop)
         return;
     loop->draining = true;
     loop->tired = false;
-    run_waiting(loop, loop->later_first ? &loop->later : &loop->behind);
+    run_apart(loop, loop->later_first ? &loop->later : &loop->behind);
     if (loop->tired)
         loop->later_first = !loop->later_first;
     else
-        run_waiting(loop, loop->later_first ? &loop->behind : &loop->later);
+        run_apart(loop, loop->later_first ? &loop->behind : &loop->later);
     run_flush(loop);
     loop->draining = false;
 }
@@ -344,7 +341,10 @@ static void drain(struct gate_loop *loop)
     if (!has_ready(loop))
         return;
     loop->draining = true;
-    loop->tired = loop->long_turn == loop->turn;
+    if (GATE_UNLIKELY(loop->tired)) {
+        loop->tired = loop->long_turn == loop->turn;
+        run_apart(loop, &loop->ready);
+    }
     run_rounds(loop);
     run_flush(loop); /* a ready queue that never empties does not hold output back */
     loop->draining = false;
@@ -359,8 +359,7 @@ void gate_loop_settle(struct gate_loop *loop)
 void gate_loop_turn(struct gate_loop *loop, bool wait)
 {
     GATE_ASSERT(!loop->draining);
-    loop->turn++;
-    loop->tired = !gate_list_empty(&loop->ready) || is_wary(loop);
+    loop->tired = loop->long_turn == loop->turn++;
     wait = wait && !has_work(loop);
     arm_timer(loop);
     ev_run(loop->ev, wait ? EVRUN_ONCE : EVRUN_NOWAIT);

@@ -68,6 +68,34 @@ local function others_wait_for_at_most(part, text, begin, n, prepare)
   assert.not_matches("script stopped", g:stderr())
 end
 
+--- Many who ask again as soon as they have an answer, each for the same or for something new, and
+--- somebody else who asks meanwhile: how many pieces of work were done for each of his answers.
+local CROWD, ASKS = 24, 20
+local function pieces_for_an_answer(g, target)
+  local neighbour, conns, streams = g:connect(), {}, {}
+  local sent = 0
+  local function attack_again(c)
+    sent = sent + 1
+    c:send(t.client.request_text(target:format(sent)))
+  end
+  local function ask()
+    for _, conn in ipairs((socket.select(conns, nil, 0))) do
+      streams[conn]:receive_response()
+      attack_again(streams[conn])
+    end
+    neighbour:send(t.client.request_text "/done")
+    return tonumber(neighbour:receive_response().body)
+  end
+  for i = 1, CROWD do
+    local c = g:connect()
+    conns[i], streams[c.conn] = c.conn, c
+    attack_again(c)
+  end
+  local from = ask()
+  for _ = 2, ASKS do ask() end
+  return (ask() - from) / ASKS
+end
+
 local function chain(hook)
   return ([[
     local use = {}
@@ -207,6 +235,48 @@ describe("others have their turn", function()
       end }
     ]], attack)
   end)
+
+  for what, case in pairs {
+    ["for the same"] = { "/attack", [[
+      gate.route { path = "/attack", handler = function()
+        work()
+        return gate.reply(200, "x")
+      end }
+    ]] },
+    ["for something new"] = { "/attack/%d", [[
+      gate.route { path = "/attack/*rest", handler = function()
+        work()
+        return gate.reply(200, "x")
+      end }
+    ]] },
+    ["in the hooks of all"] = { "/attack", [[
+      gate.on.request(function(req) if req.path == "/attack" then work() end end)
+      gate.route { path = "/attack", reply = { 200, "x" } }
+    ]] },
+    ["behind a wait"] = { "/attack", [[
+      gate.route { path = "/attack", handler = function()
+        gate.sleep(0.001)
+        work()
+        return gate.reply(200, "x")
+      end }
+    ]] },
+    ["in parts"] = { "/attack", [[
+      gate.route { path = "/attack", handler = function()
+        gate.all { work }
+        return gate.reply(200, "x")
+      end }
+    ]] },
+  } do
+    it("between many who ask again, " .. what, function()
+      local g, best = t.gateway(HEAD .. case[2]), math.huge
+      for _ = 1, 5 do
+        best = math.min(best, pieces_for_an_answer(g, case[1]))
+        if best < 3 then break end
+      end
+      assert.is_true(best < 3, ("%.1f pieces of work for an answer"):format(best))
+      assert.not_matches("script stopped", g:stderr())
+    end)
+  end
 
   it("between ticks", function()
     others_wait_for_at_most(0.6, [[

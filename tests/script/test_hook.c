@@ -1,6 +1,6 @@
 /* Hook calls and their verdicts. */
 /* covers: script/hook_chain.c script/hook_report.c script/task.c script/stack.c */
-/* covers: script/ffi_reply.c script/ffi_body.c */
+/* covers: script/ffi_reply.c script/ffi_body.c script/hook_rest.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -528,6 +528,46 @@ static void test_task_time_of_all(void **state)
     script_rig_close(&r);
 }
 
+/* Whether a call of the request hooks for a target has to wait for others. */
+static bool waits(struct script_rig *r, const char *target, bool slow)
+{
+    struct gate_exchange *x = script_rig_exchange(r);
+    bool waited;
+
+    x->req.head.target = gate_str_from_cstr(target);
+    if (slow)
+        gate_headers_set(&x->req.headers, GATE_STR("x-slow"), GATE_STR("1"));
+    r->worker.loop.tired = false; /* or the call before this one would put it off */
+    waited = script_rig_start(r, x, GATE_HOOK_REQUEST) == GATE_VM_YIELD;
+    if (waited)
+        script_rig_wait(r);
+    assert_int_equal(r->verdict.kind, GATE_VERDICT_NEXT);
+    script_rig_end(&x);
+    return waited;
+}
+
+/* What took long lets others go first the next time, and is trusted when it did not again. */
+static void test_suspects(void **state)
+{
+    struct script_rig r;
+
+    (void)state;
+    script_rig_open(&r, PREFIX "gate.limits { hook_cpu = 5 }\n"
+                               "gate.on.request(function(req)\n"
+                               "  if not req.headers['x-slow'] then return end\n"
+                               "  local from = os.clock()\n"
+                               "  while os.clock() - from < 0.2 do end\n"
+                               "end)\n");
+    assert_false(waits(&r, "/slow", false));
+    assert_false(waits(&r, "/slow", true));
+    assert_false(waits(&r, "/other", false));
+    assert_true(waits(&r, "/slow", true));
+    assert_true(waits(&r, "/slow", false));
+    assert_false(waits(&r, "/slow", true));
+    assert_false(waits(&r, "/slow", true));
+    script_rig_close(&r);
+}
+
 /* More policies than fit one function. */
 static void test_many_policies(void **state)
 {
@@ -801,6 +841,7 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_task_time),
         cmocka_unit_test(test_task_time_of_all),
+        cmocka_unit_test(test_suspects),
         cmocka_unit_test(test_many_policies),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_huge_reply),
