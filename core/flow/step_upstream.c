@@ -474,7 +474,7 @@ static uint32_t request_extra(struct gate_exchange *x, bool upgrade, struct gate
     n += gate_forwarded_write(&h->fields, &x->client, x->peer_ip, x->https, h->authority, via_of(h),
                               (enum gate_forwarded_style)x->flow->upstream->forwarded, &x->arena,
                               v + n);
-    if (GATE_UNLIKELY((x->req.headers.overlay.hidden & FORWARDING) != 0))
+    if (GATE_UNLIKELY(x->req.headers.overlay.hidden != 0))
         n = drop_said(&x->req.headers, v, n);
     if (upgrade)
         gate_flow_field(&v[n++], GATE_F_UPGRADE, h->upgrade_token);

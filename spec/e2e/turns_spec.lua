@@ -1,4 +1,4 @@
--- covers: net/loop.c script/hook.c script/watchdog.c
+-- covers: net/loop.c script/hook.c script/hook_rest.c script/watchdog.c
 -- One worker: hooks that stay within their budgets, one after the other, and others in between.
 local socket = require "socket"
 local t = require "e2e.support"
