@@ -172,6 +172,8 @@ check("long keys and values", function()
   local _, err = d:set("k", ("v"):rep(64 * 1024))
   is(err.message, "the value is longer than the dictionary takes")
   refused("full", d:cas("k", nil, ("v"):rep(64 * 1024)))
+  _, err = d:cas("k", nil, ("v"):rep(64 * 1024))
+  is(err.message, "the value is longer than the dictionary takes")
   is(d:get("k"), nil)
 end)
 
