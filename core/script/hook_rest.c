@@ -19,7 +19,8 @@ GATE_COLD enum gate_vm_result gate_run_put_off(struct gate_hook_run *run, uint32
     return GATE_VM_YIELD;
 }
 
-/* What a task goes by: first what it does, then, where it belongs to one route alone, whose it is. */
+/* What a task goes by: first what it does, then, where it belongs to one route alone, whose it
+ * is. */
 struct tags {
     uint64_t own;
     uint64_t all; /* 0: none */

@@ -333,8 +333,8 @@ local function error_parts(err)
   return "failed", tostring(err)
 end
 
---- Ends a flight with an error, or with nothing, for all who wait. What is no table becomes an error
---- for the one who led, too.
+--- Ends a flight with an error, or with nothing, for all who wait. What is no table becomes an
+--- error for the one who led, too.
 local function land_without(self, key, err)
   local code, message = "", ""
   if err ~= nil then code, message = error_parts(err) end

@@ -1,6 +1,6 @@
 /* Hook calls and their verdicts. */
 /* covers: script/hook_chain.c script/hook_report.c script/task.c script/stack.c */
-/* covers: script/ffi_reply.c script/ffi_body.c */
+/* covers: script/ffi_reply.c script/ffi_body.c script/hook_rest.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
