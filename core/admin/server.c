@@ -163,13 +163,13 @@ static void on_rested(struct gate_timer *t)
 static void on_accept(struct ev_loop *ev, struct ev_io *in, int events)
 {
     struct gate_admin *a = gate_container_of(in, struct gate_admin, in);
+    enum gate_err err = GATE_E_SYS;
     struct gate_addr peer;
-    enum gate_err err;
     int fd;
 
-    (void)events;
-    err = gate_socket_accept(a->fd, &fd, &peer);
-    if (err == GATE_E_LIMIT) {
+    if (!(events & EV_ERROR)) /* else it is not watched any more */
+        err = gate_socket_accept(a->fd, &fd, &peer);
+    if (err != GATE_OK && err != GATE_E_AGAIN) {
         /* It would be told again at once, for ever. */
         ev_io_stop(ev, in);
         gate_loop_timer(a->loop, &a->rest, REST_MS);

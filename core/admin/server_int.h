@@ -33,7 +33,7 @@ struct gate_admin {
     const struct gate_admin_ops *ops;
     void *arg;
     struct ev_io in;
-    struct gate_timer rest;     /* until accepting goes on after a lack of descriptors */
+    struct gate_timer rest;     /* until accepting goes on after a failure */
     int fd;
     char *path;
     struct gate_list conns;

@@ -7,7 +7,7 @@ set -eu
 build="gcc libc6-dev make patch cmake ninja-build pkg-config dpkg-dev ca-certificates curl \
 libev-dev libssl-dev libc-ares-dev libnghttp2-dev node-llhttp zlib1g-dev libbrotli-dev"
 test="$build g++ libcmocka-dev luajit lua-busted lua-check lua-socket lua-cjson openssl procps wrk \
-nghttp2-client"
+nghttp2-client testssl.sh"
 all="$test clang-14 libclang-rt-14-dev clang-format-14"
 
 what=${1:-build}

@@ -109,6 +109,7 @@ struct gate_exchange {
     struct gate_reply reply;
     uint32_t
         onion; /* policies entered so far, global ones first; bounds response hooks after a reply */
+    uint32_t seen; /* response hooks from here inwards have seen this answer; 0: none */
     struct gate_response res;
     enum gate_fault_code fault;   /* the first one */
     int fault_status;             /* overrides the code's (bad_request) */

@@ -111,6 +111,7 @@ static void on_end(struct gate_generation_seat *seat, void *arg)
         add(t->counts, t->route.name, &t->stats[t->config.n_routes == 0]);
     gate_free((char *)t->route.name.p);
     gate_free((char *)t->upstream.name.p);
+    gate_upstream_release(&t->registered);
     gate_free(t);
 }
 
@@ -134,7 +135,7 @@ static void fill(struct tunnel_seat *t, const struct gate_exchange *x)
         .timeouts = c->upstreams[x->upstream].timeouts,
     };
     t->config.n_upstreams = 1;
-    t->registered = x->seat->upstreams[x->upstream];
+    t->registered = gate_upstream_hold(x->seat->upstreams[x->upstream]);
     t->number = gate_generation_number(g, x->upstream);
     t->seat.upstreams = &t->registered;
     t->names.number_of = &t->number;

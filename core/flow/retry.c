@@ -55,6 +55,7 @@ static void forget_answer(struct gate_exchange *x)
     gate_block_unref(&x->res.block);
     memset(&x->res, 0, sizeof(x->res));
     memset(&x->reply, 0, sizeof(x->reply));
+    x->seen = 0;
     gate_pump_fini(&x->dn);
     gate_pump_init(&x->dn, &x->worker->loop, gate_flow_on_dn_end, x);
     x->fault = GATE_FAULT_NONE;

@@ -77,6 +77,21 @@ static void reply_to_response(struct gate_exchange *x)
     x->res.body_set = true;
     x->res.body = x->reply.body;
     x->reply.set = false;
+    x->seen = 0;
+}
+
+/* A retry that is not possible leaves the answer that there is, for the hooks further out too. */
+static GATE_COLD enum gate_step_result retry_or_go_on(struct gate_exchange *x)
+{
+    struct gate_hook_verdict v = x->flow->verdict;
+    enum gate_step_result r = gate_flow_retry(x, v.upstream);
+
+    if (r == GATE_STEP_NEXT && v.more) {
+        x->flow->hook = GATE_HOOK_NOT_RUN;
+        return gate_step_response_hooks(x);
+    }
+    gate_flow_switch_answered(x);
+    return r;
 }
 
 enum gate_step_result gate_step_response_hooks(struct gate_exchange *x)
@@ -100,7 +115,7 @@ enum gate_step_result gate_step_response_hooks(struct gate_exchange *x)
         return gate_flow_verdict(x);
     }
     if (v->kind == GATE_VERDICT_RETRY)
-        return gate_flow_retry(x, v->upstream);
+        return retry_or_go_on(x);
     if (v->kind != GATE_VERDICT_REPLY) {
         gate_flow_switch_answered(x);
         return GATE_STEP_NEXT;

@@ -276,7 +276,8 @@ enum gate_step_result gate_step_dial(struct gate_exchange *x)
     if (f->dial != GATE_OK) {
         const char *why = gate_arena_cstr(&x->arena, gate_str_from_cstr(f->attempt.why));
 
-        if (!f->attempt.joined) /* one connection is one failure */
+        /* One connection is one failure. That we have no descriptors is none of the server's. */
+        if (!f->attempt.joined && f->dial != GATE_E_LIMIT)
             gate_flow_connect_failed(x, why);
         return gate_flow_attempt_failed(x, f->dial, why);
     }
@@ -445,6 +446,24 @@ static struct gate_str via_of(const struct gate_request_head *h)
 #define EXTRA_MAX  (GATE_FORWARDED_MAX + 3)
 #define RANGES_MAX 16
 
+#define FORWARDING                                                                                 \
+    (GATE_F_BIT(GATE_F_FORWARDED) | GATE_F_BIT(GATE_F_X_FORWARDED_FOR) |                           \
+     GATE_F_BIT(GATE_F_X_FORWARDED_HOST) | GATE_F_BIT(GATE_F_X_FORWARDED_PROTO))
+
+/* A forwarding field that a script has set goes up alone. */
+static GATE_COLD uint32_t drop_said(const struct gate_headers *h, struct gate_field *v, uint32_t n)
+{
+    struct gate_str said;
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        if ((h->overlay.hidden & FORWARDING & GATE_F_BIT(v[i].id)) == 0 ||
+            !gate_headers_get_id(h, v[i].id, &said))
+            v[kept++] = v[i];
+    }
+    return kept;
+}
+
 /* The gateway's own fields: Host, forwarding, Upgrade, Max-Forwards. */
 static uint32_t request_extra(struct gate_exchange *x, bool upgrade, struct gate_field v[EXTRA_MAX])
 {
@@ -455,6 +474,8 @@ static uint32_t request_extra(struct gate_exchange *x, bool upgrade, struct gate
     n += gate_forwarded_write(&h->fields, &x->client, x->peer_ip, x->https, h->authority, via_of(h),
                               (enum gate_forwarded_style)x->flow->upstream->forwarded, &x->arena,
                               v + n);
+    if (GATE_UNLIKELY((x->req.headers.overlay.hidden & FORWARDING) != 0))
+        n = drop_said(&x->req.headers, v, n);
     if (upgrade)
         gate_flow_field(&v[n++], GATE_F_UPGRADE, h->upgrade_token);
     if (h->method == GATE_M_OPTIONS && h->max_forwards > 0) {

@@ -337,7 +337,7 @@ uint32_t gate_forwarded_write(const struct gate_fields *fs, const struct gate_cl
         struct gate_str said = client->trusted && client->host.n > 0 ? client->host : host;
 
         put(&v[n++], GATE_F_X_FORWARDED_FOR, chain_x(fs, client, peer_ip, arena));
-        put(&v[n++], GATE_F_X_FORWARDED_PROTO, client->trusted ? client->proto : here);
+        put(&v[n++], GATE_F_X_FORWARDED_PROTO, client->proto);
         if (said.n > 0)
             put(&v[n++], GATE_F_X_FORWARDED_HOST, said);
     }

@@ -161,6 +161,7 @@ struct gate_h2_stream {
     uint64_t in_ms;      /* clients: something came, or began to be waited for */
     uint64_t window_ms;  /* body rate: begin of the window; tunnels: when bytes came last */
     uint64_t window_bytes;
+    uint64_t rest_ms;    /* the user rests since */
     /* The last head or trailers that came: text, until it is told; then the user's. */
     struct gate_block *block;
     uint32_t text;
@@ -242,9 +243,9 @@ static inline bool gate_h2_is_early(const struct gate_h2_stream *s)
  * that do not see the answer when the reset comes with it. */
 void gate_h2_stop(struct gate_h2_stream *s);
 
-/* Lets the end of an answer without body go, whatever the request does. Until then it waits for the
- * end of the request: there are clients (curl 7.88) that hang when the one comes while they still
- * send the other. */
+/* Lets the end of an answer go, whatever the request does. Until then that of one without body, and
+ * that of one to a request of which little is left, waits for the end of the request: there are
+ * clients (curl 7.88) that hang when the one comes while they still send the other. */
 void gate_h2_stream_unhold(struct gate_h2_stream *s);
 
 /* Ends a stream whose peer does not take what waits for it, or says nothing; its user is told why.

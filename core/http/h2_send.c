@@ -90,7 +90,7 @@ ssize_t gate_h2_read_out(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
         return NGHTTP2_ERR_DEFERRED;
     }
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (n < s->out.bytes || !s->out_ended)
+    if (n < s->out.bytes || !s->out_ended || s->held)
         return (ssize_t)n;
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (s->trailers != NULL) {
@@ -188,27 +188,17 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
     return 0;
 }
 
-/* A request that could not leave any more: the peer has not seen it. */
+/* A request that could not leave any more: nghttp2 closes its stream next, as one that the peer has
+ * refused. */
 static int on_frame_not_sent(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *user)
 {
     struct gate_h2 *c = user;
+    struct gate_h2_stream *s = gate_h2_find(c, frame->hd.stream_id);
 
     (void)ng;
     (void)error;
-    if (c->server || frame->hd.type != NGHTTP2_HEADERS ||
-        frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-        return 0;
-    for (struct gate_list *n = c->streams.next; n != &c->streams; n = n->next) {
-        struct gate_h2_stream *s = gate_container_of(n, struct gate_h2_stream, node);
-
-        if (s->id != frame->hd.stream_id || s->closed)
-            continue;
-        s->refused = true;
+    if (s != NULL && !c->server && frame->hd.type == NGHTTP2_HEADERS && !s->cut)
         s->why = "the upstream takes no more streams";
-        s->events |= GATE_H2_RESET;
-        gate_h2_stream_close(s);
-        break;
-    }
     return 0;
 }
 

@@ -126,6 +126,14 @@ static void begin_tunnel(struct gate_h2_stream *s)
     s->window_ms = gate_h2_now(s->h2);
 }
 
+/* Not where the client may be long in sending, or says nothing of it. */
+static bool holds_end(const struct gate_h2_stream *s, const struct gate_message *m)
+{
+    bool soon = s->out_ended || (s->in_sized && s->in_left <= NGHTTP2_INITIAL_WINDOW_SIZE);
+
+    return !s->in_ended && !m->head_is_all && soon;
+}
+
 static enum gate_err server_send_head(struct gate_stream *stream, const struct gate_message *m,
                                       bool last)
 {
@@ -141,7 +149,7 @@ static enum gate_err server_send_head(struct gate_stream *stream, const struct g
     if (m->status == 101)
         begin_tunnel(s);
     s->expect = false;
-    s->held = s->out_ended && !s->in_ended && !m->head_is_all;
+    s->held = holds_end(s, m);
     if (nghttp2_submit_response(s->h2->ng, s->id, s->h2->pool->nv, n,
                                 s->out_ended && !s->held ? NULL : &body) != 0)
         return GATE_E_CLOSED;
@@ -244,18 +252,33 @@ static void send_continue(struct gate_h2_stream *s)
         op_send_info(&s->stream, &m);
 }
 
+/* The window of the body rate is longer by what the user rests: it does not begin anew, or drops
+ * of a body could keep it open for ever. */
+static GATE_COLD void rest_changed(struct gate_h2_stream *s)
+{
+    uint64_t now = gate_h2_now(s->h2);
+
+    s->in_ms = now;
+    if (s->stream.rests)
+        s->rest_ms = now;
+    else
+        s->window_ms += now - (s->rest_ms > s->window_ms ? s->rest_ms : s->window_ms);
+}
+
 static void op_grant(struct gate_stream *stream, size_t n)
 {
     struct gate_h2_stream *s = gate_h2_stream_of(stream);
     bool first = s->credit == 0 || n == 0;
 
-    s->credit += n;
     if (s->expect && n > 0 && !is_over(s))
         send_continue(s);
-    if (first) { /* the body is wanted from now on: the peer is judged anew */
+    if (n == 0) {
+        rest_changed(s);
+    } else if (s->credit == 0) { /* the body is wanted from now on: the peer is judged anew */
         s->in_ms = s->window_ms = gate_h2_now(s->h2);
         s->window_bytes = 0;
     }
+    s->credit += n;
     if (s->in.bytes > 0 || (s->in_ended && !s->in_told))
         gate_h2_wake(s);
     if (first || !gate_list_empty(&s->event))

@@ -211,12 +211,17 @@ void gate_conn_settle(struct gate_conn *c)
         ev_io_stop(ev, &c->out);
 }
 
-static void call_readable(struct gate_conn *c)
+/* Either side may take bytes in that nobody is told of. Linked before the call, because the conn
+ * may be gone after it. A plain conn has nothing pending. */
+static void link_pending(struct gate_conn *c)
 {
-    /* Linked before the call, because the conn may be gone after it. A plain conn has nothing
-     * pending. */
     if (c->ops != &gate_conn_plain)
         gate_loop_ready(c->loop, &c->ready);
+}
+
+static void call_readable(struct gate_conn *c)
+{
+    link_pending(c);
     c->on_readable(c);
 }
 
@@ -225,6 +230,7 @@ static void call_writable(struct gate_conn *c)
     c->writing = false;
     c->write_wants = GATE_WANT_NOTHING;
     gate_conn_settle(c);
+    link_pending(c);
     c->on_writable(c);
 }
 

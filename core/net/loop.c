@@ -75,14 +75,33 @@ static void on_trim(struct gate_timer *t)
     gate_chunk_pool_trim(&loop->chunks);
 }
 
-/* libev wakes a loop by a descriptor of its own, and ends the process when it finds none. */
-static bool can_wake(void)
+static void on_never(struct ev_loop *ev, struct ev_io *io, int events)
 {
-    int fd = eventfd(0, EFD_CLOEXEC);
+    (void)ev;
+    (void)io;
+    (void)events;
+}
 
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
+/* libev wakes a loop by a descriptor of its own. It ends the process when it finds none, and says
+ * nothing when the kernel does not watch it (memory, fs.epoll.max_user_watches): nobody could wake
+ * the loop. So both are tried first. */
+static bool can_wake(struct ev_loop *ev)
+{
+    int fd = eventfd(0, EFD_CLOEXEC), kept;
+    struct ev_io probe;
+    bool watched;
+
+    if (fd < 0)
+        return false;
+    ev_io_init(&probe, on_never, fd, EV_READ);
+    ev_io_start(ev, &probe);
+    ev_run(ev, EVRUN_NOWAIT);
+    kept = errno;
+    watched = ev_is_active(&probe);
+    ev_io_stop(ev, &probe);
+    close(fd);
+    errno = kept;
+    return watched;
 }
 
 static enum gate_err open_ev(struct gate_loop *loop)
@@ -92,7 +111,7 @@ static enum gate_err open_ev(struct gate_loop *loop)
     loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     if (loop->ev == NULL)
         return GATE_E_SYS;
-    if (can_wake())
+    if (can_wake(loop->ev))
         return GATE_OK;
     kept = errno;
     ev_loop_destroy(loop->ev);

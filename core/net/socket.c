@@ -148,12 +148,21 @@ enum gate_err gate_socket_listen_unix(const struct gate_addr *addr, int mode, in
     return GATE_OK;
 }
 
-/* An accept that failed for one connection only; the next one may be fine (accept(2), "Error
- * handling"). */
-static bool is_lost(int sys_errno)
+/* There is no room for one more socket here, whoever is at its other end. */
+static bool is_lack(int sys_errno)
 {
+    return sys_errno == EMFILE || sys_errno == ENFILE || sys_errno == ENOBUFS ||
+           sys_errno == ENOMEM;
+}
+
+/* "Error handling" of accept(2): what an accept tells may be of one connection only. */
+static enum gate_err accept_error(int sys_errno)
+{
+    if (is_lack(sys_errno))
+        return GATE_E_LIMIT;
     switch (sys_errno) {
-    case EINTR:
+    case EAGAIN:
+        return GATE_E_AGAIN;
     case ECONNABORTED:
     case EPROTO:
     case EPERM:
@@ -164,9 +173,9 @@ static bool is_lost(int sys_errno)
     case EHOSTUNREACH:
     case ENONET:
     case ETIMEDOUT:
-        return true;
+        return GATE_E_RESET;
     default:
-        return false;
+        return GATE_E_SYS;
     }
 }
 
@@ -177,21 +186,9 @@ enum gate_err gate_socket_accept(int listener, int *out, struct gate_addr *peer)
     do {
         peer->len = sizeof(peer->u);
         fd = accept4(listener, &peer->u.sa, &peer->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    } while (fd < 0 && is_lost(errno));
+    } while (fd < 0 && errno == EINTR);
     *out = fd;
-    if (fd >= 0)
-        return GATE_OK;
-    switch (errno) {
-    case EAGAIN:
-        return GATE_E_AGAIN;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-        return GATE_E_LIMIT;
-    default:
-        return GATE_E_SYS;
-    }
+    return fd >= 0 ? GATE_OK : accept_error(errno);
 }
 
 /* EAGAIN of a Unix socket is a full backlog, not a connect under way. */
@@ -222,7 +219,7 @@ enum gate_err gate_socket_connect(const struct gate_addr *addr, int *out)
 
     *out = -1;
     if (fd < 0)
-        return GATE_E_SYS;
+        return is_lack(errno) ? GATE_E_LIMIT : GATE_E_SYS;
     if (addr->u.sa.sa_family != AF_UNIX)
         gate_socket_nodelay(fd);
     if (connect(fd, &addr->u.sa, addr->len) != 0)

@@ -15,11 +15,13 @@ enum gate_err gate_socket_listen(const struct gate_addr *addr, int backlog, int 
 enum gate_err gate_socket_listen_unix(const struct gate_addr *addr, int mode, int backlog, int *fd);
 
 /* Accepts one. GATE_E_AGAIN: none there. GATE_E_LIMIT: EMFILE, ENFILE, ENOBUFS, ENOMEM: pause.
- * Aborted ones are skipped. */
+ * GATE_E_RESET: that one is lost, the next may be fine; so may be none, for ever. GATE_E_SYS: none
+ * can be accepted. errno says why. */
 enum gate_err gate_socket_accept(int listener, int *fd, struct gate_addr *peer);
 
 /* Starts a connect; GATE_OK done at once, GATE_E_AGAIN in progress (writable tells), other
- * errors with *fd closed. TCP_NODELAY is set. */
+ * errors with *fd closed; GATE_E_LIMIT: there are no descriptors, and nobody was asked. TCP_NODELAY
+ * is set. */
 enum gate_err gate_socket_connect(const struct gate_addr *addr, int *fd);
 
 /* Result of a connect in progress: GATE_OK, GATE_E_AGAIN or the failure (errno set). */

@@ -24,7 +24,7 @@ static int more(uint64_t a, uint64_t b)
 
 static bool is_exact(const struct pattern *t)
 {
-    return !t->any && t->n_captures == 0;
+    return t->n_captures == 0;
 }
 
 static int compare_host(const struct precedence *a, const struct precedence *b)

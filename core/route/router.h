@@ -59,6 +59,13 @@ struct gate_str gate_route_expand(struct gate_str pattern, const struct gate_rou
 void gate_router_explain(const struct gate_router *r, const struct gate_route_query *q,
                          struct gate_arena *arena, struct gate_out *out);
 
+/* Routes that never win, since another one (`by`) goes before them and takes all that they take;
+ * among those of the same host and path, the names of captures aside. Cold. */
+void gate_router_each_shadowed(const struct gate_router *r,
+                               void (*fn)(void *arg, const struct gate_route_config *route,
+                                          const struct gate_route_config *by),
+                               void *arg);
+
 /* All routes in order of precedence, as the table that `moongate routes` prints; calls `row` for
  * each. */
 void gate_router_each(const struct gate_router *r,

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "net/socket.h"
 #include "run/engine_int.h"
@@ -10,6 +11,8 @@
 /* Taken from one TCP listener before others get their turn. */
 #define ACCEPTS_A_TURN 16
 #define PAUSE_MS 100
+/* Connections that are lost in a row before that is taken for the listener's own trouble. */
+#define LOST_MOST 16
 #define LEAVE_STEP_MS 20
 #define QUIET_MS 200
 #define LEAVE_MAX_MS 5000
@@ -18,10 +21,12 @@
 struct acceptor {
     struct gate_list node;
     struct ev_io io;
+    struct gate_timer rest;             /* after a failure that is not of descriptors */
     struct gate_run_worker *worker;
     struct gate_listener *listener;     /* a reference */
     struct gate_listen_point *point;
     int fd;
+    uint32_t lost;                      /* connections in a row */
     bool shared;                        /* other workers watch it too: one per wake */
     bool kept;                          /* mark of apply */
     bool leaving;                       /* its address went */
@@ -32,37 +37,53 @@ struct acceptor {
 static void acceptor_free(struct acceptor *a)
 {
     ev_io_stop(a->worker->base.loop.ev, &a->io);
+    gate_loop_untimer(&a->worker->base.loop, &a->rest);
     gate_list_remove(&a->node);
     gate_listener_unref(&a->listener);
     atomic_fetch_sub_explicit(&a->point->users, 1, memory_order_release);
     gate_free(a);
 }
 
-static void tell_full(struct gate_run_worker *w)
+static void watch(struct acceptor *a)
 {
+    if (!a->worker->paused && !gate_timer_active(&a->rest))
+        ev_io_start(a->worker->base.loop.ev, &a->io);
+}
+
+static void on_rested(struct gate_timer *t)
+{
+    watch(gate_container_of(t, struct acceptor, rest));
+}
+
+/* One line a second: clients can make these happen. */
+static void tell_failed(const struct acceptor *a, enum gate_err err, int sys_errno)
+{
+    struct gate_run_worker *w = a->worker;
     struct rlimit l = { 0, 0 };
     uint32_t untold;
-    int e = errno;
 
-    if (!gate_log_pace_allows(&w->full_pace, gate_loop_now(&w->base.loop), 1, &untold))
+    if (!gate_log_pace_allows(&w->accept_pace, gate_loop_now(&w->base.loop), 1, &untold))
         return;
+    if (err != GATE_E_LIMIT) {
+        gate_logf(w->base.log, GATE_LOG_ERROR, "cannot accept a connection at %.*s: %s",
+                  (int)a->listener->text.n, a->listener->text.p, strerror(sys_errno));
+        return;
+    }
     getrlimit(RLIMIT_NOFILE, &l);
     gate_logf(w->base.log, GATE_LOG_ERROR,
               "cannot accept a connection: %s; idle ones are closed to make room (limit of open "
-              "files, ulimit -n: %llu)", strerror(e), (unsigned long long)l.rlim_cur);
+              "files, ulimit -n: %llu)", strerror(sys_errno), (unsigned long long)l.rlim_cur);
 }
 
 /* No descriptors: accepting rests a moment, and connections that only idle make room. */
 static void pause_accepting(struct gate_run_worker *w)
 {
-    gate_counters_add(&w->base.counters, GATE_C_ACCEPT_FAILURES, 1);
-    tell_full(w);
     if (w->paused)
         return;
     w->paused = true;
     for (struct gate_list *n = w->acceptors.next; n != &w->acceptors; n = n->next)
         ev_io_stop(w->base.loop.ev, &gate_container_of(n, struct acceptor, node)->io);
-    gate_session_drain(&w->base, 0);
+    gate_session_make_room(&w->base);
     gate_loop_timer(&w->base.loop, &w->unpause, PAUSE_MS);
 }
 
@@ -72,7 +93,27 @@ static void on_unpause(struct gate_timer *t)
 
     w->paused = false;
     for (struct gate_list *n = w->acceptors.next; n != &w->acceptors; n = n->next)
-        ev_io_start(w->base.loop.ev, &gate_container_of(n, struct acceptor, node)->io);
+        watch(gate_container_of(n, struct acceptor, node));
+}
+
+/* False: no other one for now. What fails for ever (a security module that says no) would keep the
+ * loop busy with nothing else, so that its listener rests. */
+static GATE_COLD bool accept_failed(struct acceptor *a, enum gate_err err)
+{
+    struct gate_run_worker *w = a->worker;
+
+    tell_failed(a, err, errno);
+    gate_counters_add(&w->base.counters, GATE_C_ACCEPT_FAILURES, 1);
+    if (err == GATE_E_RESET && ++a->lost < LOST_MOST)
+        return true;
+    a->lost = 0;
+    if (err == GATE_E_LIMIT) {
+        pause_accepting(w);
+        return false;
+    }
+    ev_io_stop(w->base.loop.ev, &a->io);
+    gate_loop_timer(&w->base.loop, &a->rest, PAUSE_MS);
+    return false;
 }
 
 /* Accepts one; false when there is no more, or none can be taken. */
@@ -84,10 +125,9 @@ static bool accept_one(struct acceptor *a)
     int fd;
 
     err = gate_socket_accept(a->fd, &fd, &peer);
-    if (err == GATE_E_LIMIT)
-        pause_accepting(w);
-    if (err != GATE_OK)
-        return false;
+    if (GATE_UNLIKELY(err != GATE_OK))
+        return err != GATE_E_AGAIN && accept_failed(a, err);
+    a->lost = 0;
     a->quiet_ms = gate_loop_now(&w->base.loop);
     gate_session_open(&w->base, a->listener, fd, &peer);
     return true;
@@ -99,7 +139,12 @@ static void on_acceptable(struct ev_loop *ev, struct ev_io *io, int events)
     int n = a->shared ? 1 : ACCEPTS_A_TURN;
 
     (void)ev;
-    (void)events;
+    if (GATE_UNLIKELY(events & EV_ERROR)) {
+        /* The kernel does not watch it (memory, fs.epoll.max_user_watches); libev gives up. */
+        errno = ENOMEM;
+        accept_failed(a, GATE_E_SYS);
+        return;
+    }
     while (n-- > 0 && accept_one(a))
         ;
 }
@@ -183,8 +228,8 @@ static void keep_or_make(struct gate_run_worker *w, struct gate_listen_point *p,
         atomic_fetch_add_explicit(&p->users, 1, memory_order_relaxed);
         gate_list_push(&w->acceptors, &a->node);
         ev_io_init(&a->io, on_acceptable, fd, EV_READ);
-        if (!w->paused)
-            ev_io_start(w->base.loop.ev, &a->io);
+        gate_timer_init(&a->rest, on_rested);
+        watch(a);
     } else {
         gate_listener_unref(&a->listener);
     }

@@ -1,12 +1,13 @@
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "run/broker.h"
 
 #define ANSWER_MS 5000
-#define LATER_MAX 16
+#define ORDERS (GATE_WIRE_REOPEN - GATE_WIRE_DRAIN + 1)
 
 struct remote_broker {
     struct gate_broker base;
@@ -14,8 +15,9 @@ struct remote_broker {
     int fd;                         /* -1: orphaned */
     struct ev_io in;
     struct gate_ready later_ready;
-    enum gate_wire_kind later[LATER_MAX];   /* orders that came while an answer was awaited */
+    enum gate_wire_kind later[ORDERS];  /* orders to be delivered, each kind once */
     uint32_t n_later;
+    uint32_t reloads;               /* that the one among them stands for */
     uint32_t asked;                 /* questions so far: the number of the last one */
     gate_broker_command *command;
     void (*orphaned)(void *arg);
@@ -33,16 +35,26 @@ static void lose_supervisor(struct remote_broker *r)
     gate_loop_ready(r->loop, &r->later_ready);
 }
 
-/* `name` may be NULL; fd -1: none. */
-static void tell(struct remote_broker *r, enum gate_wire_kind kind,
-                 const struct gate_store_name *name, int fd)
+/* fd -1: none. */
+static void tell(struct remote_broker *r, const struct gate_wire *m, int fd)
 {
-    struct gate_wire m = { .kind = kind };
-
-    if (name != NULL)
-        m.memory = *name;
-    if (r->fd >= 0 && gate_wire_send(r->fd, &m, &fd, fd >= 0) != GATE_OK)
+    if (r->fd >= 0 && gate_wire_send(r->fd, m, &fd, fd >= 0) != GATE_OK)
         lose_supervisor(r);
+}
+
+/* The first of the orders: it is not waiting any more when its command asks and others come. */
+static void deliver(struct remote_broker *r)
+{
+    struct gate_wire heard = { .kind = GATE_WIRE_HEARD, .number = r->reloads };
+    enum gate_wire_kind kind = r->later[0];
+
+    r->n_later--;
+    memmove(r->later, r->later + 1, r->n_later * sizeof(r->later[0]));
+    if (kind == GATE_WIRE_RELOAD) {
+        r->reloads = 0;
+        tell(r, &heard, -1);
+    }
+    r->command(r->arg, kind);
 }
 
 /* Orders are delivered from the loop only, never from inside a listen. */
@@ -50,12 +62,8 @@ static void on_later(struct gate_ready *ready)
 {
     struct remote_broker *r = gate_container_of(ready, struct remote_broker, later_ready);
 
-    for (uint32_t i = 0; i < r->n_later; i++) {
-        if (r->later[i] == GATE_WIRE_RELOAD)
-            tell(r, GATE_WIRE_HEARD, NULL, -1);
-        r->command(r->arg, r->later[i]);
-    }
-    r->n_later = 0;
+    while (r->n_later > 0)
+        deliver(r);
     if (r->fd < 0 && r->orphaned != NULL) {
         void (*orphaned)(void *) = r->orphaned;
 
@@ -64,9 +72,15 @@ static void on_later(struct gate_ready *ready)
     }
 }
 
+/* One that waits stands for all of its kind. */
 static void note_order(struct remote_broker *r, enum gate_wire_kind kind)
 {
-    if (r->n_later < LATER_MAX)
+    uint32_t i = 0;
+
+    r->reloads += kind == GATE_WIRE_RELOAD;
+    while (i < r->n_later && r->later[i] != kind)
+        i++;
+    if (i == r->n_later)
         r->later[r->n_later++] = kind;
     gate_loop_ready(r->loop, &r->later_ready);
 }
@@ -81,7 +95,7 @@ static void close_all(int *fds, uint32_t n)
 static void take_unasked(struct remote_broker *r, const struct gate_wire *m, int *fds, uint32_t n)
 {
     close_all(fds, n);
-    if (m->kind >= GATE_WIRE_DRAIN)
+    if (m->kind >= GATE_WIRE_DRAIN && m->kind <= GATE_WIRE_REOPEN)
         note_order(r, (enum gate_wire_kind)m->kind);
 }
 
@@ -185,18 +199,21 @@ static void remote_ready(struct gate_broker *b, uint32_t drain_ms)
     struct remote_broker *r = gate_container_of(b, struct remote_broker, base);
     struct gate_wire m = { .kind = GATE_WIRE_READY, .number = drain_ms };
 
-    if (r->fd >= 0 && gate_wire_send(r->fd, &m, NULL, 0) != GATE_OK)
-        lose_supervisor(r);
+    tell(r, &m, -1);
 }
 
 static void remote_keep(struct gate_broker *b, const struct gate_store_name *name, int fd)
 {
-    tell(gate_container_of(b, struct remote_broker, base), GATE_WIRE_KEEP, name, fd);
+    struct gate_wire m = { .kind = GATE_WIRE_KEEP, .memory = *name };
+
+    tell(gate_container_of(b, struct remote_broker, base), &m, fd);
 }
 
 static void remote_drop(struct gate_broker *b, const struct gate_store_name *name)
 {
-    tell(gate_container_of(b, struct remote_broker, base), GATE_WIRE_DROP, name, -1);
+    struct gate_wire m = { .kind = GATE_WIRE_DROP, .memory = *name };
+
+    tell(gate_container_of(b, struct remote_broker, base), &m, -1);
 }
 
 static int remote_kept(struct gate_broker *b, uint32_t i, struct gate_store_name *name)

@@ -66,12 +66,9 @@ static void join(struct gate_burials *b)
     b->works = false;
 }
 
-static void on_buried(struct gate_mail *m, void *engine)
+/* All that were under way are freed. */
+static void settle(struct gate_engine *e)
 {
-    struct gate_engine *e = engine;
-
-    (void)m;
-    join(&e->burials);
     gate_memory_settle(e);
     if (e->closing)
         return;
@@ -79,6 +76,15 @@ static void on_buried(struct gate_mail *m, void *engine)
         gate_loop_timer(&e->loop, &e->burials.rest, REST_MS);
     else if (e->host == NULL) /* the allocator of a host is not ours to empty */
         trim_later(e);
+}
+
+static void on_buried(struct gate_mail *m, void *engine)
+{
+    struct gate_engine *e = engine;
+
+    (void)m;
+    join(&e->burials);
+    settle(e);
 }
 
 static void *burial_main(void *engine)
@@ -98,8 +104,10 @@ static void on_rest(struct gate_timer *t)
 
     gate_list_splice(&b->under_way, &b->waiting);
     b->works = gate_thread_start(&b->thread, "gate-burial", burial_main, e) == 0;
-    if (!b->works)
-        free_all(&b->under_way);
+    if (b->works)
+        return;
+    free_all(&b->under_way);
+    settle(e);
 }
 
 void gate_bury_begin(struct gate_engine *e)

@@ -55,8 +55,6 @@ static void gather(struct gate_canary *c)
 {
     uint32_t n = c->engine->n_workers;
 
-    if (c->trials == NULL)
-        return;
     gate_canary_sum(&c->trials->canary, n, sizeof(*c->trials), &c->canary);
     gate_canary_sum(&c->trials->current, n, sizeof(*c->trials), &c->current);
 }

@@ -44,7 +44,7 @@ struct gate_run_worker {
     struct gate_timer leave;        /* acceptors of addresses that go */
     struct gate_timer drain;        /* looks whether all is over */
     uint64_t drain_by_ms;           /* when what is left is cut */
-    struct gate_log_pace full_pace; /* lines about descriptors that ran out */
+    struct gate_log_pace accept_pace; /* lines about accepts that failed */
     bool paused;
     bool stopping;
     bool ended;                     /* control's: the thread is gone */
@@ -347,8 +347,9 @@ void gate_live_apply(struct gate_engine *e, const struct gate_config *next);
 void gate_live_alias(struct gate_live *live, const struct gate_live *beside);
 void gate_live_drop_aliases(struct gate_live *live);
 
-/* As the registry has them now, by ordinal; the caller frees the array. */
+/* As the registry has them now, by ordinal, held; and the end of such an array. */
 struct gate_upstream **gate_live_upstreams(const struct gate_live *live);
+void gate_live_drop_upstreams(struct gate_live *live, struct gate_upstream ***upstreams);
 
 /* Sums over all generations, gone ones included: by route, by policy and hook. */
 void gate_live_totals(struct gate_engine *e, struct gate_route_totals *out);

@@ -381,12 +381,12 @@ void gate_live_free(struct gate_live **live)
     gate_upstream_names_free(&l->g.names);
     gate_router_free(&l->g.router);
     gate_load_tls_free(&l->tls, &l->g.clients, l->g.config);
+    gate_live_drop_upstreams(l, &l->upstreams);
+    gate_live_drop_upstreams(l, &l->tried);
     gate_config_free(&l->g.config);
     gate_bundle_free(&l->bundle);
     gate_free((char *)l->code.p);
     gate_secrets_fini(&l->secrets);
-    gate_free(l->upstreams);
-    gate_free(l->tried);
     gate_free(l->points);
     gate_free(l->slots);
     gate_free(l);

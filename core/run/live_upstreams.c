@@ -84,10 +84,20 @@ struct gate_upstream **gate_live_upstreams(const struct gate_live *live)
     for (uint32_t i = 0; i < c->n_upstreams; i++) {
         struct gate_str alias = serves ? GATE_STR_NONE : alias_of(live, i);
 
-        v[i] = gate_registry_find(live->engine->registry,
-                                  alias.n > 0 ? alias : c->upstreams[i].name);
+        v[i] = gate_upstream_hold(gate_registry_find(
+            live->engine->registry, alias.n > 0 ? alias : c->upstreams[i].name));
     }
     return v;
+}
+
+void gate_live_drop_upstreams(struct gate_live *live, struct gate_upstream ***upstreams)
+{
+    struct gate_upstream **v = *upstreams;
+
+    *upstreams = NULL;
+    for (uint32_t i = 0; v != NULL && i < live->g.config->n_upstreams; i++)
+        gate_upstream_release(&v[i]);
+    gate_free(v);
 }
 
 /* Upstreams of several generations, a name once. */

@@ -380,6 +380,15 @@ static bool is_data_only(const struct gate_reload *r)
            gate_str_eq(gate_vm_code_text(r->loaded.vm), old->code);
 }
 
+/* A number that a VM knows an upstream by is never another's: what has gone goes with the VM. */
+static bool has_forgotten_much(const struct gate_reload *r)
+{
+    const struct gate_upstream_names *names = r->engine->current->g.names;
+
+    return names != NULL &&
+           names->n > GATE_NAMES_SPARE + 2 * (uint64_t)r->loaded.config->n_upstreams;
+}
+
 static void keep_code(struct gate_reload *r)
 {
     struct gate_str code = gate_vm_code_text(r->loaded.vm);
@@ -398,7 +407,7 @@ static bool first_vm(struct gate_reload *r)
 {
     struct gate_engine *e = r->engine;
     bool scripted = gate_config_scripted(r->loaded.config);
-    bool keeps = is_data_only(r);
+    bool keeps = is_data_only(r) && !has_forgotten_much(r);
 
     if (scripted && !keeps && e->n_workers > 1)
         return true;

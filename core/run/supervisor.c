@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -19,6 +20,8 @@
 #define KILL_GRACE_MS 5000      /* beyond the drain limit */
 #define QUIT_MS 2000            /* from the order to end at once to SIGKILL */
 #define FIRST_DRAIN_MS 30000    /* until the engine has said its own */
+
+#define POLL_REST_US 100000     /* after a poll that failed */
 
 enum stop_state { RUNNING, DRAINING, QUITTING };
 
@@ -90,12 +93,24 @@ static void become_engine(struct supervisor *s, int fd)
     _exit(1);
 }
 
+/* An engine that has lost its end of the wire listens to signals, as one alone does. */
 static void order(struct supervisor *s, enum gate_wire_kind kind)
 {
+    static const int signals[] = {
+        [GATE_WIRE_DRAIN] = SIGTERM,
+        [GATE_WIRE_QUIT] = SIGTERM,
+        [GATE_WIRE_RELOAD] = SIGHUP,
+        [GATE_WIRE_REOPEN] = SIGUSR1,
+    };
     struct gate_wire m = { .kind = kind };
+    enum gate_err err = GATE_E_RESET;
 
-    if (s->wire >= 0 && gate_wire_send(s->wire, &m, NULL, 0) != GATE_OK)
-        gate_logf(s->log, GATE_LOG_WARN, "the engine does not listen");
+    if (s->wire >= 0)
+        err = gate_wire_send(s->wire, &m, NULL, 0);
+    if (err == GATE_E_RESET && s->engine != 0)
+        kill(s->engine, signals[kind]);
+    else if (err != GATE_OK && err != GATE_E_RESET)
+        gate_logf(s->log, GATE_LOG_WARN, "the engine does not listen: %s", strerror(errno));
 }
 
 /* An engine serves what the one before it served: an order that came too late for that one is for
@@ -312,7 +327,7 @@ static void answer(struct supervisor *s, const struct gate_wire *m)
         answer_kept(s, m->number);
         break;
     case GATE_WIRE_HEARD:
-        s->unheard -= s->unheard > 0;
+        s->unheard -= m->number < s->unheard ? m->number : s->unheard;
         break;
     }
 }
@@ -399,8 +414,11 @@ int gate_supervisor_run(char *const *args, struct gate_log *log)
         struct pollfd p[2] = { { .fd = s.signals, .events = POLLIN },
                                { .fd = s.wire, .events = POLLIN } };
 
-        if (poll(p, 2, poll_timeout(&s)) < 0 && errno != EINTR)
-            break;
+        if (poll(p, 2, poll_timeout(&s)) < 0 && errno != EINTR) {
+            /* To end would leave the engine alone. */
+            gate_logf(log, GATE_LOG_ERROR, "cannot wait for orders: %s", strerror(errno));
+            usleep(POLL_REST_US);
+        }
         /* What it said before it died counts. */
         if (p[1].revents != 0)
             on_wire(&s);

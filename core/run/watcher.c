@@ -165,11 +165,26 @@ static void drop_names(struct folder *f, bool all)
     }
 }
 
+/* The kernel has one watch for a folder under all its names, and a folder that was moved has had
+ * another one: the last to let go ends it. */
+static void unwatch(struct gate_watcher *w, struct folder *f)
+{
+    int wd = f->wd;
+
+    f->wd = -1;
+    if (wd < 0)
+        return;
+    for (struct gate_list *n = w->folders.next; n != &w->folders; n = n->next) {
+        if (gate_container_of(n, struct folder, node)->wd == wd)
+            return;
+    }
+    inotify_rm_watch(w->fd, wd);
+}
+
 static void folder_free(struct gate_watcher *w, struct folder *f)
 {
     drop_names(f, true);
-    if (f->wd >= 0)
-        inotify_rm_watch(w->fd, f->wd);
+    unwatch(w, f);
     gate_list_remove(&f->node);
     gate_free(f->path);
     gate_free(f);
@@ -326,8 +341,8 @@ static void watch_folder(struct gate_watcher *w, struct folder *f)
                   "cannot watch %s: %s; changes there are seen on a reload only", f->path,
                   strerror(errno));
     }
-    if (f->wd >= 0 && f->wd != wd)
-        inotify_rm_watch(w->fd, f->wd);
+    if (f->wd != wd)
+        unwatch(w, f);
     f->wd = wd;
 }
 

@@ -14,7 +14,7 @@ enum gate_wire_kind {
     GATE_WIRE_KEEP,         /* memory, with its descriptor: to be handed to later engines */
     GATE_WIRE_DROP,         /* memory: nobody uses it any more */
     GATE_WIRE_KEPT,         /* number: which one; answered by MEMORY */
-    GATE_WIRE_HEARD,        /* a RELOAD: it is the engine's from now on */
+    GATE_WIRE_HEARD,        /* number of RELOADs: they are the engine's from now on */
     /* From the supervisor. */
     GATE_WIRE_SOCKETS,      /* err, sys_errno; bound and the descriptors, as many as wish.sockets */
     GATE_WIRE_FORGOTTEN,
@@ -35,7 +35,8 @@ struct gate_wire {
     struct gate_store_name memory;
 };
 
-/* Sends with n descriptors, which stay the caller's. GATE_E_RESET: the other side is gone. */
+/* Sends with n descriptors, which stay the caller's. Waits, a second at most, while the pair is
+ * full or there is no memory. GATE_E_RESET: the other side is gone. */
 enum gate_err gate_wire_send(int fd, const struct gate_wire *m, const int *fds, uint32_t n);
 
 /* Receives one; the descriptors (at most GATE_LISTEN_MAX, close-on-exec) are the caller's. With a

@@ -216,6 +216,7 @@ static int set_query(struct gate_vm *vm, struct gate_exchange *x, struct gate_st
     return GATE_FFI_YES;
 }
 
+/* X-Forwarded-Proto says it, too. */
 static int set_scheme(struct gate_vm *vm, struct gate_exchange *x, struct gate_str text)
 {
     if (gate_str_eq(text, GATE_STR("http")))
@@ -224,6 +225,7 @@ static int set_scheme(struct gate_vm *vm, struct gate_exchange *x, struct gate_s
         x->req.scheme = GATE_STR("https");
     else
         return gate_ffi_fail(vm, GATE_FFI_INVALID, "the scheme is http or https");
+    x->client.proto = x->req.scheme;
     return GATE_FFI_YES;
 }
 

@@ -203,7 +203,7 @@ static int on_panic(lua_State *L)
     gate_assert_fail("Lua outside of a call has memory", __FILE__, __LINE__);
 }
 
-void gate_heap_open(struct gate_heap *h, uint64_t cap)
+bool gate_heap_open(struct gate_heap *h, uint64_t cap)
 {
     memset(h, 0, sizeof(*h));
     gate_pages_init(&h->pages);
@@ -213,9 +213,14 @@ void gate_heap_open(struct gate_heap *h, uint64_t cap)
     h->unpinned = UINT64_MAX; /* until gate_heap_collect */
     gate_heap_release(h);
     h->L = lua_newstate(heap_alloc, h);
-    GATE_ASSERT(h->L != NULL);
+    if (h->L == NULL) {
+        gate_pages_fini(&h->pages);
+        gate_regions_fini(&h->runs);
+        return false;
+    }
     lua_atpanic(h->L, on_panic);
     gate_heap_set_cap(h, cap);
+    return true;
 }
 
 void gate_heap_close(struct gate_heap *h)

@@ -63,8 +63,8 @@ struct gate_heap {
     void (*on_stale)(struct gate_heap *h);
 };
 
-/* Makes a Lua state, h->L. */
-void gate_heap_open(struct gate_heap *h, uint64_t cap);
+/* Makes a Lua state, h->L. False: the system has no memory for one, and nothing is open. */
+bool gate_heap_open(struct gate_heap *h, uint64_t cap);
 void gate_heap_set_cap(struct gate_heap *h, uint64_t cap);
 
 /* Closes the state. */

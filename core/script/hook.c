@@ -68,11 +68,12 @@ static void run_give(struct gate_hook_run *run)
  * fault pages makes those of all. 1-based; n + 1: none is left. */
 static uint32_t first_link(const struct gate_hook_chain *c, const struct gate_exchange *x)
 {
+    uint32_t bound = x->seen != 0 && c->hook == GATE_HOOK_RESPONSE ? x->seen : x->onion;
     uint32_t i = 0;
 
-    if (x->onion == 0 || (c->hook != GATE_HOOK_RESPONSE && c->hook != GATE_HOOK_BODY))
+    if (bound == 0 || (c->hook != GATE_HOOK_RESPONSE && c->hook != GATE_HOOK_BODY))
         return 1;
-    while (i < c->n && c->v[i].depth >= x->onion)
+    while (i < c->n && c->v[i].depth >= bound)
         i++;
     return i + 1;
 }
@@ -273,15 +274,17 @@ static enum gate_vm_result go_on(struct gate_hook_run *run, enum gate_vm_result 
 }
 
 /* A reply or a failure in a request hook bounds the onion of later hooks, a reply in a response
- * hook those that are still to see it. */
+ * hook those that are still to see it, as does a retry, which may turn out to be impossible. */
 static void note_onion(struct gate_hook_run *run, struct gate_hook_verdict *v)
 {
     uint32_t at = (uint32_t)run->task.vm->io.at;
 
-    v->more = run->chain->hook == GATE_HOOK_RESPONSE && v->kind == GATE_VERDICT_REPLY && at > 0 &&
-              at < run->chain->n;
-    if (v->more)
+    v->more = run->chain->hook == GATE_HOOK_RESPONSE && at > 0 && at < run->chain->n &&
+              (v->kind == GATE_VERDICT_REPLY || v->kind == GATE_VERDICT_RETRY);
+    if (v->more && v->kind == GATE_VERDICT_REPLY)
         run->x->onion = run->chain->v[at - 1].depth;
+    else if (v->more)
+        run->x->seen = run->chain->v[at - 1].depth;
     if ((run->chain->hook != GATE_HOOK_REQUEST && run->chain->hook != GATE_HOOK_REQUEST_BODY) ||
         at == 0)
         return;

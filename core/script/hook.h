@@ -28,7 +28,8 @@ struct gate_hook_verdict {
     uint32_t route;
     uint32_t upstream; /* of a retry; GATE_NO_ORDINAL: the same */
     bool truth; /* of a `when` function */
-    /* a response hook replied: hooks further out have yet to see the reply (call again) */
+    /* a response hook ended its chain: hooks further out have yet to see the reply, or what there
+     * is when there is no retry (call again) */
     bool more;
 };
 

@@ -1,8 +1,10 @@
 /* The Lua library as boot.lua sees it: its modules (embedded bytecode, or files below
  * MOONGATE_LUA_DIR for those who work on it), and the functions by which it reads the bundle and
  * the environment. Runs at load only. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -97,8 +99,10 @@ GATE_LUA_THROWS static int push_found(lua_State *L, enum gate_err err, struct ga
                                       struct gate_str bytes)
 {
     if (err != GATE_OK) {
+        const char *why = err == GATE_E_SYS ? strerrordesc_np(errno) : gate_err_text(err);
+
         lua_pushnil(L);
-        lua_pushstring(L, err == GATE_E_NOTFOUND ? NULL : gate_err_text(err));
+        lua_pushstring(L, err == GATE_E_NOTFOUND ? NULL : why);
         return 2;
     }
     lua_pushlstring(L, name.p, name.n);

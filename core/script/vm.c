@@ -41,10 +41,15 @@ static void on_stale(struct gate_heap *h)
         gate_loop_timer(&vm->worker->loop, &vm->tidy, h->clearing ? 1 : TIDY_MS);
 }
 
+/* NULL: there is no memory for its scripts. */
 static struct gate_vm *vm_new(const struct gate_vm_options *o)
 {
     struct gate_vm *vm = gate_calloc(1, sizeof(*vm));
 
+    if (!gate_heap_open(&vm->heap, o->memory == 0 ? MEMORY_DEFAULT : o->memory)) {
+        gate_free(vm);
+        return NULL;
+    }
     GATE_MAGIC(vm, GATE_VM_MAGIC);
     vm->log = o->log;
     vm->bundle = o->bundle;
@@ -59,7 +64,6 @@ static struct gate_vm *vm_new(const struct gate_vm_options *o)
     gate_timer_init(&vm->tidy, on_tidy);
     gate_fullness_init(vm);
     gate_ready_init(&vm->ending, gate_heavy_end);
-    gate_heap_open(&vm->heap, o->memory == 0 ? MEMORY_DEFAULT : o->memory);
     vm->L = vm->heap.L;
     gate_crypto_open(vm);
     gate_dicts_open(vm, o);
@@ -181,6 +185,10 @@ enum gate_err gate_vm_build(const struct gate_vm_options *o, struct gate_vm **ou
     struct gate_vm *vm = vm_new(o);
     enum gate_err err = GATE_E_SCRIPT;
 
+    if (vm == NULL) {
+        gate_load_error_new(errors)->message = GATE_STR("the system has no memory for scripts");
+        return err;
+    }
     if (o->watchdog != NULL) {
         vm->watch = gate_watch_join(o->watchdog, vm);
         bind_watch(vm);

@@ -4,6 +4,9 @@
 #include "session/ip_counts.h"
 #include "session/session_int.h"
 
+/* Who has just come has so long for its first request when descriptors run out. */
+#define FIRST_MS 1000
+
 void gate_session_readable(struct gate_conn *c)
 {
     struct gate_session *s = gate_container_of(c, struct gate_session, conn);
@@ -155,6 +158,23 @@ static void exchange_late(struct gate_session *s)
         judge_rate(s);
 }
 
+/* A drain does not take the end of its answer from who reads slowly. */
+static void idle_late(struct gate_session *s)
+{
+    bool draining = s->worker->draining;
+
+    if (draining && unread(s) &&
+        s->h1->wrote_ms + gate_session_limits(s)->write_stall_ms > gate_loop_now(s->conn.loop)) {
+        s->state = GATE_SESSION_CLOSING;
+        s->why = GATE_CLOSE_DRAIN;
+        gate_session_clock(s);
+        return;
+    }
+    gate_session_close(s, draining    ? GATE_CLOSE_DRAIN
+                          : unread(s) ? GATE_CLOSE_WRITE_STALL
+                                      : GATE_CLOSE_IDLE_TIMEOUT);
+}
+
 static void on_deadline(struct gate_timer *t)
 {
     struct gate_session *s = gate_container_of(t, struct gate_session, deadline.timer);
@@ -164,9 +184,7 @@ static void on_deadline(struct gate_timer *t)
         return;
     switch (s->state) {
     case GATE_SESSION_IDLE:
-        gate_session_close(s, s->worker->draining ? GATE_CLOSE_DRAIN
-                              : unread(s)         ? GATE_CLOSE_WRITE_STALL
-                                                  : GATE_CLOSE_IDLE_TIMEOUT);
+        idle_late(s);
         break;
     case GATE_SESSION_HANDSHAKE:
         gate_session_tls_fail(s, GATE_CLOSE_TLS_TIMEOUT);
@@ -394,6 +412,26 @@ void gate_session_drain(struct gate_worker *w, uint32_t grace_ms)
             gate_session_h2_drain(s);
         else if (s->state == GATE_SESSION_IDLE)
             gate_deadline_set(&w->loop, &s->deadline, gate_loop_now(&w->loop) + grace_ms);
+    }
+}
+
+static void hurry(struct gate_session *s, uint64_t by_ms)
+{
+    if (s->deadline.at_ms > by_ms)
+        gate_deadline_set(s->conn.loop, &s->deadline, by_ms);
+}
+
+void gate_session_make_room(struct gate_worker *w)
+{
+    uint64_t now = gate_loop_now(&w->loop);
+
+    for (struct gate_list *n = w->session_list.next; n != &w->session_list; n = n->next) {
+        struct gate_session *s = gate_container_of(n, struct gate_session, node);
+
+        if (s->h2 != NULL)
+            gate_session_h2_spare(s);
+        else if (s->state == GATE_SESSION_IDLE && s->h1 == NULL)
+            hurry(s, now + (s->requests == 0 ? FIRST_MS : 0));
     }
 }
 

@@ -35,6 +35,10 @@ void gate_session_open(struct gate_worker *w, struct gate_listener *l, int fd,
  * The others are closed after their answer when the worker drains (worker->draining is set). */
 void gate_session_drain(struct gate_worker *w, uint32_t grace_ms);
 
+/* Closes the connections that only idle: descriptors have run out. Those without a request so far
+ * are given a second. */
+void gate_session_make_room(struct gate_worker *w);
+
 /* Closes the clients whose requests are under way on this seat, but for tunnels: their exchanges
  * end as those of clients that have gone. */
 void gate_session_cut(struct gate_worker *w, const struct gate_generation_seat *seat);

@@ -261,6 +261,16 @@ void gate_session_h1_begin(struct gate_session *s)
         await_head(s);
 }
 
+/* The client has only ended its side: answers that it has not taken yet still leave. */
+static GATE_COLD void close_behind_answers(struct gate_session *s, enum gate_close_reason why)
+{
+    s->h1->eof = true;
+    s->why = (uint8_t)why;
+    s->state = GATE_SESSION_CLOSING;
+    gate_conn_reading(&s->conn, false);
+    gate_session_clock(s);
+}
+
 void gate_session_h1_ended(struct gate_session *s, enum gate_err e)
 {
     struct gate_h1_server *h = s->h1;
@@ -268,10 +278,14 @@ void gate_session_h1_ended(struct gate_session *s, enum gate_err e)
 
     if (h == NULL || s->state == GATE_SESSION_IDLE || s->state == GATE_SESSION_HEAD) {
         bool partial = h != NULL && gate_h1_reader_held(&h->in) > 0;
+        enum gate_close_reason why = e != GATE_E_EOF ? GATE_CLOSE_CLIENT_RESET
+                                     : partial       ? GATE_CLOSE_CLIENT_ABORT
+                                                     : GATE_CLOSE_CLIENT_EOF;
 
-        gate_session_close(s, e != GATE_E_EOF ? GATE_CLOSE_CLIENT_RESET
-                              : partial       ? GATE_CLOSE_CLIENT_ABORT
-                                              : GATE_CLOSE_CLIENT_EOF);
+        if (half && h != NULL && h->out.out.bytes > 0)
+            close_behind_answers(s, why);
+        else
+            gate_session_close(s, why);
         return;
     }
     h->eof = true;
@@ -369,11 +383,13 @@ void gate_session_h1_readable(struct gate_session *s)
 {
     switch (s->state) {
     case GATE_SESSION_IDLE:
-        if (s->h1 == NULL)
+        if (s->h1 == NULL) {
             gate_session_h1_new(s);
-        if (gate_session_out_full(s->h1)) {
+        } else if (gate_session_out_full(s->h1)) {
             gate_conn_reading(&s->conn, false); /* answers wait that nobody reads */
             break;
+        } else if (gate_h1_reader_held(&s->h1->in) > 0) {
+            break; /* on_next is due, and comes before the end of the client's side */
         }
         s->h1->begin_ns = s->conn.loop->now_ns;
         /* fall through */

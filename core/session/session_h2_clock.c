@@ -137,6 +137,12 @@ static bool end(struct gate_session *s, enum gate_close_reason why)
     return true;
 }
 
+void gate_session_h2_spare(struct gate_session *s)
+{
+    if (is_quiet(s->h2) && s->why == GATE_CLOSE_NONE)
+        end(s, GATE_CLOSE_IDLE_TIMEOUT);
+}
+
 void gate_session_h2_on_deadline(struct gate_timer *t)
 {
     struct gate_session *s = gate_container_of(t, struct gate_session, deadline.timer);

@@ -55,6 +55,7 @@ struct gate_h1_server {
     uint64_t begin_ns;  /* first byte of the head */
     uint64_t window_ms; /* body rate: begin of the window */
     uint64_t window_bytes;
+    uint64_t rest_ms;  /* the stream's user rests since */
     uint64_t wrote_ms; /* last write that got further */
     uint32_t linger_left;
     uint8_t minor;
@@ -224,6 +225,9 @@ extern const struct gate_h2_owner gate_session_h2_owner;
 /* session_h2_clock.c: what takes too long. The second sees to it that the first is called. */
 void gate_session_h2_on_deadline(struct gate_timer *t);
 void gate_session_h2_clock(struct gate_session *s);
+
+/* Ends the connection if it only idles, as if it had idled long enough. */
+void gate_session_h2_spare(struct gate_session *s);
 
 /* session_stream.c: writing, and the server side of the stream interface */
 extern const struct gate_stream_ops gate_session_stream_ops;

@@ -295,6 +295,18 @@ static void send_continue(struct gate_h1_server *h)
     }
 }
 
+/* The window of the body rate is longer by what the user rests: it does not begin anew, or drops
+ * of a body could keep it open for ever. */
+static GATE_COLD void rest_changed(struct gate_h1_server *h)
+{
+    uint64_t now = gate_loop_now(h->session->conn.loop);
+
+    if (h->stream.rests)
+        h->rest_ms = now;
+    else
+        h->window_ms += now - (h->rest_ms > h->window_ms ? h->rest_ms : h->window_ms);
+}
+
 static void op_grant(struct gate_stream *s, size_t n)
 {
     struct gate_h1_server *h = h1_of(s);
@@ -303,11 +315,14 @@ static void op_grant(struct gate_stream *s, size_t n)
     h->credit += n;
     if (h->expect && n > 0)
         send_continue(h);
+    if (n == 0)
+        rest_changed(h);
     if ((!first && n > 0) || h->credit == 0 || h->body_done || h->body_bad || h->eof)
         return;
     if (h->tunnel && gate_h1_reader_held(&h->in) > 0)
         gate_loop_ready(h->session->conn.loop, &h->next);
-    gate_session_h1_window(h);
+    if (first)
+        gate_session_h1_window(h);
     gate_conn_reading(&h->session->conn, true);
     gate_session_clock(h->session);
 }

@@ -109,8 +109,9 @@ void gate_dict_get(struct gate_dict *d, const struct gate_dict_key *k, uint64_t 
                    struct gate_dict_seen *seen);
 
 /* GATE_E_EXISTS: add; GATE_E_NOTFOUND: replace, or a cas whose old value is another. GATE_E_LIMIT:
- * no room, and nothing left that may go (the key has what it had), or the string is longer than
- * gate_dict_value_max. GATE_E_AGAIN: some went, not yet enough: call again. */
+ * no room, and nothing left that may go (the key has what it had, unless it went itself), or the
+ * string is longer than gate_dict_value_max. GATE_E_AGAIN: some went, not enough yet; call again
+ * then. */
 enum gate_err gate_dict_put(struct gate_dict *d, const struct gate_dict_key *k,
                             const struct gate_dict_put *put);
 

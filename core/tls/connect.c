@@ -137,11 +137,32 @@ void gate_tls_connect_explain(struct gate_tls *tls)
         note_error(tls, ERR_peek_error());
 }
 
+/* An alert that is about our part of a handshake and nothing else: others may come from a server
+ * that has read a request. */
+static bool is_about_us(unsigned long error)
+{
+    switch (ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET) {
+    case SSL_AD_HANDSHAKE_FAILURE:
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_UNSUPPORTED_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_REVOKED:
+    case SSL_AD_CERTIFICATE_EXPIRED:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+    case SSL_AD_UNKNOWN_CA:
+    case SSL_AD_ACCESS_DENIED:
+    case SSL_AD_DECRYPT_ERROR:
+    case SSL_AD_CERTIFICATE_REQUIRED:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool gate_tls_connect_refused(struct gate_tls *tls)
 {
     unsigned long error = ERR_peek_error();
 
-    if (tls->client == NULL || tls->heard || !is_refusal(error))
+    if (tls->client == NULL || tls->heard || !is_refusal(error) || !is_about_us(error))
         return false;
     note_error(tls, error);
     return true;

@@ -61,6 +61,8 @@ enum gate_err gate_staple_load(struct gate_certificate *c, struct gate_str name,
         return GATE_E_INVALID;
     response = d2i_OCSP_RESPONSE_bio(f.bio, NULL);
     fault = judge(c, response);
+    if (fault == NULL && BIO_pending(f.bio) > 0)
+        fault = "has bytes behind its end";
     if (fault == NULL) {
         c->staple = gate_alloc(f.n);
         memcpy(c->staple, f.bytes, f.n);

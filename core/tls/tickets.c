@@ -241,7 +241,30 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     return seal || (newest && SSL_version(ssl) != TLS1_3_VERSION) ? 1 : 2;
 }
 
+static bool is_of_this_name(const SSL_SESSION *session, const SSL *ssl)
+{
+    struct gate_str name = gate_str_from_cstr(SSL_SESSION_get0_hostname(session));
+
+    if (name.n > 0 && name.p[name.n - 1] == '.')
+        name.n--;
+    return gate_str_ieq(name, gate_str_from_cstr(gate_tls_of_ssl(ssl)->sni));
+}
+
+/* A ticket was read, or not. In TLS 1.2 a session is of one name (RFC 6066 section 3); in TLS 1.3
+ * it is of all names of its certificate (RFC 8446 section 4.6.1). */
+static SSL_TICKET_RETURN on_read(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+                                 size_t n, SSL_TICKET_STATUS status, void *arg)
+{
+    (void)name, (void)n, (void)arg;
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    if (SSL_version(ssl) != TLS1_3_VERSION && !is_of_this_name(session, ssl))
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
 void gate_tls_tickets_use(SSL_CTX *ctx)
 {
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+    GATE_ASSERT(SSL_CTX_set_session_ticket_cb(ctx, NULL, on_read, NULL) == 1);
 }

@@ -16,7 +16,7 @@ struct gate_tls_space *gate_tls_space_take(struct gate_tls_tickets *t,
                                            const unsigned char policy[GATE_TLS_POLICY_BYTES]);
 void gate_tls_space_unref(struct gate_tls_space **s);
 
-/* Has the context's tickets sealed in its server's space. */
+/* Has the context's tickets sealed in its server's space, and read for the names they are for. */
 void gate_tls_tickets_use(SSL_CTX *ctx);
 
 #endif

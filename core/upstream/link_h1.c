@@ -3,6 +3,9 @@
  * exchange are complete and not one byte is left over. */
 #include "upstream/link_h1_int.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/assert.h"
 #include "http/parse.h"
 #include "net/socket.h"
@@ -237,6 +240,10 @@ static void read_ended(struct gate_link *l, enum gate_err e)
     }
     if (e == GATE_E_TLS) {
         gate_link_h1_broken(l, e, gate_tls_why(gate_tls_of(&l->conn)));
+        return;
+    }
+    if (e == GATE_E_SYS) {
+        gate_link_h1_broken(l, GATE_E_RESET, strerrordesc_np(errno));
         return;
     }
     gate_link_h1_broken(l, e == GATE_E_EOF ? GATE_E_EOF : GATE_E_RESET,

@@ -1,4 +1,7 @@
 /* The client side of the stream interface over h1, and the writing side of a link. */
+#include <errno.h>
+#include <string.h>
+
 #include "base/assert.h"
 #include "upstream/link_h1_int.h"
 #include "upstream/links.h"
@@ -6,8 +9,9 @@
 /* More than this waits to be sent: the sender is asked to pause. */
 #define OUT_HIGH (256u * 1024)
 
-/* A write that fails does not end the stream: an early answer may be waiting to be read. */
-static void write_failed(struct gate_link *l)
+/* A peer that takes nothing more does not end the stream: an early answer may be waiting to be
+ * read. Where the fault is the system's there is nothing to wait for. */
+static void write_failed(struct gate_link *l, enum gate_err e, int sys_errno)
 {
     gate_chain_clear(&l->h1.out.out);
     l->keep = l->h1.shut_asked = false;
@@ -20,6 +24,12 @@ static void write_failed(struct gate_link *l)
         gate_link_h1_broken(l, GATE_E_RESET, "the upstream closed the tunnel");
         return;
     }
+    if (e == GATE_E_SYS) {
+        gate_link_h1_broken(l, GATE_E_RESET, strerrordesc_np(sys_errno));
+        return;
+    }
+    l->h1.request_ended = true; /* as much of it as the peer will ever see */
+    gate_link_h1_clock(l);
     gate_conn_reading(&l->conn, true);
 }
 
@@ -55,7 +65,7 @@ void gate_link_h1_send(struct gate_link *l)
             break;
         }
         if (e != GATE_OK) {
-            write_failed(l);
+            write_failed(l, e, errno);
             return;
         }
         l->sent += n;

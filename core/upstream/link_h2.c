@@ -3,6 +3,9 @@
  * closed from an event, the flush or the deadline, never from inside an operation of a stream. */
 #include "upstream/link_h2.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/assert.h"
 #include "http/h2.h"
 #include "tls/tls.h"
@@ -142,8 +145,9 @@ static void finish(struct gate_link *l)
 
 /* ------------------------------------------------------------------ writing */
 
-/* False: nothing more goes out now. A write that fails does not end the streams: answers may be
- * waiting to be read. */
+/* False: nothing more goes out now. A peer that takes nothing more does not end the streams:
+ * answers may be waiting to be read. Where the fault is the system's there is nothing to wait
+ * for. */
 static bool send_some(struct gate_link *l)
 {
     struct gate_link_h2 *h = l->h2;
@@ -160,6 +164,8 @@ static bool send_some(struct gate_link *l)
         h->blocked = true;
         return false;
     }
+    if (e == GATE_E_SYS)
+        lose(l, GATE_E_RESET, strerrordesc_np(errno));
     h->mute = true;
     gate_chain_clear(&h->out);
     return false;
@@ -282,7 +288,6 @@ static void doubt(struct gate_link *l)
     struct gate_link_h2 *h = l->h2;
 
     h->doubted = true;
-    h->probe_ms = now_of(l);
     gate_h2_probe(&h->h2);
 }
 

@@ -18,7 +18,7 @@ struct gate_link_h2 {
     struct gate_ready flush;
     uint64_t wrote_ms;    /* the socket took bytes, or there were none */
     uint64_t heard_ms;    /* bytes came */
-    uint64_t probe_ms;    /* the peer was asked whether it is there */
+    uint64_t probe_ms;    /* a request went together with a question */
     uint32_t patience_ms; /* the shortest of all streams on it */
     uint32_t counted;     /* streams of it among those of the peer */
     enum gate_err failed; /* what came is no HTTP/2 */

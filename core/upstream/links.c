@@ -52,6 +52,7 @@ static void local_free(struct gate_upstream_local *local)
     drop_shelves(local);
     gate_peer_set_unref(&local->set);
     gate_balance_state_fini(&local->balance);
+    gate_upstream_unref(&local->upstream);
     gate_free(local);
 }
 
@@ -62,13 +63,9 @@ void gate_links_free(struct gate_links **links)
 
     if (x == NULL)
         return;
+    close_all(&x->live, GATE_CLOSE_DRAIN);
     while ((n = gate_list_pop(&x->locals)) != NULL)
         local_free(gate_container_of(n, struct gate_upstream_local, node));
-    while (!gate_list_empty(&x->live)) {
-        struct gate_link *l = gate_container_of(x->live.next, struct gate_link, node);
-
-        gate_links_close(&l, GATE_CLOSE_DRAIN);
-    }
     gate_h2_pool_free(&x->h2_pool);
     gate_slab_fini(&x->h2_slab);
     gate_slab_fini(&x->slab);
@@ -100,6 +97,23 @@ static void table_grow(struct gate_links *links)
     links->table = gate_calloc(links->table_cap, sizeof(*links->table));
     for (struct gate_list *n = links->locals.next; n != &links->locals; n = n->next)
         table_put(links, gate_container_of(n, struct gate_upstream_local, node));
+}
+
+/* Those behind it move up, for a look-up ends at the first free place. */
+static void table_remove(struct gate_links *links, const struct gate_upstream_local *local)
+{
+    uint32_t mask = links->table_cap - 1;
+    uint32_t i = slot_of(links, local->upstream);
+    struct gate_upstream_local *next;
+
+    while (links->table[i] != local)
+        i = (i + 1) & mask;
+    links->table[i] = NULL;
+    links->table_n--;
+    while ((next = links->table[i = (i + 1) & mask]) != NULL) {
+        links->table[i] = NULL;
+        table_put(links, next);
+    }
 }
 
 static struct gate_shelf *shelf_of(struct gate_upstream_local *local, const struct gate_peer *peer)
@@ -154,11 +168,33 @@ static void take_set(struct gate_upstream_local *local)
     gate_peer_set_unref(&old);
 }
 
+/* Looks at two in turn, each time that one comes: what has gone is never much more than what is
+ * there. */
+static void sweep(struct gate_links *links)
+{
+    for (int i = 0; i < 2 && !gate_list_empty(&links->locals); i++) {
+        struct gate_upstream_local *local =
+            gate_container_of(gate_list_pop(&links->locals), struct gate_upstream_local, node);
+
+        gate_list_push(&links->locals, &local->node);
+        if (!gate_upstream_gone(local->upstream))
+            continue;
+        if (local->version != gate_upstream_version(local->upstream))
+            take_set(local);
+        if (local->links > 0)
+            continue;
+        gate_list_remove(&local->node);
+        table_remove(links, local);
+        local_free(local);
+    }
+}
+
 static struct gate_upstream_local *local_new(struct gate_links *links, struct gate_upstream *u)
 {
     struct gate_upstream_local *local = gate_calloc(1, sizeof(*local));
 
-    local->upstream = u;
+    sweep(links);
+    local->upstream = gate_upstream_ref(u);
     gate_list_push(&links->locals, &local->node);
     links->table_n++;
     if (links->table_n * 2 > links->table_cap)
@@ -328,6 +364,7 @@ struct gate_link *gate_links_make(struct gate_links *links, struct gate_upstream
     gate_link_init(l, links->loop, fd);
     l->links = links;
     l->local = local;
+    local->links++;
     l->peer = peer;
     l->serial = ++links->serial;
     l->share = gate_peer_hold(peer, links->worker);
@@ -430,6 +467,7 @@ void gate_links_close(struct gate_link **link, enum gate_close_reason why)
     gate_peer_count_connections(l->share, -1);
     gate_peer_release(&l->peer, l->share);
     gate_tls_client_unref(&l->tls);
+    l->local->links--;
     gate_counters_add(links->counters, GATE_C_LINKS_CLOSED, 1);
     gate_counters_close(links->counters, why);
     l->magic = 0;

@@ -24,7 +24,8 @@ struct gate_shelf {
 /* A worker's side of one upstream. */
 struct gate_upstream_local {
     struct gate_list node;
-    struct gate_upstream *upstream;
+    struct gate_upstream *upstream; /* a reference */
+    uint32_t links;            /* open, wherever they are */
     struct gate_peer_set *set; /* a reference */
     uint64_t version;
     struct gate_balance_state balance;

@@ -55,8 +55,6 @@ uint64_t gate_peer_connect_failed(struct gate_peer *p, uint64_t now_ms)
         return 0;
     if (fails < FAILS_TO_MARK + 3)
         mark = (uint64_t)MARK_MS << (fails - FAILS_TO_MARK);
-    if (mark > MARK_MAX_MS)
-        mark = MARK_MAX_MS;
     before = atomic_exchange_explicit(&p->down_until_ms, now_ms + mark, memory_order_relaxed);
     return before > now_ms ? 0 : mark; /* another worker was as quick */
 }

@@ -6,7 +6,7 @@
 
 struct gate_registry {
     pthread_mutex_t lock;     /* guards the table; never held during a call out */
-    struct gate_upstream **v; /* in order of appearance; only ever grows */
+    struct gate_upstream **v; /* in order of appearance; each held */
     uint32_t n;
     uint32_t cap;
     uint32_t *slots; /* by name: index + 1, open addressing, cap * 2 of them */
@@ -32,7 +32,7 @@ void gate_registry_free(struct gate_registry **registry)
     if (r == NULL)
         return;
     for (uint32_t i = 0; i < r->n; i++)
-        gate_upstream_free(&r->v[i]);
+        gate_upstream_release(&r->v[i]);
     pthread_mutex_destroy(&r->lock);
     gate_free(r->v);
     gate_free(r->slots);
@@ -50,14 +50,19 @@ static uint32_t *slot_locked(const struct gate_registry *r, struct gate_str name
     return &r->slots[i];
 }
 
-static void grow_locked(struct gate_registry *r)
+static void index_locked(struct gate_registry *r)
 {
-    r->cap = r->cap == 0 ? 16 : r->cap * 2;
-    r->v = gate_realloc(r->v, r->cap * sizeof(*r->v));
     gate_free(r->slots);
     r->slots = gate_calloc(r->cap * 2, sizeof(*r->slots));
     for (uint32_t i = 0; i < r->n; i++)
         *slot_locked(r, gate_str_from_cstr(r->v[i]->name)) = i + 1;
+}
+
+static void grow_locked(struct gate_registry *r)
+{
+    r->cap = r->cap == 0 ? 16 : r->cap * 2;
+    r->v = gate_realloc(r->v, r->cap * sizeof(*r->v));
+    index_locked(r);
 }
 
 static struct gate_upstream *find_locked(const struct gate_registry *r, struct gate_str name)
@@ -94,7 +99,7 @@ static struct gate_upstream *find_or_make(struct gate_registry *r, struct gate_s
     return u;
 }
 
-/* Upstreams stay for ever, so a walk needs the lock only to read the table. */
+/* Only control takes upstreams out, and walks: it needs the lock only to read the table. */
 static struct gate_upstream *at(struct gate_registry *r, uint32_t i)
 {
     struct gate_upstream *u;
@@ -103,6 +108,29 @@ static struct gate_upstream *at(struct gate_registry *r, uint32_t i)
     u = i < r->n ? r->v[i] : NULL;
     pthread_mutex_unlock(&r->lock);
     return u;
+}
+
+/* Who still has to do with one finds its set empty. */
+static void drop_unwanted(struct gate_registry *r)
+{
+    uint32_t kept = 0;
+
+    pthread_mutex_lock(&r->lock);
+    for (uint32_t i = 0; i < r->n; i++) {
+        struct gate_upstream *u = r->v[i];
+
+        if (u->wanted) {
+            r->v[kept++] = u;
+            continue;
+        }
+        gate_upstream_configure(u, NULL, 0);
+        gate_upstream_release(&u);
+    }
+    if (kept < r->n) {
+        r->n = kept;
+        index_locked(r);
+    }
+    pthread_mutex_unlock(&r->lock);
 }
 
 enum gate_err gate_registry_apply(struct gate_registry *r, const struct gate_config *config)
@@ -118,10 +146,7 @@ enum gate_err gate_registry_apply(struct gate_registry *r, const struct gate_con
         u->wanted = true;
         gate_upstream_configure(u, c->servers, c->n_servers);
     }
-    for (uint32_t i = 0; (u = at(r, i)) != NULL; i++) {
-        if (!u->wanted)
-            gate_upstream_configure(u, NULL, 0);
-    }
+    drop_unwanted(r);
     return GATE_OK;
 }
 

@@ -30,16 +30,26 @@ struct gate_peer_set {
 struct gate_registry *gate_registry_new(uint32_t workers);
 void gate_registry_free(struct gate_registry **r);
 
-/* One upstream's place in the registry; stable for the life of the process once made. */
+/* One upstream's place in the registry. */
 struct gate_upstream;
 
 /* Brings the registry to a configuration: new upstreams and peers appear, known ones keep their
- * state, gone ones lose their set. Names that need DNS begin with what was resolved before (or an
- * empty set). Control thread. */
+ * state, gone ones lose their set and leave. Names that need DNS begin with what was resolved
+ * before (or an empty set). Control thread. */
 enum gate_err gate_registry_apply(struct gate_registry *r, const struct gate_config *config);
 
-/* Finds by name; NULL: none. Any thread; generations keep the pointer per ordinal. */
+/* Finds by name; NULL: none. Borrowed, until the next gate_registry_apply; control thread. */
 struct gate_upstream *gate_registry_find(struct gate_registry *r, struct gate_str name);
+
+/* Those whose requests may go there (the registry, generations, tunnels) hold an upstream. Once
+ * nobody does it is gone for ever: its name may come back as another one. Any thread. */
+struct gate_upstream *gate_upstream_hold(struct gate_upstream *u);
+void gate_upstream_release(struct gate_upstream **u);
+bool gate_upstream_gone(const struct gate_upstream *u);
+
+/* Who only has to do with what is left of it keeps its memory. Any thread. */
+struct gate_upstream *gate_upstream_ref(struct gate_upstream *u);
+void gate_upstream_unref(struct gate_upstream **u);
 
 /* The set of an upstream as it is now, with a reference for the caller. Never NULL (may be empty).
  * Cheap: workers cache it and compare gate_upstream_version first. */

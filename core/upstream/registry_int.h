@@ -22,6 +22,8 @@ struct server {
 };
 
 struct gate_upstream {
+    _Atomic uint32_t refs;    /* all holds together are one of them */
+    _Atomic uint32_t holds;
     char *name;           /* never changes, nor does the next */
     uint32_t workers;
     pthread_mutex_t lock; /* guards all below but version, which is written under it */
@@ -32,9 +34,8 @@ struct gate_upstream {
     bool wanted;              /* mark of gate_registry_apply */
 };
 
-/* An upstream with an empty set of version 1. */
+/* An upstream with an empty set of version 1, held once. */
 struct gate_upstream *gate_upstream_new(struct gate_str name, uint32_t workers);
-void gate_upstream_free(struct gate_upstream **u);
 
 /* Takes the servers of a configuration; addresses that DNS gave for the same server stay. */
 void gate_upstream_configure(struct gate_upstream *u, const struct gate_server_config *servers,

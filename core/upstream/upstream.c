@@ -1,5 +1,6 @@
 /* One upstream of the registry: its servers, and the set of peers they make. Workers look at the
  * version and take the lock only after it has changed. */
+#include "base/assert.h"
 #include "base/mem.h"
 #include "upstream/registry_int.h"
 
@@ -42,6 +43,8 @@ struct gate_upstream *gate_upstream_new(struct gate_str name, uint32_t workers)
 {
     struct gate_upstream *u = gate_calloc(1, sizeof(*u));
 
+    atomic_init(&u->refs, 1);
+    atomic_init(&u->holds, 1);
     u->name = gate_strndup(name.p, name.n);
     pthread_mutex_init(&u->lock, NULL);
     u->workers = workers;
@@ -51,18 +54,46 @@ struct gate_upstream *gate_upstream_new(struct gate_str name, uint32_t workers)
     return u;
 }
 
-void gate_upstream_free(struct gate_upstream **upstream)
+struct gate_upstream *gate_upstream_ref(struct gate_upstream *u)
+{
+    atomic_fetch_add_explicit(&u->refs, 1, memory_order_relaxed);
+    return u;
+}
+
+void gate_upstream_unref(struct gate_upstream **upstream)
 {
     struct gate_upstream *u = *upstream;
 
     *upstream = NULL;
-    if (u == NULL)
+    if (u == NULL || atomic_fetch_sub_explicit(&u->refs, 1, memory_order_acq_rel) > 1)
         return;
     gate_peer_set_unref(&u->set);
     free_servers(u->servers, u->n_servers);
     pthread_mutex_destroy(&u->lock);
     gate_free(u->name);
     gate_free(u);
+}
+
+struct gate_upstream *gate_upstream_hold(struct gate_upstream *u)
+{
+    uint32_t before = atomic_fetch_add_explicit(&u->holds, 1, memory_order_relaxed);
+
+    GATE_ASSERT(before > 0);
+    return u;
+}
+
+void gate_upstream_release(struct gate_upstream **upstream)
+{
+    struct gate_upstream *u = *upstream;
+
+    *upstream = NULL;
+    if (u != NULL && atomic_fetch_sub_explicit(&u->holds, 1, memory_order_acq_rel) == 1)
+        gate_upstream_unref(&u);
+}
+
+bool gate_upstream_gone(const struct gate_upstream *u)
+{
+    return atomic_load_explicit(&u->holds, memory_order_acquire) == 0;
 }
 
 /* A set that says nothing new is dropped: balancers keep their state over a reload or a DNS answer.

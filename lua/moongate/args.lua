@@ -7,6 +7,7 @@ local form = require "moongate.form"
 local handle = require "moongate.handle"
 local pair_list = require "moongate.pair_list"
 local place = require "moongate.declare.place"
+local written = require "moongate.text"
 
 local M = {}
 
@@ -53,14 +54,18 @@ local function write(self, list)
   if r ~= 1 then fail(r, "req.args") end
 end
 
+local function check_name(name)
+  if type(name) ~= "string" then
+    raise(("the name of an argument is a string, not a %s"):format(type(name)))
+  end
+end
+
 --- The value of an argument as text.
 ---@param name any
 ---@param value any
 ---@return string
 function M.text(name, value)
-  if type(name) ~= "string" then
-    raise(("the name of an argument is a string, not a %s"):format(type(name)))
-  end
+  check_name(name)
   local kind = type(value)
   if kind == "string" then return value end
   if kind == "number" or kind == "boolean" then return tostring(value) end
@@ -99,7 +104,11 @@ function Args.add(self, name, value)
 end
 
 function Args.__newindex(self, name, value)
+  check_name(name)
   local values = {}
+  if written.is_ragged(value) then
+    raise(("argument '%s': a string or a list of them was expected"):format(tostring(name)))
+  end
   if value ~= nil then
     for i, one in ipairs(type(value) == "table" and value or { value }) do
       values[i] = M.text(name, one)

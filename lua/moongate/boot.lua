@@ -57,6 +57,7 @@ local function make_gate(main_name)
     end,
     data = function(name)
       local file, bytes = host.data(name)
+      if not file then return nil, nil, bytes end
       return bytes, file
     end,
     require = function(name) return modules.library(name) end,

@@ -68,10 +68,12 @@ end
 ---@param name string
 ---@return string|nil text
 ---@return string file where it came from; the first place looked at when there is none
+---@return string|nil err there is a file, and it cannot be read
 function M.find(host, name)
   if host.data then
-    local text, file = host.data(name)
+    local text, file, err = host.data(name)
     if text then return text, file or (name .. ".json") end
+    if err then return nil, name .. ".json", err end
   end
   local files = M.files(name)
   for _, file in ipairs(files) do

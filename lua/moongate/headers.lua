@@ -82,6 +82,10 @@ local function set(h, side, name, value)
 end
 
 local function set_list(h, side, name, list)
+  if written.is_ragged(list) then
+    raise(("header '%s': a string or a list of them was expected"):format(name))
+  end
+  for _, value in ipairs(list) do value_text(name, value) end
   remove(h, side, name)
   for _, value in ipairs(list) do add(h, side, name, value) end
 end
@@ -204,6 +208,13 @@ local function define(side, called)
   function Headers.__call()
     raise(("%s is a field, not a function: %s[\"name\"]"):format(called, called))
   end
+
+  --- What pairs and # would do, each does.
+  function Headers.__pairs()
+    raise(("%s is walked by 'for name, value in %s:each() do'"):format(called, called))
+  end
+
+  Headers.__len = Headers.__pairs
 
   function Headers.__tostring()
     return called

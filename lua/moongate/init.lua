@@ -25,7 +25,13 @@ local M = {}
 --- goes on.
 local LATER_DECLARATIONS = { "cache", "tenant" }
 
---- Wraps a declaration, so that a call with a colon says what is wrong with it.
+--- How many arguments the declarations take.
+local TAKES = {
+  listen = 1, upstream = 2, upstreams = 1, route = 1, routes = 1, use = 1, limits = 1, process = 1,
+  data = 1, shared = 2, every = 3,
+}
+
+--- Wraps a declaration, so that a call with a colon, or with too much, says what is wrong with it.
 local function dotted(load, gate, name, declare)
   return function(first, ...)
     if first == gate then
@@ -33,6 +39,9 @@ local function dotted(load, gate, name, declare)
         name = name, expected = "gate." .. name,
         message = ("gate.%s is called with a dot, not with a colon"):format(name),
       }
+    end
+    if select("#", ...) >= TAKES[name] then
+      load:refuse_more(load:declare(name), TAKES[name], first, ...)
     end
     return declare(load, first, ...)
   end
@@ -46,7 +55,14 @@ local function declare_data(load, name)
     spot:unexpected(name, "the name of a data file without .json")
     return {}
   end
-  local text, file = data.find(load.host, name)
+  local text, file, why = data.find(load.host, name)
+  if why then
+    spot:fail {
+      name = name, expected = "a file that can be read",
+      message = ("data '%s' cannot be read: %s"):format(name, why),
+    }
+    return {}
+  end
   if not text then
     local files = table.concat(data.files(name), " or ")
     spot:fail {

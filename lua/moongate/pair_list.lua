@@ -127,6 +127,13 @@ function M.class(called, list_of, first_of)
     raise(("%s is a field, not a function: %s.name"):format(called, called))
   end
 
+  --- What pairs and # would do, each does.
+  function Class.__pairs()
+    raise(("%s is walked by 'for name, value in %s:each() do'"):format(called, called))
+  end
+
+  Class.__len = Class.__pairs
+
   function Class.__tostring()
     return called
   end

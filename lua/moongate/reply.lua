@@ -3,6 +3,7 @@
 local engine = require "moongate.engine"
 local json = require "moongate.json"
 local place = require "moongate.declare.place"
+local written = require "moongate.text"
 
 local M = {}
 
@@ -65,6 +66,9 @@ local function header_list(headers)
       raise("the headers of a reply are a table of name = value")
     end
     typed = typed or name:lower() == "content-type"
+    if written.is_ragged(value) then
+      raise(("header '%s': a string or a list of them was expected"):format(name))
+    end
     for _, one in ipairs(type(value) == "table" and value or { value }) do
       add_field(list, name, one)
     end

@@ -91,7 +91,8 @@ end
 function Response.__newindex(self, key, value)
   if key == "status" then
     if type(value) ~= "number" or value % 1 ~= 0 then
-      raise("res.status is a number from 200 to 599, not " .. tostring(value))
+      raise("res.status is a number from 200 to 599, not "
+        .. (type(value) == "string" and ("'%s'"):format(value) or tostring(value)))
     end
     local id, serial = split(self)
     local r = api.status_set(vm, id, serial, value)

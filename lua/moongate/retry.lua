@@ -43,6 +43,9 @@ function M.retry(options)
   if options ~= nil and type(options) ~= "table" then
     raise(("gate.retry takes a table of options, not a %s"):format(type(options)))
   end
+  if options and debug.getmetatable(options) == upstream.Upstream then
+    raise("gate.retry takes a table of options: gate.retry { upstream = ... }")
+  end
   for key in pairs(options or {}) do
     if not OPTIONS[key] then raise(strict.missing("gate.retry", key, OPTIONS).message) end
   end

@@ -178,6 +178,11 @@ function methods:get(key)
   return look(d, key, seen)
 end
 
+--- Why a value was not taken.
+local function no_room(d, text)
+  return #text > api.dict_value_max(vm, d[1]) and value_long() or full()
+end
+
 local function put(self, method, mode, key, value, ttl)
   local d = states[self]
   if type(key) ~= "string" or d == nil then refuse(self, method, key) end
@@ -188,9 +193,7 @@ local function put(self, method, mode, key, value, ttl)
   repeat
     r = api.dict_put(vm, d[1], key, #key, mode, kind, number, text, #text, seconds)
   until r ~= AGAIN
-  if r == FULL then
-    return nil, #text > api.dict_value_max(vm, d[1]) and value_long() or full()
-  end
+  if r == FULL then return nil, no_room(d, text) end
   return check(r) == 1
 end
 
@@ -277,7 +280,7 @@ function methods:cas(key, old, new)
     r = api.dict_cas(vm, d[1], key, #key, old_kind, old_number, old_text, #old_text,
       kind, number, text, #text)
   until r ~= AGAIN
-  if r == FULL then return nil, full() end
+  if r == FULL then return nil, no_room(d, text) end
   return check(r) == 1
 end
 
@@ -330,10 +333,12 @@ local function error_parts(err)
   return "failed", tostring(err)
 end
 
---- Ends a flight with an error, or with nothing, for all who wait.
+--- Ends a flight with an error, or with nothing, for all who wait. What is no table becomes an error
+--- for the one who led, too.
 local function land_without(self, key, err)
   local code, message = "", ""
   if err ~= nil then code, message = error_parts(err) end
+  if err ~= nil and type(err) ~= "table" then err = errors.new(code, message) end
   api.dict_land(vm, states[self][1], key, #key, NONE, 0, message, #message, code, #code)
   return nil, err
 end
@@ -380,7 +385,8 @@ end
 ---@param ttl number|string|nil nil: for ever
 ---@param fn fun(): string|number|boolean|nil, any
 ---@return string|number|boolean|nil
----@return any err what the function returned behind nil; `full` when the value was not kept
+---@return any err what the function returned behind nil; `full` when the value was not kept;
+---  `exiting`
 function methods:fetch(key, ttl, fn)
   local d = states[self]
   if type(key) ~= "string" or d == nil then refuse(self, "fetch", key) end
@@ -394,6 +400,8 @@ function methods:fetch(key, ttl, fn)
   local r = check(api.dict_join(vm, d[1], key, #key))
   if r ~= LEAD then
     task.wait()
+    local code = api.wait_result(vm)
+    if code ~= 0 then return nil, errors.of_code(code) end
     r = check(api.dict_joined(vm, d[1], key, #key))
   end
   if r == LEAD then return lead(self, key, ttl, fn) end

@@ -5,7 +5,7 @@ local table_new = require "table.new"
 
 local M = {}
 
-local tostring = tostring
+local tostring, pairs, type = tostring, pairs, type
 
 local KEPT = 1000
 
@@ -17,6 +17,16 @@ for i = 0, KEPT - 1 do small[i] = tostring(i) end
 function M.tostring(...)
   local value = ...
   return small[value] or tostring(...)
+end
+
+--- Whether a value is no list: a table with names or holes, of which only a part would be used.
+---@param value any
+---@return boolean
+function M.is_ragged(value)
+  local n = 0
+  if type(value) ~= "table" then return false end
+  for _ in pairs(value) do n = n + 1 end
+  return n ~= #value
 end
 
 return M

@@ -135,6 +135,25 @@ describe("command line", function()
       assert.matches("\nit says no address to listen on: run needs %-%-listen\n$", out.stdout)
     end)
 
+    it("tells of routes that never get a request", function()
+      local file = t.file [[local gate = require "moongate"
+        gate.listen { ":0" }
+        gate.route { name = "a", path = "/x/:id", reply = { 200, "a" } }
+        gate.route { name = "b", path = "/x/:user", methods = { "GET" }, reply = { 200, "b" } }
+        gate.route { name = "c", path = "/x/:id", reply = { 200, "c" } }]]
+      local out = t.run { "check", file }
+      assert.equal(0, out.status)
+      assert.matches("%.lua:5: route c gets no request: a %(.-%.lua:3%) goes before it and takes "
+        .. "them all\n$", out.stdout)
+      assert.not_matches("route b", out.stdout, 1, true)
+      file = t.file [[local gate = require "moongate"
+        gate.listen { ":0" }
+        gate.on.route(function() return "c" end)
+        gate.route { name = "a", path = "/x", reply = { 200, "a" } }
+        gate.route { name = "c", path = "/x", reply = { 200, "c" } }]]
+      assert.matches("is right: [^\n]*\n$", t.run({ "check", file }).stdout)
+    end)
+
     it("names file, line and the nearest right name", function()
       local out = t.run { "check", t.file(WRONG) }
       assert.equal(1, out.status)
@@ -165,6 +184,15 @@ describe("command line", function()
         t.run({ "check", "--json", dir .. "/gateway.lua" }).stdout)
       assert.equal("routes.json", list[1].file)
       assert.equal("/1/upstrem", list[1].pointer)
+    end)
+
+    it("says why data cannot be read", function()
+      local dir = t.folder()
+      os.execute("mkdir " .. dir .. "/routes.json")
+      t.write(dir .. "/gateway.lua",
+        'local gate = require "moongate"\ngate.routes(gate.data "routes")')
+      local out = t.run { "check", dir .. "/gateway.lua" }
+      assert.equal("gateway.lua:2: data 'routes' cannot be read: Is a directory\n", out.stderr)
     end)
 
     it("says once what the load and the source both show", function()
@@ -369,6 +397,19 @@ describe("command line", function()
         local out = t.run(args, { env = { MOONGATE_SPEC_KEY = "swordfish" } })
         assert.equal(0, out.status)
         assert.is_nil(out.stdout:find("sword", 1, true), out.stdout)
+        assert.matches("/[env MOONGATE_SPEC_KEY]", out.stdout, 1, true)
+      end
+    end)
+
+    it("has the gateway that runs print none either", function()
+      local g = t.gateway([[
+        gate.listen { "127.0.0.1:0" }
+        gate.route { path = "/" .. gate.env "MOONGATE_SPEC_KEY", reply = { 200 } }
+      ]], { env = { MOONGATE_SPEC_KEY = "swordfish" } })
+      for _, args in ipairs { {}, { "GET", "/swordfish" } } do
+        local out = t.run { "routes", "--live", "--socket", g.socket, unpack(args) }
+        assert.equal(0, out.status)
+        assert.is_nil(out.stdout:find("/sword", 1, true), out.stdout)
         assert.matches("/[env MOONGATE_SPEC_KEY]", out.stdout, 1, true)
       end
     end)

@@ -141,6 +141,32 @@ describe("forwarding fields", function()
     assert.equal("/shop", up["x-forwarded-prefix"])
   end)
 
+  it("that a script sets go up alone, what it adds beside the gateway's", function()
+    for _, listen in ipairs { "", 'trust = { "127.0.0.1" }' } do
+      local g = t.proxy(fields_origin(), { listen = listen, upstream = 'forwarded = "both"',
+        more = [[
+          local NAMES = { "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded" }
+          gate.on.request(function(req)
+            for _, name in ipairs(NAMES) do
+              if req.path == "/set" then req.headers[name] = "mine" end
+              if req.path == "/add" then req.headers:add(name, "mine") end
+            end
+            if req.path == "/scheme" then req.scheme = "https" end
+          end)
+        ]] })
+      local function up(path)
+        local seen = sent_up(g, "", { line = "GET " .. path .. " HTTP/1.1",
+          host = "Host: a.test\r\n" })
+        return table.concat({ seen["x-forwarded-for"], seen["x-forwarded-proto"],
+          seen["x-forwarded-host"], seen.forwarded }, "; ")
+      end
+      assert.equal("mine; mine; mine; mine", up "/set")
+      assert.equal("mine, 127.0.0.1; mine, http; mine, a.test; "
+        .. 'mine, for=127.0.0.1;proto=http;host="a.test"', up "/add")
+      assert.equal('127.0.0.1; https; a.test; for=127.0.0.1;proto=http;host="a.test"', up "/scheme")
+    end
+  end)
+
   -- What goes up in each mode: from a stranger, and from a trusted proxy that names its client.
   local modes = {
     x = {

@@ -145,6 +145,20 @@ describe("generations", function()
     assert.equal("true  two false", g:get("/slow?s=0").body)
   end)
 
+  it("live as long as what was spawned in them", function()
+    local g = t.gateway(text("one", [[gate.route { path = "/spawn", handler = function()
+      gate.spawn(function() gate.sleep(20) gate.log.info "spawned and done" end)
+      return gate.reply(200)
+    end }]]), { args = CLOCK })
+    assert.equal(200, g:get("/spawn").status)
+    reload(g, "two")
+    g:advance(10)
+    assert.equal("2", g:status "live_generations")
+    g:advance(11)
+    t.wait_for("its end", function() return g:stderr():find "spawned and done" end)
+    alone(g)
+  end)
+
   it("that waits again and again ends, too", function()
     local g = t.gateway(text("one", [[gate.route { path = "/loop", handler = function()
       local n = 0
@@ -324,6 +338,29 @@ describe("data that changes alone", function()
     assert.equal("1", g:get("/count").body)
   end)
 
+  it("makes new VMs once very many names of upstreams have gone", function()
+    local o = t.origin(function(c) c:reply(200, "origin") end)
+    local function servers(round)
+      local all = {}
+      for i = 1, 1000 do
+        all[i] = { name = ("r%d-%d"):format(round, i), servers = { o.address } }
+      end
+      return all
+    end
+    local g = t.gateway(source, { args = { "--workers", "1" }, files = files(servers(0), {}) })
+    local before, anew = 0, {}
+    for round = 1, 9 do
+      put(g, servers(round), {})
+      assert.equal("origin", g:get("/to?u=r" .. round .. "-1000").body)
+      assert.equal("none", g:get("/to?u=r" .. round - 1 .. "-1000").body)
+      local count = tonumber(g:get("/count").body)
+      if count <= before then anew[#anew + 1] = round end
+      before = count
+    end
+    -- The fourth change finds 4,000 names, where 3,000 are the most.
+    assert.same({ 4, 8 }, anew)
+  end)
+
   it("is refused whole when it is wrong, with file and pointer", function()
     local g = t.gateway(source, { files = files({}, { { path = "/a", reply = { 200, "a" } } }) })
     t.write(g.dir .. "/routes.json", '[{"path": "/b", "upstrem": "x"}, {"path": "c"}]')
@@ -466,6 +503,18 @@ describe("a gateway that runs tells", function()
     alone(g)
     assert.equal(10, metric("calls_total", "first"))
     assert.equal(1, metric("kills_total", "second"))
+  end)
+
+  it("what happens between two looks, unless the first was long ago", function()
+    local g = t.gateway(text "one", { args = CLOCK })
+    local function seconds() return json.decode(g:control("/top").body).seconds end
+    g:advance(3000)
+    assert.is_true(seconds() >= 3000)
+    g:advance(2)
+    local since = seconds()
+    assert.is_true(since >= 2 and since < 3000)
+    g:advance(100)
+    assert.is_true(seconds() >= 3102)
   end)
 
   it("on a terminal what its hooks cost, anew every other second", function()

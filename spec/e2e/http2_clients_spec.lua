@@ -169,15 +169,16 @@ describe("clients of HTTP/2", function()
       :find("NO_RFC7540_PRIORITIES(0x09):1", 1, true))
   end)
 
-  it("that still send may be answered without a body", function()
+  it("that still send may be answered, with a body or without", function()
     local body = t.folder() .. "/body"
     t.write(body, ("x"):rep(3000))
     local g = t.gateway [[
       gate.listen { "127.0.0.1:0", http2 = true }
       gate.route { path = "/", reply = { 204 } }
       gate.route { path = "/empty", reply = { 200, "" } }
+      gate.route { path = "/body", reply = { 200, "text" }, use = { { body = function() end } } }
     ]]
-    for _, path in ipairs { "", "empty" } do
+    for _, path in ipairs { "", "empty", "body" } do
       for _ = 1, 15 do
         local text = shell("timeout 60 curl -s -o /dev/null -w '%%{http_code}' "
           .. "--http2-prior-knowledge --data-binary @%s http://127.0.0.1:%d/%s", body, g.ports[1],

@@ -1,5 +1,6 @@
 -- gate.limits on the wire: what is too large, too slow or too many, and what becomes of it.
 -- covers: session/session.c session/ip_counts.c
+local h2 = require "e2e.vectors.h2"
 local t = require "e2e.support"
 
 local request = t.client.request_text
@@ -214,6 +215,36 @@ describe("limits of time", function()
       local res = c:receive_response()
       assert.equal(200, res.status)
       assert.matches(("x"):rep(100000), res.body, 1, true)
+    end)
+  end
+
+  for version, bytes in pairs {
+    ["HTTP/1"] = { "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n", "x" },
+    ["HTTP/2"] = { h2.open(h2.frame(h2.HEADERS, h2.WHOLE, 1, h2.request { [":method"] = "POST" })),
+      h2.frame(h2.DATA, 0, 1, "x") },
+  } do
+    it("a body in drops, each of which a hook waits for, gets 408 too, " .. version, function()
+      local g = t.proxy(t.origin(), { listen = "http2 = true", args = CLOCK, more = [[
+        gate.on.request_body(function(req) gate.sleep(0) end)
+      ]] })
+      local c = g:connect()
+      c:send(bytes[1])
+      t.wait_for("the request", function() return g:status "requests_active" == "1" end)
+      for _ = 1, 20 do
+        if g:metric "moongate_faults_total" > 0 then break end
+        local n = g:metric "moongate_client_received_bytes_total"
+        c:send(bytes[2])
+        t.wait_for("the drop", function()
+          return g:metric "moongate_client_received_bytes_total" > n
+            or g:metric "moongate_faults_total" > 0
+        end)
+        g:advance(5)
+      end
+      assert.equal(1, g:metric "moongate_faults_total")
+      t.wait_for("the access line", function()
+        g:advance(1)
+        return g:stdout():find('" 408 ', 1, true)
+      end)
     end)
   end
 

@@ -153,6 +153,14 @@ describe("request object", function()
     assert.equal("", res.q3)
   end)
 
+  it("a list of headers with a bad one changes nothing", function()
+    assert.same({ "a", "b" }, json.decode(ask([[
+      req.headers["x-l"] = { "a", "b" }
+      pcall(function() req.headers["x-l"] = { "c", true } end)
+      return gate.json.array(req.headers:all "x-l")
+    ]])))
+  end)
+
   it("headers of both sides", function()
     local o = t.origin(function(c)
       c:send "HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 2\r\nx-B: 2\r\nX-a: 3\r\n\r\nok"
@@ -206,6 +214,14 @@ describe("request object", function()
       { 'req.headers["x a"] = "1"', "x a" },
       { 'req.headers["x-a"] = "a\\0"', "x%-a" },
       { 'req.headers["content-length"] = "3"', "set_body" },
+      { 'req.headers["x-a"] = { a = "1" }', "x%-a.*a list of them" },
+      { 'req.headers["x-a"] = { nil, "1" }', "x%-a.*a list of them" },
+      { 'for k in pairs(req.headers) do end', "req.headers is walked by .*:each()" },
+      { 'local n = #req.headers', "req.headers is walked by .*:each()" },
+      { 'for k in pairs(req.args) do end', "req.args is walked by .*:each()" },
+      { 'for k in pairs(req.cookies) do end', "req.cookies is walked by .*:each()" },
+      { 'req.args.x = { a = 1 }', "'x'.*a list of them" },
+      { 'gate.log "x"', "gate.log is no function; it has debug" },
       { 'req.headers["transfer-encoding"] = "chunked"', "transfer%-encoding" },
       { 'req.headers["connection"] = "close"', "connection" },
       { 'req.headers.host = "x"', "req.host" },

@@ -58,6 +58,12 @@ describe("quarantine", function()
     assert.equal(3, value(g, "moongate_policy_kills_total", "bad", "request"))
     assert.truthy(g:control("/top").body:find(
       '"policy":"bad","hook":"request".-"barred":10,"quarantined":true'))
+    -- The numbers outlive the VM, its quarantine does not.
+    g:rewrite [[gate.listen { "127.0.0.1:0" }]]
+    assert.equal(0, t.run({ "reload", "--socket", g.socket }).status)
+    t.wait_for("the old one to end", function() return g:status "live_generations" == "1" end)
+    assert.equal(0, value(g, "moongate_policy_quarantined", "bad", "request"))
+    assert.equal(10, value(g, "moongate_policy_barred_total", "bad", "request"))
   end)
 
   it("lets one try after a minute, and is over when that passes", function()
@@ -73,6 +79,9 @@ describe("quarantine", function()
     g:advance(61)
     for _ = 1, 5 do assert.equal("fine\n", g:get("/").body) end
     logged(g, "the hook is out of quarantine")
+    -- It may come again, for whoever tried, too.
+    stop_thrice(g, "/?bad=1")
+    for _ = 1, 5 do assert.equal("quarantined", g:get("/").headers["x-code"]) end
   end)
 
   it("lets another one try when the first one left", function()

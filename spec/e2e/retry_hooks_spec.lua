@@ -73,6 +73,37 @@ describe("gate.retry", function()
     end)
   end)
 
+  it("that is not possible is as if the hook had returned nothing", function()
+    local o = t.origin()
+    local g = t.gateway(([[
+      gate.listen { "127.0.0.1:0" }
+      local function seen(name)
+        return { name = name, response = function(req, res)
+          res.headers:add("x-seen", name)
+          if name == "asks" then return gate.retry() end
+          if name == "waits" then gate.sleep(0) end
+          if name == "replies" and req.args.reply then return gate.reply(200, "other") end
+        end, body = function(req, res, chunk) return name == "asks" and chunk:upper() or nil end }
+      end
+      gate.use(seen "outer")
+      gate.use(seen "waits")
+      gate.use(seen "replies")
+      gate.use(seen "asks")
+      gate.route { path = "/", upstream = gate.upstream("u", { servers = { "%s" },
+        retry = { tries = 2 } }), use = { seen "route" } }
+      gate.route { path = "/here", reply = { 200, "here" } }
+    ]]):format(o.address))
+    local res = g:get "/"
+    assert.equal("route, asks, replies, waits, outer", res.headers["x-seen"])
+    assert.equal("GET /\n", res.body)
+    assert.equal(2, #o:requests())
+    assert.equal("asks, replies, waits, outer", g:get("/here").headers["x-seen"])
+    -- A reply behind it is as any other.
+    res = g:get "/?reply"
+    assert.equal("waits, outer", res.headers["x-seen"])
+    assert.equal("other", res.body)
+  end)
+
   it("works on a fault page, too", function()
     local _, good = origin "bad", origin "good"
     local g = t.gateway(([[
@@ -170,18 +201,20 @@ describe("gate.retry", function()
         if req.path == "/key" then return gate.retry { upstraem = good } end
         if req.path == "/name" then return gate.retry { upstream = "good" } end
         if req.path == "/type" then return gate.retry("good") end
+        if req.path == "/bare" then return gate.retry(good) end
       end)
       gate.on.request(function(req)
         if req.path == "/request" then return gate.retry() end
       end)
     ]])
-    for _, path in ipairs { "/key", "/name", "/type", "/request" } do
+    for _, path in ipairs { "/key", "/name", "/type", "/bare", "/request" } do
       assert.equal(500, g:get(path).status)
     end
     t.wait_for("the log lines", function()
       local log = g:stderr()
       return log:find "did you mean 'upstream'" and log:find "'upstream' is an upstream"
         and log:find "takes a table of options, not a string"
+        and log:find("options: gate.retry { upstream = ... }", 1, true)
         and log:find "returned a retry; gate.reply"
     end)
   end)

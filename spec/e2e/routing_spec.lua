@@ -196,9 +196,12 @@ describe("routes answer", function()
     local res = g:get "/json"
     assert.equal("application/json", res.headers["content-type"])
     assert.same({ a = { 1, 2 } }, json.decode(res.body))
-    assert.equal(204, g:get("/none").status)
+    res = g:get "/none"
+    assert.equal(204, res.status)
+    assert.is_nil(res.headers["content-type"])
     res = g:get "/away"
     assert.equal(308, res.status)
+    assert.is_nil(res.headers["content-type"])
     assert.equal("/x", res.headers.location)
   end)
 

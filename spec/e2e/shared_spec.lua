@@ -215,6 +215,7 @@ describe("gate.shared", function()
         local n = d:incr("calls")
         gate.sleep(tonumber(req.args.s))
         if req.args.spin == "yes" and n == 1 then while true do end end
+        if req.args.text then return nil, req.args.text end
         if req.args.fail then return nil, { code = "down", message = req.args.fail } end
         return vm .. " " .. n
       end)
@@ -272,8 +273,9 @@ describe("gate.shared", function()
     all_wait(g, 2)
     g:advance(51)
     for _, c in ipairs(clients) do assert.equal("down: gone", c:receive_response().body) end
-    assert.equal("1", ask(g, "/get?k=calls"))
-    assert.matches(" 2$", ask(g, "/fetch/k?s=0"))
+    assert.equal("failed: no", ask(g, "/fetch/text?s=0&text=no"))
+    assert.equal("2", ask(g, "/get?k=calls"))
+    assert.matches(" 3$", ask(g, "/fetch/k?s=0"))
   end)
 
   it("reports misuse where it stands", function()

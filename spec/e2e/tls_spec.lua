@@ -566,6 +566,8 @@ describe("certificates that cannot be used", function()
   it("are load errors with file, line and cause", function()
     certs:staple("a", true)
     certs:staple "b"
+    certs:staple "rsa"
+    t.write(dir .. "/long.ocsp", t.read(dir .. "/rsa.ocsp") .. "\0")
     copy(dir .. "/a.pem", dir .. "/alone.pem")
     for tls, message in pairs {
       ['cert = "none.pem", key = "a.key"'] =
@@ -578,6 +580,8 @@ describe("certificates that cannot be used", function()
         .. "response a.ocsp for a.pem does not say that the certificate is good",
       ['cert = "a.pem", key = "a.key", ocsp = "b.ocsp"'] = "says nothing of this certificate",
       ['cert = "a.pem", key = "a.key", ocsp = "b.key"'] = "b.key for a.pem is no OCSP response",
+      ['cert = "rsa.pem", key = "rsa.key", ocsp = "long.ocsp"'] =
+        "the OCSP response long.ocsp for rsa.pem has bytes behind its end",
       ['cert = "a.pem", key = "a.key", client_ca = "none.pem"'] =
         "gateway.lua:2: 'tls': cannot read the authorities of clients none.pem",
       ['cert = "a.pem", key = "a.pem"'] = "gateway.lua:2: 'tls': there is no private key in a.pem",

@@ -74,21 +74,21 @@ describe("gate.spawn", function()
       return g:metric(('moongate_policy_%s{policy="%s",hook="%s"}'):format(name, policy, hook))
     end
     local spawned = 0
-    for _, what in ipairs { "fail", "spin", "again", "work" } do
+    for _, what in ipairs { "fail", "fail", "spin", "again", "work" } do
       g:get("/?what=" .. what)
       spawned = spawned + (what == "again" and 2 or 1)
     end
     t.wait_for("all", function() return metric("calls_total", "starter", "spawn") == spawned end)
     t.wait_for("the kill", function() return metric("kills_total", "starter", "spawn") == 1 end)
-    assert.equal(1, metric("errors_total", "starter", "spawn"))
-    assert.equal(4, metric("calls_total", "starter", "request"))
+    assert.equal(2, metric("errors_total", "starter", "spawn"))
+    assert.equal(5, metric("calls_total", "starter", "request"))
     -- The kill took its budget of 50 ms.
     assert.is_true(metric("cpu_seconds_total", "starter", "spawn") >= 0.02)
     t.wait_for("ticks", function()
       return (metric("cpu_seconds_total", "gateway.lua:13", "every") or 0) > 0
     end)
     local top = t.run({ "top", "--socket", g.socket }).stdout
-    assert.matches("\nstarter +spawn +[%d.]+ %% +[%d.]+ +[%d.]+ +[%d.]+ +5 +1 +1 +0\n", top)
+    assert.matches("\nstarter +spawn +[%d.]+ %% +[%d.]+ +[%d.]+ +[%d.]+ +6 +2 +1 +0\n", top)
     assert.matches("\ngateway.lua:13 +every +[%d.]+ %% ", top)
   end)
 
@@ -247,13 +247,14 @@ describe("gate.all", function()
           local values = { gate.all(list) }
           return gate.reply(200, tostring(#values) .. " " .. values[1000])
         end
-        if req.path == "/d" then return gate.reply(200, select("#", gate.all {})) end
+        if req.path == "/d" then return gate.reply(200, "" .. select("#", gate.all {})) end
       end)
       gate.route { path = "/", reply = { 200 } }
     ]]
     for _, path in ipairs { "/a", "/b", "/c" } do assert.equal(500, g:get(path).status) end
     assert.equal(500, g:get("/e").status)
     assert.equal("1000 1000", g:get("/f").body)
+    assert.equal("0", g:get("/d").body)
     logged(g, "gateway.lua:%d+: gate.all takes at most 1000 functions at a time, not 1001")
     logged(g, "gate.all needs a list of functions, not a function")
     logged(g, "gate.all: entry 2 is a number, not a function")

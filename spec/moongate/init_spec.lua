@@ -137,6 +137,19 @@ gate.on.requst(function() end)
       end
     end)
 
+    it("loses no argument of a declaration", function()
+      for call, said in pairs {
+        ["listen({ ':0' }, { ':0' })"] = "gate.listen takes 1 argument, not 2",
+        ["upstream('a', { servers = { 'x:1' } }, {})"] = "gate.upstream takes 2 arguments, not 3",
+        ["upstreams({}, {})"] = "gate.upstreams takes 1 argument, not 2",
+        ["limits({}, nil, 5)"] = "gate.limits takes 1 argument, not 3",
+        ["every(1, print, {}, print)"] = "gate.every takes 3 arguments, not 4",
+      } do
+        assert.same({ "gateway.lua:3: " .. said }, bad(file("gate." .. call)))
+      end
+      good(file("gate.limits({}, nil)"))
+    end)
+
     it("refuses declarations after the load", function()
       local _, _, gate = good(file())
       for _, declare in ipairs {

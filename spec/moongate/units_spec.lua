@@ -35,8 +35,8 @@ describe("moongate.units", function()
   end)
 
   it("knows address blocks", function()
-    for _, good in ipairs { "10.0.0.0/8", "1.2.3.4", "::1", "fe80::/10", "::", "::ffff:1.2.3.4",
-      "1:2:3:4:5:6:7:8", "2001:db8::1/128" } do
+    for _, good in ipairs { "10.0.0.0/8", "1.2.3.4", "255.255.255.255/32", "::1", "fe80::/10", "::",
+      "::ffff:1.2.3.4", "1:2:3:4:5:6:7:8", "2001:db8::1/128" } do
       assert.is_true(units.is_cidr(good), good)
     end
     for _, bad in ipairs { "10.0.0.0/33", "256.1.1.1", "1.2.3", "01.2.3.4", "fe80::/129", "1::2::3",

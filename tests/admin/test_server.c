@@ -8,11 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "admin/json.h"
 #include "admin/server.h"
+
+static int accept_failure;      /* errno of the calls to come; 0: they are the system's */
+static int accepts;
+
+int accept4(int fd, struct sockaddr *addr, socklen_t *n, int flags)
+{
+    accepts++;
+    errno = accept_failure;
+    return errno != 0 ? -1 : (int)syscall(SYS_accept4, fd, addr, n, flags);
+}
 
 struct rig {
     struct gate_clock clock;
@@ -324,6 +335,27 @@ static void a_reload_answers_later(void **state)
     gate_admin_answer(r->admin, r->ticket, 200, "yes\n");
 }
 
+/* Whatever the reason: it is not asked again at once, and not given up. */
+static void rests_when_it_cannot_accept(void **state)
+{
+    static const int errors[] = { EMFILE, EPERM, EACCES };
+    static const char request[] = "GET /status HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct rig *r = *state;
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        int fd = dial(r);
+
+        assert_true(write(fd, request, sizeof(request) - 1) > 0);
+        accepts = 0;
+        accept_failure = errors[i];
+        for (int turn = 0; turn < 20; turn++)
+            gate_loop_turn(&r->loop, false);
+        accept_failure = 0;
+        assert_int_equal(accepts, 1);
+        assert_true(starts(answer(r, fd), "HTTP/1.1 200 "));
+    }
+}
+
 static void a_silent_client_is_dropped(void **state)
 {
     struct rig *r = *state;
@@ -356,6 +388,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_head_without_end_is_cut, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(moves_the_clock, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(a_reload_answers_later, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(rests_when_it_cannot_accept, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(a_silent_client_is_dropped, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(a_second_server_is_refused, rig_open, rig_close),
     };

@@ -182,6 +182,23 @@ static void scheme_and_host(void **state)
     }
 }
 
+/* Behind TLS of our own, too, whoever is trusted says what the client spoke. */
+static void scheme_behind_tls(void **state)
+{
+    static const char *const fields[] = {"", "X-Forwarded-Proto: http\r\n",
+                                         "Forwarded: for=6.6.6.6;proto=HTTP\r\n"};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct fixture f;
+
+        request(&f, "10.0.0.1", fields[i]);
+        gate_forwarded_read(&f.head.fields, &f.trust, &f.peer, f.peer_ip, true, &f.arena, &f.view);
+        assert_true(gate_str_eq(f.view.proto, i == 0 ? GATE_STR("https") : GATE_STR("http")));
+        gate_arena_clear(&f.arena);
+    }
+}
+
 static void for_the_next_hop(void **state)
 {
     struct fixture f;
@@ -292,7 +309,7 @@ int main(void)
         cmocka_unit_test(who_the_client_is),     cmocka_unit_test(endless_chains),
         cmocka_unit_test(scheme_and_host),       cmocka_unit_test(for_the_next_hop),
         cmocka_unit_test(peers_without_address), cmocka_unit_test(what_is_dropped),
-        cmocka_unit_test(claims_without_an_id),
+        cmocka_unit_test(claims_without_an_id),  cmocka_unit_test(scheme_behind_tls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

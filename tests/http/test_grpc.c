@@ -22,6 +22,8 @@ static void knows_calls(void **state)
         "application/grpc-web+proto",
         "application/grpcx",
         "text/application/grpc",
+        "application/json",
+        "application/json;charset=utf-8",
     };
 
     (void)state;

@@ -292,8 +292,13 @@ static void reads_are_bounded(void **state)
     f.r.blocks = 64;
     gate_h1_reader_begin_body(&f.r, GATE_BODY_LENGTH, 1 << 20);
     for (size_t credit = 1; credit < 300000; credit = credit * 3 + 1) {
+        size_t sum = 0;
+
         assert_int_equal(gate_h1_reader_body_space(&f.r, &f.pool, credit, &s), GATE_OK);
         assert_int_equal(s.bytes, credit);
+        for (int i = 0; i < s.count; i++)
+            sum += s.iov[i].iov_len;
+        assert_int_equal(sum, credit);
         gate_h1_reader_unused(&f.r, &s);
     }
     gate_h1_reader_begin_body(&f.r, GATE_BODY_LENGTH, 20000);
@@ -301,6 +306,35 @@ static void reads_are_bounded(void **state)
     assert_in_range(s.bytes, 20000, 20000 + GATE_BLOCK_SIZE);
     gate_h1_reader_unused(&f.r, &s);
     assert_null(f.r.b);
+    close_feed(&f);
+}
+
+/* The next read's size, after one of n bytes with this many blocks. */
+static int blocks_after(struct feed *f, int blocks, size_t n)
+{
+    struct gate_h1_space s;
+
+    gate_h1_reader_begin_body(&f->r, GATE_BODY_EOF, 0);
+    f->r.blocks = (uint8_t)blocks;
+    assert_int_equal(gate_h1_reader_body_space(&f->r, &f->pool, 1 << 30, &s), GATE_OK);
+    n = n < s.bytes ? n : s.bytes;
+    for (int i = 0; gate_h1_reader_filled(&f->r, &s, i, &n); i++)
+        f->r.at = f->r.b->used;
+    gate_h1_reader_rest(&f->r);
+    return f->r.blocks;
+}
+
+static void reads_grow_and_shrink(void **state)
+{
+    struct feed f;
+
+    (void)state;
+    open_feed(&f, 1, 1);
+    assert_int_equal(blocks_after(&f, 1, SIZE_MAX), 2);
+    assert_int_equal(blocks_after(&f, GATE_H1_READ_BLOCKS, SIZE_MAX), GATE_H1_READ_BLOCKS);
+    assert_int_equal(blocks_after(&f, 8, 4 * GATE_BLOCK_SIZE), 8);
+    assert_int_equal(blocks_after(&f, 8, GATE_BLOCK_SIZE), 4);
+    assert_int_equal(blocks_after(&f, 1, 1), 1);
     close_feed(&f);
 }
 
@@ -349,6 +383,7 @@ int main(void)
         cmocka_unit_test(heads_that_do_not_fit),
         cmocka_unit_test(trailers_over_a_block_border),
         cmocka_unit_test(reads_are_bounded),
+        cmocka_unit_test(reads_grow_and_shrink),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(no_memory_inside_a_read),
     };

@@ -293,6 +293,25 @@ static void crumbs_are_one_cookie_again(void **state)
                                      "cookie: a=1; b=2; \r\nx-a: 1\r\nx-b: 2\r\n\r\n")));
 }
 
+/* A 100 of the upstream is the one that the client waits for. */
+static void a_continue_is_said_once(void **state)
+{
+    static const struct gate_message hundred = {.status = 100};
+    static const char *const expect[] = {"expect", "100-continue", NULL};
+    struct gate_stream *s;
+
+    (void)state;
+    rig->grant = 0;
+    test_h2_request(&rig->say, 1, 0, "POST", "/", expect);
+    talk();
+    s = only()->s;
+    assert_int_equal(s->ops->send_info(s, &hundred), GATE_OK);
+    s->ops->grant(s, 100);
+    s->ops->grant(s, 100);
+    hear();
+    assert_string_equal(test_h2_stream(&rig->heard, 1)->head, ":status: 100\n");
+}
+
 static void many_heads_share_blocks(void **state)
 {
     (void)state;
@@ -509,6 +528,30 @@ static void trailers_are_judged(void **state)
     assert_false(rig->n == 2 && rig->requests[1]->ended);
 }
 
+static void trailers_come_when_all_has_left(void **state)
+{
+    const struct gate_message m = {.status = 200, .framing = GATE_BODY_EOF};
+    struct gate_chain chunk;
+    struct gate_stream *s;
+
+    (void)state;
+    test_h2_request(&rig->say, 1, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    s = only()->s;
+    gate_chain_init(&chunk, &rig->blocks);
+    assert_int_equal(gate_chain_copy(&chunk, "hi", 2), 0);
+    assert_int_equal(s->ops->send_head(s, &m, false), GATE_OK);
+    assert_int_equal(s->ops->send_body(s, &chunk, false), GATE_OK);
+    hear();
+    assert_string_equal(test_h2_stream(&rig->heard, 1)->body, "hi");
+    assert_false(test_h2_stream(&rig->heard, 1)->ended);
+    assert_int_equal(s->ops->send_trailers(s, NULL), GATE_OK);
+    s->ops->give_back(s);
+    hear();
+    assert_true(test_h2_stream(&rig->heard, 1)->ended);
+    assert_false(test_h2_stream(&rig->heard, 1)->reset);
+}
+
 static void the_window_opens_as_bytes_are_taken(void **state)
 {
     char block[16384] = {0};
@@ -679,6 +722,36 @@ static void an_early_end_does_not_wait_for_ever(void **state)
     assert_true(gate_h2_is_early(gate_h2_stream_of(only()->s)));
 }
 
+/* So does that of a body, where the client has said that little is left to send. */
+static void answer_with_body_early(const char *length, bool waits)
+{
+    const char *fields[] = {"content-length", length, NULL};
+
+    test_h2_request(&rig->say, 1, 0, "POST", "/", fields);
+    talk();
+    answer(only(), 200, "done");
+    hear();
+    assert_string_equal(test_h2_stream(&rig->heard, 1)->body, "done");
+    assert_int_equal(test_h2_stream(&rig->heard, 1)->ended, !waits);
+}
+
+static void an_early_body_ends_with_the_request(void **state)
+{
+    (void)state;
+    answer_with_body_early("3", true);
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 1, "abc", 3);
+    talk();
+    assert_true(test_h2_stream(&rig->heard, 1)->ended);
+    assert_string_equal(test_h2_stream(&rig->heard, 1)->body, "done");
+    assert_int_equal(rig->c.open, 0);
+}
+
+static void an_early_body_does_not_wait_for_a_long_upload(void **state)
+{
+    (void)state;
+    answer_with_body_early("100000", false);
+}
+
 static void an_early_head_may_be_all(void **state)
 {
     (void)state;
@@ -803,18 +876,75 @@ static void frames_without_content_end_it(void **state)
     expect_calm();
 }
 
-static void continuations_are_few(void **state)
+/* What was sent counts as well: who takes much may say much. */
+static void frames_beside_a_download_do_not(void **state)
+{
+    char junk[8000] = {0}, body[60001];
+
+    (void)state;
+    memset(body, 'x', sizeof(body) - 1);
+    body[60000] = '\0';
+    test_h2_request(&rig->say, 1, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    answer(only(), 200, body);
+    hear();
+    for (int i = 0; i < 150; i++) {
+        test_h2_frame(&rig->say, 0x42, 0, 0, junk, sizeof(junk));
+        talk();
+    }
+    assert_false(rig->heard.goaway);
+}
+
+static enum gate_err continued(uint32_t id, int n)
 {
     struct test_h2_out block = {0};
 
-    (void)state;
     test_h2_field(&block, ":method", "GET");
-    test_h2_frame(&rig->say, TEST_H2_HEADERS, TEST_H2_END, 1, block.p, block.n);
+    test_h2_field(&block, ":scheme", "http");
+    test_h2_field(&block, ":authority", "a");
+    test_h2_field(&block, ":path", "/");
+    test_h2_frame(&rig->say, TEST_H2_HEADERS, TEST_H2_END, id, block.p, block.n);
     test_h2_clear(&block);
-    for (int i = 0; i < 20; i++)
-        test_h2_frame(&rig->say, TEST_H2_CONTINUATION, 0, 1, "\0\001x\001y", 5);
-    assert_int_equal(talk(), GATE_E_SYNTAX);
-    assert_int_equal(rig->n, 0);
+    for (int i = 1; i <= n; i++)
+        test_h2_frame(&rig->say, TEST_H2_CONTINUATION, i == n ? TEST_H2_WHOLE : 0, id,
+                      "\0\001x\001y", 5);
+    return talk();
+}
+
+static void continuations_are_few(void **state)
+{
+    (void)state;
+    assert_int_equal(continued(1, 8), GATE_OK);
+    assert_int_equal(rig->n, 1);
+    assert_int_equal(continued(3, 9), GATE_E_SYNTAX);
+    assert_int_equal(rig->n, 1);
+}
+
+/* Refusals before there is a request are in the language of its client. */
+static void calls_of_grpc_are_known(void **state)
+{
+    static const char *const call[] = {"content-type", "application/grpc", NULL};
+
+    (void)state;
+    test_h2_request(&rig->say, 1, TEST_H2_END, "POST", "/", call);
+    test_h2_request(&rig->say, 3, TEST_H2_END, "GET", "/", call);
+    test_h2_request(&rig->say, 5, TEST_H2_END, "POST", "/", NULL);
+    talk();
+    assert_int_equal(rig->n, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(gate_h2_stream_of(rig->requests[i]->s)->grpc, i == 0);
+}
+
+/* Without :authority there is nothing that Host could differ from. */
+static void a_host_may_stand_alone(void **state)
+{
+    (void)state;
+    test_h2_headers(&rig->say, 1, TEST_H2_END,
+                    (const char *const[]){":method", "GET", ":scheme", "http", ":path", "/", "host",
+                                          "b.test", NULL});
+    talk();
+    assert_int_equal(only()->refusal.status, 0);
+    assert_true(gate_str_eq(only()->head.host, GATE_STR("b.test")));
 }
 
 static void too_many_streams_are_refused(void **state)
@@ -1122,6 +1252,60 @@ static void streams_that_were_passed_over(void **state)
     assert_int_equal(rig->n, 2);
 }
 
+/* Further back than is remembered, streams count as begun. */
+static void streams_of_long_ago(void **state)
+{
+    (void)state;
+    test_h2_request(&rig->say, 1, TEST_H2_END, "GET", "/", NULL);
+    test_h2_request(&rig->say, 1001, TEST_H2_END, "GET", "/", NULL);
+    test_h2_request(&rig->say, 3, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    assert_true(rig->heard.goaway);
+    assert_int_equal(rig->heard.code, 5);
+    assert_int_equal(rig->n, 2);
+}
+
+static void data_of_streams_that_were_passed_over(void **state)
+{
+    (void)state;
+    test_h2_request(&rig->say, 9, TEST_H2_END, "GET", "/", NULL);
+    test_h2_frame(&rig->say, TEST_H2_DATA, TEST_H2_END, 7, "?", 1);
+    talk();
+    assert_true(rig->heard.goaway);
+    assert_int_equal(rig->heard.code, 5);
+}
+
+/* Those of RFC 9218 are of streams that a client may begin. */
+static void priority_updates(void **state)
+{
+    (void)state;
+    test_h2_frame(&rig->say, 0x10, 0, 0, "\0\0\0\7u=1", 7);
+    talk();
+    assert_false(rig->heard.goaway);
+    test_h2_frame(&rig->say, 0x10, 0, 0, "\0\0\0\0u=1", 7);
+    talk();
+    assert_true(rig->heard.goaway);
+    assert_int_equal(rig->heard.code, 1);
+}
+
+/* PRIORITY may come on a stream of any state, but not make it depend on itself. */
+static void priorities_of_closed_streams(void **state)
+{
+    (void)state;
+    test_h2_request(&rig->say, 3, TEST_H2_END, "GET", "/", NULL);
+    talk();
+    answer(only(), 200, "hi");
+    hear();
+    test_h2_frame(&rig->say, TEST_H2_PRIORITY, 0, 1, "\0\0\0\0\0", 5);
+    test_h2_frame(&rig->say, TEST_H2_PRIORITY, 0, 3, "\0\0\0\1\0", 5);
+    assert_int_equal(talk(), GATE_OK);
+    assert_false(rig->heard.goaway);
+    test_h2_frame(&rig->say, TEST_H2_PRIORITY, 0, 3, "\0\0\0\3\0", 5);
+    talk();
+    assert_true(rig->heard.goaway);
+    assert_int_equal(rig->heard.code, 1);
+}
+
 static void another_preface_is_no_http2(void **state)
 {
     (void)state;
@@ -1146,6 +1330,9 @@ static void it_leaves_in_two_steps(void **state)
     hear();
     assert_int_equal(rig->heard.goaways, 2);
     assert_int_equal(rig->heard.last_id, 3);
+    gate_h2_leave(&rig->c); /* once is enough */
+    hear();
+    assert_int_equal(rig->heard.goaways, 2);
     test_h2_request(&rig->say, 5, TEST_H2_END, "GET", "/", NULL);
     talk();
     assert_int_equal(rig->n, 2);
@@ -1165,6 +1352,7 @@ int main(void)
         TEST(a_request_is_the_head_it_stands_for),
         TEST(splits_do_not_matter),
         TEST(crumbs_are_one_cookie_again),
+        TEST(a_continue_is_said_once),
         TEST(many_heads_share_blocks),
         TEST(what_h1_refuses_h2_refuses),
         TEST(what_is_malformed_is_reset),
@@ -1173,6 +1361,7 @@ int main(void)
         TEST(a_body_that_is_not_its_length_is_reset),
         TEST(the_last_byte_of_a_length_waits_for_the_end),
         TEST(trailers_are_judged),
+        TEST(trailers_come_when_all_has_left),
         TEST(the_window_opens_as_bytes_are_taken),
         TEST(a_stalled_upload_does_not_hold_the_others),
         TEST(a_stalled_download_does_not_hold_the_others),
@@ -1180,6 +1369,8 @@ int main(void)
         TEST(early_answers_stop_the_upload),
         TEST(an_early_end_waits_for_that_of_the_request),
         TEST(an_early_end_does_not_wait_for_ever),
+        TEST(an_early_body_ends_with_the_request),
+        TEST(an_early_body_does_not_wait_for_a_long_upload),
         TEST(an_early_head_may_be_all),
         TEST(what_is_cancelled_in_the_same_read_never_begins),
         TEST(rapid_resets_end_the_connection),
@@ -1188,7 +1379,10 @@ int main(void)
         TEST(resets_of_our_own_do_not_count),
         TEST(empty_frames_end_it),
         TEST(frames_without_content_end_it),
+        TEST(frames_beside_a_download_do_not),
         TEST(continuations_are_few),
+        TEST(calls_of_grpc_are_known),
+        TEST(a_host_may_stand_alone),
         TEST(too_many_streams_are_refused),
         TEST(a_refused_stream_costs_nobody_else_anything),
         TEST(settings_that_make_a_window_too_large_end_the_connection),
@@ -1203,6 +1397,10 @@ int main(void)
         TEST(frames_of_closed_streams),
         TEST(frames_behind_a_reset),
         TEST(streams_that_were_passed_over),
+        TEST(streams_of_long_ago),
+        TEST(data_of_streams_that_were_passed_over),
+        TEST(priority_updates),
+        TEST(priorities_of_closed_streams),
         TEST(another_preface_is_no_http2),
         TEST(it_leaves_in_two_steps),
     };

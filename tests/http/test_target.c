@@ -272,6 +272,7 @@ static void authorities(void **state)
         {"a:0", NULL, 0},
         {"a:080", NULL, 0},
         {"a:65536", NULL, 0},
+        {"a:4294967376", NULL, 0}, /* 80 beyond 32 bits */
         {"a:99999x", NULL, 0},
         {"a:1:2", NULL, 0},
         {"a:+1", NULL, 0},

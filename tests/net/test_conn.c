@@ -393,6 +393,7 @@ static struct {
     uint8_t write_wants;
     size_t pending;
     size_t step;        /* pending bytes that one read takes */
+    size_t comes;       /* bytes that are pending behind the next event of the writer */
 } odd;
 
 static enum gate_err odd_read(struct gate_conn *c, const struct iovec *iov, int count, size_t *n)
@@ -446,6 +447,7 @@ static void odd_writable(struct gate_conn *c)
 {
     (void)c;
     f->writable++;
+    odd.pending += odd.comes;
 }
 
 static int setup_odd(void **state)
@@ -460,6 +462,7 @@ static int setup_odd(void **state)
     odd.write_wants = GATE_WANT_WRITE;
     odd.pending = 0;
     odd.step = 1;
+    odd.comes = 0;
     return 0;
 }
 
@@ -499,6 +502,21 @@ static void pending_after_an_event(void **state)
     while (odd.pending > 0)
         gate_loop_turn(&f->loop, true);
     assert_in_range(f->readable, 5, 6);
+}
+
+/* Bytes that came in while the writer went on (the end of a handshake, and the first request). */
+static void pending_after_a_write(void **state)
+{
+    (void)state;
+    gate_conn_reading(&f->c, true);
+    odd.comes = 5;
+    gate_conn_want_write(&f->c);
+    while (f->writable == 0)
+        gate_loop_turn(&f->loop, true);
+    for (int i = 0; i < 10; i++)
+        gate_loop_turn(&f->loop, false);
+    assert_int_equal(odd.pending, 0);
+    assert_int_equal(f->readable, 5);
 }
 
 static void read_that_wants_to_write(void **state)
@@ -595,6 +613,7 @@ int main(void)
     const struct CMUnitTest watching[] = {
         ODD(pending_bytes_are_delivered),
         ODD(pending_after_an_event),
+        ODD(pending_after_a_write),
         ODD(read_that_wants_to_write),
         ODD(write_that_wants_to_read),
         ODD(both_sides_crossed),

@@ -10,12 +10,27 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "net/deadline.h"
 #include "net/loop.h"
 #include "support/aborts.h"
+
+static bool unwatched;  /* epoll takes no descriptors */
+
+/* libev calls it. */
+__attribute__((visibility("default")))
+int epoll_ctl(int ep, int op, int fd, struct epoll_event *event)
+{
+    if (unwatched && op == EPOLL_CTL_ADD) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, ep, op, fd, event);
+}
 
 /* One loop, and a record of what ran on it. */
 struct fixture {
@@ -469,6 +484,23 @@ static void no_descriptors_are_an_error(void **state)
     }
 }
 
+/* A loop that nobody could wake would wait for ever. */
+static void a_kernel_that_does_not_watch_is_an_error(void **state)
+{
+    struct gate_loop loop;
+    enum gate_err err;
+    int error;
+
+    (void)state;
+    unwatched = true;
+    err = gate_loop_open(&loop, &f->clock, NULL);
+    error = errno;
+    unwatched = false;
+    assert_int_equal(err, GATE_E_SYS);
+    assert_int_equal(error, ENOSPC);
+    assert_null(loop.ev);
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -491,6 +523,7 @@ int main(void)
         TEST(drain_inside_a_script_aborts),
         TEST(nested_drain_aborts),
         TEST(no_descriptors_are_an_error),
+        TEST(a_kernel_that_does_not_watch_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,10 @@ static void test_precedence(void **state)
     assert_string_equal(get(&fx, "/z"), "root");
     assert_string_equal(get(&fx, "*"), "any");
     fx_close(&fx);
+    fx_open(&fx, "{\"path\":\"/:a/y\"},{\"path\":\"/xx/:b\"}");
+    assert_string_equal(get(&fx, "/xx/y"), "/xx/:b"); /* more literal text */
+    assert_string_equal(get(&fx, "/x/y"), "/:a/y");
+    fx_close(&fx);
 }
 
 static void test_methods(void **state)
@@ -324,6 +328,10 @@ static void test_explain(void **state)
                  "\"headers\":[[\"x-k\",null]],\"name\":\"r\"},{\"name\":\"any\",\"host\":\"h.test\"}");
     explain(&fx, "GET", "/", "any\n  fits host h.test\n  * = \"\"\n  not r: header x-k is missing\n");
     fx_close(&fx);
+    fx_open(&fx, "{\"path\":\"/a/:id\"},{\"path\":\"/a/b\"}");
+    explain(&fx, "GET", "/a/b",
+            "/a/b\n  fits path /a/b\n  then /a/:id: the winner's path is exact\n");
+    fx_close(&fx);
     fx_open(&fx, "{\"name\":\"all\"}");
     explain(&fx, "GET", "/x", "all\n  fits any request\n  * = \"x\"\n  no other route fits host and path\n");
     fx_close(&fx);
@@ -425,6 +433,21 @@ static void assert_limit(const char *part, int n, enum gate_err want)
     free(text);
 }
 
+static void assert_segments(size_t n, enum gate_err want)
+{
+    struct gate_route_config route = {.ordinal = 0};
+    struct gate_config config = {.routes = &route, .n_routes = 1};
+    struct gate_router *r;
+    char *text = malloc(n * 2);
+
+    for (size_t i = 0; i < n; i++)
+        memcpy(text + i * 2, "/a", 2);
+    route.path = gate_str_of(text, n * 2);
+    assert_int_equal(gate_router_build(&config, &r), want);
+    gate_router_free(&r);
+    free(text);
+}
+
 static void test_limits(void **state)
 {
     (void)state;
@@ -432,6 +455,8 @@ static void test_limits(void **state)
     assert_limit("/:a", 16, GATE_E_LIMIT);
     assert_limit("/a", 63, GATE_OK);
     assert_limit("/a", 64, GATE_E_LIMIT);
+    assert_segments(SEGMENTS_MAX, GATE_OK);
+    assert_segments(SEGMENTS_MAX + 1, GATE_E_LIMIT);
 }
 
 static void test_no_routes(void **state)

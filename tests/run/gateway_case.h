@@ -151,18 +151,30 @@ static inline uint64_t serve_text(struct gateway_case *c, const char *text)
     return id;
 }
 
-static inline int client(struct gateway_case *c)
+/* The port of a listener. */
+static inline int port_of(struct gateway_case *c, uint32_t i)
+{
+    char address[64];
+
+    assert_int_equal(gate_address(c->gw, i, address, sizeof(address)), 0);
+    assert_memory_equal(address, "127.0.0.1:", 10);
+    return atoi(address + 10);
+}
+
+static inline int client_at(int port)
 {
     struct sockaddr_in to = { .sin_family = AF_INET };
-    char address[64];
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    assert_int_equal(gate_address(c->gw, 0, address, sizeof(address)), 0);
-    assert_memory_equal(address, "127.0.0.1:", 10);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons((uint16_t)atoi(address + 10));
+    to.sin_port = htons((uint16_t)port);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     return fd;
+}
+
+static inline int client(struct gateway_case *c)
+{
+    return client_at(port_of(c, 0));
 }
 
 static inline void ask(int fd, const char *path)

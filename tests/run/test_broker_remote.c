@@ -11,10 +11,24 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "net/socket.h"
 #include "run/broker.h"
+
+static int send_failure;    /* errno of sends to come */
+static int send_failures;   /* how many of them fail */
+
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    if (send_failures > 0) {
+        send_failures--;
+        errno = send_failure;
+        return -1;
+    }
+    return syscall(SYS_sendmsg, fd, msg, flags);
+}
 
 /* An engine's loop with a remote broker; the test plays the supervisor at the other end. */
 struct rig {
@@ -29,7 +43,10 @@ struct rig {
     enum gate_wire_kind commands[8];
     int n_commands;
     int orphaned;
+    bool asks;                      /* the first command asks a question */
 };
+
+static void ask_for_an_address(struct rig *r);
 
 static void on_command(void *arg, enum gate_wire_kind command)
 {
@@ -37,6 +54,10 @@ static void on_command(void *arg, enum gate_wire_kind command)
 
     assert_true(r->n_commands < 8);
     r->commands[r->n_commands++] = command;
+    if (r->asks) {
+        r->asks = false;
+        ask_for_an_address(r);
+    }
 }
 
 static void on_orphaned(void *arg)
@@ -117,6 +138,60 @@ static void *supervisor(void *arg)
     return NULL;
 }
 
+/* One question to a supervisor that sends an order before it answers. */
+static void ask_for_an_address(struct rig *r)
+{
+    struct gate_listen_wish w = wish_of("127.0.0.1:0");
+    struct gate_listen_point *p;
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, supervisor, r);
+    assert_int_equal(gate_broker_listen(r->broker, &w, &p), GATE_OK);
+    gate_broker_ready(r->broker, 100);
+    pthread_join(thread, NULL);
+}
+
+static void send_order(struct rig *r, enum gate_wire_kind kind)
+{
+    struct gate_wire m = { .kind = kind };
+
+    assert_int_equal(gate_wire_send(r->far, &m, NULL, 0), GATE_OK);
+}
+
+/* However often one was given while the engine waited: it hears of each kind, and owns to all. */
+static void no_order_is_lost_behind_many(void **state)
+{
+    struct rig *r = *state;
+    int fds[GATE_LISTEN_MAX];
+    struct gate_wire m;
+    uint32_t n;
+
+    for (int i = 0; i < 40; i++)
+        send_order(r, GATE_WIRE_RELOAD);
+    send_order(r, GATE_WIRE_DRAIN);
+    ask_for_an_address(r);
+    gate_loop_turn(&r->loop, false);
+    assert_int_equal(r->n_commands, 2);
+    assert_int_equal(r->commands[0], GATE_WIRE_RELOAD);
+    assert_int_equal(r->commands[1], GATE_WIRE_DRAIN);
+    assert_int_equal(gate_wire_receive(r->far, &m, fds, &n), GATE_OK);
+    assert_int_equal(m.kind, GATE_WIRE_HEARD);
+    assert_int_equal(m.number, 41);
+}
+
+/* What the first one has begun may have read what was there before the second one came. */
+static void an_order_amid_its_like_comes_again(void **state)
+{
+    struct rig *r = *state;
+
+    r->asks = true;
+    send_order(r, GATE_WIRE_RELOAD);
+    while (r->n_commands < 2)
+        gate_loop_turn(&r->loop, true);
+    assert_int_equal(r->commands[0], GATE_WIRE_RELOAD);
+    assert_int_equal(r->commands[1], GATE_WIRE_RELOAD);
+}
+
 static void sockets_come_over_the_wire(void **state)
 {
     struct rig *r = *state;
@@ -158,6 +233,7 @@ static void sockets_come_over_the_wire(void **state)
     /* Only now is it the engine's: had it died before, the next one would get it. */
     assert_int_equal(gate_wire_receive(r->far, &m, fds, &n), GATE_OK);
     assert_int_equal(m.kind, GATE_WIRE_HEARD);
+    assert_int_equal(m.number, 1);
 }
 
 /* The engine has given up waiting for it: it is not the next question's. */
@@ -259,15 +335,34 @@ static void orders_arrive_in_order(void **state)
 {
     struct rig *r = *state;
 
-    for (enum gate_wire_kind k = GATE_WIRE_DRAIN; k <= GATE_WIRE_REOPEN; k++) {
-        struct gate_wire m = { .kind = k };
-
-        assert_int_equal(gate_wire_send(r->far, &m, NULL, 0), GATE_OK);
-    }
+    for (enum gate_wire_kind k = GATE_WIRE_DRAIN; k <= GATE_WIRE_REOPEN; k++)
+        send_order(r, k);
     while (r->n_commands < 4)
         gate_loop_turn(&r->loop, true);
     for (int i = 0; i < 4; i++)
         assert_int_equal(r->commands[i], GATE_WIRE_DRAIN + (unsigned)i);
+}
+
+/* What cannot be sent just now does not part the two. */
+static void a_full_wire_is_waited_for(void **state)
+{
+    static const int errors[] = { EAGAIN, ENOBUFS, ENOMEM, ETOOMANYREFS, EINTR };
+    struct rig *r = *state;
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        int fds[GATE_LISTEN_MAX];
+        struct gate_wire m;
+        uint32_t n;
+
+        send_failure = errors[i];
+        send_failures = 3;
+        gate_broker_ready(r->broker, (uint32_t)i);
+        assert_int_equal(gate_wire_receive(r->far, &m, fds, &n), GATE_OK);
+        assert_int_equal(m.kind, GATE_WIRE_READY);
+        assert_int_equal(m.number, i);
+    }
+    gate_loop_turn(&r->loop, false);
+    assert_int_equal(r->orphaned, 0);
 }
 
 /* Without a supervisor the engine helps itself. */
@@ -317,7 +412,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(sockets_that_do_not_come_through_are_missed, rig_open,
                                         rig_close),
         cmocka_unit_test_setup_teardown(memory_comes_back_over_the_wire, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(no_order_is_lost_behind_many, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(an_order_amid_its_like_comes_again, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(orders_arrive_in_order, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(a_full_wire_is_waited_for, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(an_orphan_listens_itself, rig_open, rig_close),
         cmocka_unit_test(a_local_broker_needs_nobody),
     };

@@ -188,6 +188,42 @@ static void follows_links(void **state)
     assert_int_equal(changes(f), 0);
 }
 
+static void watch_both(struct fixture *f)
+{
+    gate_watcher_begin(f->w);
+    gate_watcher_add(f->w, path(f, "one/a"));
+    gate_watcher_add(f->w, path(f, "two/a"));
+    gate_watcher_end(f->w);
+}
+
+/* The kernel knows a folder by what it is, not by its name: who lets go of a name must not take the
+ * watch of another one along. */
+static void folders_may_change_places(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(mkdir(path(f, "one"), 0700), 0);
+    assert_int_equal(mkdir(path(f, "two"), 0700), 0);
+    watch_both(f);
+    assert_int_equal(rename(path(f, "one"), path(f, "between")), 0);
+    assert_int_equal(rename(path(f, "two"), path(f, "one")), 0);
+    assert_int_equal(rename(path(f, "between"), path(f, "two")), 0);
+    assert_int_equal(changes(f), 1);
+    watch_both(f);
+    changes(f);
+    put(f, "one/a", "1");
+    assert_int_equal(changes(f), 1);
+    put(f, "two/a", "1");
+    assert_int_equal(changes(f), 1);
+    /* A name that is let go, of a folder that has another one by now. */
+    assert_int_equal(rename(path(f, "one"), path(f, "two/gone")), 0);
+    assert_int_equal(rename(path(f, "two"), path(f, "one")), 0);
+    watch(f, "one/a");
+    changes(f);
+    put(f, "one/a", "2");
+    assert_int_equal(changes(f), 1);
+}
+
 static void links_in_a_circle_end(void **state)
 {
     struct fixture *f = *state;
@@ -220,6 +256,7 @@ int main(void)
         TEST(other_files_are_none_of_its_business),
         TEST(sees_what_appears_and_goes),
         TEST(follows_links),
+        TEST(folders_may_change_places),
         TEST(links_in_a_circle_end),
         TEST(settling_forgets),
     };

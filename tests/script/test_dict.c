@@ -147,6 +147,61 @@ static void errors_raised_hand_over_and_errors_returned_are_shared(void **state)
     script_rig_close(&r);
 }
 
+/* One that is a text, too, for who made it and for who waits. */
+static void an_error_may_be_a_text(void **state)
+{
+    struct gate_exchange *a, *b;
+    struct script_rig r;
+
+    (void)state;
+    script_rig_open(&r, FILE_OF("  local v, err = d:fetch('k', 10, function()\n"
+                                "    gate.sleep(0)\n"
+                                "    return nil, 'it is down'\n"
+                                "  end)\n"
+                                "  assert(v == nil and tostring(err) == 'it is down')\n"
+                                "  assert(type(err) == 'string' or err.code == 'failed')\n"
+                                "  return gate.reply(200)\n"));
+    assert_int_equal(start(&r, &a), GATE_VM_YIELD);
+    assert_int_equal(start(&r, &b), GATE_VM_YIELD);
+    while (a->hook != NULL || b->hook != NULL) {
+        r.done = false;
+        script_rig_wait(&r);
+        assert_int_equal(r.verdict.kind, GATE_VERDICT_REPLY);
+    }
+    assert_false(script_rig_logged(&r, "error"));
+    script_rig_end(&a);
+    script_rig_end(&b);
+    script_rig_close(&r);
+}
+
+/* An old generation has to end: who leads and who waits is told so, also when it asks again. */
+static void the_end_of_a_generation_ends_waits(void **state)
+{
+    struct gate_exchange *a, *b;
+    struct script_rig r;
+
+    (void)state;
+    script_rig_open(&r, FILE_OF("  for _ = 1, 2 do\n"
+                                "    local v, err = d:fetch('k', 10, function()\n"
+                                "      return gate.sleep(1000)\n"
+                                "    end)\n"
+                                "    assert(v == nil and err.code == 'exiting', tostring(err))\n"
+                                "  end\n"
+                                "  return gate.reply(200)\n"));
+    assert_int_equal(start(&r, &a), GATE_VM_YIELD);
+    assert_int_equal(start(&r, &b), GATE_VM_YIELD);
+    gate_vm_expire(r.seat.vm);
+    while (a->hook != NULL || b->hook != NULL) {
+        r.done = false;
+        script_rig_wait(&r);
+        assert_int_equal(r.verdict.kind, GATE_VERDICT_REPLY);
+    }
+    assert_false(script_rig_logged(&r, "error"));
+    script_rig_end(&a);
+    script_rig_end(&b);
+    script_rig_close(&r);
+}
+
 /* The VM goes away with tasks that lead and wait. */
 static void nothing_stays_behind_a_vm(void **state)
 {
@@ -200,6 +255,8 @@ int main(void)
         cmocka_unit_test(a_client_that_goes_hands_over),
         cmocka_unit_test(a_kill_hands_over),
         cmocka_unit_test(errors_raised_hand_over_and_errors_returned_are_shared),
+        cmocka_unit_test(an_error_may_be_a_text),
+        cmocka_unit_test(the_end_of_a_generation_ends_waits),
         cmocka_unit_test(nothing_stays_behind_a_vm),
         cmocka_unit_test(generations_share),
     };

@@ -34,6 +34,9 @@
     "    local t = rows(226)\n"                                                                    \
     "    gate.sleep(100) return gate.reply(200, t[1])\n"                                           \
     "  end\n"                                                                                      \
+    "  if what == 'job' then\n"                                                                    \
+    "    gate.spawn(function() local t = rows(226) gate.sleep(1000) return t end)\n"             \
+    "  end\n"                                                                                     \
     "  if what == 'more' then local t = rows(100) end\n"                                          \
     "  if what == 'much' then rows(400) end\n"                                                     \
     "end)\n"
@@ -175,6 +178,23 @@ static void test_held(void **state)
     close_fixture(&f);
 }
 
+/* What a job holds does: it may work for ever. */
+static void test_job(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f);
+    call(&f, "job", GATE_VERDICT_NEXT);
+    for (int i = 0; i < 100; i++) {
+        call(&f, "little", GATE_VERDICT_NEXT);
+        pass(&f, 100);
+    }
+    assert_true(times >= 1);
+    assert_in_range(told.kept, 29 * MIB, 33 * MIB);
+    close_fixture(&f);
+}
+
 /* A call that ended for want of memory is reason to look at once. */
 static void test_hurried(void **state)
 {
@@ -236,7 +256,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept),    cmocka_unit_test(test_waste),
-        cmocka_unit_test(test_held),    cmocka_unit_test(test_hurried),
+        cmocka_unit_test(test_held),    cmocka_unit_test(test_job),
+        cmocka_unit_test(test_hurried),
         cmocka_unit_test(test_attacked), cmocka_unit_test(test_retired),
     };
 

@@ -17,7 +17,7 @@
 
 static lua_State *open_heap(struct gate_heap *h, uint64_t cap)
 {
-    gate_heap_open(h, cap);
+    assert_true(gate_heap_open(h, cap));
     luaL_openlibs(h->L);
     return h->L;
 }

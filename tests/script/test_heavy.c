@@ -114,6 +114,9 @@ static void test_weights_bounded(void **state)
     "  return t\n"                                                                                 \
     "end\n"                                                                                        \
     "local kept = {}\n"                                                                            \
+    "gate.on.connect(function()\n"                                                                \
+    "  local t = rows(8) gate.sleep(100) if not t[1] then return false end\n"                     \
+    "end)\n"                                                                                       \
     "gate.on.request(function(req)\n"                                                              \
     "  local what = req.headers['x-do']\n"                                                         \
     "  if what == 'hog' then local t = rows(4) gate.sleep(100) return gate.reply(200, t[1]) end\n" \
@@ -318,6 +321,35 @@ static void test_job(void **state)
     close_fixture(&f);
 }
 
+static void on_connect_end(void *arg, const struct gate_hook_verdict *v)
+{
+    *(struct gate_hook_verdict *)arg = *v;
+}
+
+/* So does a connect hook, which has no request. */
+static void test_connect(void **state)
+{
+    struct gate_connect_info info = {GATE_STR("192.0.2.1"), 99, GATE_STR("192.0.2.1")};
+    struct gate_hook_verdict v, end = {.result = GATE_VM_DONE};
+    struct gate_hook_run *waiting;
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f);
+    assert_int_equal(gate_hook_connect(f.r.seat.vm, &info, on_connect_end, &end, &waiting, &v),
+                     GATE_VM_YIELD);
+    for (int i = 0; i < 6; i++)
+        begin(&f, "hog");
+    for (int i = 0; i < 1000 && waiting != NULL; i++) {
+        run(&f, "little", GATE_VERDICT_REPLY);
+        turn(&f);
+    }
+    assert_null(waiting);
+    assert_int_equal(end.result, GATE_VM_NOMEM);
+    assert_int_equal(ended(&f), 0);
+    close_fixture(&f);
+}
+
 /* Who runs and is the heaviest fails itself. */
 static void test_running_hog(void **state)
 {
@@ -386,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_in_a_row),
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_job),
+        cmocka_unit_test(test_connect),
         cmocka_unit_test(test_running_hog),
         cmocka_unit_test(test_churning),
         cmocka_unit_test(test_kept),

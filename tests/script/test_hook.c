@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "script/vm_int.h"
 #include "support/aborts.h"
 #include "support/script_rig.h"
 
@@ -126,6 +127,32 @@ static void test_long(void **state)
     gate_hook_cancel(&other->hook);
     script_rig_wait(&r);
     assert_reply(x, 200, "ab/a/b");
+    script_rig_end(&x);
+    script_rig_end(&other);
+    script_rig_close(&r);
+}
+
+/* Whoever took long is put off once more than others are: its next hook has to wait for a turn. */
+static void test_tired(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x, *other;
+
+    (void)state;
+    script_rig_open(&r, PREFIX
+                    "gate.limits { hook_cpu = 5 }\n"
+                    "gate.use { name = 'a', response = function() end, request = function()\n"
+                    "  local from = os.clock()\n"
+                    "  while os.clock() - from < 0.2 do end\n"
+                    "end }\n");
+    x = script_rig_exchange(&r);
+    other = script_rig_exchange(&r);
+    assert_int_equal(script_rig_start(&r, x, GATE_HOOK_REQUEST), GATE_VM_DONE);
+    r.worker.loop.tired = false;
+    assert_int_equal(script_rig_start(&r, other, GATE_HOOK_RESPONSE), GATE_VM_DONE);
+    assert_int_equal(script_rig_start(&r, x, GATE_HOOK_RESPONSE), GATE_VM_YIELD);
+    script_rig_wait(&r);
+    assert_int_equal(r.verdict.kind, GATE_VERDICT_NEXT);
     script_rig_end(&x);
     script_rig_end(&other);
     script_rig_close(&r);
@@ -561,6 +588,103 @@ static void test_many_policies(void **state)
     script_rig_close(&r);
 }
 
+static void add_count(void *arg, const struct gate_hook_count *c)
+{
+    char *to = arg;
+
+    sprintf(to + strlen(to), "%s %d %d %d, ", c->policy, (int)c->runs, (int)c->calls,
+            (int)c->errors);
+}
+
+/* The second run is answered by the second policy, the third fails there, the fourth before. */
+static void test_counts(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x;
+    char said[200] = "";
+
+    (void)state;
+    script_rig_open(&r, PREFIX "local n = 0\n"
+                               "gate.use { name = 'a', request = function()\n"
+                               "  n = n + 1\n"
+                               "  if n == 4 then error 'fourth' end\n"
+                               "end }\n"
+                               "gate.use { name = 'b', request = function()\n"
+                               "  if n == 2 then return gate.reply(200) end\n"
+                               "  if n == 3 then error 'third' end\n"
+                               "end }\n"
+                               "gate.use { name = 'c', request = function() end }\n");
+    x = script_rig_exchange(&r);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_NEXT);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_REPLY);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_FAULT);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_FAULT);
+    gate_vm_each_hook(r.seat.vm, add_count, said);
+    assert_string_equal(said, "a 4 4 1, b 0 3 1, c 0 1 0, ");
+    script_rig_end(&x);
+    script_rig_close(&r);
+}
+
+/* A reply of which not all fits is none. */
+static void test_huge_reply(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x;
+
+    (void)state;
+    script_rig_open(&r, PREFIX "gate.on.request(function()\n"
+                               "  local all = {}\n"
+                               "  for i = 1, 2000 do all[i] = ('v'):rep(4000) end\n"
+                               "  return gate.reply(200, '', { x = all })\n"
+                               "end)\n");
+    x = script_rig_exchange(&r);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_FAULT);
+    assert_true(script_rig_logged(&r, "too many or too large changes to one request"));
+    script_rig_end(&x);
+    script_rig_close(&r);
+}
+
+/* A tail call leaves no frame; its place is found all the same. */
+static void test_tail_call_of_handler(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x;
+
+    (void)state;
+    script_rig_open(&r, "local gate = require 'moongate'\n"
+                        "gate.listen { '127.0.0.1:0' }\n"
+                        "gate.route { path = '/a/', handler = function()\n"
+                        "  return gate.reply(99)\n"
+                        "end }\n");
+    x = script_rig_exchange(&r);
+    assert_int_equal(script_rig_handler(&r, x), GATE_VERDICT_FAULT);
+    assert_true(script_rig_logged(&r, "gateway.lua:4: gate.reply needs a status"));
+    script_rig_end(&x);
+    script_rig_close(&r);
+}
+
+/* Functions that are never begun are not kept. */
+static void test_unbegun(void **state)
+{
+    struct script_rig r;
+    struct gate_exchange *x;
+    lua_State *L;
+
+    (void)state;
+    script_rig_open(&r, PREFIX "gate.on.request(function()\n"
+                               "  local function never() error 'begun' end\n"
+                               "  gate.all { function() error 'first' end, never, never }\n"
+                               "end)\n");
+    x = script_rig_exchange(&r);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_FAULT);
+    assert_true(script_rig_logged(&r, "first") && !script_rig_logged(&r, "begun"));
+    L = r.seat.vm->L;
+    lua_pushnil(L);
+    assert_int_equal(lua_next(L, GATE_VM_STARTING), 0);
+    script_rig_end(&x);
+    script_rig_close(&r);
+}
+
 /* Bodies, with a flow of the test's own. */
 static struct gate_wait *body_wait;
 static enum gate_err body_state;
@@ -590,6 +714,39 @@ static bool fake_set(struct gate_exchange *x, bool response, struct gate_str bod
     (void)response;
     x->res.body = gate_arena_copy(&x->arena, body);
     return true;
+}
+
+static size_t most;
+
+static enum gate_err note_most(struct gate_exchange *x, bool response, size_t max,
+                               struct gate_wait *w)
+{
+    (void)x;
+    (void)response;
+    (void)w;
+    most = max;
+    return GATE_E_LIMIT;
+}
+
+/* What cannot become a string is not read. */
+static void test_body_bound(void **state)
+{
+    static const struct gate_hook_services services = {note_most, fake_body, fake_set};
+    struct script_rig r;
+    struct gate_exchange *x;
+
+    (void)state;
+    script_rig_open(&r, PREFIX "gate.on.request(function(req)\n"
+                               "  local body, err = req:read_body '1000g'\n"
+                               "  return gate.reply(413, err.code)\n"
+                               "end)\n");
+    gate_hook_set_services(r.seat.vm, &services);
+    x = script_rig_exchange(&r);
+    assert_int_equal(script_rig_call(&r, x, GATE_HOOK_REQUEST), GATE_VERDICT_REPLY);
+    assert_reply(x, 413, "too_large");
+    assert_in_range(most, 1, r.seat.vm->heap.cap);
+    script_rig_end(&x);
+    script_rig_close(&r);
 }
 
 static void test_bodies(void **state)
@@ -671,7 +828,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reply),
         cmocka_unit_test(test_nothing_goes_on),
-        cmocka_unit_test(test_sleep), cmocka_unit_test(test_long),
+        cmocka_unit_test(test_sleep), cmocka_unit_test(test_long), cmocka_unit_test(test_tired),
         cmocka_unit_test(test_error),
         cmocka_unit_test(test_kill),
         cmocka_unit_test(test_onion),
@@ -686,6 +843,11 @@ int main(void)
         cmocka_unit_test(test_task_time_of_all),
         cmocka_unit_test(test_suspects),
         cmocka_unit_test(test_many_policies),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_huge_reply),
+        cmocka_unit_test(test_tail_call_of_handler),
+        cmocka_unit_test(test_unbegun),
+        cmocka_unit_test(test_body_bound),
         cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_place),
         cmocka_unit_test(test_no_turn_inside_a_script),

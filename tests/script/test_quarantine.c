@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "script/job_int.h"
 #include "script/quarantine.h"
 
 #define MINUTE 60000
@@ -106,6 +107,33 @@ static void is_shared(void **state)
     assert_true(gate_quarantine_holds(same, one));
 }
 
+static bool same(struct gate_quarantine_key a, struct gate_quarantine_key b)
+{
+    return a.hook == b.hook && a.ordinal == b.ordinal;
+}
+
+/* What the hooks of a policy spawn is of one kind, and so is what that spawns; what anything else
+ * does is of its own. */
+static void spawned_is_of_whom_it_came_from(void **state)
+{
+    struct gate_quarantine_key policy = gate_job_key_spawned((struct gate_quarantine_key){0, 7});
+
+    (void)state;
+    for (int hook = 1; hook < GATE_HOOK_COUNT; hook++)
+        assert_true(same(gate_job_key_spawned((struct gate_quarantine_key){hook, 7}), policy));
+    assert_true(same(gate_job_key_spawned(policy), policy));
+    assert_false(same(gate_job_key_spawned((struct gate_quarantine_key){0, 8}), policy));
+    for (int kind = GATE_CHAIN_WHEN; kind <= GATE_KEY_EVERY; kind++) {
+        struct gate_quarantine_key by = {kind, 7}, key = gate_job_key_spawned(by);
+
+        assert_false(same(key, by) || same(key, policy));
+        assert_true(same(gate_job_key_spawned(key), key));
+        for (int other_kind = kind + 1; other_kind <= GATE_KEY_EVERY; other_kind++)
+            assert_false(same(key, gate_job_key_spawned(
+                                       (struct gate_quarantine_key){other_kind, 7})));
+    }
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -114,6 +142,7 @@ int main(void)
         TEST(begins_with_the_third_within_a_minute), TEST(is_each_hook_s_own),
         TEST(is_not_made_longer_by_calls_under_way), TEST(lets_one_probe_at_a_time),
         TEST(is_over_when_a_probe_passes),           TEST(is_shared),
+        cmocka_unit_test(spawned_is_of_whom_it_came_from),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

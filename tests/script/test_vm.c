@@ -4,7 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -15,6 +19,17 @@
     "local gate = require 'moongate'\n"                                                            \
     "gate.listen { '127.0.0.1:0' }\n"                                                              \
     "gate.route { path = '/', reply = { 200, 'x' } }\n"
+
+static bool no_memory;
+
+void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
+{
+    if (no_memory) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return (void *)syscall(SYS_mmap, at, n, prot, flags, fd, offset);
+}
 
 static bool has(struct gate_str s, const char *text)
 {
@@ -103,6 +118,23 @@ static void test_modules(void **state)
     gate_bundle_add(r.bundle, "a.lua", GATE_STR("return {\n"));
     assert_int_equal(script_rig_load(&r), GATE_E_SCRIPT);
     assert_true(has(r.errors.v[0].file, "a.lua"));
+    script_rig_close(&r);
+}
+
+/* A load that the system has no memory for is refused, as one with mistakes is: what serves goes on.
+ */
+static void test_no_memory(void **state)
+{
+    struct script_rig r;
+    enum gate_err err;
+
+    (void)state;
+    script_rig_begin(&r, GOOD);
+    no_memory = true;
+    err = script_rig_load(&r);
+    no_memory = false;
+    assert_int_equal(err, GATE_E_SCRIPT);
+    assert_true(has(r.errors.v[0].message, "the system has no memory for scripts"));
     script_rig_close(&r);
 }
 
@@ -297,7 +329,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),    cmocka_unit_test(test_refused),
         cmocka_unit_test(test_nearest), cmocka_unit_test(test_modules),
-        cmocka_unit_test(test_stopped), cmocka_unit_test(test_own_limits),
+        cmocka_unit_test(test_stopped), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_own_limits),
         cmocka_unit_test(test_threads), cmocka_unit_test(test_detach),
         cmocka_unit_test(test_garbage), cmocka_unit_test(test_garbage_before),
         cmocka_unit_test(test_warm),

@@ -26,7 +26,7 @@ struct watched {
 
 static void open_watched(struct watched *w, struct gate_watchdog *dog)
 {
-    gate_heap_open(&w->heap, 64u << 20);
+    assert_true(gate_heap_open(&w->heap, 64u << 20));
     luaL_openlibs(w->heap.L);
     w->at = 1;
     w->runs = 0;
@@ -222,12 +222,56 @@ static void test_sleeps(void **state)
     gate_watchdog_close(&dog);
 }
 
+#define NAME "a_name_that_is_longer_than_any_that_anybody_would_write_for_a_function_of_a_script"
+
+/* Where it was stopped is told as far as there is room. */
+static void test_long_stack(void **state)
+{
+    struct gate_watchdog *dog;
+    struct watched w;
+
+    (void)state;
+    assert_int_equal(gate_watchdog_open(&dog, GATE_WATCHDOG_SIGNAL, NULL, NULL), GATE_OK);
+    open_watched(&w, dog);
+    assert_true(run(&w, "local function " NAME "(n)\n"
+                        "  while n == 0 do end\n"
+                        "  " NAME "(n - 1)\n"
+                        "  return n\n"
+                        "end\n"
+                        NAME "(50)\n", 10, 0));
+    assert_non_null(strstr(w.watch->stopped_at, "t.lua:2 in " NAME));
+    assert_in_range(strlen(w.watch->stopped_at), GATE_STOPPED_AT / 2, GATE_STOPPED_AT - 1);
+    close_watched(&w);
+    gate_watchdog_close(&dog);
+}
+
+/* While a script runs it looks now and then, which costs next to nothing. */
+static void test_waits(void **state)
+{
+    struct gate_watchdog *dog;
+    struct watched w;
+    uint64_t all, own;
+
+    (void)state;
+    assert_int_equal(gate_watchdog_open(&dog, GATE_WATCHDOG_SIGNAL, NULL, NULL), GATE_OK);
+    open_watched(&w, dog);
+    all = process_cpu_ms();
+    own = gate_watch_cpu_now();
+    assert_true(run(&w, "while true do end", 300, 0));
+    own = (gate_watch_cpu_now() - own) / GATE_MS;
+    all = process_cpu_ms() - all;
+    assert_true(all <= own + 50);
+    close_watched(&w);
+    gate_watchdog_close(&dog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stops),     cmocka_unit_test(test_used),
         cmocka_unit_test(test_next_hook), cmocka_unit_test(test_stuck),
         cmocka_unit_test(test_sleeps),    cmocka_unit_test(test_others_wait),
+        cmocka_unit_test(test_waits),     cmocka_unit_test(test_long_stack),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

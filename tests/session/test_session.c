@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../support/gateway.h"
+#include "session/ip_counts.h"
 
 #define ROUTE(more)                                                                                \
     "[{\"name\":\"r\",\"host\":\"\",\"path\":\"/"                                                  \
@@ -65,6 +66,74 @@ static void replies_from_the_route(void **state)
     assert_non_null(strstr(strstr(in.buf, "hi\n"), "Connection: close\r\n"));
     close(client);
     test_gateway_close(&g);
+}
+
+/* A body that nobody asked for is passed over where all of it is there. */
+static void a_reply_keeps_the_connection(void **state)
+{
+    struct test_gateway g;
+    int client;
+
+    (void)state;
+    test_gateway_open(&g, ROUTE("\"action\":\"reply\",\"reply\":{\"status\":200,\"body\":\"hi\\n\","
+                                "\"headers\":[]}"));
+    client = test_gateway_client(&g);
+    for (int i = 0; i < 3; i++) {
+        test_send(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+        assert_true(test_gateway_read(&g, &in, client, "hi\n"));
+        assert_null(strstr(in.buf, "Connection: close"));
+    }
+    test_send(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab");
+    assert_true(test_gateway_read(&g, &in, client, "hi\n"));
+    assert_non_null(strstr(in.buf, "Connection: close\r\n"));
+    close(client);
+    test_gateway_close(&g);
+}
+
+static void expect_open(struct test_gateway *g, uint32_t n)
+{
+    test_gateway_turns(g, 3);
+    assert_int_equal(g->worker.sessions, n);
+}
+
+/* Limits of connections: of one address, and of the worker; 0 is none. */
+static void connections_are_limited(void **state)
+{
+    struct gate_ip_counts *counts = gate_ip_counts_new();
+    struct test_gateway g;
+    struct gate_limits *limits;
+    int fd[4];
+
+    (void)state;
+    test_gateway_open(&g, PROXY);
+    atomic_store(&g.log.level, GATE_LOG_ERROR + 1);
+    limits = (struct gate_limits *)&g.generation.config->limits;
+    g.worker.ip_counts = counts;
+    limits->connections_per_ip = 0;
+    fd[0] = test_gateway_client(&g);
+    expect_open(&g, 1);
+    close(fd[0]);
+    expect_open(&g, 0);
+    limits->connections_per_ip = 2;
+    for (int i = 0; i < 3; i++)
+        fd[i] = test_gateway_client(&g);
+    expect_open(&g, 2);
+    close(fd[0]);
+    expect_open(&g, 1);
+    fd[0] = test_gateway_client(&g);
+    expect_open(&g, 2);
+    limits->connections_per_ip = 0;
+    g.worker.session_limit = 2;
+    fd[3] = test_gateway_client(&g);
+    expect_open(&g, 2);
+    assert_int_equal(gate_counters_get(&g.worker.counters, GATE_C_CLIENT_REFUSED), 2);
+    assert_int_equal(gate_counters_get(&g.worker.counters, GATE_C_CLIENT_ACCEPTED), 6);
+    for (int i = 0; i < 4; i++)
+        close(fd[i]);
+    expect_open(&g, 0);
+    g.worker.ip_counts = NULL;
+    test_gateway_close(&g);
+    gate_ip_counts_free(&counts);
 }
 
 static void refuses_bad_heads(void **state)
@@ -147,6 +216,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(proxies_a_get),     cmocka_unit_test(replies_from_the_route),
+        cmocka_unit_test(a_reply_keeps_the_connection),
+        cmocka_unit_test(connections_are_limited),
         cmocka_unit_test(refuses_bad_heads), cmocka_unit_test(refuses_http_09_at_once),
         cmocka_unit_test(posts_a_chunked_body),
         cmocka_unit_test(answers_faults),

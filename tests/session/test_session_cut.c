@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ struct scene {
     struct test_gateway g;
     struct test_talk client;
     struct test_talk origin;
+    struct gate_ready weary;
 };
 
 static int open_scene(void **state)
@@ -202,6 +204,64 @@ static void half_closed_clients(void **state)
     test_hear_end(&s->client);
 }
 
+/* Long work in every turn, so that what is ready waits while the loop polls. */
+static void on_weary(struct gate_ready *r)
+{
+    struct scene *s = gate_container_of(r, struct scene, weary);
+
+    gate_loop_tire(&s->g.worker.loop);
+    gate_loop_ready(&s->g.worker.loop, r);
+}
+
+/* A request that is held already comes before the end of its client's side, whenever that is seen.
+ */
+static void half_closed_clients_that_pipeline(void **state)
+{
+    static const char *const edits[] = {"\"half_close\":false", "\"half_close\":true", NULL};
+    struct scene *s = *state;
+
+    for (int turns = 0; turns < 8; turns++) {
+        reopen(s, TEST_ROUTE, edits);
+        ask(s, GET GET);
+        gate_ready_init(&s->weary, on_weary);
+        gate_loop_ready(&s->g.worker.loop, &s->weary);
+        test_say(&s->origin, OK);
+        test_gateway_turns(&s->g, turns);
+        shutdown(s->client.fd, SHUT_WR);
+        test_hear(&s->client, "hi");
+        test_hear(&s->origin, "\r\n\r\n");
+        gate_ready_cancel(&s->weary);
+        test_say(&s->origin, OK);
+        test_hear(&s->client, "hi");
+        assert_string_equal(test_hear_end(&s->client), "");
+        test_talk_close(&s->origin);
+    }
+}
+
+/* An answer that waits for its client to read it is not lost to the end of the client's side. */
+static void half_closed_clients_that_read_late(void **state)
+{
+    static const char *const edits[] = {"\"half_close\":false", "\"half_close\":true", NULL};
+    static const char *const tails[] = {"", "GET /b HT"};
+    struct scene *s = *state;
+
+    for (int i = 0; i < 2; i++) {
+        reopen(s, TEST_ROUTE, edits);
+        ask(s, GET);
+        test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n");
+        test_say_pattern(&s->origin, 300000);
+        test_gateway_turns(&s->g, 5);
+        assert_true(gate_list_empty(&s->g.worker.live));
+        test_say(&s->client, tails[i]);
+        shutdown(s->client.fd, SHUT_WR);
+        test_gateway_turns(&s->g, 5);
+        test_hear(&s->client, "\r\n\r\n");
+        test_hear_pattern(&s->client, 300000);
+        assert_string_equal(test_hear_end(&s->client), "");
+        test_talk_close(&s->origin);
+    }
+}
+
 /* ------------------------------------------------------------------ the upstream's faults */
 
 static void truncated_answers_stay_truncated(void **state)
@@ -368,6 +428,30 @@ static void the_only_peer_refuses(void **state)
     test_hear_nothing(&s->client);
 }
 
+/* The server that was not even asked is none of those that others leave alone. */
+static void a_lack_of_descriptors_is_not_the_servers(void **state)
+{
+    struct scene *s = *state;
+    struct rlimit before, none;
+
+    test_gateway_turns(&s->g, 3);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    for (int i = 0; i < 5; i++) {
+        test_say(&s->client, POST);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        test_hear(&s->client, "HTTP/1.1 502 ");
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        test_hear(&s->client, "request id");
+        test_hear(&s->client, "\n");
+    }
+    assert_int_equal(gate_counters_get(&s->g.worker.counters, GATE_C_CONNECT_FAILURES), 0);
+    ask(s, POST);
+    test_say(&s->origin, OK);
+    assert_non_null(strstr(test_hear(&s->client, "hi"), "200 OK"));
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_scene, close_scene)
 
 int main(void)
@@ -380,6 +464,8 @@ int main(void)
         CASE(a_client_that_leaves_cancels_upstream),
         CASE(a_client_that_leaves_while_dialing),
         CASE(half_closed_clients),
+        CASE(half_closed_clients_that_pipeline),
+        CASE(half_closed_clients_that_read_late),
         CASE(truncated_answers_stay_truncated),
         CASE(answers_that_are_not_valid),
         CASE(heads_over_several_blocks),
@@ -388,6 +474,7 @@ int main(void)
         CASE(a_dead_kept_connection_is_not_replaced_for_post),
         CASE(a_refused_connect_goes_to_another_peer),
         CASE(the_only_peer_refuses),
+        CASE(a_lack_of_descriptors_is_not_the_servers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

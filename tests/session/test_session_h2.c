@@ -402,6 +402,26 @@ static void early_answers_stop_the_upload(void **state)
     assert_int_equal(test_h2_stream(&s->heard, 1)->code, 0);
 }
 
+/* The end of an answer without body waits for that of the request, but not for ever. */
+static void an_early_end_comes_in_time(void **state)
+{
+    struct scene *s = *state;
+
+    test_h2_request(&s->say, 1, 0, "POST", "/", NULL);
+    test_h2_frame(&s->say, TEST_H2_DATA, 0, 1, "part", 4);
+    say(s);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "part");
+    test_say(&s->origin, "HTTP/1.1 204 No Content\r\n\r\n");
+    for (int i = 0; i < 5000 && s->heard.n_streams == 0; i++)
+        say(s);
+    assert_non_null(strstr(test_h2_stream(&s->heard, 1)->head, ":status: 204\n"));
+    assert_false(test_h2_stream(&s->heard, 1)->ended);
+    test_gateway_pass(&s->g, 2000);
+    hear(s);
+    assert_true(test_h2_stream(&s->heard, 1)->ended);
+}
+
 /* ------------------------------------------------------------------ drain */
 
 static void draining_says_so_twice(void **state)
@@ -439,6 +459,28 @@ static void draining_does_not_wait_for_a_pong(void **state)
     hear(s);
     assert_int_equal(s->heard.goaways, 2);
     expect_closed(s, GATE_CLOSE_DRAIN);
+}
+
+/* Descriptors have run out: who only idles goes, who is busy hears nothing of it. */
+static void room_is_made_by_those_who_idle(void **state)
+{
+    struct scene *s = *state;
+
+    get(s, 1, "/");
+    say(s);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    gate_session_make_room(&s->g.worker);
+    test_gateway_pass(&s->g, 3000);
+    say(s);
+    assert_int_equal(s->heard.goaways, 0);
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    assert_string_equal(answer_of(s, 1)->body, "hi");
+    gate_session_make_room(&s->g.worker);
+    say(s);
+    assert_int_equal(s->heard.goaways, 1);
+    assert_int_equal(s->heard.last_id, 1);
+    expect_closed(s, GATE_CLOSE_IDLE_TIMEOUT);
 }
 
 /* Numbers of streams are not endless. */
@@ -580,8 +622,10 @@ int main(void)
         CASE(slow_bodies_are_answered),
         CASE(an_answer_that_is_not_taken_is_reset),
         CASE(early_answers_stop_the_upload),
+        CASE(an_early_end_comes_in_time),
         CASE(draining_says_so_twice),
         CASE(draining_does_not_wait_for_a_pong),
+        CASE(room_is_made_by_those_who_idle),
         CASE(a_connection_has_a_lifetime),
         CASE(cut_ends_the_streams_of_a_generation),
         CASE(through_single_bytes),

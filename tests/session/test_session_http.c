@@ -210,6 +210,38 @@ static void pipelined_bodies_are_told_apart(void **state)
 }
 
 /* Answers that nobody reads do not gather without end. */
+/* The first line of a head is judged before the rest is there, that of each request. */
+static void lines_are_judged_early(void **state)
+{
+    struct scene *s = *state;
+
+    test_say(&s->client, "GET /a HTTP/1.1\r\n");
+    test_gateway_turns(&s->g, 3);
+    ask(s, "Host: a\r\n\r\nGET /a HTTP/2.0\r\n");
+    answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi");
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 505 "));
+}
+
+static void one_empty_line_comes_before_a_request(void **state)
+{
+    struct scene *s = *state;
+
+    ask(s, "\r\n" GET);
+    answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi");
+    test_say(&s->client, "\r\n");
+    test_gateway_turns(&s->g, 3);
+    test_say(&s->client, "\r\n" GET);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 400 "));
+}
+
+static void another_line_before_a_request_is_none(void **state)
+{
+    struct scene *s = *state;
+
+    test_say(&s->client, "G\n" GET);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 400 "));
+}
+
 static void unread_answers_stop_the_pipeline(void **state)
 {
     static const char one[] = "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -428,6 +460,66 @@ static void trailers_pass_both_ways(void **state)
 #define SWITCH                                                                                     \
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 
+/* Even where all of the body is there: what was refused ends the connection. */
+static void what_is_too_large_closes(void **state)
+{
+    struct scene *s = *state;
+
+    test_talk_close(&s->client);
+    test_gateway_turns(&s->g, 3);
+    test_gateway_close(&s->g);
+    test_gateway_open(&s->g, TEST_ROUTE_MORE(",\"max_body\":3"));
+    test_talk_client(&s->client, &s->g);
+    test_say(&s->client, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" GET);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "Connection: close\r\n"));
+    assert_null(strstr(test_hear_end(&s->client), "HTTP/1.1"));
+}
+
+#define UPLOAD                                                                                     \
+    "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
+
+static void say_trailers(struct test_talk *t, int n)
+{
+    for (int i = 0; i < n; i++)
+        test_say(t, "X-T: 1\r\n");
+    test_say(t, "\r\n");
+}
+
+static void too_many_trailers(void **state)
+{
+    struct scene *s = *state;
+
+    ask(s, UPLOAD);
+    say_trailers(&s->client, 101);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 431 "));
+    assert_null(strstr(test_hear_end(&s->origin), "0\r\n"));
+}
+
+static void trailers_that_are_too_large(void **state)
+{
+    struct scene *s = *state;
+    char line[1000];
+
+    memset(line, 'x', sizeof(line));
+    memcpy(line, "X-T: ", 5);
+    memcpy(line + sizeof(line) - 3, "\r\n", 3);
+    ask(s, UPLOAD);
+    for (int i = 0; i < 42; i++)
+        test_say(&s->client, line);
+    assert_non_null(strstr(test_hear(&s->client, "request id"), "HTTP/1.1 431 "));
+    assert_null(strstr(test_hear_end(&s->origin), "0\r\n"));
+}
+
+static void too_many_trailers_of_an_answer(void **state)
+{
+    struct scene *s = *state;
+
+    ask(s, GET);
+    answer(s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n", "hi\r\n");
+    say_trailers(&s->origin, 101);
+    assert_null(strstr(test_hear_end(&s->client), "0\r\n"));
+}
+
 static void tunnels_carry_bytes_both_ways(void **state)
 {
     struct scene *s = *state;
@@ -478,6 +570,23 @@ static void a_refused_upgrade_is_an_answer(void **state)
     answer(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi");
 }
 
+/* A switch is said by both fields, in HTTP/1.1. */
+static void half_a_switch_is_refused(void **state)
+{
+    static const char *const halves[] = {
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+        "HTTP/1.0 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    };
+    struct scene *s = *state;
+
+    for (int i = 0; i < 2; i++) {
+        ask(s, UPGRADE);
+        assert_non_null(strstr(answer(s, halves[i], "request id"), "HTTP/1.1 502 "));
+        test_hear_end(&s->origin);
+        test_talk_close(&s->origin);
+    }
+}
+
 static void unasked_switch_is_refused(void **state)
 {
     struct scene *s = *state;
@@ -506,6 +615,9 @@ int main(void)
         CASE(a_response_until_the_end_is_chunked),
         CASE(pipelined_requests_are_answered_in_order),
         CASE(pipelined_bodies_are_told_apart),
+        CASE(lines_are_judged_early),
+        CASE(one_empty_line_comes_before_a_request),
+        CASE(another_line_before_a_request_is_none),
         CASE(unread_answers_stop_the_pipeline),
         CASE(upstream_connections_are_reused),
         CASE(upstream_close_is_respected),
@@ -518,9 +630,14 @@ int main(void)
         CASE(interim_responses_pass),
         CASE(too_many_interim_responses),
         CASE(trailers_pass_both_ways),
+        CASE(what_is_too_large_closes),
+        CASE(too_many_trailers),
+        CASE(trailers_that_are_too_large),
+        CASE(too_many_trailers_of_an_answer),
         CASE(tunnels_carry_bytes_both_ways),
         CASE(tunnels_keep_what_came_early),
         CASE(a_refused_upgrade_is_an_answer),
+        CASE(half_a_switch_is_refused),
         CASE(unasked_switch_is_refused),
     };
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "../support/talk.h"
+#include "session/session_int.h"
 
 #define GET "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -439,6 +440,82 @@ static void draining_ends_who_has_just_been_answered(void **state)
     assert_int_equal(closed_for(s, GATE_CLOSE_DRAIN), 1);
 }
 
+#define UNREAD 40000
+
+static bool is_unread(void *arg)
+{
+    struct gate_session *session = arg;
+
+    return session->state == GATE_SESSION_IDLE && session->h1 != NULL &&
+           session->h1->out.out.bytes > 0;
+}
+
+/* An answer that is given, of which the client has not read much. */
+static void leave_unread(struct scene *s)
+{
+    struct gate_list *n = s->g.worker.session_list.next;
+    struct gate_session *session = gate_container_of(n, struct gate_session, node);
+    int size = 4096;
+
+    assert_int_equal(setsockopt(session->conn.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+    test_say(&s->client, GET);
+    test_talk_origin(&s->origin, &s->g);
+    test_hear(&s->origin, "\r\n\r\n");
+    test_say(&s->origin, "HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n");
+    test_say_pattern(&s->origin, UNREAD);
+    assert_true(test_gateway_until(&s->g, is_unread, session));
+}
+
+/* Who reads slowly gets the end of its answer, though nobody is at work on that any more. */
+static void draining_waits_for_readers(void **state)
+{
+    struct scene *s = *state;
+
+    leave_unread(s);
+    s->g.worker.draining = true;
+    gate_session_drain(&s->g.worker, 500);
+    test_gateway_pass(&s->g, 2000);
+    test_hear(&s->client, "\r\n\r\n");
+    test_hear_pattern(&s->client, UNREAD);
+    test_hear_end(&s->client);
+    assert_int_equal(closed_for(s, GATE_CLOSE_DRAIN), 1);
+}
+
+static void draining_does_not_wait_for_who_does_not_read(void **state)
+{
+    struct scene *s = *state;
+
+    leave_unread(s);
+    s->g.worker.draining = true;
+    gate_session_drain(&s->g.worker, 500);
+    test_gateway_pass(&s->g, 60000);
+    assert_int_equal(s->g.worker.sessions, 0);
+}
+
+/* Descriptors have run out. */
+static void room_is_made_by_those_who_idle(void **state)
+{
+    struct scene *s = *state;
+    struct test_talk fresh;
+
+    leave_unread(s);
+    test_talk_client(&fresh, &s->g);
+    for (int i = 0; i < 9; i++) {
+        gate_session_make_room(&s->g.worker);
+        test_gateway_pass(&s->g, 100);
+    }
+    test_hear_nothing(&fresh);
+    test_gateway_pass(&s->g, 200);
+    test_hear_end(&fresh);
+    test_talk_close(&fresh);
+    test_hear(&s->client, "\r\n\r\n");
+    test_hear_pattern(&s->client, UNREAD);
+    gate_session_make_room(&s->g.worker);
+    test_gateway_pass(&s->g, 100);
+    test_hear_end(&s->client);
+    assert_int_equal(closed_for(s, GATE_CLOSE_IDLE_TIMEOUT), 2);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_scene, close_scene)
 
 int main(void)
@@ -456,6 +533,9 @@ int main(void)
         CASE(lingering_is_bounded_in_bytes),
         CASE(draining_ends_connections),
         CASE(draining_ends_who_has_just_been_answered),
+        CASE(draining_waits_for_readers),
+        CASE(draining_does_not_wait_for_who_does_not_read),
+        CASE(room_is_made_by_those_who_idle),
         CASE(half_a_tunnel_ends_in_time),
         CASE(a_tunnel_that_blocked_goes_on),
         CASE(no_head_in_time),

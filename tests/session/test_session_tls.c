@@ -213,6 +213,19 @@ static void the_oldest_makes_room(void **state)
     test_gateway_close(&g);
 }
 
+/* Inside TLS it is ALPN that chooses. */
+static void a_preface_chooses_no_http2(void **state)
+{
+    (void)state;
+    open_gateway();
+    g.listener->http2 = true;
+    connect_client(&(struct gate_fault_plan){0});
+    say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    hear("HTTP/1.1 505 ");
+    test_tls_client_close(&client);
+    test_gateway_close(&g);
+}
+
 static void plain_http_is_answered_once(void **state)
 {
     int fd;
@@ -282,6 +295,7 @@ int main(void)
         cmocka_unit_test(says_goodbye),
         cmocka_unit_test(a_handshake_has_its_time),
         cmocka_unit_test(the_oldest_makes_room),
+        cmocka_unit_test(a_preface_chooses_no_http2),
         cmocka_unit_test(plain_http_is_answered_once),
         cmocka_unit_test(closing_takes_handshakes_along),
         cmocka_unit_test(a_drain_waits_for_the_first_request),

@@ -197,10 +197,11 @@ static void a_process_that_dies_leaves_no_torn_shard(void **state)
 {
     struct dict_case *c;
     uint64_t drops = 0;
+    int i;
 
     (void)state;
     assert_int_equal(dict_case_open((void **)&c, BYTES), 0);
-    for (int i = 0; i < 300 || drops == 0; i++) {
+    for (i = 0; i < 300 || drops == 0; i++) {
         assert_true(i < 20000);
         kill_one(c, dict_chance(c, 700));
         if (i % 2 == 0)
@@ -212,7 +213,8 @@ static void a_process_that_dies_leaves_no_torn_shard(void **state)
             change(c);
         c->now += 100;
     }
-    assert_true(dict_numbers(c).drops >= drops);
+    /* Some were found by those who wrote next. */
+    assert_in_range(dict_numbers(c).drops, drops, i);
     dict_case_close((void **)&c);
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -444,6 +445,61 @@ static void the_smallest_one_works(void **state)
     }
 }
 
+static void the_longest_string_comes_back(void **state)
+{
+    static const uint64_t bytes[] = { GATE_DICT_BYTES_MIN, 100 * 1024, 7 * 1024 * 1024 };
+    struct dict_case *c;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+        uint32_t max;
+        char *text;
+
+        assert_int_equal(dict_case_open((void **)&c, bytes[i]), 0);
+        max = gate_dict_value_max(c->d);
+        assert_true(max <= GATE_DICT_VALUE_MAX);
+        text = malloc(max + 2);
+        memset(text, 'x', max + 1);
+        text[max + 1] = '\0';
+        assert_int_equal(dict_set(c, "k", dict_text(text), UINT64_MAX), GATE_E_LIMIT);
+        text[max] = '\0';
+        assert_int_equal(dict_set(c, "k", dict_text(text), UINT64_MAX), GATE_OK);
+        assert_true(dict_is_text(c, "k", text));
+        free(text);
+        dict_case_close((void **)&c);
+        assert_true(i < 2 || max == GATE_DICT_VALUE_MAX);
+    }
+}
+
+static int mappings(void)
+{
+    FILE *f = fopen("/proc/self/maps", "r");
+    char line[512];
+    int n = 0;
+
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f) != NULL)
+        n += strstr(line, "moongate-shared") != NULL;
+    fclose(f);
+    return n;
+}
+
+static void a_closed_one_leaves_nothing(void **state)
+{
+    struct gate_dict *d;
+    int before = mappings(), fd;
+
+    (void)state;
+    assert_int_equal(gate_dict_create(GATE_STR("d"), GATE_DICT_BYTES_MIN, &d), GATE_OK);
+    fd = gate_dict_fd(d);
+    assert_int_equal(mappings(), before + 1);
+    gate_dict_close(&d);
+    assert_null(d);
+    assert_int_equal(mappings(), before);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    gate_dict_close(&d);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, dict_case_close)
 
 int main(void)
@@ -466,6 +522,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_large_one_has_many_shards, setup_large,
                                         dict_case_close),
         cmocka_unit_test(the_smallest_one_works),
+        cmocka_unit_test(the_longest_string_comes_back),
+        cmocka_unit_test(a_closed_one_leaves_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdio.h>
 
+#include "base/assert.h"
 #include "shared/dict_case.h"
 #include "shared/flight.h"
 
@@ -17,7 +19,7 @@ struct rig {
     struct gate_mailbox boxes[2];
     struct gate_flights *flights;
     struct dict_case *c;
-    struct gate_flight_seat *called[8];
+    struct gate_flight_seat *called[700];
     int n_called;
 };
 
@@ -110,6 +112,37 @@ static void all_get_what_the_leader_has(void **state)
     gate_flight_leave(&b);
     gate_flight_leave(&leader);
     gate_flight_leave(&other);
+}
+
+/* More keys than there are places to look for them, which end in another order than they began. */
+static void each_key_has_a_flight_of_its_own(void **state)
+{
+    enum { KEYS = GATE_COUNT_OF(((struct rig *)0)->called) };
+    struct rig *r = *state;
+    static struct gate_flight_seat *leaders[KEYS], *others[KEYS];
+    struct gate_flight_result result = { .value = { .kind = GATE_DICT_NUMBER } };
+    char key[16];
+
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        leaders[i] = join(r, key, 0);
+        assert_true(gate_flight_leads(leaders[i]));
+    }
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        others[i] = join(r, key, 1);
+        assert_false(gate_flight_leads(others[i]));
+    }
+    for (int i = 0; i < KEYS; i++) {
+        result.value.number = i;
+        gate_flight_land(&leaders[i], &result);
+    }
+    while (r->n_called < KEYS)
+        turn(r);
+    for (int i = 0; i < KEYS; i++) {
+        assert_true(gate_flight_result(others[i])->value.number == i);
+        gate_flight_leave(&others[i]);
+    }
 }
 
 static void errors_are_cut_to_their_limits(void **state)
@@ -253,6 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(keys_with_a_nul_are_whole),
         TEST(all_get_what_the_leader_has),
+        TEST(each_key_has_a_flight_of_its_own),
         TEST(errors_are_cut_to_their_limits),
         TEST(a_leader_that_goes_hands_over_to_the_first),
         TEST(a_leader_that_has_gone_meanwhile_hands_over_too),

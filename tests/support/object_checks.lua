@@ -28,6 +28,7 @@ end)
 check("fields that can be set", function(req)
   req.method = "POST" is(req.method, "POST")
   req.scheme = "https" is(req.scheme, "https")
+  req.scheme = "http" is(req.scheme, "http")
   req.host = "Other.Example" is(req.host, "other.example")
   req.path = "/x y/%2F" is(req.path, "/x y/%2F")
   req.path = "/100%" is(req.path, "/100%25")
@@ -47,6 +48,11 @@ check("values that are refused", function(req)
   fails("no port", function() req.host = "a:80" end)
   fails("req.query", function() req.query = "a b\r\n" end)
   fails("longer than", function() req.query = ("x"):rep(10000) end)
+  fails("longer than", function() req.args.x = ("x"):rep(10000) end)
+end)
+
+check("upstreams by name", function()
+  is(gate.upstreams.get("o").name, "o") is(gate.upstreams.get "nothing", nil)
 end)
 
 check("misspelt and read-only fields", function(req, res)
@@ -149,6 +155,8 @@ check("args", function(req)
   for name in req.args:each() do a[name] = nil end
   is(req.query, "")
   fails("argument 'x'", function() a.x = {} a.x = print end)
+  fails("the name of an argument is a string, not a number", function() a[1] = "v" end)
+  fails("the name of an argument is a string, not a number", function() a[1] = nil end)
 end)
 
 check("cookies", function(req)
@@ -223,11 +231,17 @@ check("nothing lies behind an object", function(req, res)
     fails("table expected", rawset, object, 1, 2)
     fails("table expected", rawget, object, 1)
     fails("table expected", next, object)
-    fails("'__pairs'", function() for _ in pairs(object) do end end)
     fails("arithmetic", function() return object + 1 end)
-    fails("length", function() return #object end)
     fails("", function() object[1] = object end)
     fails("", function() return object[0] end)
+  end
+  for _, object in ipairs { req, res, req.client } do
+    fails("'__pairs'", function() for _ in pairs(object) do end end)
+    fails("length", function() return #object end)
+  end
+  for _, object in ipairs { req.headers, res.headers, req.args, req.cookies } do
+    fails(":each() do'", function() for _ in pairs(object) do end end)
+    fails(":each() do'", function() return #object end)
   end
   fails("req has no '1'", function() return req[1] end)
   fails("req has no '1'", function() req[1] = 2 end)

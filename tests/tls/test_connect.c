@@ -230,6 +230,34 @@ static void a_late_alert_is_a_cut(void **state)
     forget();
 }
 
+/* Nor is what it says of our bytes, though it has given nothing to resume by and no answer yet. */
+static void an_alert_about_a_request_is_a_cut(void **state)
+{
+    char byte;
+    size_t n;
+
+    (void)state;
+    use_usual();
+    for (size_t v = 0; v < GATE_COUNT_OF(versions); v++) {
+        test_tls_origin_open(&origin, &pki, "good", versions[v]);
+        SSL_CTX_set_options(origin.ctx, SSL_OP_NO_TICKET);
+        SSL_CTX_set_session_cache_mode(origin.ctx, SSL_SESS_CACHE_OFF);
+        SSL_CTX_set_num_tickets(origin.ctx, 0);
+        assert_int_equal(open_pair(&plans[0], "a.test"), GATE_OK);
+        assert_true(shake_hands());
+        assert_int_equal(gate_conn_write(&conn, &(struct iovec){"x", 1}, 1, &n), GATE_OK);
+        while (!test_tls_origin_read(&origin, &byte, 1, &n))
+            gate_loop_turn(&loop, false);
+        assert_int_equal(write(conn.fd, "\x17\x03\x03\0\1x", 6), 6);
+        assert_false(test_tls_origin_read(&origin, &byte, 1, &n));
+        assert_true(origin.failed);
+        assert_int_equal(read_until_it_ends(), GATE_E_RESET);
+        close_pair();
+        test_tls_origin_close(&origin);
+    }
+    forget();
+}
+
 static struct gate_str protocol; /* that the server chooses, whatever was offered */
 
 static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_n,
@@ -378,6 +406,7 @@ int main(void)
         cmocka_unit_test(shows_its_certificate),
         cmocka_unit_test(tells_that_it_was_refused),
         cmocka_unit_test(a_late_alert_is_a_cut),
+        cmocka_unit_test(an_alert_about_a_request_is_a_cut),
         cmocka_unit_test(takes_only_offered_protocols),
         cmocka_unit_test(tells_what_is_no_tls),
         cmocka_unit_test(some_bytes_go_first),

@@ -1,6 +1,8 @@
 /* Sessions outlive servers, certificates and secrets, but never their policy. */
 #include "tls_world.h"
 
+#include "tls/tickets_int.h"
+
 #define HOUR (3600 * GATE_SEC)
 
 static SSL_SESSION *kept;
@@ -90,7 +92,30 @@ static void another_name_is_another_session(void **state)
     assert_false(resumes(TLS1_3_VERSION, "b.test"));
     assert_true(resumes(TLS1_3_VERSION, "x.b.test"));
     assert_false(resumes(TLS1_3_VERSION, "a.test"));
+    /* In TLS 1.2 also where the certificate is the same. */
+    assert_false(resumes(TLS1_2_VERSION, "b.test"));
+    assert_true(resumes(TLS1_2_VERSION, "b.test"));
+    assert_false(resumes(TLS1_2_VERSION, "x.b.test"));
+    assert_true(resumes(TLS1_2_VERSION, "X.b.test."));
+    assert_false(resumes(TLS1_2_VERSION, NULL));
+    assert_true(resumes(TLS1_2_VERSION, NULL));
+    assert_false(resumes(TLS1_2_VERSION, "a.test"));
     stop();
+}
+
+static void each_policy_has_its_space(void **state)
+{
+    unsigned char policy[GATE_TLS_POLICY_BYTES] = {1}, other[GATE_TLS_POLICY_BYTES] = {2};
+    struct gate_tls_space *a = gate_tls_space_take(tickets, policy);
+    struct gate_tls_space *b = gate_tls_space_take(tickets, other);
+    struct gate_tls_space *again = gate_tls_space_take(tickets, policy);
+
+    (void)state;
+    assert_ptr_not_equal(a, b);
+    assert_ptr_equal(a, again);
+    gate_tls_space_unref(&a);
+    gate_tls_space_unref(&b);
+    gate_tls_space_unref(&again);
 }
 
 static void secrets_change_and_age(void **state)
@@ -165,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sessions_outlive_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(another_name_is_another_session, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_policy_has_its_space, setup, teardown),
         cmocka_unit_test_setup_teardown(secrets_change_and_age, setup, teardown),
         cmocka_unit_test_setup_teardown(what_slept_is_not_read_either, setup, teardown),
         cmocka_unit_test_setup_teardown(sessions_outlive_their_engine, setup, teardown),

@@ -33,6 +33,8 @@ static void test_leaves_out(void **state)
     pick(&c);
     pick(&c);
     assert_int_equal(c.got[1], 1);
+    c.set->v[1].down = c.set->v[3].down = true;
+    assert_int_equal(pick(&c), -1);
     case_fini(&c);
 }
 

@@ -2,6 +2,7 @@
  * Streams on one connection to an upstream, against an origin that writes its frames by hand: who
  * gets a place on it, how streams end alone, and how they end together. */
 #include "link_h2_bench.h"
+#include "net/conn_fault.h"
 
 static uint64_t links_opened(struct bench *b)
 {
@@ -159,6 +160,26 @@ static void a_place_is_held_until_the_stream_begins(void **state)
     origin_close(&o);
 }
 
+/* A link is its peer's and its TLS's: other trust, another name or none is another link. */
+static void a_link_is_shared_within_its_tls(void **state)
+{
+    static const struct gate_tls_client_config config = {.verify = false};
+    struct gate_link_want want = {.http2 = GATE_HTTP2_ALWAYS};
+    struct gate_tls_files files = {NULL};
+    struct gate_tls_system system = {NULL};
+    struct bench *b = *state;
+    struct origin o;
+    char why[200];
+
+    meet(b, &o);
+    assert_int_equal(gate_tls_client_new(&config, &files, &system, &want.tls, why, sizeof(why)),
+                     GATE_OK);
+    assert_null(gate_links_take(b->links, b->local, peer_of(b), &want));
+    gate_tls_client_unref(&want.tls);
+    assert_int_equal(ask(b, 1, h2_only()), GATE_OK);
+    origin_close(&o);
+}
+
 static void a_link_for_one_is_not_shared(void **state)
 {
     struct bench *b = *state;
@@ -217,6 +238,30 @@ static void an_idle_link_is_kept_and_ends(void **state)
     hear(b, &o);
     assert_true(o.in.goaway);
     assert_int_equal(o.in.code, 0);
+    origin_close(&o);
+}
+
+static void a_place_that_is_held_is_no_rest(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+
+    configure(b, 0, 1, KEEP(64, 30000, 0, 0));
+    meet(b, &o);
+    assert_int_equal(ask(b, 1, h2_only()), GATE_OK);
+    answer(&o, 1, TEST_H2_END);
+    say(b, &o);
+    end(b, 0);
+    assert_int_equal(b->local->idle, 0);
+    pass(b, 31000);
+    send_request(1, true);
+    hear(b, &o);
+    assert_true(test_h2_stream(&o.in, 3)->ended);
+    answer(&o, 3, TEST_H2_END);
+    say(b, &o);
+    assert_true(calls[1].ended);
+    end(b, 1);
+    assert_int_equal(b->local->idle, 1);
     origin_close(&o);
 }
 
@@ -303,6 +348,24 @@ static void an_idle_link_ends_with_its_peer(void **state)
     origin_close(&o);
 }
 
+static void an_idle_link_to_a_peer_that_goes_ends(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+
+    meet(b, &o);
+    answer(&o, 1, TEST_H2_END);
+    say(b, &o);
+    end(b, 0);
+    assert_int_equal(b->local->idle, 1);
+    configure(b, 1, 1, PLENTY);
+    assert_int_equal(b->local->idle, 0);
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED), 1);
+    hear(b, &o);
+    assert_true(o.in.goaway);
+    origin_close(&o);
+}
+
 /* ------------------------------------------------------------------ not processed, or lost */
 
 static void a_goaway_lets_streams_end(void **state)
@@ -326,6 +389,62 @@ static void a_goaway_lets_streams_end(void **state)
     end(b, 0);
     end(b, 1);
     assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED), 1);
+    origin_close(&o);
+}
+
+/* A request that waits to be sent when the peer's last word comes. */
+static void a_goaway_overtakes_a_request(void **state)
+{
+    struct bench *b = *state;
+    struct gate_link *l;
+    struct origin o;
+
+    meet(b, &o);
+    l = calls[0].a.claim.link;
+    goaway(&o, 1);
+    assert_int_equal(send(o.fd, o.out.p, o.out.n, 0), o.out.n);
+    o.out.n = 0;
+    assert_int_equal(ask(b, 1, h2_only()), GATE_OK);
+    send_request(1, true);
+    hear(b, &o);
+    assert_int_equal(o.in.n_streams, 1);
+    assert_int_equal(calls[1].broken, GATE_E_RESET);
+    assert_string_equal(calls[1].why, "the upstream takes no more streams");
+    assert_true(gate_attempt_refused(&calls[1].a));
+    assert_int_equal(l->h2->h2.open, 1);
+    assert_int_equal(gate_peer_streams(peer_of(b)), 1);
+    end(b, 1);
+    assert_int_equal(l->h2->h2.open, 1);
+    answer(&o, 1, TEST_H2_END);
+    say(b, &o);
+    assert_true(calls[0].ended);
+    end(b, 0);
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_CLOSED), 1);
+    origin_close(&o);
+}
+
+static void a_request_is_called_off_before_it_leaves(void **state)
+{
+    struct bench *b = *state;
+    struct gate_link *l;
+    struct origin o;
+
+    meet(b, &o);
+    l = calls[0].a.claim.link;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask(b, 1, h2_only()), GATE_OK);
+        send_request(1, true);
+        end(b, 1);
+        hear(b, &o);
+        assert_int_equal(o.in.n_streams, 1);
+        assert_int_equal(l->h2->h2.open, 1);
+        assert_int_equal(gate_peer_streams(peer_of(b)), 1);
+    }
+    request(b, 1);
+    assert_ptr_equal(calls[1].a.claim.link, l);
+    answer(&o, 9, TEST_H2_END);
+    say(b, &o);
+    assert_true(calls[1].ended);
     origin_close(&o);
 }
 
@@ -353,6 +472,24 @@ static void a_refused_stream_may_be_sent_again(void **state)
     assert_int_equal(
         ask(b, 0, (struct gate_link_want){.http2 = GATE_HTTP2_ALWAYS, .after = serial}),
         GATE_E_AGAIN); /* a newer one was wanted */
+    origin_close(&o);
+}
+
+/* The peer knows nothing of what was not written, and would never say a word. */
+static void a_write_that_the_system_refuses_ends_all_streams(void **state)
+{
+    struct gate_fault_plan plan = {.fail_at = 1, .fail_errno = ENOBUFS};
+    struct bench *b = *state;
+    struct origin o;
+
+    meet(b, &o);
+    gate_conn_fault_wrap(&calls[0].a.claim.link->conn, &plan);
+    request(b, 1);
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(calls[k].broken, GATE_E_RESET);
+        assert_string_equal(calls[k].why, "No buffer space available");
+        end(b, k);
+    }
     origin_close(&o);
 }
 
@@ -417,6 +554,7 @@ static void a_complete_answer_survives_the_connection(void **state)
     o.fd = -1;
     turns(b, 3);
     assert_int_equal(calls[0].broken, GATE_OK);
+    assert_int_equal(gate_peer_streams(peer_of(b)), 0);
     grant(0, 100);
     turns(b, 2);
     assert_int_equal(calls[0].body, 5);
@@ -515,14 +653,20 @@ int main(void)
         H2_CASE(a_peer_that_chooses_http1_serves_one),
         H2_CASE(no_more_than_the_peer_has_said),
         H2_CASE(a_place_is_held_until_the_stream_begins),
+        H2_CASE(a_link_is_shared_within_its_tls),
         H2_CASE(a_link_for_one_is_not_shared),
         H2_CASE(an_idle_link_is_kept_and_ends),
+        H2_CASE(a_place_that_is_held_is_no_rest),
         H2_CASE(links_retire_by_requests_age_and_cap),
         H2_CASE(what_is_beyond_the_cap_ends_soon),
         H2_CASE(peers_that_go_let_streams_end),
         H2_CASE(an_idle_link_ends_with_its_peer),
+        H2_CASE(an_idle_link_to_a_peer_that_goes_ends),
         H2_CASE(a_goaway_lets_streams_end),
+        H2_CASE(a_goaway_overtakes_a_request),
+        H2_CASE(a_request_is_called_off_before_it_leaves),
         H2_CASE(a_refused_stream_may_be_sent_again),
+        H2_CASE(a_write_that_the_system_refuses_ends_all_streams),
         H2_CASE(a_lost_connection_ends_all_its_streams),
         H2_CASE(a_peer_that_ended_before_has_taken_nothing),
         H2_CASE(a_complete_answer_survives_the_connection),

@@ -111,6 +111,29 @@ static void a_sender_waits_for_its_own_window(void **state)
     origin_close(&o);
 }
 
+/* A socket that takes nothing for a while: what waits goes out when it takes some again. */
+static void a_send_that_blocked_goes_on(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+    size_t n = 0;
+
+    assert_int_equal(ask(b, 0, h2_only()), GATE_E_AGAIN);
+    until_woken(b, 0);
+    send_request(0, false);
+    origin_open(b, &o);
+    test_h2_number(&o.out, TEST_H2_WINDOW, 0, 1u << 30);
+    test_h2_number(&o.out, TEST_H2_WINDOW, 1, 1u << 30);
+    say(b, &o);
+    for (; !calls[0].a.claim.link->h2->blocked && n < 128u << 20; n += 256u * 1024)
+        send_bytes(b, 0, 256u * 1024);
+    assert_true(calls[0].a.claim.link->h2->blocked);
+    for (int t = 0; t < 10000 && test_h2_stream(&o.in, 1)->n < n; t++)
+        hear(b, &o);
+    assert_int_equal(test_h2_stream(&o.in, 1)->n, n);
+    origin_close(&o);
+}
+
 /* ------------------------------------------------------------------ clocks */
 
 static void the_first_byte_has_a_time(void **state)
@@ -331,6 +354,21 @@ static void after_a_timeout_the_peer_must_show_itself(void **state)
     origin_close(&o);
 }
 
+/* A question of the peer's is none of ours. */
+static void a_ping_raises_no_doubt(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+
+    meet(b, &o);
+    test_h2_frame(&o.out, TEST_H2_PING, 0, 0, "12345678", 8);
+    say(b, &o);
+    pass(b, 2000);
+    assert_int_equal(ask(b, 1, h2_only()), GATE_OK);
+    assert_ptr_equal(calls[1].a.claim.link, calls[0].a.claim.link);
+    origin_close(&o);
+}
+
 static void in_doubt_and_without_streams_it_is_closed(void **state)
 {
     struct bench *b = *state;
@@ -376,6 +414,7 @@ int main(void)
         H2_CASE(slow_streams_do_not_stall_another),
         H2_CASE(up_and_down_at_once),
         H2_CASE(a_sender_waits_for_its_own_window),
+        H2_CASE(a_send_that_blocked_goes_on),
         H2_CASE(the_first_byte_has_a_time),
         H2_CASE(an_interim_answer_is_a_sign_of_life),
         H2_CASE(reading_has_a_time),
@@ -384,6 +423,7 @@ int main(void)
         H2_CASE(only_in_tunnels_before_the_end),
         H2_CASE(a_deaf_peer_is_given_up),
         H2_CASE(after_a_timeout_the_peer_must_show_itself),
+        H2_CASE(a_ping_raises_no_doubt),
         H2_CASE(in_doubt_and_without_streams_it_is_closed),
         H2_CASE(after_silence_the_answer_must_come),
     };

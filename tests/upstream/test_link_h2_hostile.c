@@ -167,6 +167,29 @@ static void answers_that_end_badly_have_a_budget(void **state)
     origin_close(&o);
 }
 
+/* What it cancels it has not made us do anything for. */
+static void cancelled_streams_cost_nothing(void **state)
+{
+    struct bench *b = *state;
+    struct origin o;
+
+    meet(b, &o);
+    for (uint32_t i = 0; i < 150; i++) {
+        if (i > 0)
+            request(b, 0);
+        test_h2_number(&o.out, TEST_H2_RST, 2 * i + 1, 7);
+        say(b, &o);
+        assert_int_equal(calls[0].broken, GATE_E_RESET);
+        assert_true(gate_attempt_refused(&calls[0].a));
+        end(b, 0);
+        memset(&o.in.streams[0], 0, sizeof(o.in.streams[0])); /* of the origin, used again */
+        o.in.n_streams = 0;
+    }
+    assert_false(o.in.goaway);
+    assert_int_equal(gate_counters_get(&b->counters, GATE_C_LINKS_OPENED), 1);
+    origin_close(&o);
+}
+
 /* ------------------------------------------------------------------ connections */
 
 static void no_http2_at_all(void **state)
@@ -359,6 +382,7 @@ int main(void)
         H2_CASE(a_head_that_is_too_large),
         H2_CASE(lengths_that_do_not_fit),
         H2_CASE(answers_that_end_badly_have_a_budget),
+        H2_CASE(cancelled_streams_cost_nothing),
         H2_CASE(no_http2_at_all),
         H2_CASE(a_push),
         H2_CASE(pushes_at_once),

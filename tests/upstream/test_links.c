@@ -3,6 +3,7 @@
  * Links on their shelves and attempts on links, against sockets that the test holds. The stream on
  * a link has its contract test in tests/session/test_stream_contract.c. */
 #include "link_bench.h"
+#include "net/conn_fault.h"
 
 /* ------------------------------------------------------------------ an attempt */
 
@@ -32,9 +33,12 @@ static void on_end(struct gate_stream *s)
     ((struct gate_attempt *)s->user)->ended = true;
 }
 
+static const char *reset_why; /* of the last reset */
+
 static void on_reset(struct gate_stream *s, enum gate_err e, const char *why)
 {
-    (void)s, (void)e, (void)why;
+    (void)s, (void)e;
+    reset_why = why;
 }
 
 static void on_room(struct gate_stream *s)
@@ -507,6 +511,63 @@ static void a_peer_that_closed_unread_may_have_acted(void **state)
     assert_false(gate_attempt_untouched(&b->a[0], GATE_E_RESET));
 }
 
+/* ------------------------------------------------------------------ upstreams that go */
+
+/* Declares "o" and another upstream, and takes this one's local. */
+static struct gate_upstream_local *declare_also(struct bench *b, const char *name)
+{
+    char text[512], why[256];
+    struct gate_config *c;
+    struct gate_upstream_local *local;
+
+    snprintf(text, sizeof(text),
+             "{\"format\":1,\"upstreams\":[{\"name\":\"o\",\"servers\":[{\"address\":\"127.0.0.1:%d\"}]}"
+             ",{\"name\":\"%s\",\"servers\":[{\"address\":\"127.0.0.1:%d\"}]" PLENTY "}]}",
+             b->port[0], name, b->port[1]);
+    if (gate_config_parse(gate_str_from_cstr(text), &c, why, sizeof(why)) != GATE_OK)
+        fail_msg("%s", why);
+    assert_int_equal(gate_registry_apply(b->registry, c), GATE_OK);
+    local = gate_links_local(b->links, gate_registry_find(b->registry, gate_str_from_cstr(name)),
+                             &c->upstreams[1]);
+    gate_config_free(&c);
+    return local;
+}
+
+/* Names that change for months: a worker keeps hardly more than what is declared, and what still
+ * carries something. */
+static void gone_upstreams_are_forgotten(void **state)
+{
+    struct bench *b = *state;
+    struct gate_upstream_local *first = declare_also(b, "first"), *own = b->local;
+    char name[16];
+    int idle, busy;
+
+    b->local = first;
+    assert_int_equal(dial(b, 0, 0), GATE_OK);
+    assert_int_equal(dial(b, 1, 0), GATE_OK);
+    busy = accepted(b, 1);
+    idle = accepted(b, 1);
+    exchange(b, 1, idle, HI);
+    assert_int_equal(first->links, 2);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof(name), "u%d", i);
+        declare_also(b, name);
+        assert_in_range(b->links->table_n, 1, 8);
+    }
+    /* What idled has ended, what was busy goes on, and ends the last memory of it. */
+    assert_true(closed(b, idle));
+    assert_int_equal(first->links, 1);
+    exchange(b, 0, busy, HI);
+    assert_true(closed(b, busy));
+    assert_int_equal(first->links, 0);
+    declare_also(b, "last");
+    declare_also(b, "very last");
+    declare_also(b, "really");
+    declare_also(b, "the end");
+    assert_in_range(b->links->table_n, 1, 6);
+    assert_ptr_equal(gate_links_local(b->links, own->upstream, &b->config->upstreams[0]), own);
+}
+
 /* ------------------------------------------------------------------ retries */
 
 static void retries_have_a_budget(void **state)
@@ -528,6 +589,15 @@ static void retries_have_a_budget(void **state)
     for (n = 0; gate_local_take_retry(b->local, now + 1000); n++)
         ;
     assert_int_equal(n, 10); /* ten a second, whatever the load */
+    assert_true(gate_local_take_retry(b->local, now + 20000));
+    for (n = 0; gate_local_take_retry(b->local, now + 40000); n++)
+        ;
+    assert_int_equal(n, 100); /* no more gathers in a long time, */
+    for (int i = 0; i < 1000; i++)
+        gate_local_count_request(b->local);
+    for (n = 0; gate_local_take_retry(b->local, now + 40000); n++)
+        ;
+    assert_int_equal(n, 100); /* or of many requests */
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_bench, close_bench)
@@ -561,6 +631,58 @@ static void an_attempt_that_ends_before_it_is_told(void **state)
         gate_loop_turn(&b->loop, false);
     assert_false(b->woken);
     assert_null(b->a[0].peer);
+}
+
+/* ------------------------------------------------------------------ writes that fail */
+
+static struct gate_link *request_that_cannot_be_written(struct bench *b,
+                                                        struct gate_fault_plan *plan)
+{
+    struct gate_link *l;
+
+    request_on_kept(b);
+    l = b->a[0].claim.link;
+    l->h1.first_byte_ms = 7000;
+    gate_conn_fault_wrap(&l->conn, plan);
+    turns(b, 3);
+    assert_int_equal(plan->calls, 1);
+    return l;
+}
+
+/* The peer knows nothing of it, and would never say a word. */
+static void a_write_that_the_system_refuses_ends_the_stream(void **state)
+{
+    struct gate_fault_plan plan = {.fail_at = 1, .fail_errno = ENOBUFS};
+    struct gate_link *l = request_that_cannot_be_written(*state, &plan);
+
+    assert_int_equal(l->h1.state, GATE_LINK_DEAD);
+    assert_string_equal(reset_why, "No buffer space available");
+}
+
+/* The peer has not closed: that must not be said of it. */
+static void a_read_that_the_system_refuses_says_why(void **state)
+{
+    struct gate_fault_plan plan = {.fail_at = 2, .fail_errno = ENOMEM};
+    struct bench *b = *state;
+    int fd = request_on_kept(b);
+
+    gate_conn_fault_wrap(&b->a[0].claim.link->conn, &plan);
+    turns(b, 3);
+    assert_int_equal(send(fd, "H", 1, 0), 1);
+    until_dead(b);
+    assert_string_equal(reset_why, "Cannot allocate memory");
+}
+
+/* A peer that has closed its ear alone, as one on a Unix socket can. */
+static void who_takes_nothing_has_time_for_an_answer(void **state)
+{
+    struct gate_fault_plan plan = {.fail_at = 1, .fail_errno = EPIPE};
+    struct gate_link *l = request_that_cannot_be_written(*state, &plan);
+
+    pass(*state, 6900);
+    assert_int_equal(l->h1.state, GATE_LINK_HEAD);
+    pass(*state, 200);
+    assert_int_equal(l->h1.state, GATE_LINK_DEAD);
 }
 
 /* ------------------------------------------------------------------ tunnels */
@@ -639,9 +761,9 @@ static void a_tunnel_does_not_wait_for_ever(void **state)
     struct bench *b = *state;
     int fd = leave_a_tunnel(b);
 
-    pass(b, 4900);
+    pass(b, 2000);
     assert_int_equal(closes(b, GATE_CLOSE_LINK_ERROR), 0);
-    pass(b, 200);
+    pass(b, 3100);
     assert_int_equal(closes(b, GATE_CLOSE_LINK_ERROR), 1);
     close(fd);
 }
@@ -674,11 +796,15 @@ int main(void)
         CASE(a_dial_ends_in_time),
         CASE(a_dial_can_be_given_up),
         CASE(an_attempt_that_ends_before_it_is_told),
+        CASE(gone_upstreams_are_forgotten),
         CASE(retries_have_a_budget),
         CASE(a_peer_that_ended_before_has_taken_nothing),
         CASE(a_peer_that_reset_before_has_taken_nothing),
         CASE(a_peer_that_has_read_may_have_acted),
         CASE(a_peer_that_closed_unread_may_have_acted),
+        CASE(a_write_that_the_system_refuses_ends_the_stream),
+        CASE(a_read_that_the_system_refuses_says_why),
+        CASE(who_takes_nothing_has_time_for_an_answer),
         CASE(a_tunnel_closes_behind_its_last_bytes),
         CASE(a_tunnel_does_not_wait_for_ever),
         CASE(a_tunnel_does_not_wait_for_nobody),

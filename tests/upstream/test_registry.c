@@ -65,6 +65,7 @@ static void test_apply_keeps_peers(void **state)
 {
     struct gate_registry *r = make();
     struct gate_peer_set *one, *two, *same, *none;
+    struct gate_upstream *shop;
 
     (void)state;
     assert_null(gate_registry_find(r, GATE_STR("shop")));
@@ -87,9 +88,12 @@ static void test_apply_keeps_peers(void **state)
     apply(r, TWO);
     same = peers(r, "shop");
     assert_ptr_equal(same, two);
+    shop = gate_upstream_hold(gate_registry_find(r, GATE_STR("shop")));
     apply(r, "{\"name\":\"other\"}");
-    none = peers(r, "shop");
+    assert_null(gate_registry_find(r, GATE_STR("shop")));
+    none = gate_upstream_peers(shop);
     assert_int_equal(none->n, 0);
+    gate_upstream_release(&shop);
     gate_peer_set_unref(&same);
     gate_peer_set_unref(&none);
     gate_peer_set_unref(&two);
@@ -104,18 +108,55 @@ static void test_apply_keeps_peers(void **state)
 static void test_many_upstreams(void **state)
 {
     struct gate_registry *r = make();
-    char text[128];
+    char text[2000];
+    size_t n = 0;
 
     (void)state;
-    for (int i = 0; i < 100; i++) {
-        snprintf(text, sizeof(text), "{\"name\":\"u%d\"}", i);
-        apply(r, text);
-    }
+    for (int i = 0; i < 100; i++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s{\"name\":\"u%d\"}",
+                              i == 0 ? "" : ",", i);
+    apply(r, text);
     for (int i = 0; i < 100; i++) {
         snprintf(text, sizeof(text), "u%d", i);
         assert_non_null(gate_registry_find(r, gate_str_from_cstr(text)));
     }
     assert_null(gate_registry_find(r, GATE_STR("u100")));
+    gate_registry_free(&r);
+}
+
+static void count_upstream(void *arg, struct gate_str upstream, const struct gate_peer_set *set)
+{
+    (void)upstream, (void)set;
+    ++*(int *)arg;
+}
+
+/* Names that change for months: no more is kept than what is declared, and what somebody holds. */
+static void test_gone_upstreams_leave(void **state)
+{
+    struct gate_registry *r = make();
+    struct gate_upstream *held = NULL, *first;
+    char text[128];
+    int n = 0;
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        snprintf(text, sizeof(text), ONE ",{\"name\":\"u%d\"}", i);
+        apply(r, text);
+        if (i == 500)
+            held = gate_upstream_hold(gate_registry_find(r, GATE_STR("u500")));
+    }
+    gate_registry_each(r, count_upstream, &n);
+    assert_int_equal(n, 2);
+    assert_non_null(gate_registry_find(r, GATE_STR("shop")));
+    assert_non_null(gate_registry_find(r, GATE_STR("u999")));
+    assert_false(gate_upstream_gone(held));
+    /* The name comes back; what is left of the old one is not taken for it. */
+    apply(r, ONE ",{\"name\":\"u500\"}");
+    assert_ptr_not_equal(gate_registry_find(r, GATE_STR("u500")), held);
+    first = gate_upstream_ref(held);
+    gate_upstream_release(&held);
+    assert_true(gate_upstream_gone(first));
+    gate_upstream_unref(&first);
     gate_registry_free(&r);
 }
 
@@ -259,7 +300,7 @@ static void test_threads(void **state)
     for (int i = 0; i < WORKERS; i++)
         pthread_create(&threads[i], NULL, reader, &race);
     for (int i = 0; i < 300 || atomic_load(&race.rounds) < 1000; i++) {
-        apply(race.r, i % 2 == 0 ? TWO "," NAMED : ONE);
+        apply(race.r, i % 2 == 0 ? TWO "," NAMED : ONE "," NAMED);
         gate_addr_set_port(&addr, (uint16_t)i);
         ((uint8_t *)&addr.u.in4.sin_addr)[3] = (uint8_t)i;
         gate_upstream_resolved(gate_registry_find(race.r, GATE_STR("named")),
@@ -276,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_apply_keeps_peers),
         cmocka_unit_test(test_many_upstreams),
+        cmocka_unit_test(test_gone_upstreams_leave),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_each),
         cmocka_unit_test(test_threads),

@@ -88,8 +88,8 @@ function(moongate_specs)
     string(REPLACE "/" "_" name ${name})
     moongate_test(${name} e2e 300 ${busted} ${spec})
   endforeach()
-  # MOONGATE_SOAK_KILLS may ask for many.
-  set_tests_properties(e2e_soak PROPERTIES TIMEOUT 900)
+  # MOONGATE_SOAK_KILLS may ask for many; testssl.sh takes its time.
+  set_tests_properties(e2e_soak e2e_testssl PROPERTIES TIMEOUT 900)
 endfunction()
 
 function(moongate_lints)

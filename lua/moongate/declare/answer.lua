@@ -107,6 +107,13 @@ M.REDIRECT = {
       return to and { to = to, status = 302 }
     end
     if type(value) ~= "table" then return spot:unexpected(value, self.expected) end
+    local mt = debug.getmetatable(value)
+    if mt and rawget(mt, "declared") then
+      return spot:fail {
+        name = "redirect", expected = "reply",
+        message = "'redirect' takes a target; an answer, as gate.redirect gives one, is a 'reply'",
+      }
+    end
     local given, meant = REDIRECT:check(value, spot)
     if value[1] == nil and value.to == nil and not meant.to then
       spot:fail { name = "to", expected = TARGET.expected, message = "a redirect needs a target" }

@@ -88,6 +88,24 @@ function Load:declare(callee, name)
   return { callee = callee, name = (name or "gate." .. callee):match "^%S+", place = at }
 end
 
+--- Refuses what stands behind the arguments that a declaration takes: it would be lost, be it a
+--- guard.
+---@param declaration moongate.Declaration
+---@param most integer
+---@param ... any all arguments
+function Load:refuse_more(declaration, most, ...)
+  for i = most + 1, select("#", ...) do
+    if select(i, ...) ~= nil then
+      self:add(mistake.new(declaration.place, {
+        name = declaration.name, expected = "a call for each",
+        message = ("%s takes %s, not %d"):format(declaration.name,
+          most == 1 and "1 argument" or most .. " arguments", i),
+      }))
+      return
+    end
+  end
+end
+
 --- Whether a file is the user's.
 ---@param file string
 ---@return boolean

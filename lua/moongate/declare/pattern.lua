@@ -37,10 +37,15 @@ end
 ---@return string|nil why
 local function check_segment(segment, captures, last)
   local sigil = segment:sub(1, 1)
-  if segment == "." or segment == ".." then
-    return "'" .. segment .. "' never stands in a canonical path"
+  if segment == "." or segment == ".." or segment == "" and not last then
+    return ("'%s' never stands in a canonical path"):format(segment == "" and "//" or segment)
   end
-  if sigil ~= ":" and sigil ~= "*" then return nil end
+  local braced = segment:match("^{([%a_][%w_]*)}$")
+  if braced then return ("a capture is written ':%s', not '%s'"):format(braced, segment) end
+  if sigil ~= ":" and sigil ~= "*" then
+    return segment:find("*", 1, true) and "'*' stands only in '/*name', which takes the rest; "
+      .. "a path that ends in '/' is a prefix" or nil
+  end
   local name = segment:sub(2)
   if not name:find("^[%a_][%w_]*$") then
     return ("a capture needs a name of letters, digits and underscores: '%s'"):format(segment)

@@ -138,8 +138,9 @@ function M.use(load, value)
 end
 
 --- Declares one hook as a policy of its own, named by its place.
-local function on(load, hook, fn)
+local function on(load, hook, fn, ...)
   local declaration = load:declare(hook, "gate.on." .. hook)
+  load:refuse_more(declaration, 1, fn, ...)
   local spot = load:spot(declaration, 1)
   if type(fn) ~= "function" then
     spot:unexpected(fn, "a function")
@@ -155,14 +156,14 @@ end
 function M.on(load)
   local hooks, gate_on = {}, {}
   for _, hook in ipairs(M.HOOKS) do
-    hooks[hook] = function(fn)
+    hooks[hook] = function(fn, ...)
       if fn == gate_on then
         load:raise {
           name = hook, expected = "gate.on." .. hook,
           message = ("gate.on.%s is called with a dot, not with a colon"):format(hook),
         }
       end
-      on(load, hook, fn)
+      on(load, hook, fn, ...)
     end
   end
   local function index(_, key)
@@ -176,6 +177,12 @@ function M.on(load)
     load:add(mistake.new(load:declare(tostring(key)).place, parts))
     return function() end
   end
+  local function refuse_call()
+    load:raise {
+      name = "gate.on", expected = "gate.on.request",
+      message = "gate.on is no function: gate.on.request(function(req) ... end)",
+    }
+  end
   local function refuse_set(_, key)
     load:raise {
       name = tostring(key), expected = "a call",
@@ -184,7 +191,7 @@ function M.on(load)
     }
   end
   -- The table itself stays empty, so that assigning to a hook is seen, too.
-  return setmetatable(gate_on, { __index = index, __newindex = refuse_set })
+  return setmetatable(gate_on, { __index = index, __newindex = refuse_set, __call = refuse_call })
 end
 
 return M

@@ -8,6 +8,7 @@ local PATH = schema.text("a path")
 
 local ACCESS_LOG = schema.custom('"stdout", "stderr", a path or false', function(value)
   if value == false then return "" end
+  if value == "off" then return nil, "false is none; a file of that name is './off'" end
   if type(value) == "string" and value ~= "" and not value:find("%c") then return value end
 end)
 

@@ -30,7 +30,7 @@ end
 ---@class moongate.StrictOptions
 ---@field names? table<string, any> the language's names, when the table itself lacks some
 ---@field raise? fun(parts: table) raises a mistake; by default at the user's line
----@field call? function what a call of the table does
+---@field call? function what a call of the table does; by default it raises
 
 --- The fields of each strict table. They are not in the table itself: there an assignment would
 --- replace one unseen, for all scripts.
@@ -60,9 +60,17 @@ function M.table(t, name, options)
       message = ("%s cannot be changed (field '%s')"):format(name, tostring(key)),
     }
   end
-  local own = {}
+  local own, keys = {}, {}
   for key, value in pairs(t) do
     own[key], t[key] = value, nil
+    keys[#keys + 1] = tostring(key)
+  end
+  table.sort(keys)
+  local function refuse_call()
+    raise {
+      name = name, expected = "a function of " .. name,
+      message = ("%s is no function; it has %s"):format(name, table.concat(keys, ", ")),
+    }
   end
   fields_of[t] = own
   setmetatable(own, {
@@ -71,7 +79,7 @@ function M.table(t, name, options)
   return setmetatable(t, {
     __index = own,
     __newindex = refuse_set,
-    __call = options.call,
+    __call = options.call or refuse_call,
     of_gate = true, -- `place.misuse` asks
   })
 end

@@ -32,7 +32,7 @@ end
 
 --- Makes NAME.pem and NAME.key, signed by the authority. options: names (a list; "IP:…" for an
 -- address), key ("ec" or "rsa"), days (less than 0: it has ended), usage ("clientAuth"), issuer
--- (another authority), subject.
+-- (another authority), subject, revocation (where to ask whether it is still good).
 function Pki:make(name, options)
   options = options or {}
   local dir, issuer = self.dir, options.issuer or "ca"
@@ -44,6 +44,9 @@ function Pki:make(name, options)
   local extensions = "basicConstraints=CA:FALSE\n"
   if #names > 0 then
     extensions = extensions .. "subjectAltName=" .. table.concat(names, ",") .. "\n"
+  end
+  if options.revocation then
+    extensions = extensions .. "authorityInfoAccess=OCSP;URI:" .. options.revocation .. "\n"
   end
   if options.usage then extensions = extensions .. "extendedKeyUsage=" .. options.usage .. "\n" end
   local file = io.open(dir .. "/ext", "w")

@@ -11,6 +11,7 @@ describe("moongate.declare.pattern", function()
       pattern.parse "/users/:id/files/*rest")
     assert.same({ prefix = false, captures = {} }, pattern.parse "/v1/x:batch")
     assert.is_table(pattern.parse "/a%2Fb%25")
+    assert.is_table(pattern.parse "/a/{}/{b-c}/x{d}")
   end)
 
   it("says what is wrong", function()
@@ -20,6 +21,9 @@ describe("moongate.declare.pattern", function()
       ["/a\nb"] = "control character", ["/:"] = "needs a name", ["/*"] = "needs a name",
       ["/:1a"] = "needs a name", ["/:a-b"] = "needs a name", ["/*a/b"] = "must come last",
       ["/*rest/"] = "must come last", ["/:a/:a"] = "stands twice", ["/:a/*a"] = "stands twice",
+      ["/a//b"] = "'//' never stands", ["//a"] = "'//' never stands", ["/a*"] = "'*' stands only",
+      ["/a/*.png/b"] = "needs a name", ["/a/b*c/"] = "'*' stands only",
+      ["/users/{id}"] = "a capture is written ':id', not '{id}'",
       ["/../a"] = "never stands", ["/a/."] = "never stands", ["/a%20b"] = "'%20' never matches",
       ["/a%2fb"] = "'%2f' never matches",
       ["/\255"] = "it is no UTF-8",

@@ -49,6 +49,9 @@ describe("policies", function()
       ['gate.use { on_error = "opne", log = print }'] = "did you mean 'open'?",
       ["gate.use { cpu = 7200, log = print }"] = "at most 3600 seconds",
       ["gate.on.request(5)"] = "argument 1 of gate.on.request: a function expected, got 5",
+      ["gate.on.request(print, print)"] = "gateway.lua:3: gate.on.request takes 1 argument, not 2",
+      ["gate.use({ log = print }, { log = print })"] = "gate.use takes 1 argument, not 2",
+      ["gate.on('request', print)"] = "gate.on is no function: gate.on.request(function(req)",
       ["gate.on.request = print"] =
         "a hook is declared by a call: gate.on.request(function(...) ... end)",
       ["gate.on.foo = print"] = "a hook is declared by a call",

@@ -27,6 +27,7 @@ describe("gate.process", function()
       ["workers = 129"] = "got 129 (at most 128)",
       ['log_level = "inof"'] = "did you mean 'info'?",
       ["access_log = true"] = '"stdout", "stderr", a path or false',
+      ['access_log = "off"'] = "got 'off' (false is none; a file of that name is './off')",
       ["admin = {}"] = "'admin' is right, but not there yet",
         ['access_format = "common"'] = "one of combined, json",
     } do

@@ -141,6 +141,7 @@ describe("gate.route", function()
         ['redirect = "//evil"'] = "a path or an",
       ['redirect = { "/a", 200 }'] = "301, 302, 303, 307 or 308",
         ["redirect = {}"] = "needs a target",
+      ['redirect = setmetatable({}, { declared = true })'] = "'redirect' takes a target; an answer",
       ["upstream = shop, max_body = -1"] = "a size",
         ["upstream = shop, timeouts = { rad = 1 }"] = "did you mean 'read'?",
       ["upstream = shop, upgrade = true"] = "false, or a list",
