@@ -148,21 +148,25 @@ static void text_line(struct gate_out *o, enum gate_log_level level, const char 
     GATE_OUT_LIT(o, "\n");
 }
 
-/* ,"key":"value" with the closing quote. A key that does not fit is taken back, with the quote
- * before it: then the value before it carries the mark. */
-static void json_field(struct gate_out *o, struct gate_str key, struct gate_str value)
+/* ,"key":"value" with the closing quote, or ,"key":literal. A key or a literal that does not fit is
+ * taken back to *open, the end of the text before it without its quote: then that carries the mark.
+ */
+static void json_field(struct gate_out *o, const struct gate_log_field *f, size_t *open)
 {
-    size_t before = o->n;
-
     GATE_OUT_LIT(o, ",\"");
-    gate_log_escape_json(o, key);
+    gate_log_escape_json(o, gate_str_from_cstr(f->key));
     if (!o->full)
-        GATE_OUT_LIT(o, "\":\"");
-    if (o->full) {
-        o->n = before - 1;
+        GATE_OUT_LIT(o, "\":");
+    if (!o->full && f->literal)
+        gate_out_str(o, f->value);
+    else if (!o->full)
+        gate_out_char(o, '"');
+    if (o->full)
+        o->n = *open;
+    if (o->full || f->literal)
         return;
-    }
-    gate_log_escape_json(o, value);
+    gate_log_escape_json(o, f->value);
+    *open = o->n;
     if (!o->full)
         gate_out_char(o, '"');
 }
@@ -170,13 +174,19 @@ static void json_field(struct gate_out *o, struct gate_str key, struct gate_str 
 static void json_line(struct gate_out *o, enum gate_log_level level, const char *msg,
                       const struct gate_log_field *fields, size_t n)
 {
+    const struct gate_log_field own[] = {
+        {.key = "level", .value = gate_str_from_cstr(level_names[level])},
+        {.key = "msg", .value = gate_str_from_cstr(msg)},
+    };
+    size_t open = 0;
+
     GATE_OUT_LIT(o, "{\"time\":\"");
     put_time(o);
     GATE_OUT_LIT(o, "\"");
-    json_field(o, GATE_STR("level"), gate_str_from_cstr(level_names[level]));
-    json_field(o, GATE_STR("msg"), gate_str_from_cstr(msg));
+    for (size_t i = 0; i < GATE_COUNT_OF(own); i++)
+        json_field(o, &own[i], &open);
     for (size_t i = 0; i < n && !o->full; i++)
-        json_field(o, gate_str_from_cstr(fields[i].key), fields[i].value);
+        json_field(o, &fields[i], &open);
     o->cap = LINE_MAX_BYTES;
     /* Full means: inside a string, whose quote is still open. */
     if (o->full)

@@ -14,6 +14,7 @@ enum gate_log_level { GATE_LOG_DEBUG, GATE_LOG_INFO, GATE_LOG_WARN, GATE_LOG_ERR
 struct gate_log_field {
     const char *key;
     struct gate_str value;
+    bool literal; /* a number, true or false: stands in JSON as it is */
 };
 
 /* Where lines go. `write` must not block. Thread-safe. The one below is for the command line, the

@@ -191,7 +191,8 @@ struct gate_api {
 
     /* Log lines: fields first, then the line. */
     int (*log_on)(struct gate_vm *vm, int level);
-    int (*log_field)(struct gate_vm *vm, const char *key, const char *value, uint32_t value_n);
+    int (*log_field)(struct gate_vm *vm, const char *key, const char *value, uint32_t value_n,
+                     int literal);
     int (*log_write)(struct gate_vm *vm, int level, const char *text);
 
     /* Clocks, in seconds, and randomness. */

@@ -82,7 +82,7 @@ int gate_ffi_wait_result(struct gate_vm *);
 int gate_ffi_body(struct gate_vm *, int32_t, int32_t, int);
 int gate_ffi_set_body(struct gate_vm *, int32_t, int32_t, int, const char *, uint32_t);
 int gate_ffi_log_on(struct gate_vm *, int);
-int gate_ffi_log_field(struct gate_vm *, const char *, const char *, uint32_t);
+int gate_ffi_log_field(struct gate_vm *, const char *, const char *, uint32_t, int);
 int gate_ffi_log_write(struct gate_vm *, int, const char *);
 double gate_ffi_time(struct gate_vm *);
 double gate_ffi_clock(struct gate_vm *);

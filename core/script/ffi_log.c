@@ -10,11 +10,13 @@ int gate_ffi_log_on(struct gate_vm *vm, int level)
     return vm->log != NULL && gate_log_on(vm->log, (enum gate_log_level)level);
 }
 
-int gate_ffi_log_field(struct gate_vm *vm, const char *key, const char *value, uint32_t value_n)
+int gate_ffi_log_field(struct gate_vm *vm, const char *key, const char *value, uint32_t value_n,
+                       int literal)
 {
     if (vm->n_log_fields >= GATE_VM_LOG_FIELDS - OWN_FIELDS)
         return GATE_FFI_LIMIT;
-    vm->log_fields[vm->n_log_fields++] = (struct gate_log_field){key, gate_str_of(value, value_n)};
+    vm->log_fields[vm->n_log_fields++] = (struct gate_log_field){
+        .key = key, .value = gate_str_of(value, value_n), .literal = literal != 0};
     return GATE_FFI_YES;
 }
 

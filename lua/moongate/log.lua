@@ -18,6 +18,11 @@ local function short(value)
   return text
 end
 
+--- Whether JSON has it as it is, without quotes.
+local function is_literal(value)
+  return type(value) == "boolean" or (type(value) == "number" and value - value == 0)
+end
+
 --- The keys of a table of fields, in order.
 local function keys_of(fields)
   local keys = {}
@@ -34,16 +39,19 @@ end
 ---@param fields? table<string, any>
 local function write(level, message, fields)
   if api.log_on(vm, level) == 0 then return end
-  local text, kept = short(message), {}
+  local text, kept, literal = short(message), {}, {}
   if fields ~= nil then
     if type(fields) ~= "table" then
       place.raise(("the fields of a log line are a table, not a %s"):format(type(fields)))
     end
     -- Values are made first: their tostring may run code that logs too.
     local keys = keys_of(fields)
-    for i, key in ipairs(keys) do kept[i] = short(fields[key]) end
+    for i, key in ipairs(keys) do
+      local value = fields[key]
+      kept[i], literal[i] = short(value), is_literal(value) and 1 or 0
+    end
     api.log_on(vm, level)
-    for i, key in ipairs(keys) do api.log_field(vm, key, kept[i], #kept[i]) end
+    for i, key in ipairs(keys) do api.log_field(vm, key, kept[i], #kept[i], literal[i]) end
   end
   api.log_write(vm, level, text)
 end

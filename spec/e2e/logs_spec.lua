@@ -6,7 +6,12 @@ local ROUTES = [[
 gate.listen { "127.0.0.1:0" }
 gate.route { name = "hello", path = "/hello", reply = { 200, "hello\n" } }
 gate.route { name = "log", path = "/log", handler = function()
-  gate.log.warn("from a script\n\27[31m", { n = "1" })
+  local fields = { n = "1", half = 0.5, big = 1e20, yes = true, far = math.huge, changed = 1 }
+  fields.changing = setmetatable({}, { __tostring = function()
+    fields.changed = '1,"forged":1'
+    return "so"
+  end })
+  gate.log.warn("from a script\n\27[31m", fields)
   return gate.reply(200, "ok")
 end }
 ]]
@@ -91,8 +96,10 @@ describe("logs", function()
     end)
     local entry = json.decode(line)
     assert.equal("warn", entry.level)
-    assert.equal("1", entry.n)
     assert.equal("from a script\n\27[31m", entry.msg)
+    assert.same({ "1", 0.5, 1e20, true, "inf", 1, "so" },
+      { entry.n, entry.half, entry.big, entry.yes, entry.far, entry.changed, entry.changing })
+    assert.is_nil(entry.forged)
   end)
 
   it("name a request as its error page does: faults, scripts and traces", function()

@@ -100,6 +100,34 @@ static void test_json(void **state)
                         "\"k\":\"a\\\"b\\\\c\\u0001\\u00c3\\u00a9\\u007f\",\"e\":\"\"}\n");
 }
 
+static void test_json_literals(void **state)
+{
+    struct keeper k;
+    struct gate_log log = start(&k, GATE_LOG_INFO, true);
+    struct gate_log_field fields[] = { field("n", "-1.5"), field("long", ""), field("b", "true") };
+    char text[8300];
+
+    (void)state;
+    fields[0].literal = fields[2].literal = true;
+    gate_log_write(&log, GATE_LOG_WARN, "hello", fields, 3);
+    assert_string_equal(k.line + 9 + TIME_BYTES, "\",\"level\":\"warn\",\"msg\":\"hello\","
+                                                 "\"n\":-1.5,\"long\":\"\",\"b\":true}\n");
+    /* One that does not fit is not cut in two. */
+    for (size_t n = 8000; n < sizeof(text); n++) {
+        const char *prefix = "\"n\":-1.5,\"long\":\"";
+        const char *end;
+
+        memset(text, 'x', n);
+        fields[1].value = gate_str_of(text, n);
+        gate_log_write(&log, GATE_LOG_WARN, "hello", fields, 3);
+        end = strstr(k.line, prefix);
+        assert_non_null(end);
+        end += strlen(prefix);
+        end += strspn(end, "x");
+        assert_true(strcmp(end, "\",\"b\":true}\n") == 0 || strcmp(end, "...cut\"}\n") == 0);
+    }
+}
+
 static void test_levels(void **state)
 {
     struct keeper k;
@@ -337,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_literals),
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_errno_survives),
         cmocka_unit_test(test_long_lines_are_cut),
