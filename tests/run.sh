@@ -82,7 +82,7 @@ all)
     stage debug "unit, spec, end-to-end, lint"
     stage release "the binary as shipped, end-to-end" -L '^e2e$'
     MOONGATE_SOAK_KILLS=${kills:-2000}
-    stage asan "address and undefined behaviour, all" -LE '^lint$'
+    stage asan "address and undefined behaviour, all" -LE '^(lint|scan)$'
     unset MOONGATE_SOAK_KILLS
     stage tsan "threads: end-to-end, net, shared, script, run" -L '^(e2e|net|shared|script|run)$'
     stage fuzz "parsers, $FUZZ_SECONDS s each"

@@ -88,8 +88,10 @@ function(moongate_specs)
     string(REPLACE "/" "_" name ${name})
     moongate_test(${name} e2e 300 ${busted} ${spec})
   endforeach()
-  # MOONGATE_SOAK_KILLS may ask for many; testssl.sh takes its time.
-  set_tests_properties(e2e_soak e2e_testssl PROPERTIES TIMEOUT 900)
+  # MOONGATE_SOAK_KILLS may ask for many; testssl.sh takes its time, and finds in every build the
+  # same.
+  set_tests_properties(e2e_soak e2e_testssl PROPERTIES TIMEOUT 900 COST 100)
+  set_tests_properties(e2e_testssl PROPERTIES LABELS scan)
 endfunction()
 
 function(moongate_lints)
