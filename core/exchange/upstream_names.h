@@ -5,9 +5,6 @@
 
 #include "config/config.h"
 
-/* So many names more than twice those of a configuration, and its VMs are made anew. */
-#define GATE_NAMES_SPARE 1000
-
 struct gate_upstream_names {
     struct gate_str *v;   /* by number; copied */
     uint32_t n;

@@ -9,6 +9,9 @@
 #include "run/source.h"
 #include "run/watcher.h"
 
+/* So many names of upstreams more than twice those of a configuration, and its VMs begin anew. */
+#define NAMES_SPARE 1000
+
 /* A load, first or later: read the files (or take a kept bundle), run them once, compile; run them
  * once for each further worker and compare; listen; resolve; publish. Whatever fails before the
  * publishing changes nothing. */
@@ -386,7 +389,7 @@ static bool has_forgotten_much(const struct gate_reload *r)
     const struct gate_upstream_names *names = r->engine->current->g.names;
 
     return names != NULL &&
-           names->n > GATE_NAMES_SPARE + 2 * (uint64_t)r->loaded.config->n_upstreams;
+           names->n > NAMES_SPARE + 2 * (uint64_t)r->loaded.config->n_upstreams;
 }
 
 static void keep_code(struct gate_reload *r)

@@ -410,7 +410,6 @@ static void on_step(struct gate_task *t, enum gate_vm_result r)
 static void on_rest(struct gate_ready *rest)
 {
     struct gate_hook_run *run = gate_container_of(rest, struct gate_hook_run, rest);
-
     enum gate_vm_result r;
 
     run->task.vm->io.verdict = run->task.verdict;

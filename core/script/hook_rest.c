@@ -19,8 +19,7 @@ GATE_COLD enum gate_vm_result gate_run_put_off(struct gate_hook_run *run, uint32
     return GATE_VM_YIELD;
 }
 
-/* What a task goes by: first what it does, then, where it belongs to one route alone, whose it is.
- */
+/* What a task is known by: what it does and, where it belongs to one route alone, whose it is. */
 struct tags {
     uint64_t own;
     uint64_t all; /* 0: none */
@@ -82,7 +81,7 @@ GATE_COLD bool gate_task_matches(struct gate_task *t, bool woken)
     struct tags tags = tags_of(t, woken);
     enum gate_suspicion what = gate_suspects_ask(s, tags.own, now_ms(t));
 
-    if (what == GATE_UNKNOWN && tags.all != 0)
+    if (what == GATE_SUSPICION_NONE && tags.all != 0)
         what = gate_suspects_ask(s, tags.all, now_ms(t));
-    return what == GATE_SUSPECT;
+    return what == GATE_SUSPICION_SLOW;
 }

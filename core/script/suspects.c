@@ -17,15 +17,15 @@ static void note(struct gate_suspects *s, uint64_t tag, uint64_t now_ms, enum ga
 
 void gate_suspects_accuse(struct gate_suspects *s, uint64_t tag, uint64_t now_ms)
 {
-    if (gate_suspects_ask(s, tag, now_ms) == GATE_TRUSTED)
+    if (gate_suspects_ask(s, tag, now_ms) == GATE_SUSPICION_LIFTED)
         return;
-    note(s, tag, now_ms, GATE_SUSPECT);
+    note(s, tag, now_ms, GATE_SUSPICION_SLOW);
     s->until_ms = now_ms + LASTS_MS;
 }
 
 void gate_suspects_acquit(struct gate_suspects *s, uint64_t tag, uint64_t now_ms)
 {
-    note(s, tag, now_ms, GATE_TRUSTED);
+    note(s, tag, now_ms, GATE_SUSPICION_LIFTED);
 }
 
 enum gate_suspicion gate_suspects_ask(struct gate_suspects *s, uint64_t tag, uint64_t now_ms)
@@ -34,5 +34,5 @@ enum gate_suspicion gate_suspects_ask(struct gate_suspects *s, uint64_t tag, uin
 
     if (now_ms >= s->until_ms)
         s->until_ms = 0;
-    return v->tag == tag && now_ms < v->until_ms ? v->what : GATE_UNKNOWN;
+    return v->tag == tag && now_ms < v->until_ms ? v->what : GATE_SUSPICION_NONE;
 }

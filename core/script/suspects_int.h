@@ -10,7 +10,11 @@
 
 #define GATE_SUSPECTS 128
 
-enum gate_suspicion { GATE_UNKNOWN, GATE_SUSPECT, GATE_TRUSTED };
+enum gate_suspicion {
+    GATE_SUSPICION_NONE,
+    GATE_SUSPICION_SLOW,
+    GATE_SUSPICION_LIFTED, /* it is trusted: there is no new one for a while */
+};
 
 struct gate_suspects {
     uint64_t until_ms; /* loop time at which no suspicion is left; 0: there is none */
@@ -24,11 +28,11 @@ struct gate_suspects {
 
 void gate_suspects_init(struct gate_suspects *s);
 
-/* It took long: unless it is trusted, for the time that a suspicion lasts. */
+/* It took long: unless it is trusted, it is suspected for ten seconds. */
 void gate_suspects_accuse(struct gate_suspects *s, uint64_t tag, uint64_t now_ms);
 
-/* It was suspected, and was quick: for as long it is trusted, for it depends on more than its tag
- * how long it takes. */
+/* It was suspected, and was quick: for as long it is trusted, since how long it takes depends on
+ * more than its tag. */
 void gate_suspects_acquit(struct gate_suspects *s, uint64_t tag, uint64_t now_ms);
 
 enum gate_suspicion gate_suspects_ask(struct gate_suspects *s, uint64_t tag, uint64_t now_ms);

@@ -105,10 +105,10 @@ end
 
 function Args.__newindex(self, name, value)
   check_name(name)
-  local values = {}
   if written.is_ragged(value) then
-    raise(("argument '%s': a string or a list of them was expected"):format(tostring(name)))
+    raise(("argument '%s': a string or a list of them was expected"):format(name))
   end
+  local values = {}
   if value ~= nil then
     for i, one in ipairs(type(value) == "table" and value or { value }) do
       values[i] = M.text(name, one)

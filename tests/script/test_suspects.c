@@ -12,13 +12,13 @@ static void what_took_long_is_suspected_for_a_while(void **state)
 
     (void)state;
     gate_suspects_init(&s);
-    assert_int_equal(gate_suspects_ask(&s, 7, 1000), GATE_UNKNOWN);
+    assert_int_equal(gate_suspects_ask(&s, 7, 1000), GATE_SUSPICION_NONE);
     gate_suspects_accuse(&s, 7, 1000);
     assert_int_not_equal(s.until_ms, 0);
-    assert_int_equal(gate_suspects_ask(&s, 7, 10999), GATE_SUSPECT);
-    assert_int_equal(gate_suspects_ask(&s, 8, 10999), GATE_UNKNOWN);
-    assert_int_equal(gate_suspects_ask(&s, 7 + GATE_SUSPECTS, 10999), GATE_UNKNOWN);
-    assert_int_equal(gate_suspects_ask(&s, 7, 11000), GATE_UNKNOWN);
+    assert_int_equal(gate_suspects_ask(&s, 7, 10999), GATE_SUSPICION_SLOW);
+    assert_int_equal(gate_suspects_ask(&s, 8, 10999), GATE_SUSPICION_NONE);
+    assert_int_equal(gate_suspects_ask(&s, 7 + GATE_SUSPECTS, 10999), GATE_SUSPICION_NONE);
+    assert_int_equal(gate_suspects_ask(&s, 7, 11000), GATE_SUSPICION_NONE);
     assert_int_equal(s.until_ms, 0); /* nobody need ask */
 }
 
@@ -31,9 +31,9 @@ static void who_was_wrongly_suspected_is_trusted_for_a_while(void **state)
     gate_suspects_accuse(&s, 7, 1000);
     gate_suspects_acquit(&s, 7, 1001);
     gate_suspects_accuse(&s, 7, 2000);
-    assert_int_equal(gate_suspects_ask(&s, 7, 11000), GATE_TRUSTED);
+    assert_int_equal(gate_suspects_ask(&s, 7, 11000), GATE_SUSPICION_LIFTED);
     gate_suspects_accuse(&s, 7, 11001);
-    assert_int_equal(gate_suspects_ask(&s, 7, 11001), GATE_SUSPECT);
+    assert_int_equal(gate_suspects_ask(&s, 7, 11001), GATE_SUSPICION_SLOW);
 }
 
 int main(void)
